@@ -1,0 +1,3 @@
+"""The benchmark: metrics, judges, splits, runs and the command line."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,25 @@
+"""What the suite says when it refuses.
+
+    BenchError              anything a user can mend; the command line prints it and exits with 2
+    ├── MediaError          a file that cannot be read, written or used as what it was given for
+    ├── MissingError        something that must be there first: clips, weights, an optional package
+    └── RunError            a run directory that is locked, foreign or half understood
+
+A message is one sentence or two: what was found, what was expected, where, and what to do.
+"""
+
+
+class BenchError(Exception):
+    """A refusal that names its reason and its remedy."""
+
+
+class MediaError(BenchError):
+    """A media file cannot be read, written, or used for what it was given for."""
+
+
+class MissingError(BenchError):
+    """Something must be prepared, fetched or installed first; the message says how."""
+
+
+class RunError(BenchError):
+    """A run directory is in use, belongs to another configuration, or is damaged."""

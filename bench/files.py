@@ -1,0 +1,80 @@
+"""Where things lie, and how they get there whole.
+
+Every file of ours is written to a temporary name beside its destination and renamed, so that a
+killed process leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
+
+
+def bench_home() -> Path:
+    """Where weights, data and shared features lie: ``$BENCH_HOME`` or ``~/.cache/foley-bench``."""
+    return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
+
+
+def safe_name(name: str) -> str:
+    """Return ``name`` if it can be one path component and nothing else; refuse it otherwise."""
+    if not SAFE_NAME.fullmatch(name) or set(name) == {"."}:
+        raise BenchError(
+            f"the name {name!r} cannot be a file name: use up to 200 letters, digits and ._+@=,- "
+        )
+    return name
+
+
+@contextmanager
+def atomic_path(destination: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``destination``; move it there if the block succeeds.
+
+    The temporary file keeps the suffix, so that encoders can tell the format from it.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=destination.parent, prefix=f".{destination.stem[:40]}-", suffix=destination.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(destination: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically; NaN is refused (store null)."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_path(destination) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a file that is not JSON is refused by name."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"cannot read {path} as JSON: {error}") from error
+
+
+def stable_seed(*parts: object) -> int:
+    """A 63-bit seed derived from the words it is given, the same on every machine.
+
+    >>> stable_seed("acfoley", "clip") == stable_seed("acfoley", "clip")
+    True
+    """
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,54 @@
+"""The adapter contract: what a system declares, and the one function it provides.
+
+A system is a row: facts that decide what it is given and how its samples are treated, and ``open``,
+which does the costly part once per worker and returns the function that makes sound. There is no
+base class and no life cycle; ``open`` must be picklable (a module-level function or a partial of
+one), because workers are processes.
+
+    def open_model(device: str) -> Generate:
+        model = load("weights.safetensors", device)            # once per worker
+        return lambda request: Audio(model(request.picture, request.seed), 44_100)
+
+    SYSTEM = System("mine", "what it is", frozenset({"video"}), open_model)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.types import Audio, Request
+
+Generate = Callable[[Request], Audio]
+
+#: What a system may declare that it uses. The last two are for anchors only.
+INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+
+
+@dataclass(frozen=True)
+class System:
+    """One thing that makes sound for a clip.
+
+    ``uses`` is a subset of ``INPUTS``; a request carries nothing else. ``sample_rate_hz`` and
+    ``seconds`` are the native rate and length, None where the system follows its input; a longer
+    sample is cut to the protocol's length, a shorter one is a failure.
+    """
+
+    name: str
+    summary: str
+    uses: frozenset[str]
+    open: Callable[[str], Generate]
+    sample_rate_hz: int | None = None
+    seconds: float | None = None
+    licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        if unknown := self.uses - INPUTS:
+            raise ValueError(
+                f"system {self.name!r} uses {sorted(unknown)}, known: {sorted(INPUTS)}"
+            )
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether it is shown the truth, and so marks a bound instead of competing."""
+        return bool(self.uses & {"truth", "other"})

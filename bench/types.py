@@ -1,0 +1,94 @@
+"""The nouns of the benchmark: frozen, small, and free of behaviour.
+
+Conventions: a waveform is float32 in [-1, 1] with channels first, ``[C, T]``; times are seconds as
+float, counted from the first decoded sample or frame of a file; paths are absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Waveform = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound in memory: ``samples [C, T]`` float32 in [-1, 1] at ``sample_rate_hz``."""
+
+    samples: Waveform
+    sample_rate_hz: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2 or self.samples.dtype != np.float32:
+            raise ValueError(
+                "samples must be float32 [C, T], "
+                f"got {self.samples.dtype} {list(self.samples.shape)}"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return int(self.samples.shape[1]) / self.sample_rate_hz
+
+    def mono(self) -> Waveform:
+        """Mean over channels, ``[T]``."""
+        mean: Waveform = self.samples.mean(axis=0, dtype=np.float32)
+        return mean
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A stretch of a media file: ``seconds`` from ``start_s``, or to the end where it is None."""
+
+    path: Path
+    start_s: float = 0.0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One item of a split: a picture, its true sound, and what a system is told about it.
+
+    ``reference`` is the sound that shows the timbre to aim for; ``group`` is what the protocol also
+    reports by (the five references of Table 7); ``generated`` is a sample that the split itself
+    names, as lists of published pairs do; ``truth`` is what the split knows beyond the media (the
+    scene of a mini clip, annotated hits).
+    """
+
+    name: str
+    sound: Excerpt
+    seconds: float
+    picture: Excerpt | None = None
+    reference: Excerpt | None = None
+    prompt: str = ""
+    group: str = ""
+    generated: Path | None = None
+    truth: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a system is given for one clip.
+
+    ``picture`` is the silent video: the file may carry sound, which a contestant must not read.
+    ``clip`` (the whole item, true sound included) and ``other`` (another clip of the run, chosen
+    by the seed) are filled only for systems that declare that they use them: anchors, which mark
+    the floor and the ceiling of a table, never contestants.
+    """
+
+    name: str
+    seconds: float
+    seed: int
+    picture: Excerpt | None = None
+    reference: Audio | None = None
+    prompt: str = ""
+    clip: Clip | None = None
+    other: Clip | None = None
