@@ -1,0 +1,38 @@
+"""The only place of the suite that touches codecs: reading, sampling and writing media.
+
+    probe(path)                          what a file holds
+    read_audio(excerpt)                  its sound, exact to the sample, at its native rate
+    read_frames(excerpt, fps)            its picture at a rate, exact to the frame
+    resample(samples, from, to, method)  sound at another rate, in a named way
+    write_audio, write_video, mux_audio  files that are the same bytes every time
+
+Files are untrusted: whatever is wrong with one is a MediaError that names it. Reading never
+returns less than was asked for, and nothing is guessed, repaired or left out on the way.
+"""
+
+from bench.media.audio import read_audio
+from bench.media.frames import Frame, Frames, each_frame, read_frames
+from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
+from bench.media.resample import reference_waveform, resample
+from bench.media.resize import center_crop, resize_short_side, three_crops
+from bench.media.write import mux_audio, write_audio, write_video
+
+__all__ = [
+    "AudioStream",
+    "Frame",
+    "Frames",
+    "MediaInfo",
+    "VideoStream",
+    "center_crop",
+    "each_frame",
+    "mux_audio",
+    "probe",
+    "read_audio",
+    "read_frames",
+    "reference_waveform",
+    "resample",
+    "resize_short_side",
+    "three_crops",
+    "write_audio",
+    "write_video",
+]

@@ -1,0 +1,181 @@
+"""Reading pictures at a wanted rate, exactly as ffmpeg's ``fps`` filter picks them.
+
+Time runs from the first decoded frame of the file. A source frame at time t has the slot
+``floor(t * fps + 1/2)``; output n is the last source frame whose slot is at most n. Nothing is
+padded: a video that lasts d seconds gives ``floor(d * fps + 1/2)`` outputs. The rule goes by time
+stamps, so a variable frame rate needs no special care.
+
+Pictures are turned upright where the file says how (phones film sideways), as ffmpeg and players
+do; pixels that are not square are left as they are, as the reference evaluators do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import MediaError
+from bench.media.container import (
+    check_complete,
+    check_window,
+    decoded,
+    first_video,
+    open_media,
+)
+from bench.media.resize import resize_short_side
+from bench.types import Excerpt, FloatArray, Pixels
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+#: A longer pause between two frames is a damaged time stamp, and would be filled with copies.
+MAX_PAUSE_S = 60
+MAX_BYTES = 4 * 2**30
+MAX_FPS = 1000
+HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One output: ``pixels [H, W, 3]`` RGB uint8, of the source frame ``index`` at ``time_s``.
+
+    Both count from the first frame of the file; outputs that repeat a frame share its pixels.
+    """
+
+    pixels: Pixels
+    index: int
+    time_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """All outputs: ``pixels [T, H, W, 3]`` RGB uint8, ``index [T]`` and ``times_s [T]``."""
+
+    pixels: Pixels
+    index: npt.NDArray[np.int64]
+    times_s: FloatArray
+
+
+def read_frames(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -> Frames:
+    """The picture of ``excerpt`` at ``fps``, all of it at once.
+
+    T is ``round(seconds * fps)``, or whatever the file holds where the excerpt names no end. Raises
+    MediaError as ``each_frame`` does, and when the pixels exceed 4 GiB.
+    """
+    outputs: list[Frame] = []
+    for frame in each_frame(excerpt, fps, short_side=short_side):
+        outputs.append(frame)
+        if len(outputs) * frame.pixels.nbytes > MAX_BYTES:
+            raise MediaError(
+                f"the picture of {excerpt.path} exceeds {MAX_BYTES / 2**30:g} GiB at {fps:g} fps: "
+                "read a shorter window, a smaller side, or frame by frame"
+            )
+    return Frames(
+        np.stack([frame.pixels for frame in outputs]),
+        np.array([frame.index for frame in outputs], dtype=np.int64),
+        np.array([frame.time_s for frame in outputs], dtype=np.float64),
+    )
+
+
+def each_frame(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -> Iterator[Frame]:
+    """Yield the outputs one by one, so that a long video is never whole in memory.
+
+    Each is resized where ``short_side`` is given. The slots of a window count from ``start_s``.
+    Raises MediaError when there is no picture, when the file ends before ``round(seconds * fps)``
+    outputs or was cut off, when its data are damaged beyond what the codec conceals, and when the
+    size of the picture changes.
+    """
+    check_window(excerpt)
+    if not 0 < fps <= MAX_FPS:
+        raise MediaError(f"cannot read {excerpt.path} at {fps:g} frames per second")
+    n_wanted = None if excerpt.seconds is None else round(excerpt.seconds * fps)
+    n_outputs, end_s = 0, Fraction(0)
+    with open_media(excerpt.path) as container:
+        stream = first_video(container, excerpt.path)
+        for shown in _shown(decoded(container, stream, excerpt.path), stream, excerpt.path):
+            end_s = shown.end_s
+            n_reached = math.floor((end_s - _exact(excerpt.start_s)) * _exact(fps) + HALF)
+            n_reached = n_reached if n_wanted is None else min(n_reached, n_wanted)
+            if n_reached > n_outputs:
+                pixels = _resized(_upright(shown.frame), short_side)
+                frame = Frame(pixels, shown.index, float(shown.start_s))
+                yield from itertools.repeat(frame, n_reached - n_outputs)
+                n_outputs = n_reached
+            if n_outputs == n_wanted:
+                return
+        if n_wanted is None and n_outputs:
+            check_complete(container, stream, float(end_s), excerpt.path)
+            return
+    raise MediaError(
+        f"the picture of {excerpt.path} lasts {float(end_s):.3f} s: at {fps:g} fps from "
+        f"{excerpt.start_s:g} s it gives {n_outputs} frames, {n_wanted or 'at least 1'} are needed"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A source frame and when it is on the screen: until the next one starts."""
+
+    frame: VideoFrame
+    index: int
+    start_s: Fraction
+    end_s: Fraction
+
+
+def _shown(frames: Iterator[VideoFrame], stream: VideoStream, path: Path) -> Iterator[_Shown]:
+    """Yield every source frame with its times; a jump in time or in size is refused."""
+    first = next(frames, None)
+    if first is None:
+        return
+    index, frame, start_s, origin_s = 0, first, Fraction(0), _time_s(first, 0, stream, path)
+    for index, following in enumerate(frames, start=1):
+        end_s = _time_s(following, index, stream, path) - origin_s
+        if (following.width, following.height) != (first.width, first.height):
+            raise MediaError(f"cannot read the picture of {path}: frame {index} has another size")
+        if abs(end_s - start_s) > MAX_PAUSE_S:
+            jump = f"jumps from {float(start_s):.1f} to {float(end_s):.1f} s"
+            raise MediaError(f"cannot read the picture of {path}: frame {index} {jump}")
+        yield _Shown(frame, index - 1, start_s, end_s)
+        frame, start_s = following, end_s
+    yield _Shown(frame, index, start_s, start_s + _duration_s(frame, stream))
+
+
+def _time_s(frame: VideoFrame, index: int, stream: VideoStream, path: Path) -> Fraction:
+    # AVI knows the order in which frames are stored, not when they are shown; ffmpeg's guess is
+    # wrong where the two differ.
+    if stream.container.format.name == "avi" and stream.has_b_frames and stream.average_rate:
+        return index / stream.average_rate
+    if frame.pts is None or frame.time_base is None:
+        raise MediaError(f"cannot read the picture of {path}: its frames have no time stamps")
+    return frame.pts * frame.time_base
+
+
+def _duration_s(frame: VideoFrame, stream: VideoStream) -> Fraction:
+    if frame.duration and frame.time_base:
+        return min(frame.duration * frame.time_base, Fraction(MAX_PAUSE_S))
+    return 1 / stream.average_rate if stream.average_rate else Fraction(0)
+
+
+def _upright(frame: VideoFrame) -> Pixels:
+    """RGB pixels, turned by the display matrix to the nearest right angle."""
+    pixels = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90)
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
+
+
+def _exact(value: float) -> Fraction:
+    """The short fraction that a float stands for: 0.04 is 1/25, 23.976... is 24000/1001."""
+    return Fraction(value).limit_denominator(1_000_000)
+
+
+def _resized(pixels: Pixels, short_side: int | None) -> Pixels:
+    return pixels if short_side is None else resize_short_side(pixels, short_side)

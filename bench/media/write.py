@@ -1,0 +1,147 @@
+"""Writing sound and pictures: FLAC, WAV, and H.264 with AAC in MP4.
+
+The same input gives the same bytes on one machine: encoders run in one thread, groups of pictures
+have a fixed length, and nothing that depends on the clock is stored.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import MediaError
+from bench.files import atomic_path
+from bench.media.container import first_video, open_media, packets
+from bench.media.encode import (
+    add_picture,
+    add_sound,
+    copied_picture,
+    decoding_time_s,
+    encoded_picture,
+    encoded_sound,
+)
+from bench.types import Audio, Pixels, Waveform
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+#: How far a sample may lie beyond full scale and still be rounding, not a wrong scale.
+PEAK_ROUNDING = 1e-4
+#: Containers with edit lists, by which a player knows what to decode but not to show.
+VIDEO_SUFFIXES = (".mp4", ".mov")
+
+
+def write_audio(destination: Path, audio: Audio) -> None:
+    """Write ``audio`` as ``.flac`` (24 bit) or ``.wav`` (float32), whole or not at all.
+
+    Samples up to 1e-4 beyond full scale count as rounding and are clipped. Raises MediaError for
+    another suffix, for no samples, NaN or infinite samples, and for samples further out than that.
+    """
+    import soundfile
+    from scipy.io import wavfile
+
+    samples = _checked_samples(destination, audio)
+    suffix = destination.suffix.lower()
+    if suffix not in (".flac", ".wav"):
+        raise MediaError(f"cannot write {destination}: {suffix!r} is not .flac or .wav")
+    with atomic_path(destination) as temporary:
+        if suffix == ".wav":
+            # libsndfile stamps float files with the time of day, SciPy does not.
+            wavfile.write(temporary, audio.sample_rate_hz, samples.T)
+            return
+        try:
+            soundfile.write(temporary, samples.T, audio.sample_rate_hz, "PCM_24", format="FLAC")
+        except soundfile.SoundFileError as error:
+            raise MediaError(f"cannot write {destination}: {error}") from error
+
+
+def write_video(
+    destination: Path, frames: Iterable[Pixels], fps: int, audio: Audio | None = None
+) -> None:
+    """Write ``frames``, each ``[H, W, 3]`` uint8, and ``audio`` as H.264 and AAC, or nothing.
+
+    Frames are drawn one by one, so that a generator is never whole in memory. Raises MediaError for
+    no frames, frames of changing or odd size, and audio that ``write_audio`` would refuse.
+    """
+    remaining = iter(frames)
+    first = next(remaining, None)
+    if first is None:
+        raise MediaError(f"cannot write {destination}: no frames were given")
+    with _open_output(destination) as container:
+        picture = add_picture(destination, container, first, fps)
+        parts = [encoded_picture(destination, picture, itertools.chain([first], remaining))]
+        if audio is not None:
+            samples = _checked_samples(destination, audio)
+            sound = add_sound(destination, container, samples, audio.sample_rate_hz)
+            parts.append(encoded_sound(sound, samples))
+        for packet in heapq.merge(*parts, key=decoding_time_s):
+            container.mux(packet)
+
+
+def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 0.0) -> None:
+    """Write the picture of ``video`` with ``audio`` as its only sound, without re-encoding.
+
+    The picture starts at ``start_s`` and ends with the audio, to within the few frames that a codec
+    stores out of order. Raises MediaError when ``video`` has no picture or ends before ``start_s``,
+    and for audio that ``write_audio`` would refuse.
+    """
+    samples = _checked_samples(destination, audio)
+    with open_media(video) as source, _open_output(destination) as container:
+        original = first_video(source, video)
+        picture = _copy_of(original, container, video)
+        sound = add_sound(destination, container, samples, audio.sample_rate_hz)
+        copied = copied_picture(
+            packets(source, original, video), original, picture, start_s, audio.seconds
+        )
+        first = next(copied, None)
+        if first is None:
+            raise MediaError(f"cannot take the picture of {video}: it ends before {start_s:g} s")
+        parts = (itertools.chain([first], copied), encoded_sound(sound, samples))
+        for packet in heapq.merge(*parts, key=decoding_time_s):
+            container.mux(packet)
+
+
+def _copy_of(original: VideoStream, container: OutputContainer, video: Path) -> VideoStream:
+    try:
+        return container.add_stream_from_template(original, opaque=True)
+    except ValueError as error:
+        raise MediaError(f"cannot copy the picture of {video} into MP4: {error}") from error
+
+
+@contextmanager
+def _open_output(destination: Path) -> Iterator[OutputContainer]:
+    import av
+
+    if destination.suffix.lower() not in VIDEO_SUFFIXES:
+        expected = " or ".join(VIDEO_SUFFIXES)
+        raise MediaError(f"cannot write {destination}: a video is {expected}")
+    av.logging.set_level(None)
+    with atomic_path(destination) as temporary:
+        try:
+            with av.open(str(temporary), "w") as container:
+                yield container
+        except av.error.FFmpegError as error:
+            raise MediaError(f"cannot write {destination}: {error.strerror or error}") from error
+
+
+def _checked_samples(destination: Path, audio: Audio) -> Waveform:
+    """The samples to write, in [-1, 1]."""
+    samples = audio.samples
+    if not samples.size:
+        raise MediaError(f"cannot write {destination}: the audio has no samples")
+    if not np.isfinite(samples).all():
+        raise MediaError(f"cannot write {destination}: the audio has samples that are not finite")
+    peak = float(np.abs(samples).max())
+    if peak > 1 + PEAK_ROUNDING:
+        raise MediaError(
+            f"cannot write {destination}: the peak is {peak:.4g}, full scale is 1; "
+            "scale or limit the audio first"
+        )
+    return samples.clip(-1, 1)

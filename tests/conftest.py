@@ -1,0 +1,66 @@
+"""Fixtures that every part of the suite shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.media import write_video
+from bench.types import Audio
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed, fresh for each test."""
+    return np.random.default_rng(20260)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and reference arrays beside the checkout; skips without it."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder of real clips and reference arrays beside the checkout")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty BENCH_HOME."""
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def clicks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three 10 s clips in which a square flashes and a tone bursts at irregular times."""
+    folder = tmp_path_factory.mktemp("clicks")
+    for number in range(3):
+        _write_clicks(folder / f"clip_{number:06d}.mp4", number)
+    (folder / "labels.csv").write_text("name,label\nclip_000000,a click\nclip_000001,a tick\n")
+    return folder
+
+
+def _write_clicks(path: Path, number: int) -> None:
+    rng = np.random.default_rng(number)
+    times = np.cumsum(rng.uniform(0.4, 0.9, size=20))
+    sound = np.zeros(10 * 44_100, dtype=np.float32)
+    burst = np.arange(4_000)
+    tone = 0.5 * np.exp(-burst / 900) * np.sin(2 * np.pi * (600 + 250 * number) * burst / 44_100)
+    for time in times[times < 9.8]:
+        start = round(time * 44_100)
+        sound[start : start + len(tone)] += tone
+    sound += rng.normal(0, 1e-3, sound.shape)
+    audio = Audio(sound[np.newaxis].astype(np.float32), 44_100)
+    write_video(path, (_flash(frame / 25, times) for frame in range(250)), 25, audio)
+
+
+def _flash(time: float, times: np.ndarray) -> np.ndarray:
+    pixels = np.full((48, 64, 3), 40, dtype=np.uint8)
+    if np.any((time >= times) & (time < times + 0.08)):
+        pixels[12:36, 16:48] = 220
+    return pixels

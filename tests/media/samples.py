@@ -1,0 +1,84 @@
+"""Small media files of every kind, made on the spot: a tone, and frames that tell their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from bench.types import Pixels, Waveform
+
+
+def tone(
+    seconds: float, rate: int, frequencies_hz: Sequence[float], level: float = 0.5
+) -> Waveform:
+    """One sine per channel, ``[C, T]``."""
+    times_s = np.arange(round(seconds * rate)) / rate
+    return np.stack(
+        [level * np.sin(2 * np.pi * f * times_s) for f in frequencies_hz], dtype=np.float32
+    )
+
+
+def numbered_frame(number: int, height: int = 48, width: int = 64) -> Pixels:
+    """A frame whose eight bits of brightness bars spell ``number``, robust to lossy coding."""
+    bits = (number >> np.arange(8)) & 1
+    bars = np.repeat(bits * 255, width // 8).astype(np.uint8)
+    return np.broadcast_to(bars[None, :, None], (height, width, 3)).copy()
+
+
+def numbered_frames(n_frames: int, height: int = 48, width: int = 64) -> Iterator[Pixels]:
+    return (numbered_frame(number, height, width) for number in range(n_frames))
+
+
+def number_of(pixels: Pixels) -> int:
+    """The number that ``numbered_frame`` wrote."""
+    bars = pixels[..., 0].mean(axis=0).reshape(8, -1).mean(axis=1)
+    return int(((bars > 127) << np.arange(8)).sum())
+
+
+def write_sound(
+    path: Path, samples: Waveform, rate: int, codec: str, layout: str, sample_format: str = "fltp"
+) -> None:
+    """Encode ``samples [C, T]`` by ``codec`` into the container that the suffix names."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.codec_context.layout = layout
+        stream.codec_context.format = sample_format
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples), format="fltp", layout=layout
+        )
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        converter = av.AudioResampler(sample_format, layout, rate)
+        for converted in converter.resample(frame):
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+
+
+def write_pictures(
+    path: Path,
+    frames: Sequence[Pixels],
+    times_s: Sequence[float],
+    codec: str = "libx264",
+    *,
+    rotation_deg: int = 0,
+    time_base_hz: int = 1000,
+) -> None:
+    """Encode ``frames``, each at its own time, into the container that the suffix names."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        stream.codec_context.time_base = Fraction(
+            1, time_base_hz or (25 if codec == "mpeg4" else 1000)
+        )
+        stream.codec_context.thread_count = 1
+        if rotation_deg:
+            stream.set_display_rotation(rotation_deg)
+        for pixels, time_s in zip(frames, times_s, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.time_base = stream.codec_context.time_base
+            frame.pts = round(time_s / frame.time_base)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import av
+import pytest
+import soundfile
+
+from bench.errors import MediaError
+from bench.media import AudioStream, VideoStream, probe, read_frames, write_video
+from bench.types import Audio, Excerpt
+from tests.media.samples import numbered_frame, numbered_frames, tone, write_pictures
+
+
+def test_a_clip_is_described_as_it_was_written(tmp_path: Path) -> None:
+    sound = Audio(tone(2.0, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(60), 30, sound)
+    info = probe(tmp_path / "a.mp4")
+    assert "mp4" in info.container
+    assert info.seconds == pytest.approx(2.0, abs=0.05)
+    assert info.video == VideoStream("h264", 64, 48, 30.0, 60, 0)
+    assert info.audio == AudioStream("aac", 44_100, 1)
+
+
+def test_sound_alone_has_no_video(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", tone(0.5, 96_000, (440.0,) * 6).T, 96_000)
+    info = probe(tmp_path / "a.flac")
+    assert (info.container, info.seconds, info.video) == ("flac", 0.5, None)
+    assert info.audio == AudioStream("flac", 96_000, 6)
+
+
+def test_a_portrait_is_described_upright(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a.mp4", [numbered_frame(0)] * 2, [0, 0.04], rotation_deg=-90)
+    video = probe(tmp_path / "a.mp4").video
+    assert (video.width, video.height, video.rotation_deg) == (48, 64, -90)
+
+
+def test_a_file_without_counted_frames_says_so(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a.mkv", [numbered_frame(0)] * 2, [0, 0.04])
+    assert probe(tmp_path / "a.mkv").video.n_frames is None
+
+
+def test_the_cover_of_a_music_file_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        sound = container.add_stream("aac", rate=48_000)
+        frame = av.VideoFrame.from_ndarray(numbered_frame(0))
+        container.mux([*cover.encode(frame), *cover.encode(None)])
+        samples = tone(0.5, 48_000, (440.0, 440.0))
+        audio_frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+        audio_frame.sample_rate = 48_000
+        container.mux([*sound.encode(audio_frame), *sound.encode(None)])
+    assert probe(path).video is None
+    assert probe(path).audio == AudioStream("aac", 48_000, 2)
+    with pytest.raises(MediaError, match=r"a\.m4a: it has no video stream"):
+        read_frames(Excerpt(path), 25)
+
+
+def test_what_is_no_media_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("not a video")
+    with pytest.raises(MediaError, match=r"a\.mp4: it is not a media file"):
+        probe(tmp_path / "a.mp4")

@@ -1,0 +1,222 @@
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from bench.errors import MediaError
+from bench.media import mux_audio, probe, read_audio, read_frames, write_audio, write_video
+from bench.types import Audio, Excerpt, Pixels
+from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_pictures
+
+SOUND = Audio(tone(1.0, 48_000, (440.0, 660.0)), 48_000)
+
+
+def video_packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def test_a_wav_file_returns_every_sample_exactly(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", SOUND)
+    samples, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert rate == 48_000
+    assert np.array_equal(samples.T, SOUND.samples)
+
+
+def test_a_flac_file_is_within_one_step_of_24_bits(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.flac", SOUND)
+    samples, _ = soundfile.read(tmp_path / "a.flac", dtype="float64")
+    assert soundfile.info(tmp_path / "a.flac").subtype == "PCM_24"
+    assert np.abs(samples.T - SOUND.samples).max() <= 2**-23
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4"])
+def test_writing_twice_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        if name == "a.mp4":
+            write_video(folder / name, numbered_frames(30), 25, SOUND)
+        else:
+            write_audio(folder / name, SOUND)
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_rounding_beyond_full_scale_is_clipped(tmp_path: Path, name: str) -> None:
+    write_audio(tmp_path / name, Audio(np.array([[1.00009, -1.00009]], np.float32), 16_000))
+    samples, _ = soundfile.read(tmp_path / name)
+    assert np.abs(samples).max() <= 1
+    assert samples == pytest.approx([1, -1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "reason"),
+    [
+        ("a.flac", [[0.0, 1.5]], "the peak is 1.5"),
+        ("a.wav", [[0.0, np.nan]], "not finite"),
+        ("a.wav", [[0.0, np.inf]], "not finite"),
+        ("a.wav", [[]], "no samples"),
+        ("a.mp3", [[0.0]], "'.mp3' is not .flac or .wav"),
+    ],
+)
+def test_audio_that_cannot_be_kept_is_refused(
+    tmp_path: Path, name: str, samples: list[list[float]], reason: str
+) -> None:
+    with pytest.raises(MediaError, match=reason):
+        write_audio(tmp_path / name, Audio(np.array(samples, np.float32), 16_000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_channels_than_flac_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"cannot write .*a\.flac"):
+        write_audio(tmp_path / "a.flac", Audio(np.zeros((9, 100), np.float32), 16_000))
+
+
+def test_a_video_returns_its_frames_in_order_and_its_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    write_video(path, numbered_frames(50), 25, SOUND)
+    info = probe(path)
+    assert (info.video.width, info.video.height, info.video.fps) == (64, 48, 25)
+    assert (info.audio.codec, info.audio.sample_rate_hz, info.audio.channels) == ("aac", 48_000, 2)
+    frames = read_frames(Excerpt(path), 25)
+    assert [number_of(pixels) for pixels in frames.pixels] == list(range(50))
+    error = read_audio(Excerpt(path, 0, 1.0)).samples - SOUND.samples
+    assert np.sqrt((error**2).mean() / (SOUND.samples**2).mean()) < 0.05
+
+
+def test_frames_are_drawn_one_by_one(tmp_path: Path) -> None:
+    drawn: list[weakref.ref[Pixels]] = []
+    most = 0
+
+    def frames() -> Iterator[Pixels]:
+        nonlocal most
+        for number in range(100):
+            pixels = numbered_frame(number)
+            drawn.append(weakref.ref(pixels))
+            most = max(most, sum(reference() is not None for reference in drawn))
+            yield pixels
+
+    write_video(tmp_path / "a.mp4", frames(), 25, SOUND)
+    assert most <= 4
+
+
+def test_a_failing_generator_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+
+    def frames() -> Iterator[Pixels]:
+        yield numbered_frame(0)
+        raise RuntimeError("camera unplugged")
+
+    with pytest.raises(RuntimeError, match="camera unplugged"):
+        write_video(path, frames(), 25)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [
+        ([], "no frames were given"),
+        ([np.zeros((48, 63, 3), np.uint8)], "48 x 63"),
+        ([np.zeros((48, 64), np.uint8)], "uint8 \\[H, W, 3\\]"),
+        ([np.zeros((48, 64, 3), np.float32)], "float32"),
+        ([numbered_frame(0), numbered_frame(1, 96)], "frame 1 is uint8 \\[96, 64, 3\\]"),
+    ],
+)
+def test_frames_that_make_no_video_are_refused(
+    tmp_path: Path, frames: list[Pixels], reason: str
+) -> None:
+    with pytest.raises(MediaError, match=reason):
+        write_video(tmp_path / "a.mp4", frames, 25)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "rate", "reason"), [(3, 48_000, "got 3 channels"), (1, 12_345, "12345 Hz")]
+)
+def test_sound_that_aac_cannot_carry_is_refused(
+    tmp_path: Path, n_channels: int, rate: int, reason: str
+) -> None:
+    sound = Audio(np.zeros((n_channels, rate), np.float32), rate)
+    with pytest.raises(MediaError, match=reason):
+        write_video(tmp_path / "a.mp4", numbered_frames(5), 25, sound)
+
+
+def test_a_video_of_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"a video is \.mp4 or \.mov"):
+        write_video(tmp_path / "a.gif", numbered_frames(5), 25)
+
+
+def test_muxing_copies_the_picture_and_replaces_the_sound(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", numbered_frames(50), 25, SOUND)
+    other = Audio(tone(2.0, 16_000, (1000.0,)), 16_000)
+    mux_audio(tmp_path / "a.mp4", other, tmp_path / "b.mp4")
+    assert video_packets(tmp_path / "b.mp4") == video_packets(tmp_path / "a.mp4")
+    sound = read_audio(Excerpt(tmp_path / "b.mp4", 0.1, 1.0))
+    assert sound.sample_rate_hz == 16_000
+    assert np.abs(sound.samples - other.samples[:, 1600:17600]).max() < 0.02
+
+
+def test_muxing_ends_the_picture_with_the_sound(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
+    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+    frames = read_frames(Excerpt(tmp_path / "b.mp4"), 25)
+    assert 25 <= len(frames.index) <= 29
+
+
+def test_muxing_may_start_between_two_key_frames(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", numbered_frames(100), 25)
+    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4", start_s=2.6)
+    frames = read_frames(Excerpt(tmp_path / "b.mp4", 0, 1.0), 25)
+    assert [number_of(pixels) for pixels in frames.pixels] == list(range(65, 90))
+
+
+def test_muxing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
+    for name in ("b.mp4", "c.mp4"):
+        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / name, start_s=0.5)
+    assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "c.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
+def test_muxing_takes_pictures_from_other_containers(tmp_path: Path, name: str, codec: str) -> None:
+    frames = list(numbered_frames(25))
+    write_pictures(tmp_path / name, frames, np.arange(25) / 25, codec)
+    mux_audio(tmp_path / name, SOUND, tmp_path / "b.mp4")
+    muxed = read_frames(Excerpt(tmp_path / "b.mp4"), 25)
+    assert [number_of(pixels) for pixels in muxed.pixels] == list(range(25))
+
+
+def test_muxing_keeps_a_portrait_picture_upright(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a.mp4", [numbered_frame(5)] * 3, [0, 0.04, 0.08], rotation_deg=90)
+    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+    assert probe(tmp_path / "b.mp4").video == probe(tmp_path / "a.mp4").video
+
+
+def test_muxing_refuses_what_has_no_picture_to_show(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", SOUND)
+    with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
+        mux_audio(tmp_path / "a.wav", SOUND, tmp_path / "b.mp4")
+    write_video(tmp_path / "a.mp4", numbered_frames(25), 25)
+    with pytest.raises(MediaError, match="it ends before 7 s"):
+        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4", start_s=7.0)
+
+
+def test_muxing_refuses_a_codec_that_mp4_does_not_hold(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a.wmv", [numbered_frame(0)] * 3, [0, 0.04, 0.08], "wmv2")
+    with pytest.raises(MediaError, match=r"a\.wmv into MP4: .*wmv2"):
+        mux_audio(tmp_path / "a.wmv", SOUND, tmp_path / "b.mp4")
+
+
+def test_muxing_refuses_a_picture_that_was_cut_off(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a.ts", list(numbered_frames(25)), np.arange(25) / 25)
+    write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content[: len(content) // 4])
+    with pytest.raises(MediaError, match=r"cannot read .*a\.mp4"):
+        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+    assert not (tmp_path / "b.mp4").exists()
