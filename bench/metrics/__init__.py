@@ -1,0 +1,75 @@
+"""Metrics without networks: arrays in, numbers out.
+
+    onset           where sounds start: detection, description, suppression
+    onset_scoring   accuracy, average precision and F1 of onsets
+    ranking         average precision
+    dtw             dynamic time warping, exact and FastDTW
+    mcd             mel-cepstral distortion
+    spectral        envelope correlation, log-spectral distance
+    uncertainty     intervals, paired differences, chance pairings
+
+Every function is pure, takes the true side first and the generated one second, computes in
+float64, and raises ``ValueError`` for input it cannot use. NaN means "not scored". Nothing else of
+the suite is imported, and heavy libraries load when a function needs them.
+"""
+
+from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
+from bench.metrics.mcd import (
+    default_envelope,
+    mcd_c1,
+    mel_cepstra,
+    mel_cepstra_c1,
+    mel_cepstral_distortion,
+    stft_envelope,
+    world_envelope,
+)
+from bench.metrics.onset import (
+    Onsets,
+    annotated_onsets,
+    describe_onsets,
+    detect_onsets,
+    onset_features,
+    suppress_close_onsets,
+)
+from bench.metrics.onset_scoring import OnsetScores, match_onsets, onset_scores
+from bench.metrics.ranking import average_precision
+from bench.metrics.spectral import envelope, envelope_correlation, log_mel, log_spectral_distance
+from bench.metrics.uncertainty import (
+    Interval,
+    bootstrap_interval,
+    derangements,
+    paired_difference,
+    sign_flip_p_value,
+)
+
+__all__ = [
+    "Alignment",
+    "Interval",
+    "OnsetScores",
+    "Onsets",
+    "annotated_onsets",
+    "average_precision",
+    "bootstrap_interval",
+    "default_envelope",
+    "derangements",
+    "describe_onsets",
+    "detect_onsets",
+    "dtw_path",
+    "envelope",
+    "envelope_correlation",
+    "fastdtw_path",
+    "log_mel",
+    "log_spectral_distance",
+    "match_onsets",
+    "mcd_c1",
+    "mel_cepstra",
+    "mel_cepstra_c1",
+    "mel_cepstral_distortion",
+    "onset_features",
+    "onset_scores",
+    "paired_difference",
+    "sign_flip_p_value",
+    "stft_envelope",
+    "suppress_close_onsets",
+    "world_envelope",
+]

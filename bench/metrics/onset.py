@@ -1,0 +1,176 @@
+"""Onsets: where in a waveform something starts, and how strongly.
+
+Conventions: a waveform is ``[T]`` at 22,050 Hz; positions are samples. Detected ones are multiples
+of the hop, 512 samples (23.2 ms), never before sample 1,536; annotated ones are fractional. The
+expensive part, ``onset_features``, gives named arrays that can be kept on disk; scores are
+computed from them alone (``bench.metrics.onset_scoring``).
+
+Detection is librosa's spectral flux with its default settings and ``delta`` 0.3, as the evaluators
+of CondFoleyGen and MMAudio use it. Strength is normalised by the clip's own maximum, so level does
+not matter, and one huge onset (sound after digital silence) can hide all others.
+
+Both evaluators describe an onset by the normalised waveform around it, in different ways:
+
+    ``rectified``   CondFoleyGen: absolute value, (x - min) / (max - min)
+    ``signed``      MMAudio: as it is, (x - min) / (max - min + 1e-6)
+
+A constant waveform has no spread to normalise by; CondFoleyGen divides by zero there, here it reads
+0 everywhere. Both raise for an onset before sample 1,102, where their slice turns negative; the
+detector never reports one, and here the slice starts at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.metrics.arrays import Array, FloatArray, IntArray, check_waveform
+
+ONSET_RATE_HZ = 22_050
+HOP_SAMPLES = 512
+FFT_SAMPLES = 2_048
+DETECTION_DELTA = 0.3
+#: Half of the stretch in which an onset's confidence is the largest value: 0.05 s, truncated.
+CONFIDENCE_HALF_SAMPLES = 1_102
+SUPPRESSION_SAMPLES = 0.05 * ONSET_RATE_HZ
+SIGNED_SPREAD_FLOOR = 1e-6
+
+OnsetFeatures = Mapping[str, Array]
+
+
+class Onsets(NamedTuple):
+    """Onsets in time order: positions in samples, confidence and height in [0, 1], ``[n]`` each.
+
+    Confidence is the largest normalised value within 0.05 s, height the one at the very sample.
+    """
+
+    positions: IntArray
+    confidence: FloatArray
+    height: FloatArray
+
+
+def detect_onsets(waveform: npt.ArrayLike, delta: float = DETECTION_DELTA) -> IntArray:
+    """Return the positions ``[n]`` of the onsets of a waveform at 22,050 Hz; silence has none.
+
+    ``delta`` is the height above the local mean, of a strength that spans [0, 1] per clip.
+    ValueError if the waveform is shorter than one analysis frame (2,048 samples) or not finite.
+    """
+    import librosa.onset
+
+    samples = check_waveform(waveform, FFT_SAMPLES)
+    found = librosa.onset.onset_detect(
+        y=samples, sr=ONSET_RATE_HZ, hop_length=HOP_SAMPLES, units="samples", delta=delta
+    )
+    return np.asarray(found, dtype=np.int64)
+
+
+def describe_onsets(waveform: npt.ArrayLike, positions: npt.ArrayLike, *, rectify: bool) -> Onsets:
+    """Return the onsets at ``positions [n]`` with the waveform's confidence and height there.
+
+    ``rectify`` chooses CondFoleyGen's form (absolute value) over MMAudio's (signed). ValueError if
+    a position is not a whole number inside the waveform.
+    """
+    samples = check_waveform(waveform).astype(np.float64)
+    places = _checked_positions(positions, len(samples))
+    normalised = _rectified(samples) if rectify else _signed(samples)
+    confidence = [
+        normalised[max(place - CONFIDENCE_HALF_SAMPLES, 0) : place + CONFIDENCE_HALF_SAMPLES].max()
+        for place in places
+    ]
+    return Onsets(places, np.array(confidence, dtype=np.float64), normalised[places])
+
+
+def onset_features(
+    waveform: npt.ArrayLike, delta: float = DETECTION_DELTA
+) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
+    """Return everything that scoring reads of one waveform, as five named arrays ``[n]``.
+
+    ``positions`` (int64) and, float64 in [0, 1], ``rectified_confidence``, ``rectified_height``,
+    ``signed_confidence``, ``signed_height``. ValueError as in ``detect_onsets``.
+    """
+    positions = detect_onsets(waveform, delta)
+    rectified = describe_onsets(waveform, positions, rectify=True)
+    signed = describe_onsets(waveform, positions, rectify=False)
+    return {
+        "positions": positions,
+        "rectified_confidence": rectified.confidence,
+        "rectified_height": rectified.height,
+        "signed_confidence": signed.confidence,
+        "signed_height": signed.height,
+    }
+
+
+def annotated_onsets(times_s: npt.ArrayLike, seconds: float) -> dict[str, FloatArray]:
+    """Return annotated times ``[n]`` as the true side of ``onset_scores``: ``positions``, float64.
+
+    Times from ``seconds`` on lie outside the clip and are left out, as MMAudio's evaluator does.
+    ValueError if the times are not finite, negative, or not in order.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    if times.ndim != 1 or not np.isfinite(times).all():
+        raise ValueError(f"times must be finite seconds [n], got {times.tolist()}")
+    if (times < 0).any() or (np.diff(times) < 0).any():
+        raise ValueError(f"times must be in order and not negative, got {times.tolist()}")
+    return {"positions": times[times < seconds] * ONSET_RATE_HZ}
+
+
+def suppress_close_onsets(
+    positions: npt.ArrayLike, confidence: npt.ArrayLike, *, skips_after_removal: bool
+) -> IntArray:
+    """Return the indices, in time order, of the onsets that survive their stronger neighbours.
+
+    Strongest first (of equals the later), every onset removes those closer than 0.05 s.
+    ``skips_after_removal`` keeps the reference's slip: it deletes from the list it walks through,
+    so that the onset after a deleted one is not looked at and may survive.
+    """
+    places = np.asarray(positions, dtype=np.float64)
+    remaining = list(range(len(places)))
+    kept: list[int] = []
+    for strongest in np.argsort(confidence, kind="stable")[::-1].tolist():
+        if strongest not in remaining:
+            continue
+        kept.append(strongest)
+        remaining.remove(strongest)
+        is_close = np.abs(places - places[strongest]) < SUPPRESSION_SAMPLES
+        remaining = _without_close(remaining, is_close, skips_after_removal)
+    return np.array(sorted(kept), dtype=np.int64)
+
+
+def _without_close(
+    remaining: list[int], is_close: npt.NDArray[np.bool_], skips_after_removal: bool
+) -> list[int]:
+    survivors: list[int] = []
+    is_skipped = False
+    for onset in remaining:
+        is_removed = bool(is_close[onset]) and not is_skipped
+        if not is_removed:
+            survivors.append(onset)
+        is_skipped = is_removed and skips_after_removal
+    return survivors
+
+
+def _rectified(samples: FloatArray) -> FloatArray:
+    level = np.abs(samples)
+    spread = np.ptp(level)
+    return (level - level.min()) / spread if spread > 0 else np.zeros_like(level)
+
+
+def _signed(samples: FloatArray) -> FloatArray:
+    normalised: FloatArray = (samples - samples.min()) / (np.ptp(samples) + SIGNED_SPREAD_FLOOR)
+    return normalised
+
+
+def _checked_positions(positions: npt.ArrayLike, n_samples: int) -> IntArray:
+    places = np.asarray(positions)
+    if places.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if places.ndim != 1 or not np.issubdtype(places.dtype, np.integer):
+        raise ValueError(f"positions must be whole samples [n], got {places.dtype} {places.shape}")
+    if places.min() < 0 or places.max() >= n_samples:
+        raise ValueError(
+            f"positions must lie in [0, {n_samples}), got {places.min()} to {places.max()}"
+        )
+    return places.astype(np.int64)

@@ -1,0 +1,206 @@
+"""Onset accuracy, average precision and F1: whether sounds start when the true ones do.
+
+Reads the arrays of ``bench.metrics.onset`` only. Per clip; a table shows plain means over clips.
+Chance is far from 0 (accuracy 0.2 to 0.28 at 0.1 s): show shuffled pairs beside these numbers.
+
+Three modes, by name:
+
+    reference   CondFoleyGen's ``predict_onset.py``; tolerance 0.1 s is its default
+    mmaudio     MMAudio's ``eval_onsets.py``; its one flag, 0.3, is both tolerance and delta
+    strict      what the two seem to mean
+
+What the published evaluators do, and what ``strict`` does instead:
+
+    1  suppression skips the onset after a removed one       -> every close onset is looked at
+    2  true onsets choose in time order, each the prediction -> as many pairs as possible and, among
+       with the largest sample, though a later one needs it     those, the most confident ones
+    3  missed onsets enter average precision as positives    -> they lower recall and earn nothing:
+       of score 0, so that it never falls below a floor         precision at the hits over all truth
+    4  no prediction at all: average precision 1             -> 0
+    5  no true onset: accuracy 0, average precision 0        -> NaN, not scored
+    6  neither: scikit-learn raises                          -> NaN in every mode
+    7  the walk ends with the predictions: later misses do   -> all misses count; so they do in
+       not lower MMAudio's F1 (precision is not affected)       ``reference``, which has no F1
+    8  MMAudio reads the sample of a candidate from the      -> no choice by sample
+       list before removals, with indices after them
+    9  MMAudio normalises the signed waveform                -> rectified, as CondFoleyGen does
+
+Tolerance is exclusive: on the grid of 512 samples, 0.1 s means up to 4 frames (92.9 ms).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.metrics.arrays import Array, FloatArray, IntArray
+from bench.metrics.onset import ONSET_RATE_HZ, OnsetFeatures, Onsets, suppress_close_onsets
+from bench.metrics.ranking import average_precision
+
+DEFAULT_TOLERANCE_S = 0.1
+
+
+class OnsetScores(NamedTuple):
+    """Scores of one clip in [0, 1], 1 is best, NaN for "not scored"; and what was counted."""
+
+    accuracy: float
+    average_precision: float
+    f1: float
+    n_true: int
+    n_predicted: int
+    n_hits: int
+
+
+class _Mode(NamedTuple):
+    form: str
+    is_repaired: bool
+    mixes_indices: bool
+    forgets_misses: bool
+
+
+MODES: Mapping[str, _Mode] = {
+    "reference": _Mode("rectified", is_repaired=False, mixes_indices=False, forgets_misses=False),
+    "mmaudio": _Mode("signed", is_repaired=False, mixes_indices=True, forgets_misses=True),
+    "strict": _Mode("rectified", is_repaired=True, mixes_indices=False, forgets_misses=False),
+}
+
+
+class _Ranking(NamedTuple):
+    """What enters average precision: labels and scores ``[N]``, hits and misses first."""
+
+    labels: list[int]
+    scores: list[float]
+    n_hits: int
+
+
+def onset_scores(
+    true: OnsetFeatures,
+    predicted: OnsetFeatures,
+    *,
+    tolerance_s: float = DEFAULT_TOLERANCE_S,
+    mode: str = "reference",
+) -> OnsetScores:
+    """Return the scores of ``predicted`` onsets against ``true`` ones.
+
+    ``predicted`` is what ``onset_features`` gave; of ``true`` only ``positions`` are read, from
+    ``onset_features`` or ``annotated_onsets``. A true and a predicted onset may be paired if they
+    are closer than ``tolerance_s``. Accuracy is the share of true onsets that were hit. ValueError
+    if the mode is unknown, the tolerance not positive, or an array is missing.
+    """
+    rules = _rules(mode)
+    if not tolerance_s > 0:
+        raise ValueError(f"the tolerance must be above 0 s, got {tolerance_s}")
+    positions = _named(true, "positions").astype(np.float64)
+    onsets = _surviving(predicted, rules)
+    if len(positions) == 0 and (rules.is_repaired or len(onsets.positions) == 0):
+        return OnsetScores(math.nan, math.nan, math.nan, 0, len(onsets.positions), 0)
+    tolerance_samples = tolerance_s * ONSET_RATE_HZ
+    if rules.is_repaired:
+        return _strict_scores(positions, onsets, tolerance_samples)
+    return _published_scores(positions, onsets, tolerance_samples, rules)
+
+
+def match_onsets(
+    true: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    tolerance: float,
+    *,
+    confidence: npt.ArrayLike | None = None,
+    is_inclusive: bool = False,
+) -> IntArray:
+    """Return pairs of indices ``[n_hits, 2]`` (true, predicted): a largest one-to-one matching.
+
+    Positions and tolerance share any one unit. Two onsets may be paired if they are closer than the
+    tolerance, or exactly as far where ``is_inclusive``. Among the largest matchings the one of the
+    largest summed ``confidence`` (in [0, 1], per prediction) is returned.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    truth, found = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    gaps = np.abs(truth[:, None] - found[None, :])
+    is_allowed = gaps <= tolerance if is_inclusive else gaps < tolerance
+    trust = np.zeros(len(found)) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    # A pair is worth 1 and its confidence less than 1 / n, so that trust never outweighs a pair.
+    worth = is_allowed * (1.0 + trust / (len(found) + 1))
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    pairs = np.stack([rows, columns], axis=1)[is_allowed[rows, columns]]
+    return pairs.astype(np.int64)
+
+
+def _strict_scores(true: FloatArray, onsets: Onsets, tolerance_samples: float) -> OnsetScores:
+    confidence = onsets.confidence
+    pairs = match_onsets(true, onsets.positions, tolerance_samples, confidence=confidence)
+    n_hits, n_true, n_predicted = len(pairs), len(true), len(onsets.positions)
+    is_hit = np.isin(np.arange(n_predicted), pairs[:, 1])
+    precision = average_precision(is_hit, confidence) * n_hits / n_true if n_predicted else 0.0
+    f1 = 2 * n_hits / (n_true + n_predicted)
+    return OnsetScores(n_hits / n_true, precision, f1, n_true, n_predicted, n_hits)
+
+
+def _published_scores(
+    true: FloatArray, onsets: Onsets, tolerance_samples: float, rules: _Mode
+) -> OnsetScores:
+    ranking = _greedy_ranking(true, onsets, tolerance_samples, rules.mixes_indices)
+    n_hits, n_true, n_predicted = ranking.n_hits, len(true), len(onsets.positions)
+    n_counted = sum(ranking.labels) if rules.forgets_misses else n_true
+    return OnsetScores(
+        n_hits / n_true if n_true else 0.0,
+        average_precision(ranking.labels, ranking.scores),
+        2 * n_hits / (n_counted + n_predicted),
+        n_true,
+        n_predicted,
+        n_hits,
+    )
+
+
+def _greedy_ranking(
+    true: FloatArray, onsets: Onsets, tolerance_samples: float, mixes_indices: bool
+) -> _Ranking:
+    """Pair in time order as both evaluators do, until the predictions run out."""
+    unused = list(range(len(onsets.positions)))
+    had_predictions = bool(unused)
+    scores: list[float] = []
+    n_hits = 0
+    for position in true:
+        if had_predictions and not unused:
+            break
+        near = np.flatnonzero(np.abs(onsets.positions[unused] - position) < tolerance_samples)
+        if len(near) == 0:
+            scores.append(0.0)
+            continue
+        heights = onsets.height[near if mixes_indices else np.array(unused)[near]]
+        chosen = unused.pop(int(near[np.argsort(heights, kind="stable")[-1]]))
+        scores.append(float(onsets.confidence[chosen]))
+        n_hits += 1
+    labels = [1] * len(scores) + [0] * len(unused)
+    return _Ranking(labels, scores + onsets.confidence[unused].tolist(), n_hits)
+
+
+def _surviving(predicted: OnsetFeatures, rules: _Mode) -> Onsets:
+    """The predicted onsets in the mode's description, without those close to a stronger one."""
+    positions = _named(predicted, "positions")
+    confidence = _named(predicted, f"{rules.form}_confidence")
+    height = _named(predicted, f"{rules.form}_height")
+    if not len(positions) == len(confidence) == len(height):
+        raise ValueError(
+            f"the predicted onsets have {len(positions)} positions, {len(confidence)} confidences "
+            f"and {len(height)} heights"
+        )
+    kept = suppress_close_onsets(positions, confidence, skips_after_removal=not rules.is_repaired)
+    return Onsets(positions[kept], confidence[kept], height[kept])
+
+
+def _rules(mode: str) -> _Mode:
+    if mode not in MODES:
+        raise ValueError(f"the mode {mode!r} is unknown, known: {', '.join(MODES)}")
+    return MODES[mode]
+
+
+def _named(features: OnsetFeatures, name: str) -> Array:
+    if name not in features:
+        raise ValueError(f"the onset features have no {name!r}, only {sorted(features)}")
+    return np.asarray(features[name])

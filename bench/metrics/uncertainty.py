@@ -1,0 +1,131 @@
+"""How sure a mean over clips is, and how sure the difference of two systems.
+
+Conventions: one score per clip, ``[N]`` float64, NaN for "not scored"; such clips are left out and
+counted. Clips are the unit that is resampled. Every function draws from the generator it is given
+and from nothing else: same seed, same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.metrics.arrays import FloatArray, IntArray, check_scores
+
+#: Random numbers held at a time: 32 MB, whatever N and the number of resamples.
+BLOCK_VALUES = 4_000_000
+
+
+class Interval(NamedTuple):
+    """A mean, the bounds of its interval, the clips behind it and the clips left out as NaN.
+
+    ``value`` is NaN without a clip, ``low`` and ``high`` with fewer than two.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_excluded: int
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    n_resamples: int = 1_000,
+) -> Interval:
+    """Return the mean of ``values [N]`` with its percentile bootstrap interval (Efron, 1979).
+
+    ValueError if the level is not inside (0, 1), there is no resample, or a value is infinite.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"the level must be inside (0, 1), got {level}")
+    if n_resamples < 1:
+        raise ValueError(f"the bootstrap needs at least 1 resample, got {n_resamples}")
+    scores = check_scores(values, "values")
+    scored = scores[~np.isnan(scores)]
+    n, n_excluded = len(scored), len(scores) - len(scored)
+    if n < 2:
+        return Interval(float(scored[0]) if n else math.nan, math.nan, math.nan, n, n_excluded)
+    means = _resampled_means(scored, rng, n_resamples)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(scored.mean()), float(low), float(high), n, n_excluded)
+
+
+def paired_difference(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    n_resamples: int = 1_000,
+) -> Interval:
+    """Return the mean of ``b - a`` over the clips that both ``a [N]`` and ``b [N]`` scored.
+
+    Row i of both is the same clip. ValueError if the lengths differ, or as above.
+    """
+    return bootstrap_interval(_differences(a, b), rng, level, n_resamples)
+
+
+def sign_flip_p_value(
+    a: npt.ArrayLike, b: npt.ArrayLike, rng: np.random.Generator, n_flips: int = 9_999
+) -> float:
+    """Return the two-sided p-value, in (0, 1], of a mean of ``b - a`` as far from 0 by chance.
+
+    Fisher's randomisation test: if the systems were exchangeable, each clip's difference could as
+    well have had the other sign. The observed signs count as one draw, so p is never 0; without a
+    common clip it is 1. ValueError if the lengths differ.
+    """
+    differences = _differences(a, b)
+    scored = differences[~np.isnan(differences)]
+    # The sum of flipped differences is their sum less twice those that were flipped.
+    total = scored.sum()
+    observed = abs(total) * (1 - 1e-12)  # equal sums in another order differ by rounding
+    n_extreme = 0
+    for n_rows in _blocks(n_flips, len(scored)):
+        is_flipped = rng.integers(0, 2, size=(n_rows, len(scored)), dtype=np.uint8)
+        n_extreme += int(np.sum(np.abs(total - 2 * (is_flipped @ scored)) >= observed))
+    return (1 + n_extreme) / (1 + n_flips)
+
+
+def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:
+    """Return ``[k, n]``: k random orders of n clips in which no clip keeps its place.
+
+    Pairing every true sound with a wrong generated one this way gives the level of chance. Each
+    derangement is equally likely. ValueError for fewer than two clips.
+    """
+    if n < 2:
+        raise ValueError(f"a single clip has no other to be paired with, got n = {n}")
+    places = np.arange(n)
+    found: list[IntArray] = []
+    while len(found) < k:
+        order = rng.permutation(n)
+        if not (order == places).any():
+            found.append(order)
+    return np.array(found, dtype=np.int64).reshape(k, n)
+
+
+def _differences(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    first, second = check_scores(a, "a"), check_scores(b, "b")
+    if len(first) != len(second):
+        raise ValueError(f"both systems must have the same clips, got {len(first)}, {len(second)}")
+    return second - first
+
+
+def _resampled_means(scores: FloatArray, rng: np.random.Generator, n_resamples: int) -> FloatArray:
+    means = [
+        scores[rng.integers(0, len(scores), size=(n_rows, len(scores)))].mean(axis=1)
+        for n_rows in _blocks(n_resamples, len(scores))
+    ]
+    return np.concatenate(means)
+
+
+def _blocks(n_rows: int, row_values: int) -> Iterator[int]:
+    """Numbers of rows that sum to ``n_rows`` and each hold a bounded count of values."""
+    largest = max(1, BLOCK_VALUES // max(1, row_values))
+    for start in range(0, n_rows, largest):
+        yield min(largest, n_rows - start)
