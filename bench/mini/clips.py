@@ -1,0 +1,139 @@
+"""Mini clips on disk: one MP4 per scene, a manifest of rows, and the version of their world.
+
+<directory>/world.json          the version that the clips were rendered by
+<directory>/mini_000000.mp4     H.264 and AAC, as a data set from the web would be
+<directory>/manifest.jsonl      one row per clip, sorted by name: file, hash, prompt, truth
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, MissingError
+from bench.files import atomic_path, read_json, write_json
+from bench.media.write import write_video
+from bench.mini.picture import render_frames
+from bench.mini.sound import SAMPLE_RATE_HZ, render_sound
+from bench.mini.world import WORLD_VERSION, Scene, label, make_scene, scene_to_truth
+from bench.types import Audio
+
+WORLD = "world.json"
+MANIFEST = "manifest.jsonl"
+CLIP_FILE = re.compile(r".+_\d{6}\.mp4")
+MEND = "run `bench data prepare mini`"
+
+Row = dict[str, Any]
+
+
+def start_directory(directory: Path) -> list[Path]:
+    """Make ``directory`` hold clips of this world only; returns the clips of others it removed.
+
+    To be called once, before the clips are rendered: a clip that is there is taken to be of the
+    version that ``world.json`` names.
+    """
+    removed = []
+    if not (directory / WORLD).exists() or _version_of(directory) != WORLD_VERSION:
+        removed = sorted(p for p in directory.glob("*.mp4") if CLIP_FILE.fullmatch(p.name))
+        for path in [*removed, directory / MANIFEST]:
+            path.unlink(missing_ok=True)
+        write_json(directory / WORLD, {"world_version": WORLD_VERSION})
+    return removed
+
+
+def render_clip(directory: Path, split: str, index: int) -> Row:
+    """Render one clip into ``directory`` unless it is there, and return its row.
+
+    A row holds name, split, index, file, sha256, seconds, prompt and truth. Files are written whole
+    or not at all, so a file that is there is complete; the same scene gives the same bytes.
+    """
+    scene = make_scene(split, index)
+    path = directory / f"{scene.name}.mp4"
+    if not path.exists():
+        write_scene(path, scene)
+    return {**_expected_row(scene), "sha256": _sha256(path)}
+
+
+def write_scene(destination: Path, scene: Scene) -> None:
+    """Write the picture and the sound of any scene as one MP4 file."""
+    audio = Audio(render_sound(scene)[None], SAMPLE_RATE_HZ)
+    write_video(destination, render_frames(scene), scene.fps, audio)
+
+
+def write_manifest(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the rows of a directory, sorted by name; BenchError where a name comes twice."""
+    ordered = sorted(rows, key=lambda row: str(row["name"]))
+    names = [row["name"] for row in ordered]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BenchError(f"the clip {twice} comes twice in the rows for {directory / MANIFEST}")
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in ordered]
+    with atomic_path(directory / MANIFEST) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> list[Row]:
+    """The rows of a directory, sorted by name.
+
+    Raises MissingError where there are none, BenchError where they are of another version of the
+    world or not JSON.
+    """
+    path = directory / MANIFEST
+    if not path.exists():
+        raise MissingError(f"there are no mini clips in {directory}: {MEND}")
+    if (version := _version_of(directory)) != WORLD_VERSION:
+        raise BenchError(
+            f"the clips in {directory} are of world version {version}, this is version "
+            f"{WORLD_VERSION}: {MEND}"
+        )
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise BenchError(f"{path} is damaged ({error}): {MEND}") from error
+
+
+def verify(directory: Path) -> list[str]:
+    """What is wrong with the clips of a directory, one sentence each; empty where all is well.
+
+    Every file is hashed, and every row compared with the scene that its name stands for.
+    """
+    problems = []
+    for row in read_manifest(directory):
+        path = directory / str(row["file"])
+        expected = _expected_row(make_scene(str(row["split"]), int(row["index"])))
+        if {**row, "sha256": None} != {**expected, "sha256": None}:
+            problems.append(f"{row['name']}: the row in {MANIFEST} is not that of its scene")
+        if not path.exists():
+            problems.append(f"{row['name']}: {path.name} is missing")
+        elif _sha256(path) != row["sha256"]:
+            problems.append(f"{row['name']}: {path.name} is not the file that was written")
+    return problems
+
+
+def _expected_row(scene: Scene) -> Row:
+    return {
+        "name": scene.name,
+        "split": scene.split,
+        "index": scene.index,
+        "file": f"{scene.name}.mp4",
+        "seconds": scene.seconds,
+        "prompt": label(scene),
+        "truth": scene_to_truth(scene),
+    }
+
+
+def _version_of(directory: Path) -> object:
+    """The version in ``world.json``, None where it does not say."""
+    if not (directory / WORLD).exists():
+        return None
+    world = read_json(directory / WORLD)
+    return world.get("world_version") if isinstance(world, dict) else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
