@@ -1,0 +1,217 @@
+"""Which file belongs to which clip, when the file was named by somebody else's code.
+
+A clip of VGGSound is ``<id>_<start second, six digits>`` with an id of eleven characters, which may
+begin with ``-`` or ``_`` and hold ``_`` anywhere. Published samples name it otherwise:
+
+    <id>_<start ms>_<end ms>              SpecVQGAN, SparseSync, V-AURA
+    Y<id>_<second>_<k>                    Frieren, one file per sample k
+    <stem>_<k>                            SSV2A, k counts the batch
+    <stem>_generated                      HunyuanVideo-Foley
+    <name>_<segment>_generated_audio      Video-Foley
+    <item>_mel, <item>_new_fps_...        intermediates of Frieren and Diff-Foley
+    a blank for each +                    FoleyCrafter
+
+CondFoley cuts Greatest Hits as ``<video>_denoised_trim_to_2s_from_<start>_new_fps_resized`` and
+names a pair ``<target>_to_<condition>``; its lists say ``<video>_<start>``, meaning two seconds.
+A stem of no scheme matches only itself, and case always counts. HunyuanVideo-Foley's tables write
+``<row>.wav``: such names do not say their clip and are never matched.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.errors import MissingError
+
+log = logging.getLogger(__name__)
+
+SOUND_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi"})
+
+# The extra Y stands before eleven more characters and an underscore; an id that itself begins with
+# Y is one character too short for that, so the two readings never meet.
+_YOUTUBE = re.compile(r"(?:Y(?=[\w-]{11}_\d))?(?P<id>[\w-]{11})_(?P<times>\d+(?:_\d+)?)", re.ASCII)
+_SECOND = re.compile(r"\d{6}", re.ASCII)
+_MILLISECONDS = re.compile(r"(?P<start>0|[1-9]\d*)_(?P<end>[1-9]\d*)", re.ASCII)
+_LONGEST_MS = 10_000
+
+_HITS = re.compile(
+    r"(?P<video>\d{4}(?:-\d\d){5}(?:-\d+)?)_"
+    r"(?:denoised_trim_to_(?P<seconds>\d+)s_from_)?(?P<start>\d+\.\d{4})(?:_new_fps_resized)?",
+    re.ASCII,
+)
+_BETWEEN_HITS = re.compile(r"(?:(?<=_resized)|(?<=\.\d{4}))_to_", re.ASCII)
+_OTHER_SECOND = re.compile(r".+_\d{6}", re.ASCII)
+
+_SEGMENT = re.compile(r"(?P<clip>.+)_(?P<number>\d+)_generated_audio", re.ASCII)
+_NUMBERED = re.compile(r"(?P<clip>.+)_(?P<number>\d{1,5})", re.ASCII)
+_DECORATION = re.compile(r"_(?:generated|mel|new_fps_[\d.]+_truncate_[\d.]+_[\d.]+)$", re.ASCII)
+
+
+def canonical_id(stem: str) -> str | None:
+    """Return the name that every scheme's spelling of a clip leads to; None for a stem of none.
+
+    >>> canonical_id("---g-f_I2yQ_1000_11000")
+    '---g-f_I2yQ_000001'
+    >>> canonical_id("my holiday") is None
+    True
+    """
+    if (youtube := _youtube_id(stem)) is not None:
+        return youtube
+    parts = [_hits_id(part) for part in _BETWEEN_HITS.split(stem)]
+    hits = [part for part in parts if part is not None]
+    if len(hits) == len(parts):
+        return "_to_".join(hits)
+    return stem if _OTHER_SECOND.fullmatch(stem) else None
+
+
+def _youtube_id(stem: str) -> str | None:
+    if not (match := _YOUTUBE.fullmatch(stem)):
+        return None
+    if _SECOND.fullmatch(match["times"]):
+        return f"{match['id']}_{match['times']}"
+    if not (times := _MILLISECONDS.fullmatch(match["times"])):
+        return None
+    start_ms, end_ms = int(times["start"]), int(times["end"])
+    is_window = start_ms % 1000 == end_ms % 1000 == 0 < end_ms - start_ms <= _LONGEST_MS
+    return f"{match['id']}_{start_ms // 1000:06d}" if is_window else None
+
+
+def _hits_id(stem: str) -> str | None:
+    if not (match := _HITS.fullmatch(stem)):
+        return None
+    length = "" if match["seconds"] in (None, "2") else f"_{match['seconds']}s"
+    return f"{match['video']}_{match['start']}{length}"
+
+
+class Reading(NamedTuple):
+    """What a file's stem may say: the clip it is for, and which of its samples it is."""
+
+    clip: str
+    number: int
+
+
+def readings(stem: str) -> list[Reading]:
+    """Return every clip that the stem of a file may be meant for, the most literal one first.
+
+    >>> readings("YdQw4w9WgXcQ_000030_3")[-1]
+    Reading(clip='dQw4w9WgXcQ_000030', number=3)
+    """
+    stem = stem.replace(" ", "+")
+    if segment := _SEGMENT.fullmatch(stem):
+        return [Reading(_canonical_or_same(segment["clip"]), int(segment["number"]))]
+    bare = _DECORATION.sub("", stem)
+    literal = Reading(_canonical_or_same(bare), 0)
+    numbered = _NUMBERED.fullmatch(bare)
+    if numbered and (clip := canonical_id(numbered["clip"])) is not None:
+        return [literal, Reading(clip, int(numbered["number"]))]
+    return [literal]
+
+
+def _canonical_or_same(stem: str) -> str:
+    return canonical_id(stem) or stem
+
+
+class Choice(NamedTuple):
+    """The files for one clip: ``best`` is one path, none, or several with an equal claim.
+
+    ``spare`` are further samples of the clip, in the order of their numbers.
+    """
+
+    best: list[Path]
+    spare: list[Path]
+
+
+class Catalogue:
+    """Files by what their names may say, read once and asked clip by clip.
+
+    A file whose stem is one of ``names`` is never taken for another clip.
+    """
+
+    def __init__(self, files: Iterable[Path], names: Collection[str] = ()) -> None:
+        self.files = list(files)
+        self._exact: dict[str, list[Path]] = defaultdict(list)
+        self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+        taken = set(names)
+        for path in self.files:
+            self._exact[path.stem].append(path)
+            for clip, number in () if path.stem in taken else readings(path.stem):
+                self._read[clip].append((number, path))
+
+    def choose(self, name: str) -> Choice:
+        """Return the files for the clip ``name``: its own stem first, else the lowest sample."""
+        exact = self._exact.get(name, [])
+        read = sorted(
+            pair for pair in self._read.get(_canonical_or_same(name), []) if pair[1] not in exact
+        )
+        if exact:
+            return Choice(exact, [path for _, path in read])
+        best = [path for number, path in read if number == read[0][0]]
+        return Choice(best, [path for _, path in read[len(best) :]])
+
+
+class Matching(NamedTuple):
+    """Clips and files put together: every clip is found, missing or ambiguous.
+
+    ``ambiguous`` holds the files of equal claim, of which none was chosen; ``spare`` the samples of
+    a clip that come after the one that counts; ``unused`` the files that belong to no clip.
+    """
+
+    found: dict[str, Path]
+    missing: list[str]
+    unused: list[Path]
+    ambiguous: dict[str, list[Path]]
+    spare: dict[str, list[Path]]
+
+
+def match(names: Sequence[str], files: Sequence[Path]) -> Matching:
+    """Return which of ``files`` belongs to which of the clips ``names``.
+
+    A stem equal to the name comes first, then the published schemes, then nothing.
+    """
+    catalogue = Catalogue(files, names)
+    matching = Matching({}, [], [], {}, {})
+    for name in names:
+        best, spare = catalogue.choose(name)
+        if len(best) == 1:
+            matching.found[name] = best[0]
+        elif best:
+            matching.ambiguous[name] = best
+        else:
+            matching.missing.append(name)
+        if spare:
+            matching.spare[name] = spare
+    known = set(matching.found.values())
+    known.update(*matching.ambiguous.values(), *matching.spare.values())
+    matching.unused.extend(path for path in files if path not in known)
+    return matching
+
+
+def audio_files(directory: Path) -> list[Path]:
+    """Return the sound files under ``directory``, sorted; hidden ones are left out.
+
+    A video counts where no sound file has its stem: many systems write the sample twice, alone and
+    under the picture. Raises MissingError when there is no such directory or no such file in it.
+    """
+    if not directory.is_dir():
+        raise MissingError(f"there is no directory {directory}: name one that holds samples")
+    files = [path for path in sorted(directory.rglob("*")) if _is_visible_file(path, directory)]
+    sounds = [path for path in files if path.suffix.lower() in SOUND_SUFFIXES]
+    stems = {path.stem for path in sounds}
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    alone = [path for path in videos if path.stem not in stems]
+    log.info("%s: %d sounds, %d of %d videos", directory, len(sounds), len(alone), len(videos))
+    if not (found := sorted(sounds + alone)):
+        suffixes = " ".join(sorted(SOUND_SUFFIXES | VIDEO_SUFFIXES))
+        raise MissingError(f"{directory} holds no sound or video file (looked for {suffixes})")
+    return found
+
+
+def _is_visible_file(path: Path, directory: Path) -> bool:
+    parts = path.relative_to(directory).parts
+    return path.is_file() and not any(part.startswith(".") for part in parts)

@@ -1,0 +1,109 @@
+"""One small clip with everything a system may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.media import read_audio, write_audio, write_video
+from bench.mini.sound import render_sound
+from bench.mini.world import make_scene, scene_to_truth
+from bench.system import System
+from bench.types import Audio, Clip, Excerpt, FloatArray, Pixels, Request
+
+RATE_HZ = 44_100
+SECONDS = 2.5
+HITS_S = (0.5, 1.1, 1.9)
+
+Ask = Callable[..., Request]
+
+
+def bouncing_disc(times_s: FloatArray, hits_s: Sequence[float]) -> Iterator[Pixels]:
+    """Frames ``[96, 128, 3]``: a disc that touches the ground at the hits and soars in between."""
+    down, right = np.mgrid[:96, :128]
+    texture = 90 + 20 * np.sin(right / 5.0) * np.cos(down / 7.0)
+    corners = [2 * hits_s[0] - hits_s[1], *hits_s, 2 * hits_s[-1] - hits_s[-2]]
+    for time_s in times_s:
+        place = np.interp(time_s, corners, range(len(corners)))
+        height = 40 * np.sin(np.pi * (place % 1.0))
+        distance = np.hypot(down - (76 - height), right - 64)
+        disc = np.clip(13 - distance, 0, 1)
+        grey = texture * (1 - disc) + 230 * disc
+        grey = np.where(down >= 90, 40, grey)
+        yield np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.fixture(scope="session")
+def disc() -> Callable[[FloatArray, Sequence[float]], Iterator[Pixels]]:
+    return bouncing_disc
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A clip of the mini world whose picture is a bouncing disc."""
+    folder = tmp_path_factory.mktemp("clip")
+    scene = make_scene("test", 0, seconds=4.0)
+    write_audio(folder / "sound.flac", Audio(render_sound(scene, RATE_HZ)[None], RATE_HZ))
+    frames = bouncing_disc(np.arange(70) / 25, HITS_S)
+    write_video(folder / "picture.mp4", frames, 25)
+    return Clip(
+        name=scene.name,
+        sound=Excerpt(folder / "sound.flac", 0.5, SECONDS),
+        seconds=SECONDS,
+        picture=Excerpt(folder / "picture.mp4", 0.0, SECONDS),
+        reference=Excerpt(folder / "sound.flac", 3.0, 1.0),
+        prompt="striking metal",
+        generated=folder / "sound.flac",
+        truth=scene_to_truth(scene),
+    )
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Another clip of the same split."""
+    path = tmp_path_factory.mktemp("other") / "other.flac"
+    write_audio(path, Audio(render_sound(make_scene("test", 1, seconds=4.0))[None], RATE_HZ))
+    return Clip("test_000001", Excerpt(path, 1.0, SECONDS), SECONDS)
+
+
+@pytest.fixture(scope="session")
+def ask(clip: Clip, other: Clip) -> Ask:
+    """A function that makes the request a system is owed, as the runner does: nothing more."""
+    assert clip.reference is not None
+    whole = Request(
+        clip.name,
+        clip.seconds,
+        seed=1,
+        picture=clip.picture,
+        reference=read_audio(clip.reference),
+        prompt=clip.prompt,
+        clip=clip,
+        other=other,
+    )
+
+    def request(system: System, **changes: object) -> Request:
+        asked = {
+            "picture": "video",
+            "reference": "reference",
+            "prompt": "prompt",
+            "clip": "truth",
+            "other": "other",
+        }
+        withheld = {key: None for key, use in asked.items() if use not in system.uses}
+        if "prompt" in withheld:
+            withheld["prompt"] = ""  # type: ignore[assignment]
+        return replace(whole, **{**withheld, **changes})  # type: ignore[arg-type]
+
+    return request
+
+
+@pytest.fixture
+def samples(clip: Clip, tmp_path: Path) -> Path:
+    """A directory with one published sample of the clip, named as HunyuanVideo-Foley names it."""
+    generated = read_audio(clip.sound)
+    write_audio(tmp_path / "some model" / f"{clip.name}_generated.flac", generated)
+    return tmp_path / "some model"

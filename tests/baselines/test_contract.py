@@ -1,0 +1,83 @@
+"""Every system that comes with the benchmark keeps the adapter contract."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines import SYSTEMS, list_systems, open_system
+from bench.errors import BenchError
+from bench.types import Audio, Request
+
+NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
+RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class"]
+SPECS = [
+    "ground-truth",
+    "silence",
+    "shuffled",
+    "reference-loop",
+    "motion-grains",
+    "oracle",
+    "oracle-shift:0.2",
+    "precomputed",
+    "precomputed:DIRECTORY",
+    *RANDOM,
+]
+
+Ask = Callable[..., Request]
+
+
+@pytest.fixture(params=SPECS)
+def spec(request: pytest.FixtureRequest, samples: Path) -> str:
+    return str(request.param).replace("DIRECTORY", str(samples))
+
+
+def sample(spec: str, ask: Ask, **changes: object) -> Audio:
+    system = open_system(spec)
+    return system.open("cpu")(ask(system, **changes))
+
+
+def test_every_row_of_the_table_is_tried_here() -> None:
+    assert {spec.partition(":")[0] for spec in SPECS} == set(SYSTEMS)
+    assert [listing.usage.partition(":")[0] for listing in list_systems()] == list(SYSTEMS)
+
+
+def test_a_sample_is_long_enough_and_within_full_scale(spec: str, ask: Ask) -> None:
+    audio = sample(spec, ask)
+    assert round(audio.seconds, 6) >= 2.5
+    assert audio.samples.dtype == np.float32
+    assert np.isfinite(audio.samples).all()
+    assert np.abs(audio.samples).max() <= 1.0
+    assert audio.sample_rate_hz == (open_system(spec).sample_rate_hz or audio.sample_rate_hz)
+
+
+def test_the_same_seed_gives_the_same_sample_in_another_worker(spec: str, ask: Ask) -> None:
+    system = open_system(spec)
+    unpickled = pickle.loads(pickle.dumps(system))  # noqa: S301 - our own bytes
+    here, there = (each.open("cpu")(ask(each)) for each in (system, unpickled))
+    assert there.sample_rate_hz == here.sample_rate_hz
+    assert np.array_equal(there.samples, here.samples)
+
+
+def test_the_seed_matters_where_chance_does_and_nowhere_else(spec: str, ask: Ask) -> None:
+    first, second = (sample(spec, ask, seed=seed).samples for seed in (1, 2))
+    assert np.array_equal(first, second) == (spec not in RANDOM)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in NEEDS_NOTHING])
+def test_a_request_that_lacks_what_is_needed_is_refused_by_the_name_of_its_clip(
+    spec: str, ask: Ask
+) -> None:
+    system = open_system(spec)
+    nothing = {"picture": None, "reference": None, "clip": None, "other": None}
+    with pytest.raises(BenchError, match="'test_000000'"):
+        system.open("cpu")(ask(system, **nothing))
+
+
+def test_only_those_shown_the_truth_are_anchors(spec: str) -> None:
+    contestants = ("silence", "reference-loop", "motion-grains", "precomputed:")
+    assert open_system(spec).is_anchor != spec.startswith(contestants)

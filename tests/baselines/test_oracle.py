@@ -1,0 +1,71 @@
+"""An oracle tells the truth but for the one thing it is asked to damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from baselines import open_system
+from bench.errors import BenchError
+from bench.media import read_audio
+from bench.types import Clip, FloatArray, Request
+
+Ask = Callable[..., Request]
+
+
+def render(spec: str, ask: Ask, **changes: object) -> FloatArray:
+    system = open_system(spec)
+    return system.open("cpu")(ask(system, **changes)).mono().astype(np.float64)
+
+
+def delay_s(earlier: FloatArray, later: FloatArray, rate_hz: int = 44_100) -> float:
+    """Where the cross-correlation of two sounds peaks."""
+    size = 2 * earlier.size
+    product = np.fft.rfft(later, size) * np.conj(np.fft.rfft(earlier, size))
+    lag = int(np.argmax(np.fft.irfft(product, size)))
+    return (lag if lag < size // 2 else lag - size) / rate_hz
+
+
+def test_the_oracle_renders_the_sound_of_the_window(ask: Ask, clip: Clip) -> None:
+    truth = read_audio(clip.sound).mono()
+    assert np.abs(render("oracle", ask) - truth).max() < 1e-5  # the file has 24 bit
+
+
+@pytest.mark.parametrize("offset_s", [0.2, -0.3])
+def test_the_shifted_oracle_is_late_by_the_shift(ask: Ask, offset_s: float) -> None:
+    found_s = delay_s(render("oracle", ask), render(f"oracle-shift:{offset_s}", ask))
+    assert found_s == pytest.approx(offset_s, abs=0.001)
+
+
+def test_no_shift_and_no_distance_are_no_damage(ask: Ask) -> None:
+    truth = render("oracle", ask)
+    assert np.array_equal(render("oracle-shift:0", ask), truth)
+    assert np.array_equal(render("oracle-timbre:0", ask), truth)
+
+
+@pytest.mark.parametrize("spec", ["oracle-timbre:0.5", "oracle-class"])
+def test_another_timbre_keeps_the_time(ask: Ask, spec: str) -> None:
+    truth, damaged = render("oracle", ask), render(spec, ask)
+    assert np.abs(damaged - truth).max() > 0.05
+    levels = [
+        np.sqrt(np.mean(np.square(sound[:110_000].reshape(-1, 1000)), axis=1))
+        for sound in (truth, damaged)
+    ]
+    rises = [np.maximum(np.diff(level), 0.0) for level in levels]
+    assert np.corrcoef(*rises)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("truth", [{}, {"hits": [[0.5, "metal hit"]]}])
+def test_a_clip_that_was_not_rendered_is_refused(
+    ask: Ask, clip: Clip, truth: dict[str, object]
+) -> None:
+    with pytest.raises(BenchError, match="'test_000000' has no known scene.*mini world"):
+        render("oracle", ask, clip=replace(clip, truth=truth))
+
+
+def test_a_timbre_farther_than_there_is_is_refused(ask: Ask) -> None:
+    with pytest.raises(BenchError, match="the timbre distance is 9, expected 0 to"):
+        render("oracle-timbre:9", ask)
