@@ -1,0 +1,156 @@
+"""Results on disk: what a run found, self-describing, so that tables need nothing else.
+
+    run.json        configuration, provenance, timings
+    scores.json     aggregate: the columns with their meaning, and each value with n and interval
+    scores.parquet  one row per scored clip
+    failures.jsonl  one row per clip that has no score, with the stage and the reason
+
+``scores.json`` and ``scores.parquet`` depend on the samples and the suite alone, not on time,
+order, workers or interruptions: the same run writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import RunError
+from bench.files import atomic_path, read_json, write_json
+from bench.suite import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a metric is headed and printed."""
+
+    name: str
+    label: str
+    better: str
+    decimals: int
+    unit: str = ""
+    is_extra: bool = False
+    has_chance: bool = False
+
+    @classmethod
+    def of(cls, metric: Metric) -> Column:
+        """The column of this metric."""
+        return cls(**{each.name: getattr(metric, each.name) for each in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean over ``n`` scored clips with its 95 % interval; None where nothing was scored."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A clip without a score: in which stage it failed, and why."""
+
+    clip: str
+    stage: str
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One row of a table. ``expected`` counts every clip asked for, refused ones included."""
+
+    system: str
+    split: str
+    condition: str
+    seed: int
+    profile: str
+    suite_version: int
+    is_mini: bool
+    is_anchor: bool
+    expected: int
+    scored: int
+    failed: int
+    columns: tuple[Column, ...]
+    metrics: Mapping[str, Score]
+    groups: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def write_results(directory: Path, results: Results) -> None:
+    """Write ``scores.json``."""
+    write_json(directory / "scores.json", asdict(results))
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[Metric]) -> None:
+    """Write ``scores.parquet``: one row per clip, a ``clip`` column, NaN for "not scored"."""
+    import pandas as pd
+
+    names = [metric.name for metric in metrics]
+    columns = ["clip", "group", *names, "true_onsets", "generated_onsets"]
+    frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
+    types = dict.fromkeys(names, "float64") | dict.fromkeys(columns[-2:], "Int64")
+    with atomic_path(path) as temporary:
+        frame.astype(types).to_parquet(temporary, index=False)
+
+
+def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
+    """Write ``failures.jsonl``; an empty file says that nothing failed."""
+    with atomic_path(directory / "failures.jsonl") as temporary:
+        lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def load_results(directory: Path) -> Results:
+    """Read what a run found.
+
+    Raises:
+        RunError: there is no finished run in this directory.
+    """
+    path = directory / "scores.json"
+    if not path.is_file():
+        raise RunError(f"{directory} holds no finished run: there is no scores.json")
+    try:
+        return _parse(read_json(path))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+
+
+def load_rows(directory: Path) -> pd.DataFrame:
+    """Read the per-clip scores of a run."""
+    import pandas as pd
+
+    path = directory / "scores.parquet"
+    if not path.is_file():
+        raise RunError(f"{directory} holds no finished run: there is no scores.parquet")
+    return pd.read_parquet(path)
+
+
+def load_failures(directory: Path) -> list[Failure]:
+    """Read the failures of a run."""
+    text = (directory / "failures.jsonl").read_text("utf-8")
+    return [Failure(**json.loads(line)) for line in text.splitlines()]
+
+
+def _parse(value: dict[str, Any]) -> Results:
+    return Results(
+        **{
+            **value,
+            "columns": tuple(Column(**column) for column in value["columns"]),
+            "metrics": _scores(value["metrics"]),
+            "groups": {name: _scores(group) for name, group in value["groups"].items()},
+            "notes": tuple(value["notes"]),
+        }
+    )
+
+
+def _scores(value: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
+    return {name: Score(**score) for name, score in value.items()}

@@ -1,0 +1,75 @@
+"""Splits: named lists of clips, each with its protocol. One file per source of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.errors import BenchError
+from bench.splits.split import Refusal, Split, require_files
+
+__all__ = ["SPLITS", "Refusal", "Split", "SplitEntry", "open_split", "require_files"]
+
+
+class SplitEntry(NamedTuple):
+    """One row of the table: what it is, and how to open it (with the argument after the colon)."""
+
+    summary: str
+    open: Callable[[str], Split]
+    argument: str = ""
+
+
+def _mini(argument: str) -> Split:
+    from bench.splits.mini import open_mini
+
+    return open_mini()
+
+
+def _mini_hits(argument: str) -> Split:
+    from bench.splits.mini import open_mini_hits
+
+    return open_mini_hits()
+
+
+def _mini_references(argument: str) -> Split:
+    from bench.splits.mini import open_mini_references
+
+    return open_mini_references()
+
+
+def _folder(argument: str) -> Split:
+    from bench.splits.folder import open_folder
+
+    return open_folder(Path(argument))
+
+
+def _pairs(argument: str) -> Split:
+    from bench.splits.pairs import open_pairs
+
+    return open_pairs(Path(argument))
+
+
+SPLITS: dict[str, SplitEntry] = {
+    "mini": SplitEntry("128 procedural clips, 8 s targets, 2 s references", _mini),
+    "mini-hits": SplitEntry("2 s targets, three conditions each (Greatest Hits)", _mini_hits),
+    "mini-references": SplitEntry("16 targets under five references (Table 7)", _mini_references),
+    "folder": SplitEntry("every video in a folder of yours, 10 s each", _folder, "PATH"),
+    "pairs": SplitEntry("targets and conditions from a list of yours", _pairs, "FILE"),
+}
+
+
+def open_split(spec: str) -> Split:
+    """Return the split that ``name`` or ``name:argument`` stands for.
+
+    Raises:
+        BenchError: no such split, an argument missing or too many, or clips that cannot be listed.
+    """
+    name, _, argument = spec.partition(":")
+    if name not in SPLITS:
+        raise BenchError(f"no split {name!r}; there are: {', '.join(SPLITS)}")
+    entry = SPLITS[name]
+    if bool(entry.argument) != bool(argument):
+        usage = f"{name}:{entry.argument}" if entry.argument else name
+        raise BenchError(f"split {spec!r} is not understood; write it as {usage}")
+    return entry.open(argument)

@@ -1,0 +1,115 @@
+"""``folder:PATH``: every video below a folder, under the paper's protocol.
+
+The first 8 s are the target and the 2 s after them the reference. A clip that is too short for its
+target is refused by name; one that only lacks the reference takes part without it, and systems that
+need a reference fail on it. Prompts come from ``labels.csv`` or ``labels.tsv`` in the folder
+(a header with a name and a label column, or two columns without one), else from the file name.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from bench.errors import BenchError, MediaError
+from bench.features import MAX_SHORTFALL_S
+from bench.splits.split import REFERENCE_SECONDS, TARGET_SECONDS, Refusal, Split, path_slug
+from bench.types import Clip, Excerpt
+
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv"}
+NAME_COLUMNS = ("clip", "name", "id", "file", "filename", "video", "video_id")
+LABEL_COLUMNS = ("label", "prompt", "caption", "text")
+UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
+
+
+def open_folder(path: Path) -> Split:
+    """Return the split of all videos below ``path``.
+
+    Raises:
+        BenchError: the folder is not there, holds no video, or its label file is not one.
+    """
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        raise BenchError(f"there is no folder {folder}")
+    videos = sorted(
+        p for p in folder.rglob("*") if _is_video(p.relative_to(folder)) and p.is_file()
+    )
+    if not videos:
+        raise BenchError(f"{folder} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+    labels = read_labels(folder)
+    clips, refused = [], []
+    for video in videos:
+        name = clip_name(video.relative_to(folder))
+        try:
+            clips.append(_clip(video, name, labels.get(video.stem) or _words(video.stem)))
+        except MediaError as error:
+            refused.append(Refusal(name, str(error)))
+    return Split(f"folder-{path_slug(folder)}", tuple(clips), refused=tuple(refused))
+
+
+def clip_name(relative: Path) -> str:
+    """The clip's name: the path below the folder without its suffix, made safe for a file name."""
+    return UNSAFE.sub("_", "=".join(relative.with_suffix("").parts))[:200]
+
+
+def read_labels(folder: Path) -> dict[str, str]:
+    """Prompts by file stem from ``labels.csv`` or ``labels.tsv``; empty where there is neither."""
+    for name, delimiter in (("labels.csv", ","), ("labels.tsv", "\t")):
+        path = folder / name
+        if path.is_file():
+            return _parse_labels(path, delimiter)
+    return {}
+
+
+def _parse_labels(path: Path, delimiter: str) -> dict[str, str]:
+    try:
+        rows = list(csv.reader(path.read_text("utf-8-sig").splitlines(), delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BenchError(f"cannot read the labels {path}: {error}") from error
+    rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+    header = [cell.lower() for cell in rows[0]] if rows else []
+    name_at = next((header.index(c) for c in NAME_COLUMNS if c in header), None)
+    label_at = next((header.index(c) for c in LABEL_COLUMNS if c in header), None)
+    if name_at is None or label_at is None:
+        name_at, label_at = 0, 1
+    else:
+        rows = rows[1:]
+    if short := [row for row in rows if len(row) <= max(name_at, label_at)]:
+        raise BenchError(f"{path}: the row {short[0]} lacks a name or a label column")
+    return {_stem(row[name_at]): row[label_at] for row in rows}
+
+
+def _stem(name: str) -> str:
+    """A label file may name clips with or without the video suffix."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
+
+
+def _is_video(relative: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in relative.parts)
+    return relative.suffix.lower() in VIDEO_SUFFIXES and not is_hidden
+
+
+def _words(stem: str) -> str:
+    """A prompt from a file name: its words, unless it is an identifier and says nothing."""
+    words = re.sub(r"[_\-.]+", " ", stem).strip()
+    return words if re.fullmatch(r"[A-Za-z ]{3,}", words) else ""
+
+
+def _clip(video: Path, name: str, prompt: str) -> Clip:
+    from bench.media import probe
+    from bench.media.length import sound_seconds
+
+    info = probe(video)
+    if info.video is None:
+        raise MediaError(f"{video} has no video stream")
+    if info.audio is None:
+        raise MediaError(f"{video} has no audio stream: there is no true sound to compare with")
+    seconds = sound_seconds(video) if info.seconds is None else info.seconds
+    if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
+        raise MediaError(f"{video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s")
+    target = Excerpt(video, 0.0, TARGET_SECONDS)
+    has_reference = seconds >= TARGET_SECONDS + REFERENCE_SECONDS - MAX_SHORTFALL_S
+    reference = Excerpt(video, TARGET_SECONDS, REFERENCE_SECONDS) if has_reference else None
+    return Clip(name, target, TARGET_SECONDS, target, reference, prompt)

@@ -1,0 +1,162 @@
+"""The splits of the mini world: procedural clips whose truth is known (``bench.mini``).
+
+``mini`` follows the paper's protocol (0-8 s target, 8-10 s reference of the same clip),
+``mini-hits`` that of Greatest Hits (2 s silent targets, each under three conditions from other
+clips), and ``mini-references`` that of Table 7 (each target under five references for all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from bench.engine import Engine
+from bench.errors import BenchError
+from bench.files import bench_home
+from bench.mini.clips import (
+    MANIFEST,
+    Row,
+    read_manifest,
+    render_clip,
+    start_directory,
+    write_manifest,
+    write_scene,
+)
+from bench.mini.protocols import (
+    REFERENCE_NAMES,
+    HitsExcerpt,
+    hits_pairs,
+    reference_scenes,
+)
+from bench.mini.world import Scene, label, make_scene, scene_to_truth
+from bench.splits.split import BASE_METRICS, REFERENCE_SECONDS, TARGET_SECONDS, Split
+from bench.types import Clip, Excerpt
+
+N_CLIPS = 128
+N_HITS_TARGETS = 32
+N_REFERENCE_TARGETS = 16
+PREPARE = "bench data prepare mini"
+
+
+def mini_directory() -> Path:
+    """Where the clips lie: ``$BENCH_HOME/data/mini``."""
+    return bench_home() / "data" / "mini"
+
+
+def open_mini() -> Split:
+    """The held-out clips of the mini world under the paper's protocol."""
+    return _split("mini", [_clip(make_scene("mini", index)) for index in range(N_CLIPS)])
+
+
+def open_mini_hits() -> Split:
+    """Targets of 2 s, each with three conditions from other clips."""
+    clips = [
+        _hits_clip(pair.target, condition)
+        for pair in hits_pairs(N_HITS_TARGETS)
+        for condition in pair.conditions
+    ]
+    return _split("mini-hits", clips, (*BASE_METRICS, "mcd_ref"))
+
+
+def open_mini_references() -> Split:
+    """The first clips, each under five references that serve for all; grouped by reference."""
+    scenes = [make_scene("mini", index) for index in range(N_REFERENCE_TARGETS)]
+    clips = [_reference_clip(scene, name) for name in REFERENCE_NAMES for scene in scenes]
+    return _split("mini-references", clips, (*BASE_METRICS, "mcd_ref"))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The clips to render: a number to announce, and the rows as they are finished."""
+
+    total: int
+    rows: Iterator[Row]
+
+
+def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
+    """Render the first ``n_clips`` clips and the five references into ``mini_directory()``.
+
+    Clips that are there already are kept. The manifest is written when the last row is taken.
+
+    Raises:
+        BenchError: the number is out of range.
+    """
+    if not 1 <= n_clips <= N_CLIPS:
+        raise BenchError(f"the mini split has 1 to {N_CLIPS} clips, not {n_clips}")
+    return Preparation(n_clips, _render(n_clips, engine))
+
+
+def _render(n_clips: int, engine: Engine) -> Iterator[Row]:
+    directory = mini_directory()
+    start_directory(directory)
+    rows = {row["name"]: row for row in _rows_there(directory)}
+    for outcome in engine.map(partial(_open_renderer, directory), range(n_clips)):
+        if outcome.value is None:
+            reason = outcome.failure.message if outcome.failure else "no clip came back"
+            raise BenchError(f"mini clip {outcome.item} could not be rendered: {reason}")
+        rows[outcome.value["name"]] = outcome.value
+        yield outcome.value
+    for name, scene in reference_scenes().items():
+        path = _reference_path(name)
+        if not path.exists():
+            write_scene(path, scene)
+    write_manifest(directory, rows.values())
+
+
+def _open_renderer(directory: Path) -> partial[Row]:
+    return partial(render_clip, directory, "mini")
+
+
+def _rows_there(directory: Path) -> list[Row]:
+    return read_manifest(directory) if (directory / MANIFEST).exists() else []
+
+
+def _split(name: str, clips: list[Clip], metrics: tuple[str, ...] = BASE_METRICS) -> Split:
+    if (mini_directory() / MANIFEST).exists():
+        read_manifest(mini_directory())  # refuses clips of another version of the world
+    return Split(name, tuple(clips), metrics, is_mini=True, preparation=PREPARE)
+
+
+def _file(scene_name: str) -> Path:
+    return mini_directory() / f"{scene_name}.mp4"
+
+
+def _reference_path(name: str) -> Path:
+    return mini_directory() / "references" / f"{name}.mp4"
+
+
+def _clip(scene: Scene) -> Clip:
+    target = Excerpt(_file(scene.name), 0.0, TARGET_SECONDS)
+    return Clip(
+        name=scene.name,
+        sound=target,
+        seconds=TARGET_SECONDS,
+        picture=target,
+        reference=Excerpt(_file(scene.name), TARGET_SECONDS, REFERENCE_SECONDS),
+        prompt=label(scene),
+        truth=scene_to_truth(scene),
+    )
+
+
+def _hits_clip(target: HitsExcerpt, condition: HitsExcerpt) -> Clip:
+    scene = make_scene("mini", target.index)
+    window = Excerpt(_file(target.name), target.start_s, target.seconds)
+    return Clip(
+        name=f"{target.name}_to_{condition.name}",
+        sound=window,
+        seconds=target.seconds,
+        picture=window,
+        reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
+        truth=scene_to_truth(scene),
+    )
+
+
+def _reference_clip(scene: Scene, reference: str) -> Clip:
+    return replace(
+        _clip(scene),
+        name=f"{scene.name}_to_{reference}",
+        reference=Excerpt(_reference_path(reference), 0.0, REFERENCE_SECONDS),
+        group=reference,
+    )

@@ -1,0 +1,75 @@
+"""What a split is: a named list of clips, its protocol, and the clips that cannot take part."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError, MissingError
+from bench.files import safe_name
+from bench.types import Clip
+
+#: The protocol of the paper (section 4.1): 8 s are generated, the last 2 s of 10 are the reference.
+TARGET_SECONDS = 8.0
+REFERENCE_SECONDS = 2.0
+
+#: The columns that every split can fill; a split adds those its protocol is about.
+BASE_METRICS = ("onset_acc", "onset_ap", "mcd", "onset_f1", "mcd_c1", "env_corr", "lsd")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A clip that the split holds but the protocol cannot use, and why."""
+
+    clip: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clips in a fixed order, with the columns that the protocol is about.
+
+    ``refused`` are recorded as failures of every run, never dropped. ``preparation`` is the command
+    that makes the files of a split of ours.
+    """
+
+    name: str
+    clips: tuple[Clip, ...]
+    metrics: tuple[str, ...] = BASE_METRICS
+    refused: tuple[Refusal, ...] = ()
+    is_mini: bool = False
+    preparation: str = ""
+
+    def __post_init__(self) -> None:
+        names = [clip.name for clip in self.clips] + [refusal.clip for refusal in self.refused]
+        for name in names:
+            safe_name(name)
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BenchError(f"split {self.name!r} holds the clip {twice!r} more than once")
+        if not names:
+            raise BenchError(f"split {self.name!r} holds no clips")
+
+
+def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
+    """Refuse to start while files of a split that we prepare ourselves are missing.
+
+    Raises:
+        MissingError: how many are missing, and the command that makes them.
+    """
+    if not split.preparation:
+        return
+    paths = {e.path for clip in clips for e in (clip.sound, clip.reference) if e}
+    if missing := [path for path in sorted(paths) if not path.is_file()]:
+        raise MissingError(
+            f"split {split.name} needs {len(paths)} files, {len(missing)} are missing, "
+            f"first {missing[0].name}; run: {split.preparation} (or take fewer with --limit)"
+        )
+
+
+def path_slug(path: Path) -> str:
+    """A short name for a path given by the user, unique enough to name a run directory."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
+    kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in path.name)
+    return f"{kept[:40] or 'root'}-{digest}"

@@ -1,0 +1,55 @@
+"""Checking the clips of a split: everything a run will read can be read, and is long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.engine import Engine
+from bench.errors import BenchError
+from bench.features import MAX_SHORTFALL_S
+from bench.splits.split import Split
+from bench.types import Clip
+
+#: Called with how many clips are checked, and how many there are.
+Progress = Callable[[int, int], None]
+
+
+def verify_split(split: Split, engine: Engine, progress: Progress) -> list[str]:
+    """Decode every sound and picture of a split; return what is wrong, one sentence each."""
+    problems = [f"{refusal.clip}: {refusal.reason}" for refusal in split.refused]
+    if split.is_mini:
+        problems += _mini_problems()
+    for done, outcome in enumerate(engine.map(_open_check, split.clips), 1):
+        if outcome.failure is not None:
+            problems.append(f"{outcome.item.name}: {outcome.failure.message}")
+        progress(done, len(split.clips))
+    return sorted(problems)
+
+
+def _mini_problems() -> list[str]:
+    from bench.mini.clips import verify
+    from bench.splits.mini import mini_directory
+
+    return verify(mini_directory())
+
+
+def _open_check() -> Callable[[Clip], bool]:
+    return check_clip
+
+
+def check_clip(clip: Clip) -> bool:
+    """Decode what a run reads of a clip.
+
+    Raises:
+        BenchError: a file is missing, damaged or too short; the message names it.
+    """
+    from bench.media import read_audio, read_frames
+
+    for excerpt in (clip.sound, clip.reference):
+        if excerpt is not None:
+            if not excerpt.path.is_file():
+                raise BenchError(f"{excerpt.path.name} is missing")
+            read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
+    if clip.picture is not None:
+        read_frames(clip.picture, 1.0)
+    return True

@@ -1,0 +1,105 @@
+"""``folder:PATH``: which clips there are, what they are called, and which are refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.media import write_video
+from bench.splits import open_split
+from bench.types import Audio
+
+
+def silent_picture(path: Path, seconds: float, *, with_sound: bool = True) -> None:
+    frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
+    sound = np.zeros((1, round(seconds * 44_100)), dtype=np.float32)
+    write_video(path, frames, 25, Audio(sound, 44_100) if with_sound else None)
+
+
+def test_the_target_is_the_first_eight_seconds_and_the_reference_the_next_two(clicks_folder):
+    split = open_split(f"folder:{clicks_folder}")
+    clip = split.clips[0]
+    assert [each.name for each in split.clips] == [f"clip_{n:06d}" for n in range(3)]
+    assert (clip.sound.start_s, clip.sound.seconds, clip.seconds) == (0.0, 8.0, 8.0)
+    assert (clip.reference.start_s, clip.reference.seconds) == (8.0, 2.0)
+    assert split.refused == ()
+
+
+def test_prompts_come_from_the_labels_and_else_from_a_file_name_that_has_words(
+    clicks_folder, tmp_path
+):
+    shutil.copy(clicks_folder / "clip_000002.mp4", tmp_path / "dog_barking.mp4")
+    shutil.copy(clicks_folder / "clip_000002.mp4", tmp_path / "-26aVYRtEAc_000030.mp4")
+    labelled = open_split(f"folder:{clicks_folder}").clips
+    assert [clip.prompt for clip in labelled] == ["a click", "a tick", ""]
+    named = {clip.name: clip.prompt for clip in open_split(f"folder:{tmp_path}").clips}
+    assert named == {"dog_barking": "dog barking", "-26aVYRtEAc_000030": ""}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("labels.csv", "a.mp4,rain\nb.mp4,wind\n"),
+        ("labels.tsv", "id\tlabel\na\train\nb\twind\n"),
+        ("labels.csv", "label,clip\nrain,a\nwind,b\n"),
+    ],
+)
+def test_labels_are_read_with_and_without_a_header(tmp_path, clicks_folder, file, text):
+    for name in ("a", "b"):
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{name}.mp4")
+    (tmp_path / file).write_text(text)
+    prompts = [clip.prompt for clip in open_split(f"folder:{tmp_path}").clips]
+    assert prompts == ["rain", "wind"]
+
+
+def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
+    shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "a.mp4")
+    (tmp_path / "labels.csv").write_text("a\n")
+    with pytest.raises(BenchError, match="lacks a name or a label"):
+        open_split(f"folder:{tmp_path}")
+
+
+def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_path):
+    silent_picture(tmp_path / "short.mp4", 3.0)
+    silent_picture(tmp_path / "mute.mp4", 10.0, with_sound=False)
+    (tmp_path / "text.mp4").write_text("not a video")
+    silent_picture(tmp_path / "nine.mp4", 9.0)
+    split = open_split(f"folder:{tmp_path}")
+    assert [clip.name for clip in split.clips] == ["nine"]
+    assert split.clips[0].reference is None
+    reasons = {refusal.clip: refusal.reason for refusal in split.refused}
+    assert "lasts 3.0" in reasons["short"]
+    assert "no audio stream" in reasons["mute"]
+    assert "text.mp4" in reasons["text"]
+
+
+def test_names_of_nested_files_are_safe_and_distinct(tmp_path, clicks_folder):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / folder / "a b;c.mp4")
+    names = [clip.name for clip in open_split(f"folder:{tmp_path}").clips]
+    assert names == ["x=a_b_c", "y=a_b_c"]
+
+
+def test_hidden_files_are_not_clips(tmp_path, clicks_folder):
+    shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "a.mp4")
+    shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / ".b.mp4")
+    assert [clip.name for clip in open_split(f"folder:{tmp_path}").clips] == ["a"]
+
+
+def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path):
+    with pytest.raises(BenchError, match="there is no folder"):
+        open_split(f"folder:{tmp_path / 'nowhere'}")
+    with pytest.raises(BenchError, match="holds no video"):
+        open_split(f"folder:{tmp_path}")
+
+
+def test_the_real_clips_all_take_part(shared):
+    split = open_split(f"folder:{shared / 'media' / 'vggsound'}")
+    assert len(split.clips) == 11
+    assert split.refused == ()
+    assert all(clip.reference is not None for clip in split.clips)

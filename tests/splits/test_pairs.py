@@ -1,0 +1,91 @@
+"""``pairs:FILE``: targets, conditions, generated samples and annotated hits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from bench.errors import BenchError
+from bench.splits import open_split
+
+
+@pytest.fixture
+def folder(tmp_path, clicks_folder):
+    for old, new in (("clip_000000", "t"), ("clip_000001", "c1"), ("clip_000002", "c2")):
+        shutil.copy(clicks_folder / f"{old}.mp4", tmp_path / f"{new}.mp4")
+    return tmp_path
+
+
+def test_each_row_is_a_clip_named_by_its_pair(folder):
+    (folder / "pairs.csv").write_text("target,condition\nt.mp4,c1.mp4\nt.mp4,c2.mp4\n")
+    split = open_split(f"pairs:{folder / 'pairs.csv'}")
+    assert [clip.name for clip in split.clips] == ["t_to_c1", "t_to_c2"]
+    clip = split.clips[0]
+    assert (clip.seconds, clip.sound.path.name, clip.reference.path.name) == (
+        2.0,
+        "t.mp4",
+        "c1.mp4",
+    )
+    assert "mcd_ref" in split.metrics
+    assert "onset_acc_hits" not in split.metrics
+
+
+def test_a_row_may_name_its_sample_its_length_its_prompt_and_its_hits(folder):
+    (folder / "hits.txt").write_text("0.25 metal hit\n1.5 metal hit\n3.5 wood\n")
+    (folder / "pairs.tsv").write_text(
+        "target\tcondition\tgenerated\tname\tprompt\tseconds\thits\n"
+        "t.mp4\tc1.mp4\tc2.mp4\tone\ttapping\t3\t0.5;1.25\n"
+        "t.mp4\tc2.mp4\t\ttwo\t\t\thits.txt\n"
+    )
+    split = open_split(f"pairs:{folder / 'pairs.tsv'}")
+    one, two = split.clips
+    assert (one.name, one.prompt, one.seconds, one.generated.name) == (
+        "one",
+        "tapping",
+        3.0,
+        "c2.mp4",
+    )
+    assert one.truth["hits"] == [0.5, 1.25]
+    assert two.generated is None
+    assert two.truth["hits"] == [0.25, 1.5]
+    assert "onset_acc_hits" in split.metrics
+
+
+def test_the_json_list_of_condfoley_is_read(folder):
+    (folder / "pairs.json").write_text(json.dumps({"t.mp4": ["c1.mp4", "c2.mp4"]}))
+    assert len(open_split(f"pairs:{folder / 'pairs.json'}").clips) == 2
+
+
+def test_a_pair_whose_file_is_missing_is_refused_by_name(folder):
+    (folder / "pairs.csv").write_text("target,condition\nt.mp4,c1.mp4\nt.mp4,gone.mp4\n")
+    split = open_split(f"pairs:{folder / 'pairs.csv'}")
+    assert len(split.clips) == 1
+    assert "condition file" in split.refused[0].reason
+    assert "gone.mp4 is missing" in split.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("target,other\na,b\n", "needs target and condition"),
+        ("target,condition,seconds\nt.mp4,c1.mp4,soon\n", "'soon' is not a time"),
+        ("target,condition,hits\nt.mp4,c1.mp4,1;-2\n", "'-2' is not a time"),
+        ("target,condition,hits\nt.mp4,c1.mp4,none.txt\n", "none.txt is missing"),
+        ("target,condition\nt.mp4,c1.mp4\nt.mp4,c1.mp4\n", "more than once"),
+        ("target,condition\n", "holds no clips"),
+    ],
+)
+def test_a_list_that_cannot_be_understood_is_refused(folder, text, message):
+    (folder / "pairs.csv").write_text(text)
+    with pytest.raises(BenchError, match=message):
+        open_split(f"pairs:{folder / 'pairs.csv'}")
+
+
+def test_a_list_that_is_missing_or_not_json_is_refused(tmp_path):
+    with pytest.raises(BenchError, match="no list of pairs"):
+        open_split(f"pairs:{tmp_path / 'none.csv'}")
+    (tmp_path / "bad.json").write_text("[1, 2]")
+    with pytest.raises(BenchError, match="not a list of pairs"):
+        open_split(f"pairs:{tmp_path / 'bad.json'}")

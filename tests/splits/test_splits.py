@@ -1,0 +1,113 @@
+"""The table of splits, and the rules that every split keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.engine import InlineEngine
+from bench.errors import BenchError, MissingError
+from bench.splits import SPLITS, Refusal, Split, open_split, require_files
+from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
+from bench.splits.split import path_slug
+from bench.splits.verify import verify_split
+from bench.types import Clip, Excerpt
+
+SOUND = Excerpt(Path("a.mp4"), 0.0, 8.0)
+
+
+def test_every_split_of_ours_opens_without_its_files(home):
+    for name, entry in SPLITS.items():
+        if not entry.argument:
+            assert open_split(name).clips
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("vggsound", "no split 'vggsound'; there are: mini"),
+        ("folder", "write it as folder:PATH"),
+        ("mini:3", "write it as mini"),
+    ],
+)
+def test_a_split_that_is_not_understood_is_refused(spec, message):
+    with pytest.raises(BenchError, match=message):
+        open_split(spec)
+
+
+def test_two_clips_of_one_name_are_refused():
+    clip = Clip("twin", SOUND, 8.0)
+    with pytest.raises(BenchError, match="'twin' more than once"):
+        Split("s", (clip, clip))
+    with pytest.raises(BenchError, match="'twin' more than once"):
+        Split("s", (clip,), refused=(Refusal("twin", "too short"),))
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "x" * 201, "nul\0"])
+def test_a_clip_name_that_is_no_file_name_is_refused(name):
+    with pytest.raises(BenchError, match="cannot be a file name"):
+        Split("s", (Clip(name, SOUND, 8.0),))
+
+
+def test_slugs_of_different_paths_with_one_name_differ():
+    assert path_slug(Path("/a/clips")) != path_slug(Path("/b/clips"))
+    assert path_slug(Path("/a/my clips")).startswith("my-clips-")
+
+
+def test_a_run_on_clips_that_are_not_prepared_names_the_command(home):
+    split = open_split("mini")
+    with pytest.raises(MissingError, match="128 are missing.*bench data prepare mini"):
+        require_files(split, split.clips)
+
+
+def test_preparing_a_few_clips_makes_just_those_usable(home):
+    rows = list(prepare_mini(2, InlineEngine()).rows)
+    split = open_split("mini")
+    require_files(split, split.clips[:2])
+    with pytest.raises(MissingError, match="1 are missing"):
+        require_files(split, split.clips[:3])
+    assert [row["name"] for row in rows] == [clip.name for clip in split.clips[:2]]
+    few = Split("mini", split.clips[:2], is_mini=True)
+    assert verify_split(few, InlineEngine(), lambda done, total: None) == []
+
+
+def test_a_damaged_mini_clip_is_found(home):
+    list(prepare_mini(1, InlineEngine()).rows)
+    clip = open_split("mini").clips[0]
+    clip.sound.path.write_bytes(clip.sound.path.read_bytes()[:2000])
+    few = Split("mini", (clip,), is_mini=True)
+    problems = verify_split(few, InlineEngine(), lambda done, total: None)
+    assert len(problems) == 2  # its hash, and its decoding
+    assert all(clip.name in problem for problem in problems)
+
+
+def test_preparing_again_keeps_what_is_there(home):
+    list(prepare_mini(1, InlineEngine()).rows)
+    path = mini_directory() / "mini_000000.mp4"
+    before = path.stat().st_mtime_ns
+    list(prepare_mini(2, InlineEngine()).rows)
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("n_clips", [0, N_CLIPS + 1])
+def test_a_number_of_clips_out_of_range_is_refused(home, n_clips):
+    with pytest.raises(BenchError, match="1 to 128 clips"):
+        prepare_mini(n_clips, InlineEngine())
+
+
+def test_the_conditions_of_mini_hits_are_other_clips(home):
+    split = open_split("mini-hits")
+    assert len(split.clips) == 96
+    for clip in split.clips:
+        assert clip.sound.path != clip.reference.path
+        assert clip.seconds == clip.sound.seconds == clip.reference.seconds == 2.0
+
+
+def test_mini_references_gives_every_target_the_same_five(home):
+    split = open_split("mini-references")
+    groups = {clip.group for clip in split.clips}
+    assert groups == {"ref_a", "ref_b", "ref_c", "ref_d", "ref_e"}
+    for group in groups:
+        assert len({c.reference.path for c in split.clips if c.group == group}) == 1
+        assert len({c.sound.path for c in split.clips if c.group == group}) == 16
