@@ -1,0 +1,22 @@
+"""Runs: generate, extract, score, as stages that any kill can interrupt and any rerun completes."""
+
+from bench.runs.compare import Comparison, Difference, compare_runs
+from bench.runs.evaluate import Progress
+from bench.runs.folders import FolderPlan, FolderResult, score_folders
+from bench.runs.plan import Estimate, RunPlan
+from bench.runs.run import RunResult, look_ahead, run
+
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Estimate",
+    "FolderPlan",
+    "FolderResult",
+    "Progress",
+    "RunPlan",
+    "RunResult",
+    "compare_runs",
+    "look_ahead",
+    "run",
+    "score_folders",
+]

@@ -1,0 +1,147 @@
+"""What ``bench run`` and ``bench score`` share: pairs in, rows of scores and results out."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bench.engine import Engine, Outcome
+from bench.judges import has_world
+from bench.results import Column, Failure, Results
+from bench.runs.aggregate import aggregate, by_group, chance_levels, onset_notes
+from bench.runs.score import Keys, Pair, Stores, extract_features, score_pairs
+from bench.suite import SUITE_VERSION, Metric
+
+#: Called with the stage, how many items it has finished, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class Ledger:
+    """What happened to each item: its failure, or the time it took."""
+
+    progress: Progress
+    failures: list[Failure] = field(default_factory=list)
+    spent: dict[str, list[float]] = field(default_factory=dict)
+
+    def successes(
+        self,
+        stage: str,
+        outcomes: Iterator[Outcome[Item, dict[str, Any]]],
+        total: int,
+        clip_name: Callable[[Item], str],
+    ) -> Iterator[tuple[Item, dict[str, Any]]]:
+        """Yield each item with its value; record those that failed, and tell of the progress."""
+        self.progress(stage, 0, total)
+        for done, outcome in enumerate(outcomes, 1):
+            if outcome.failure is not None:
+                message, trace = outcome.failure.message, outcome.failure.traceback
+                self.failures.append(Failure(clip_name(outcome.item), stage, message, trace))
+            elif outcome.value is not None:
+                self.spent.setdefault(stage, []).append(outcome.value.pop("seconds_spent"))
+                yield outcome.item, outcome.value
+            self.progress(stage, done, total)
+
+    def failed_clips(self) -> set[str]:
+        """The names of the clips that have a failure."""
+        return {failure.clip for failure in self.failures}
+
+    def seconds_per_clip(self) -> dict[str, float]:
+        """Mean time of one worker per clip, for each stage that did anything."""
+        return {stage: round(statistics.fmean(spent), 4) for stage, spent in self.spent.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The scores of one pair, and the keys of the features that they came from."""
+
+    pair: Pair
+    keys: Keys
+    scores: Mapping[str, float | int | None]
+
+    def flat(self) -> dict[str, Any]:
+        """As one row of a table: the clip, its group, and its scores."""
+        clip = self.pair.clip
+        return {"clip": clip.name, "group": clip.group, **self.scores}
+
+
+def evaluate(
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    profile: str,
+    stores: Stores,
+    engine: Engine,
+    ledger: Ledger,
+) -> Iterator[Row]:
+    """Yield a row for each pair that can be scored; the others are failures in the ledger."""
+    extracted = [
+        (pair, value["keys"])
+        for pair, value in ledger.successes(
+            "extract",
+            extract_features(pairs, metrics, stores, engine),
+            len(pairs),
+            lambda pair: pair.clip.name,
+        )
+    ]
+    scored = ledger.successes(
+        "score",
+        score_pairs(extracted, metrics, profile, stores, engine),
+        len(extracted),
+        lambda item: item[0].clip.name,
+    )
+    for (pair, keys), value in scored:
+        yield Row(pair, keys, value["scores"])
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a result is about, as a table names it."""
+
+    system: str
+    split: str
+    condition: str
+    seed: int
+    is_mini: bool = False
+    is_anchor: bool = False
+
+
+def summarise(
+    identity: Identity,
+    rows: Sequence[Row],
+    metrics: Sequence[Metric],
+    profile: str,
+    stores: Stores,
+    *,
+    expected: int,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """Aggregate rows into results: means with intervals, levels of chance, groups and notes."""
+    flat = [row.flat() for row in rows]
+    chance = chance_levels([(row.pair, row.keys) for row in rows], metrics, stores)
+    return Results(
+        system=identity.system,
+        split=identity.split,
+        condition=identity.condition,
+        seed=identity.seed,
+        profile=profile,
+        suite_version=SUITE_VERSION,
+        is_mini=identity.is_mini,
+        is_anchor=identity.is_anchor,
+        expected=expected,
+        scored=len(rows),
+        failed=expected - len(rows),
+        columns=tuple(Column.of(metric) for metric in metrics),
+        metrics=aggregate(flat, metrics, chance),
+        groups=by_group(flat, metrics),
+        notes=(*notes, *onset_notes(flat), *_envelope_notes(metrics)),
+    )
+
+
+def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    reads_cepstra = any("cepstra" in metric.reads for metric in metrics)
+    is_exact = has_world() or not reads_cepstra
+    return () if is_exact else ("MCD is approximate (about 1 dB low): pyworld is not installed",)

@@ -1,0 +1,80 @@
+"""The memory of a run: one line of JSON per finished piece of work, appended as it finishes.
+
+A killed process leaves at most one torn line at the end, which the next one cuts off. What a line
+says is only believed while it still describes what lies on disk, so every entry carries the
+fingerprint of what it was made from, and a changed clip, prompt or setting is simply done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RunError
+
+Entry = Mapping[str, Any]
+
+
+class Journal:
+    """Entries by ``(kind, clip)``; a later entry takes the place of an earlier one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: dict[tuple[str, str], Entry] = {}
+        if path.exists():
+            self._read()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+
+    def _read(self) -> None:
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            with self.path.open("r+b") as file:
+                file.truncate(len(whole))
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                self._entries[entry["kind"], entry["clip"]] = entry
+            except (ValueError, KeyError, TypeError) as error:
+                raise RunError(
+                    f"{self.path}, line {number}, is damaged ({error}); use --fresh to start over"
+                ) from error
+
+    def find(self, kind: str, clip: str, fingerprint: str) -> Entry | None:
+        """The entry of this kind for this clip, if it was made from just this."""
+        entry = self._entries.get((kind, clip))
+        return entry if entry is not None and entry["fingerprint"] == fingerprint else None
+
+    def add(self, kind: str, clip: str, fingerprint: str, **values: Any) -> Entry:
+        """Append an entry; it is with the operating system when this returns."""
+        entry = {"kind": kind, "clip": clip, "fingerprint": fingerprint, **values}
+        self._file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+        self._entries[kind, clip] = entry
+        return entry
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short hash of anything that JSON can write."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def file_identity(path: Path) -> list[Any]:
+    """Path, size and time of change: what a rerun compares instead of reading every file again.
+
+    A missing file has an identity too, which no existing file shares.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return [str(path), None]
+    return [str(path), status.st_size, status.st_mtime_ns]

@@ -1,0 +1,152 @@
+"""What a run is, before it runs: system x split x condition x seed, and where it lies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bench.files import read_json, stable_seed
+from bench.runs.evaluate import Identity
+from bench.runs.journal import file_identity, fingerprint
+from bench.splits import Split
+from bench.suite import SUITE_VERSION, Metric
+from bench.system import System
+from bench.types import Clip
+
+#: The only condition there is until systems can be masked: everything a system declares is given.
+FULL = "full"
+
+#: Estimates for a dry run where no earlier run tells: seconds per clip on one core of a laptop.
+DEFAULT_SECONDS = {"generate": 0.3, "extract": 1.2, "score": 0.05}
+
+#: Bytes on disk per second of sound: 24-bit FLAC at 44.1 kHz, and the features of one clip.
+SAMPLE_BYTES_PER_SECOND = 90_000
+FEATURE_BYTES_PER_SECOND = 55_000
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run, fully determined: the same plan writes the same scores.
+
+    ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be the head of the
+    split (``--limit``). ``workers`` is not part of what the run *is*: it changes nothing but time.
+    """
+
+    system: System
+    system_name: str
+    split: Split
+    clips: tuple[Clip, ...]
+    profile: str
+    metrics: tuple[Metric, ...]
+    seed: int
+    root: Path
+    workers: int
+    device: str = "cpu"
+
+    @property
+    def directory(self) -> Path:
+        """``runs/<system>/<split>/<condition>-<seed>``."""
+        return self.root / slug(self.system_name) / self.split.name / f"{FULL}-{self.seed}"
+
+    def sample_path(self, clip: Clip) -> Path:
+        """Where the sample of this clip lies, or will lie."""
+        return self.directory / "samples" / f"{clip.name}.flac"
+
+    def clip_seed(self, clip: Clip) -> int:
+        """Depends on the system, the clip and the run's seed, on nothing else."""
+        return stable_seed(self.system_name, clip.name, self.seed)
+
+    def other(self, clip: Clip) -> Clip:
+        """Another clip of this run: the clips are shifted by a step that the seed decides."""
+        step = 1 + stable_seed("other", self.split.name, self.seed) % max(1, len(self.clips) - 1)
+        return self.clips[(self._positions[clip.name] + step) % len(self.clips)]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {clip.name: position for position, clip in enumerate(self.clips)}
+
+    def sample_fingerprint(self, clip: Clip) -> str:
+        """Everything a sample is made from."""
+        files = [file_identity(e.path) for e in (clip.picture, clip.sound, clip.reference) if e]
+        generated = file_identity(clip.generated) if clip.generated else None
+        other = repr(self.other(clip)) if "other" in self.system.uses else None
+        facts = (self.system.sample_rate_hz, self.system.seconds, sorted(self.system.uses))
+        return fingerprint(self.system_name, facts, repr(clip), files, generated, other, self.seed)
+
+    @property
+    def identity(self) -> Identity:
+        """What the result is about."""
+        split, is_anchor = self.split, self.system.is_anchor
+        return Identity(self.system.name, split.name, FULL, self.seed, split.is_mini, is_anchor)
+
+    def configuration(self) -> dict[str, object]:
+        """The frozen part of ``run.json``: what may not change between two sittings of one run."""
+        return {**asdict(self.identity), "model": self.system_name}
+
+
+def slug(system_name: str) -> str:
+    """A directory name for what the user typed: ``oracle-shift-0.2`` for ``oracle-shift:0.2``."""
+    name, _, argument = system_name.partition(":")
+    if not argument:
+        return name
+    if re.fullmatch(r"[A-Za-z0-9.+-]{1,40}", argument):
+        return f"{name}-{argument}"
+    return f"{name}-{Path(argument).name or 'root'}-{fingerprint(argument)[:6]}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would still do, and what it would cost."""
+
+    clips: int
+    to_generate: int
+    to_score: int
+    seconds: float
+    bytes_needed: int
+    bytes_free: int
+    is_measured: bool
+
+
+def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
+    """Time and disk for what is left, from this system's earlier timings where there are any."""
+    measured = _earlier_timings(plan)
+    rates = {**DEFAULT_SECONDS, **measured}
+    work = to_generate * rates["generate"] + to_score * (rates["extract"] + rates["score"])
+    seconds_of_sound = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
+    per_clip = seconds_of_sound * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
+    there = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
+    return Estimate(
+        clips=len(plan.clips),
+        to_generate=to_generate,
+        to_score=to_score,
+        seconds=work / max(1, plan.workers),
+        bytes_needed=round(to_generate * per_clip),
+        bytes_free=shutil.disk_usage(there).free,
+        is_measured=bool(measured),
+    )
+
+
+def _earlier_timings(plan: RunPlan) -> Mapping[str, float]:
+    """Seconds of one worker per clip and stage, from the newest run of the same system."""
+    files = (plan.root / slug(plan.system_name)).glob("*/*/run.json")
+    for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
+        timings = read_json(path).get("seconds_per_clip") or {}
+        return {stage: float(value) for stage, value in timings.items() if value}
+    return {}
+
+
+def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
+    """Everything a row of scores is made from: the two sounds, and what is computed how."""
+    sounds = [clip.sound, clip.reference]
+    return fingerprint(
+        SUITE_VERSION,
+        plan.profile,
+        [metric.name for metric in plan.metrics],
+        [(repr(sound), file_identity(sound.path)) for sound in sounds if sound],
+        dict(clip.truth).get("hits"),
+        file_identity(plan.sample_path(clip)),
+    )

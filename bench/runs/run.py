@@ -1,0 +1,190 @@
+"""A run from end to end: generate, extract, score, write. A rerun does only what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.engine import open_engine
+from bench.errors import RunError
+from bench.files import read_json, write_json
+from bench.results import Failure, Results, write_failures, write_results, write_rows
+from bench.runs.evaluate import Ledger, Progress, Row, evaluate, summarise
+from bench.runs.generate import generate_samples
+from bench.runs.journal import Journal, file_identity
+from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
+from bench.runs.provenance import provenance
+from bench.runs.score import Pair, Stores
+from bench.types import Clip, Excerpt
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found, the clips that have no score, and where everything lies."""
+
+    results: Results
+    failures: tuple[Failure, ...]
+    directory: Path
+    provenance: Mapping[str, Any]
+
+
+def look_ahead(plan: RunPlan) -> Estimate:
+    """What ``run`` would do now, and what it would cost; nothing is changed."""
+    if not _journal_path(plan).exists():
+        return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
+    _check_configuration(plan)
+    with _opened_journal(plan) as journal:
+        to_generate = _without_sample(plan, journal)
+        to_score = {clip.name for clip in (*to_generate, *_without_row(plan, journal))}
+    return estimate(plan, to_generate=len(to_generate), to_score=len(to_score))
+
+
+def run(plan: RunPlan, progress: Progress, *, fresh: bool = False) -> RunResult:
+    """Carry out a plan and write its results below ``plan.directory``.
+
+    Raises:
+        RunError: another process works on this run, or the directory holds a different one.
+        BenchError: the system cannot be opened.
+    """
+    with _locked(plan.directory):
+        if fresh:
+            _empty(plan.directory)
+        _check_configuration(plan)
+        facts = provenance(plan.profile, plan.device)
+        _write_run(plan, facts, {})
+        ledger = Ledger(progress)
+        ledger.failures += [Failure(each.clip, "split", each.reason) for each in plan.split.refused]
+        with _opened_journal(plan) as journal:
+            _generate(plan, journal, ledger)
+            _score(plan, journal, ledger)
+            results = _write_results(plan, journal, ledger)
+        _write_run(plan, facts, ledger.seconds_per_clip())
+        return RunResult(results, tuple(ledger.failures), plan.directory, facts)
+
+
+def _generate(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
+    clips = _without_sample(plan, journal)
+    outcomes = generate_samples(plan, clips, open_engine(plan.workers))
+    made = ledger.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
+    for job, notes in made:
+        journal.add(
+            "sample",
+            job.clip.name,
+            plan.sample_fingerprint(job.clip),
+            file=file_identity(job.destination),
+            **notes,
+        )
+
+
+def _score(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
+    failed = ledger.failed_clips()
+    pairs = [_pair(plan, c) for c in _without_row(plan, journal) if c.name not in failed]
+    stores, engine = Stores.beside(plan.directory), open_engine(plan.workers)
+    for row in evaluate(pairs, plan.metrics, plan.profile, stores, engine, ledger):
+        made_from = scoring_fingerprint(plan, row.pair.clip)
+        journal.add("row", row.pair.clip.name, made_from, keys=row.keys, scores=row.scores)
+
+
+def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
+    failed = ledger.failed_clips()
+    rows = []
+    for clip in plan.clips:
+        entry = journal.find("row", clip.name, scoring_fingerprint(plan, clip))
+        if entry is not None and clip.name not in failed:
+            rows.append(Row(_pair(plan, clip), entry["keys"], entry["scores"]))
+    results = summarise(
+        plan.identity,
+        rows,
+        plan.metrics,
+        plan.profile,
+        Stores.beside(plan.directory),
+        expected=len(plan.clips) + len(plan.split.refused),
+    )
+    write_rows(plan.directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
+    write_failures(plan.directory, ledger.failures)
+    write_results(plan.directory, results)
+    return results
+
+
+def _pair(plan: RunPlan, clip: Clip) -> Pair:
+    return Pair(clip, Excerpt(plan.sample_path(clip), 0.0, clip.seconds))
+
+
+def _without_sample(plan: RunPlan, journal: Journal) -> list[Clip]:
+    def has_sample(clip: Clip) -> bool:
+        entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
+        return entry is not None and entry["file"] == file_identity(plan.sample_path(clip))
+
+    return [clip for clip in plan.clips if not has_sample(clip)]
+
+
+def _without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
+    def has_row(clip: Clip) -> bool:
+        return journal.find("row", clip.name, scoring_fingerprint(plan, clip)) is not None
+
+    return [clip for clip in plan.clips if not has_row(clip)]
+
+
+def _journal_path(plan: RunPlan) -> Path:
+    return plan.directory / "journal.jsonl"
+
+
+@contextmanager
+def _opened_journal(plan: RunPlan) -> Iterator[Journal]:
+    journal = Journal(_journal_path(plan))
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _check_configuration(plan: RunPlan) -> None:
+    """Refuse a directory that holds another run under the same name."""
+    path = plan.directory / "run.json"
+    if not path.exists():
+        return
+    found = read_json(path).get("configuration")
+    if found != plan.configuration():
+        raise RunError(f"{plan.directory} holds another run ({found}); move it away or use --fresh")
+
+
+def _write_run(
+    plan: RunPlan, facts: Mapping[str, Any], seconds_per_clip: Mapping[str, float]
+) -> None:
+    """Write ``run.json``, keeping the timings of earlier sittings where this one has none."""
+    path = plan.directory / "run.json"
+    earlier = read_json(path).get("seconds_per_clip", {}) if path.exists() else {}
+    write_json(
+        path,
+        {
+            "configuration": plan.configuration(),
+            "metrics": [metric.name for metric in plan.metrics],
+            "clips": len(plan.clips),
+            "provenance": facts,
+            "seconds_per_clip": {**earlier, **seconds_per_clip},
+        },
+    )
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(f"another process works on {directory}; wait for it, or stop it") from error
+
+
+def _empty(directory: Path) -> None:
+    """Remove what a run wrote, and nothing else."""
+    for name in ("samples", "features"):
+        shutil.rmtree(directory / name, ignore_errors=True)
+    for name in ("run.json", "journal.jsonl", "scores.json", "scores.parquet", "failures.jsonl"):
+        (directory / name).unlink(missing_ok=True)
