@@ -1,0 +1,126 @@
+"""Tables from fixed results, and what may not share one."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from bench.errors import BenchError
+from bench.results import Column, Results, Score
+from reports.formats import latex_escape, render
+from reports.tables import build_table
+
+COLUMNS = (
+    Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True),
+    Column("mcd", "MCD", "lower", 2, "dB"),
+    Column("lsd", "LSD", "lower", 2, "dB", is_extra=True),
+)
+
+
+def result(system: str, onset: float, mcd: float | None, *, is_anchor: bool = False) -> Results:
+    scores = {
+        "onset_acc": Score(onset, onset - 0.01, onset + 0.01, 9, chance=0.25),
+        "mcd": Score(mcd, mcd - 1, mcd + 1, 9) if mcd else Score(None, None, None, 0),
+        "lsd": Score(3.0, 2.5, 3.5, 9),
+    }
+    return Results(
+        system, "mini", "full", 42, "av-benchmark", 1, True, is_anchor, 9, 9, 0, COLUMNS, scores
+    )
+
+
+THREE = [
+    result("a_b", 0.5, 12.0),
+    result("c", 0.4, 11.0),
+    result("truth", 1.0, 0.5, is_anchor=True),
+]
+
+
+def test_the_best_is_bold_the_second_underlined_and_anchors_are_not_ranked():
+    table = build_table(THREE)
+    ranks = [[cell.rank for cell in row.cells] for row in table.rows]
+    assert ranks[0] == ["best", "", "second", "best"]
+    assert ranks[1] == ["second", "", "best", "best"]
+    assert ranks[2] == ["", "", "", ""]
+
+
+def test_a_lone_system_is_not_the_best_of_anything():
+    cells = build_table([THREE[0], THREE[2]]).rows[0].cells
+    assert {cell.rank for cell in cells} == {""}
+
+
+def test_columns_without_any_value_and_unwanted_extras_are_left_out():
+    unscored = [result("a", 0.5, None)]
+    assert "MCD [dB] ↓" not in build_table(unscored).headings
+    assert "LSD [dB] ↓" in build_table(THREE).headings
+    assert "LSD [dB] ↓" not in build_table(THREE, extras=False).headings
+
+
+def test_chance_stands_beside_its_column():
+    table = build_table(THREE)
+    position = table.headings.index("chance")
+    assert table.headings[position - 1] == "Onset Acc. ↑"
+    assert table.rows[0].cells[position].text == "0.2500"
+
+
+def test_markdown_is_byte_for_byte_this():
+    assert render(THREE[:2], "markdown", extras=False) == (
+        "| System | n | Onset Acc. ↑ | chance | MCD [dB] ↓ |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n"
+        "| a\\_b | 9 | **0.5000** ±0.0100 | 0.2500 | <u>12.00</u> ±1.00 |\n"
+        "| c | 9 | <u>0.4000</u> ±0.0100 | 0.2500 | **11.00** ±1.00 |\n"
+        "\n"
+        "_mini world, not comparable with published numbers; profile av-benchmark, "
+        "suite version 1; ± is half of the 95 % bootstrap interval over clips_  \n"
+        "_chance: the same samples against the truth of other clips_  \n"
+    )
+
+
+def test_latex_escapes_names_and_puts_anchors_below_a_rule():
+    text = render(THREE, "latex")
+    assert r"a\_b & 9 & \textbf{0.5000} {\scriptsize $\pm$0.0100} & 0.2500" in text
+    assert text.index(r"\underline{0.4000}") < text.index("truth")
+    assert text.count(r"\midrule") == 2
+    assert r"Onset Acc. $\uparrow$" in text
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
+
+
+@pytest.mark.parametrize("text", ["100%", "a&b", "x_y", "#1 {$}", "~^\\"])
+def test_latex_specials_never_reach_the_page_raw(text):
+    escaped = latex_escape(text)
+    for special in "%&_#$":
+        assert escaped.count(special) == escaped.count(f"\\{special}")
+
+
+def test_a_name_cannot_break_out_of_a_markdown_cell():
+    text = render([result("<b>|x", 0.5, 1.0)], "markdown")
+    assert r"&lt;b&gt;\|x" in text
+
+
+def test_csv_keeps_full_precision():
+    rows = list(csv.DictReader(render([result("a", 1 / 3, 2.0)], "csv").splitlines()))
+    assert [row["metric"] for row in rows] == ["onset_acc", "mcd", "lsd"]
+    assert float(rows[0]["value"]) == 1 / 3
+    assert rows[0]["chance"] == "0.25"
+
+
+@pytest.mark.parametrize(
+    "change", [{"profile": "strict"}, {"suite_version": 2}, {"is_mini": False}]
+)
+def test_numbers_that_are_not_comparable_never_share_a_table(change):
+    with pytest.raises(BenchError, match="cannot share a table"):
+        build_table([THREE[0], replace(THREE[1], **change)])
+
+
+def test_a_run_that_lacks_clips_is_marked_and_explained():
+    table = build_table([replace(THREE[0], expected=12, failed=3)])
+    assert table.rows[0].label == "a_b*"
+    assert "* a_b: 9 of 12 clips scored, 3 failed" in table.footnotes
+
+
+def test_an_empty_table_and_an_unknown_format_are_refused():
+    with pytest.raises(BenchError, match="at least one"):
+        build_table([])
+    with pytest.raises(BenchError, match="no table format 'word'; there are: markdown"):
+        render(THREE, "word")
