@@ -1,0 +1,51 @@
+# make demo   fresh machine: environment, then the main job on the mini split, ending in a table
+# make test   fresh machine: environment, then all tests
+# The parts: setup check bench clean; docs redraws the figures and pages of docs/.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+DEMO_CLIPS ?= 12
+DEMO_MODELS := reference-loop motion-grains noise shuffled silence oracle ground-truth
+TEST_WORKERS ?= auto
+
+.PHONY: demo test setup check bench docs clean
+
+demo: setup
+	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
+	@for model in $(DEMO_MODELS); do \
+	  echo "== $$model"; \
+	  $(BIN)/bench run --model $$model --split mini --limit $(DEMO_CLIPS) > /dev/null || exit 1; \
+	done
+	@$(BIN)/bench table $(DEMO_MODELS:%=runs/%/mini/full-42)
+	@echo "Samples and scores: runs/<model>/mini/full-42. All columns: $(BIN)/bench table runs --extras"
+
+test: setup
+	$(BIN)/pytest -n $(TEST_WORKERS)
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
+	$(BIN)/python benchmarks/metrics_speed.py
+	$(BIN)/python benchmarks/runs_speed.py
+
+docs: setup
+	$(BIN)/bench data sheet
+	$(BIN)/bench data prepare mini
+	$(BIN)/bench validate
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,194 @@
+"""The command tree. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import __version__
+
+app = typer.Typer(
+    help="The reference benchmark for video-to-audio (Foley) generation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Make or check the clips of a split.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Metrics = Annotated[
+    str | None, typer.Option(help="Comma-separated columns; all that apply by default.")
+]
+Profile = Annotated[
+    str, typer.Option(help="av-benchmark (as published numbers are made) or strict (repaired).")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
+]
+Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """The reference benchmark for video-to-audio (Foley) generation."""
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Option(help="A system: `bench list models`, or module:NAME.")],
+    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")] = 42,
+    metrics: Metrics = None,
+    profile: Profile = "av-benchmark",
+    workers: Workers = None,
+    runs: Runs = Path("runs"),
+    json: Annotated[Path | None, typer.Option(help="Also write the result here.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Discard what this run made before.")] = False,
+) -> None:
+    """Generate, score and print a table. The same command again finishes an interrupted run."""
+    from bench.cli.running import run_command
+
+    run_command(
+        model=model,
+        split_spec=split,
+        limit=limit,
+        seed=seed,
+        metrics=metrics,
+        profile=profile,
+        workers=workers,
+        runs=runs,
+        json_file=json,
+        dry_run=dry_run,
+        fresh=fresh,
+    )
+
+
+@app.command()
+def score(
+    generated: Annotated[Path, typer.Option(help="Folder of generated sounds (or videos).")],
+    reference: Annotated[Path, typer.Option(help="Folder of true sounds (or videos).")],
+    videos: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
+    metrics: Metrics = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Compare exactly this much; shorter files then fail."),
+    ] = None,
+    profile: Profile = "av-benchmark",
+    workers: Workers = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
+) -> None:
+    """Score any folder of sounds against another, paired by file name."""
+    from bench.cli.scoring import score_command
+
+    score_command(
+        generated=generated,
+        reference=reference,
+        videos=videos,
+        metrics=metrics,
+        seconds=seconds,
+        profile=profile,
+        workers=workers,
+        json_file=json,
+        parquet=parquet,
+    )
+
+
+@app.command()
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders of runs.")],
+    format: Annotated[str, typer.Option(help="terminal, markdown, latex or csv.")] = "terminal",
+    extras: Annotated[bool, typer.Option(help="Also the columns that the paper lacks.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write here instead of printing.")] = None,
+) -> None:
+    """Make one table of finished runs."""
+    from bench.cli.tables import table_command
+
+    table_command(runs, format, extras, out)
+
+
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(help="Run directory to compare with.")],
+    new: Annotated[Path, typer.Argument(help="Run directory that should not be worse.")],
+) -> None:
+    """Paired differences of two runs on their common clips; exit 1 if one is clearly worse."""
+    from bench.cli.tables import compare_command
+
+    compare_command(base, new)
+
+
+@app.command("list")
+def list_things(
+    what: Annotated[str, typer.Argument(help="models, splits or metrics.")],
+) -> None:
+    """What there is, what it needs, and what is missing on this machine."""
+    from bench.cli.listing import list_command
+
+    list_command(what)
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, devices, memory, disk, data: exit 1 when the main job cannot run."""
+    from bench.cli.doctor import doctor_command
+
+    doctor_command()
+
+
+@app.command()
+def validate(
+    out: Annotated[Path, typer.Option(help="Where the figure and the table go.")] = Path("docs"),
+    clips: Annotated[int, typer.Option(min=2, help="How many mini clips.")] = 32,
+    workers: Workers = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Known-truth curves: what each metric says of samples with a known fault, on mini clips."""
+    from bench.cli.validating import validate_command
+
+    validate_command(out, clips, workers, runs)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    split: Annotated[str, typer.Argument(help="mini.")],
+    clips: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Make the clips of a split; those that are there are kept."""
+    from bench.cli.data import prepare_command
+
+    prepare_command(split, clips, workers)
+
+
+@data_app.command("verify")
+def data_verify(split: Annotated[str, typer.Argument(help="A split.")]) -> None:
+    """Check every clip of a split: there, whole, decodable, long enough; exit 1 if one is not."""
+    from bench.cli.data import verify_command
+
+    verify_command(split)
+
+
+@data_app.command("sheet")
+def data_sheet(
+    out: Annotated[Path, typer.Option(help="Where the two pictures go.")] = Path("docs"),
+) -> None:
+    """Draw the mini world: a contact sheet of frames and a page of spectrograms."""
+    from bench.cli.data import sheet_command
+
+    sheet_command(out)

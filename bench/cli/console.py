@@ -1,0 +1,148 @@
+"""What the commands share: the console, the progress bars, tables and worker counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.results import Column, Failure, Results, Score
+from bench.runs import Progress as OnProgress
+from reports.tables import ARROWS, Cell, Table, build_table
+
+#: Columns of text where there is no terminal to ask.
+PIPE_WIDTH = 150
+
+#: Failures that a summary names one by one; the file holds them all.
+N_NAMED = 5
+
+
+def console() -> Console:
+    """Where results are printed; in a pipe, as wide as the widest table."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def notices() -> Console:
+    """Where everything else is said, so that standard output stays usable in a pipe."""
+    return Console(stderr=True, highlight=False)
+
+
+def worker_count(workers: int | None) -> int:
+    """As asked for, or one per core that this process may use."""
+    if workers is not None:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """``a,b`` as a list; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+class _Rate(ProgressColumn):
+    """Clips per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} clips/s")
+
+
+@contextmanager
+def progress_bars() -> Iterator[OnProgress]:
+    """Yield a callback that shows each stage with its rate and the time left."""
+    columns = (
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=notices()) as bars:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if total == 0:
+                return
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield show
+
+
+def print_result(results: Results) -> None:
+    """Print one result, a line per metric, with its footnotes."""
+    drawn = _drawn(f"{results.system} on {results.split}")
+    drawn.add_column("metric")
+    for heading in ("value", "95 % interval", "chance", "n"):
+        drawn.add_column(heading, justify="right")
+    for column in results.columns:
+        drawn.add_row(*map(Text, _line(column, results.metrics[column.name])))
+    _print_with_notes(drawn, build_table([results]).footnotes)
+
+
+def _line(column: Column, score: Score) -> tuple[str, ...]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.{column.decimals}f}"
+
+    unit = f" [{column.unit}]" if column.unit else ""
+    heading = f"{column.label}{unit} {ARROWS[column.better]}"
+    interval = "" if score.low is None else f"{number(score.low)} – {number(score.high)}"
+    value = "not scored" if score.value is None else number(score.value)
+    return heading, value, interval, number(score.chance), str(score.n)
+
+
+def print_table(table: Table) -> None:
+    """Print several results, a line per system, with the footnotes."""
+    drawn = _drawn(table.title)
+    drawn.add_column("system", overflow="fold")
+    drawn.add_column("n", justify="right")
+    for heading in table.headings:
+        drawn.add_column(Text(heading), justify="right")
+    for row in table.rows:
+        drawn.add_row(Text(row.label), str(row.n), *(_text(cell) for cell in row.cells))
+    _print_with_notes(drawn, table.footnotes)
+
+
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style={"best": "bold", "second": "underline"}.get(cell.rank, ""))
+
+
+def _drawn(title: str) -> RichTable:
+    return RichTable(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+
+
+def _print_with_notes(drawn: RichTable, notes: Sequence[str]) -> None:
+    out = console()
+    out.print(drawn)
+    for note in notes:
+        out.print(f"  {note}", style="dim", markup=False)
+
+
+def print_failures(failures: Sequence[Failure], where: str) -> None:
+    """Name the clips that have no score, and say where all of them stand."""
+    if not failures:
+        return
+    out = notices()
+    out.print(f"{len(failures)} clips have no score ({where}):", style="yellow")
+    for failure in failures[:N_NAMED]:
+        out.print(f"  {failure.clip} [{failure.stage}] {failure.error}", markup=False)
+    if len(failures) > N_NAMED:
+        out.print(f"  ... and {len(failures) - N_NAMED} more")

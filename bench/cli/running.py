@@ -1,0 +1,121 @@
+"""``bench run``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from baselines import open_system
+from bench.cli.console import (
+    console,
+    notices,
+    print_failures,
+    print_result,
+    progress_bars,
+    split_names,
+    worker_count,
+)
+from bench.errors import BenchError
+from bench.files import write_json
+from bench.results import Failure, Results
+from bench.runs import Estimate, RunPlan, look_ahead
+from bench.runs import run as carry_out
+from bench.splits import Split, open_split, require_files
+from bench.suite import Metric, select
+
+GIBIBYTE = 2**30
+
+
+def run_command(
+    *,
+    model: str,
+    split_spec: str,
+    limit: int | None,
+    seed: int,
+    metrics: str | None,
+    profile: str,
+    workers: int | None,
+    runs: Path,
+    json_file: Path | None,
+    dry_run: bool,
+    fresh: bool,
+) -> None:
+    """Plan, carry out, print; exit 1 where clips failed."""
+    system, split = open_system(model), open_split(split_spec)
+    clips = split.clips[:limit]
+    require_files(split, clips)
+    plan = RunPlan(
+        system=system,
+        system_name=model,
+        split=split,
+        clips=clips,
+        profile=profile,
+        metrics=chosen_metrics(split, metrics, profile),
+        seed=seed,
+        root=runs.expanduser().absolute(),
+        workers=worker_count(workers),
+    )
+    ahead = look_ahead(plan)
+    if dry_run:
+        _print_estimate(plan, ahead)
+        return
+    if ahead.bytes_needed > ahead.bytes_free:
+        raise BenchError(
+            f"the run needs about {ahead.bytes_needed / GIBIBYTE:.1f} GiB and {plan.root} has "
+            f"{ahead.bytes_free / GIBIBYTE:.1f} GiB free; use --runs DIR elsewhere, or --limit"
+        )
+    try:
+        with progress_bars() as progress:
+            result = carry_out(plan, progress, fresh=fresh)
+    except KeyboardInterrupt:
+        notices().print("Stopped. What is finished is kept: the same command goes on from here.")
+        raise typer.Exit(130) from None
+    print_result(result.results)
+    print_failures(result.failures, str(result.directory / "failures.jsonl"))
+    notices().print(f"Samples, scores and provenance: {result.directory}", markup=False)
+    if json_file:
+        write_json(json_file, as_json(result.results, result.failures, result.provenance))
+    raise typer.Exit(1 if result.failures else 0)
+
+
+def chosen_metrics(split: Split, names: str | None, profile: str) -> tuple[Metric, ...]:
+    """The columns asked for, or those that the split's protocol is about."""
+    return select(profile, split_names(names) or split.metrics)
+
+
+def as_json(results: Results, failures: tuple[Failure, ...], provenance: Any) -> dict[str, Any]:
+    """What ``--json`` writes: metrics by name, failures, provenance."""
+    row = asdict(results)
+    about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
+    return {
+        "metrics": row["metrics"],
+        "failures": [asdict(failure) for failure in failures],
+        "provenance": {**provenance, **about},
+    }
+
+
+def _print_estimate(plan: RunPlan, ahead: Estimate) -> None:
+    basis = "from this system's earlier runs" if ahead.is_measured else "a rough guess"
+    out = console()
+    out.print(f"{plan.system_name} on {plan.split.name}, seed {plan.seed}: {ahead.clips} clips")
+    out.print(
+        f"  generate  {ahead.to_generate} clips ({ahead.clips - ahead.to_generate} are there)"
+    )
+    out.print(f"  score     {ahead.to_score} clips: {', '.join(m.name for m in plan.metrics)}")
+    out.print(f"  time      about {_duration(ahead.seconds)} on {plan.workers} workers ({basis})")
+    need, free = ahead.bytes_needed / GIBIBYTE, ahead.bytes_free / GIBIBYTE
+    out.print(f"  disk      about {need:.2f} GiB of {free:.0f} GiB free")
+    if plan.split.refused:
+        out.print(
+            f"  refused   {len(plan.split.refused)} clips, e.g. {plan.split.refused[0].reason}"
+        )
+    out.print(f"  into      {plan.directory}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

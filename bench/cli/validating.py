@@ -1,0 +1,78 @@
+"""``bench validate``: known faults in, curves out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines import open_system
+from bench.cli.console import notices, progress_bars, worker_count
+from bench.files import atomic_path
+from bench.results import Results
+from bench.runs import RunPlan, run
+from bench.splits import open_split, require_files
+from bench.suite import select
+from reports.curves import Curve, describe_curves, plot_curves
+
+SEED = 42
+SHIFTS_S = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+TIMBRE_DISTANCES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8)
+SHIFT_METRICS = ("onset_acc", "onset_ap", "onset_f1", "env_corr")
+TIMBRE_METRICS = ("mcd", "mcd_c1", "lsd")
+
+
+def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -> None:
+    """Run the oracles, draw the curves, write the page."""
+    plans = {
+        spec: _plan(spec, n_clips, worker_count(workers), runs)
+        for spec in [*_specs("oracle-shift", SHIFTS_S), *_specs("oracle-timbre", TIMBRE_DISTANCES)]
+    }
+    results = {}
+    for spec, plan in plans.items():
+        notices().print(spec, style="bold")
+        with progress_bars() as progress:
+            results[spec] = run(plan, progress).results
+    curves = (
+        _curve("shift of all events", "s", "oracle-shift", SHIFTS_S, SHIFT_METRICS, results),
+        _curve(
+            "distance in timbre", "", "oracle-timbre", TIMBRE_DISTANCES, TIMBRE_METRICS, results
+        ),
+    )
+    plot_curves(curves, out / "validation.png")
+    with atomic_path(out / "validation.md") as temporary:
+        page = describe_curves(curves, f"bench validate --clips {n_clips}")
+        temporary.write_text(page, encoding="utf-8")
+    notices().print(f"{out / 'validation.png'}, {out / 'validation.md'}", markup=False)
+
+
+def _specs(system: str, amounts: Sequence[float]) -> list[str]:
+    return [f"{system}:{amount:g}" for amount in amounts]
+
+
+def _plan(spec: str, n_clips: int, workers: int, runs: Path) -> RunPlan:
+    split = open_split("mini")
+    clips = split.clips[:n_clips]
+    require_files(split, clips)
+    return RunPlan(
+        system=open_system(spec),
+        system_name=spec,
+        split=split,
+        clips=clips,
+        profile="av-benchmark",
+        metrics=select("av-benchmark", split.metrics),
+        seed=SEED,
+        root=runs.expanduser().absolute(),
+        workers=workers,
+    )
+
+
+def _curve(
+    fault: str,
+    unit: str,
+    system: str,
+    amounts: tuple[float, ...],
+    metrics: tuple[str, ...],
+    results: dict[str, Results],
+) -> Curve:
+    found = tuple(results[spec] for spec in _specs(system, amounts))
+    return Curve(fault, unit, amounts, found, metrics)

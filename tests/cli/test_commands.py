@@ -1,0 +1,269 @@
+"""Every command through the command line, with the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.media import write_audio
+from bench.types import Audio
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def bench(home, tmp_path):
+    """Run ``bench`` in an empty folder; returns the finished process."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bench", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+        folder = tmp_path / "here"
+        folder.mkdir(exist_ok=True)
+        return subprocess.run(
+            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+        )
+
+    return call
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit code 2, one error line with these words, and no traceback."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_help_needs_no_torch_no_numpy_and_no_pandas():
+    code = (
+        "import sys; sys.argv = ['bench', '--help']\n"
+        "from bench.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'librosa', 'av', 'matplotlib'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "HEAVY []" in done.stdout
+    assert "Commands" in done.stdout
+
+
+def test_every_command_has_help(bench):
+    for command in ("run", "score", "table", "compare", "list", "doctor", "validate", "data"):
+        done = bench(command, "--help")
+        assert done.returncode == 0
+        assert "Usage" in done.stdout
+
+
+def test_run_prints_a_table_and_writes_json(bench, clicks_folder, tmp_path):
+    out = tmp_path / "result.json"
+    split = f"folder:{clicks_folder}"
+    done = bench("run", "--model", "ground-truth", "--split", split, "--json", out, "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    assert "Onset Acc." in done.stdout
+    result = json.loads(out.read_text())
+    assert set(result) == {"metrics", "failures", "provenance"}
+    assert {"value", "low", "high", "n"} <= set(result["metrics"]["onset_acc"])
+    assert result["metrics"]["onset_acc"]["value"] == 1.0
+    assert result["failures"] == []
+    assert result["provenance"]["profile"] == "av-benchmark"
+    assert result["provenance"]["seed"] == 42
+
+
+def test_run_exits_with_1_and_names_the_clip_when_one_fails(bench, clicks_folder, tmp_path):
+    folder = tmp_path / "clips"
+    shutil.copytree(clicks_folder, folder)
+    (folder / "broken.mp4").write_text("nothing")
+    done = bench("run", "--model", "silence", "--split", f"folder:{folder}", "--metrics", "mcd")
+    assert done.returncode == 1
+    assert "broken" in done.stderr
+    assert "* silence: 3 of 4 clips scored, 1 failed" in done.stdout
+
+
+def test_a_dry_run_does_nothing(bench, clicks_folder, tmp_path):
+    split = f"folder:{clicks_folder}"
+    done = bench("run", "--model", "silence", "--split", split, "--dry-run")
+    assert done.returncode == 0
+    assert "generate  3 clips" in done.stdout
+    assert "disk" in done.stdout
+    assert not (tmp_path / "here" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "ground-trut", "--split", "mini"], ["did you mean 'ground-truth'"]),
+        (["--model", "silence", "--split", "vggsound"], ["no split 'vggsound'"]),
+        (["--model", "silence", "--split", "folder:nowhere"], ["there is no folder"]),
+        (["--model", "silence", "--split", "mini"], ["bench data prepare mini"]),
+        (["--model", "oracle-shift", "--split", "mini"], ["oracle-shift"]),
+        (["--model", "no.such:THING", "--split", "mini"], ["no.such"]),
+    ],
+)
+def test_run_refuses_what_it_does_not_understand(bench, arguments, words):
+    refused(bench("run", *arguments), *words)
+
+
+def test_run_refuses_unknown_metrics_and_profiles(bench, clicks_folder):
+    run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}"]
+    refused(bench(*run, "--metrics", "fad"), "no metric 'fad'")
+    refused(bench(*run, "--profile", "loose"), "no profile 'loose'")
+    assert bench("run", "--split", "mini").returncode == 2
+
+
+def test_a_system_of_ones_own_is_found_in_the_working_directory(bench, clicks_folder, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.py").write_text(
+        "import numpy as np\n"
+        "from bench.system import System\n"
+        "from bench.types import Audio\n"
+        "def sound(request):\n"
+        "    return Audio(np.zeros((1, int(8e3 * request.seconds)), np.float32), 8000)\n"
+        "def open_mine(device):\n"
+        "    return sound\n"
+        "MINE = System('mine', 'mine', frozenset(), open_mine)\n"
+    )
+    split = f"folder:{clicks_folder}"
+    arguments = ["--model", "mine:MINE", "--split", split, "--metrics", "onset_acc"]
+    done = bench("run", *arguments, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert "mine on" in done.stdout
+
+
+@pytest.fixture
+def two_folders(tmp_path, rng):
+    """Three true sounds and their samples: the same, a quieter one, and one missing."""
+    true, made = tmp_path / "true", tmp_path / "made"
+    time_s = np.arange(3 * 22_050) / 22_050
+    for number, name in enumerate(("a", "b", "c")):
+        wave = np.exp(-5 * (time_s % 0.7)) * np.sin(2 * np.pi * (400 + 200 * number) * time_s)
+        sound = Audio((0.6 * wave)[np.newaxis].astype(np.float32), 22_050)
+        write_audio(true / f"{name}.wav", sound)
+        if name != "c":
+            write_audio(made / f"{name}.flac", Audio(sound.samples / (1 + number), 22_050))
+    return true, made
+
+
+def test_score_pairs_by_name_and_reports_what_is_missing(bench, two_folders, tmp_path):
+    true, made = two_folders
+    out, rows = tmp_path / "s.json", tmp_path / "s.parquet"
+    folders = ["--generated", made, "--reference", true]
+    done = bench("score", *folders, "--json", out, "--parquet", rows)
+    assert done.returncode == 1
+    result = json.loads(out.read_text())
+    assert [failure["clip"] for failure in result["failures"]] == ["c"]
+    assert result["metrics"]["onset_acc"]["n"] == 2
+    table = pd.read_parquet(rows).set_index("clip")
+    assert list(table.index) == ["a", "b"]
+    assert table.loc["a", "mcd"] == pytest.approx(0.0, abs=0.02)
+    assert table.loc["b", "mcd"] > 2
+
+
+def test_score_limits_to_the_metrics_asked_for(bench, two_folders):
+    true, made = two_folders
+    done = bench("score", "--generated", made, "--reference", true, "--metrics", "mcd")
+    assert "MCD" in done.stdout
+    assert "Onset" not in done.stdout
+
+
+def test_score_with_a_length_fails_shorter_files_and_without_cuts_to_the_shorter(
+    bench, two_folders, tmp_path
+):
+    true, made = two_folders
+    (true / "c.wav").unlink()
+    short = Audio(np.full((1, 22_050), 0.1, np.float32), 22_050)
+    write_audio(made / "b.flac", short)
+    folders = ["--generated", made, "--reference", true, "--metrics", "mcd"]
+    done = bench("score", *folders)
+    assert done.returncode == 0
+    assert "1 of 2 samples end before their reference" in done.stdout
+    done = bench("score", *folders, "--seconds", 3)
+    assert done.returncode == 1
+    assert "b [extract]" in done.stderr
+
+
+def test_score_refuses_folders_that_do_not_belong_together(bench, two_folders, tmp_path):
+    true, made = two_folders
+    refused(bench("score", "--generated", tmp_path / "no", "--reference", true), "no directory")
+    (made / "a.flac").rename(made / "x.flac")
+    (made / "b.flac").rename(made / "y.flac")
+    refused(bench("score", "--generated", made, "--reference", true), "named like one in")
+
+
+def test_tables_in_every_format_and_a_comparison(bench, clicks_folder, tmp_path):
+    split = f"folder:{clicks_folder}"
+    for model in ("ground-truth", "silence"):
+        assert bench("run", "--model", model, "--split", split).returncode == 0
+    for style, word in (("terminal", "system"), ("markdown", "| System"), ("csv", "system,split")):
+        done = bench("table", "runs", "--format", style)
+        assert done.returncode == 0
+        assert word in done.stdout
+    out = tmp_path / "table.tex"
+    assert bench("table", "runs", "--format", "latex", "--out", out).returncode == 0
+    assert out.read_text().startswith("% needs")
+    runs = sorted((tmp_path / "here" / "runs").glob("*/*/*"))
+    truth, silence = (next(r for r in runs if m in str(r)) for m in ("ground-truth", "silence"))
+    worse, better = bench("compare", truth, silence), bench("compare", silence, truth)
+    assert (worse.returncode, better.returncode) == (1, 0)
+    assert "worse" in worse.stdout
+    assert "better" in better.stdout
+
+
+def test_a_table_of_nothing_is_refused(bench, tmp_path):
+    refused(bench("table", tmp_path), "no finished run")
+    refused(bench("compare", tmp_path, tmp_path), "no finished run")
+
+
+@pytest.mark.parametrize(
+    ("what", "word"), [("models", "reference-loop"), ("splits", "mini-hits"), ("metrics", "mcd")]
+)
+def test_lists(bench, what, word):
+    done = bench("list", what)
+    assert done.returncode == 0
+    assert word in done.stdout
+
+
+def test_an_unknown_list_is_refused(bench):
+    refused(bench("list", "papers"), "no list of 'papers'; there are: models")
+
+
+def test_prepare_run_verify_on_the_mini_world(bench, home):
+    done = bench("data", "prepare", "mini", "--clips", 2, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert (home / "data" / "mini" / "manifest.jsonl").exists()
+    done = bench("run", "--model", "oracle", "--split", "mini", "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    assert "mini world, not comparable" in done.stdout
+    done = bench("data", "verify", "mini")
+    assert done.returncode == 1
+    assert "mini_000002" in done.stdout
+    refused(bench("data", "prepare", "vggsound"), "nothing to prepare for 'vggsound'")
+
+
+def test_the_doctor_names_versions_and_says_whether_the_job_can_run(bench):
+    done = bench("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "The main job can run." in done.stdout
+    assert "numpy" in done.stdout
+
+
+def test_the_doctor_sees_a_home_that_cannot_be_written(bench, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", "/proc/nowhere")
+    done = bench("doctor")
+    assert done.returncode == (1 if os.geteuid() else done.returncode)
+    assert "/proc/nowhere" in done.stdout
+
+
+def test_the_version_is_that_of_the_package(bench):
+    import bench as package
+
+    assert bench("--version").stdout.strip() == package.__version__
+    assert Path(package.__file__).resolve().is_relative_to(ROOT)
