@@ -1,6 +1,6 @@
 """The only place of the suite that touches codecs: reading, sampling and writing media.
 
-    probe(path)                          what a file holds
+    probe(path), sound_seconds(path)     what a file holds, and how long it sounds
     read_audio(excerpt)                  its sound, exact to the sample, at its native rate
     read_frames(excerpt, fps)            its picture at a rate, exact to the frame
     resample(samples, from, to, method)  sound at another rate, in a named way
@@ -12,6 +12,7 @@ returns less than was asked for, and nothing is guessed, repaired or left out on
 
 from bench.media.audio import read_audio
 from bench.media.frames import Frame, Frames, each_frame, read_frames
+from bench.media.length import sound_seconds
 from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
 from bench.media.resample import reference_waveform, resample
 from bench.media.resize import center_crop, resize_short_side, three_crops
@@ -32,6 +33,7 @@ __all__ = [
     "reference_waveform",
     "resample",
     "resize_short_side",
+    "sound_seconds",
     "three_crops",
     "write_audio",
     "write_video",

@@ -65,8 +65,8 @@ def chance_levels(
     """What each metric with a chance level says when every sample meets another clip's truth.
 
     Samples that have nothing to do with their clip reach onset scores far from 0, so a value means
-    nothing without this one beside it. Mean over ``N_SHUFFLES`` seeded shuffles without fixed
-    point; None where there are fewer than two clips.
+    nothing without this one beside it. Mean over ``N_SHUFFLES`` seeded shuffles that never meet
+    their own truth; None where there are fewer than two clips.
     """
     from bench.metrics import derangements
 
@@ -87,10 +87,12 @@ def _chance(
     reads = extractors(metric.reads)
     true = [load_side(metric.against, pair.clip, keys, reads, stores) for pair, keys in scored]
     generated = [load_side("generated", pair.clip, keys, reads, stores) for pair, keys in scored]
+    truths = [keys.get("target") for _, keys in scored]  # several clips may share a target
     values = [
         score_sides(metric, true[i], generated[j])
         for shuffle in shuffles
         for i, j in enumerate(shuffle)
+        if truths[i] != truths[j]
     ]
     finite = [value for value in values if not np.isnan(value)]
     return float(np.mean(finite)) if finite else None

@@ -98,8 +98,7 @@ def _words(stem: str) -> str:
 
 
 def _clip(video: Path, name: str, prompt: str) -> Clip:
-    from bench.media import probe
-    from bench.media.length import sound_seconds
+    from bench.media import probe, sound_seconds
 
     info = probe(video)
     if info.video is None:

@@ -1,0 +1,93 @@
+"""Rows to numbers: means, intervals, chance levels, groups and notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.features import FeatureStore
+from bench.judges import extractors
+from bench.runs.aggregate import aggregate, by_group, chance_levels, onset_notes
+from bench.runs.score import Pair, Stores
+from bench.suite import select
+from bench.types import Clip, Excerpt
+
+METRICS = select("av-benchmark", ["onset_acc", "mcd"])
+
+
+def rows(*values: float | None) -> list[dict[str, object]]:
+    return [{"clip": f"c{i}", "mcd": value, "onset_acc": 0.5} for i, value in enumerate(values)]
+
+
+def test_the_value_is_the_mean_of_the_scored_clips_and_n_counts_them():
+    score = aggregate(rows(1.0, 2.0, None, 6.0), METRICS)["mcd"]
+    assert (score.value, score.n) == (3.0, 3)
+    assert score.low < 3.0 < score.high
+
+
+def test_nothing_scored_is_no_value_and_not_zero():
+    score = aggregate(rows(None, None), METRICS)["mcd"]
+    assert (score.value, score.low, score.high, score.n) == (None, None, None, 0)
+
+
+def test_the_interval_is_the_same_every_time_and_for_each_metric_its_own():
+    data = rows(*np.random.default_rng(0).normal(5, 1, 50))
+    assert aggregate(data, METRICS) == aggregate(data, METRICS)
+
+
+def test_groups_are_averaged_apart():
+    data = [{"clip": c, "group": g, "mcd": v} for c, g, v in (("a", "x", 1), ("b", "y", 5))]
+    groups = by_group(data, METRICS)
+    assert {name: group["mcd"].value for name, group in groups.items()} == {"x": 1.0, "y": 5.0}
+    assert by_group(rows(1.0), METRICS) == {}
+
+
+def test_notes_count_the_clips_at_the_edges_of_the_onset_rules():
+    data = [
+        {"true_onsets": 0, "generated_onsets": 3},
+        {"true_onsets": 2, "generated_onsets": 0},
+        {"true_onsets": 2, "generated_onsets": 2},
+    ]
+    assert onset_notes(data) == (
+        "1 of 3 clips have no true onset",
+        "1 of 3 samples have no onset",
+    )
+    assert onset_notes(data[2:]) == ()
+
+
+def scored_pair(store: FeatureStore, clip: str, target: str, onset: int):
+    """A pair whose sample equals its truth: one onset."""
+    (extractor,) = extractors(["onset"])
+    ones = np.ones(1)
+    names = ("rectified_confidence", "rectified_height", "signed_confidence", "signed_height")
+    features = {"positions": np.array([onset]), **dict.fromkeys(names, ones)}
+    for key in (target, f"{clip}-made"):
+        store.save(extractor, key, features)
+    pair = Pair(Clip(clip, Excerpt(Path("a")), 8.0), Excerpt(Path("b")))
+    return pair, {"target": target, "generated": f"{clip}-made"}
+
+
+@pytest.fixture
+def stores(tmp_path):
+    return Stores(tmp_path, tmp_path)
+
+
+def test_chance_compares_with_the_truth_of_other_clips(stores):
+    store = stores.of("target")
+    apart = [scored_pair(store, f"c{i}", f"t{i}", 20_000 * i) for i in range(4)]
+    assert chance_levels(apart, METRICS, stores) == {"onset_acc": 0.0}
+    alike = [scored_pair(store, f"d{i}", f"u{i}", 5_000) for i in range(4)]
+    assert chance_levels(alike, METRICS, stores) == {"onset_acc": 1.0}
+
+
+def test_clips_that_share_their_target_are_no_chance_for_one_another(stores):
+    store = stores.of("target")
+    shared = [scored_pair(store, f"c{i}", "same", 5_000) for i in range(3)]
+    assert chance_levels(shared, METRICS, stores) == {"onset_acc": None}
+
+
+def test_one_clip_alone_has_no_chance_level(stores):
+    alone = [scored_pair(stores.of("target"), "c", "t", 5_000)]
+    assert chance_levels(alone, METRICS, stores) == {"onset_acc": None}
