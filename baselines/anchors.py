@@ -111,6 +111,7 @@ GROUND_TRUTH = System(
     "The clip's own sound: the ceiling",
     frozenset({"truth"}),
     nothing_to_load(ground_truth),
+    is_anchor=True,
 )
 SILENCE = System(
     "silence",
@@ -118,18 +119,21 @@ SILENCE = System(
     frozenset(),
     nothing_to_load(silence),
     sample_rate_hz=SILENCE_RATE_HZ,
+    is_anchor=True,
 )
 NOISE = System(
     "noise",
     "Noise with the spectrum and level of the true sound, without its timing",
     frozenset({"truth"}),
     nothing_to_load(noise),
+    is_anchor=True,
 )
 SHUFFLED = System(
     "shuffled",
     "The true sound of another clip: right in distribution, wrong for the clip",
     frozenset({"other"}),
     nothing_to_load(shuffled),
+    is_anchor=True,
 )
 REFERENCE_LOOP = System(
     "reference-loop",

@@ -87,7 +87,8 @@ def _number(name: str, what: str, argument: str) -> float:
 
 def _oracle(name: str, summary: str, damage: Damage) -> System:
     opened = nothing_to_load(partial(render, damage))
-    return System(name, summary, frozenset({"truth"}), opened, sample_rate_hz=SAMPLE_RATE_HZ)
+    uses = frozenset({"truth"})
+    return System(name, summary, uses, opened, sample_rate_hz=SAMPLE_RATE_HZ, is_anchor=True)
 
 
 def _undamaged(scene: Scene, seed: int) -> Scene:

@@ -31,7 +31,8 @@ class System:
 
     ``uses`` is a subset of ``INPUTS``; a request carries nothing else. ``sample_rate_hz`` and
     ``seconds`` are the native rate and length, None where the system follows its input; a longer
-    sample is cut to the protocol's length, a shorter one is a failure.
+    sample is cut to the protocol's length, a shorter one is a failure. An anchor marks a bound of
+    the table and is not ranked among the systems that compete.
     """
 
     name: str
@@ -41,14 +42,10 @@ class System:
     sample_rate_hz: int | None = None
     seconds: float | None = None
     licence: str = "Apache-2.0"
+    is_anchor: bool = False
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:
             raise ValueError(
                 f"system {self.name!r} uses {sorted(unknown)}, known: {sorted(INPUTS)}"
             )
-
-    @property
-    def is_anchor(self) -> bool:
-        """Whether it is shown the truth, and so marks a bound instead of competing."""
-        return bool(self.uses & {"truth", "other"})
