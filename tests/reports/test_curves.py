@@ -1,0 +1,49 @@
+"""What a known-truth curve says in words, and that its page can be drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.results import Column, Results, Score
+from reports.curves import Curve, describe_curves, plot_curves
+
+HIGHER = Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True)
+LOWER = Column("mcd", "MCD", "lower", 2, "dB")
+
+
+def curve(column: Column, *values: float, chance: float | None = None, width: float = 0.02):
+    amounts = tuple(0.1 * i for i in range(len(values)))
+    results = tuple(
+        Results(
+            "oracle", "mini", "full", 42, "av-benchmark", 1, True, True, 9, 9, 0, (column,),
+            {column.name: Score(value, value - width, value + width, 9, chance)},
+        )
+        for value in values
+    )  # fmt: skip
+    return Curve("a fault", "s", amounts, results, (column.name,))
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (curve(LOWER, 0.0, 1.0, 2.0), "monotone"),
+        (curve(LOWER, 0.0, 2.0, 1.0), "not monotone"),
+        (curve(HIGHER, 1.0, 0.8, 0.5, chance=0.3), "monotone"),
+        (curve(HIGHER, 1.0, 0.1, 0.31, chance=0.3), "monotone down to chance at 0.1 s, then not above it"),
+        (curve(HIGHER, 1.0, 0.1, 0.5, chance=0.3), "not monotone"),
+        (curve(HIGHER, 0.5, 0.9, 0.1, 0.2, chance=0.3), "not monotone"),
+        (curve(HIGHER, 1.0, 0.6, 0.7, chance=0.3), "not monotone"),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_earned(made, verdict):
+    assert made.verdict(made.metrics[0]) == verdict
+
+
+def test_the_page_holds_every_number_and_the_figure_is_drawn(tmp_path):
+    curves = [curve(HIGHER, 1.0, 0.2, chance=0.3), curve(LOWER, 0.0, 2.5)]
+    page = describe_curves(curves, "bench validate")
+    assert "| Onset Acc. | 1.0000 | 0.2000 |" in page
+    assert "| MCD | 0.00 | 2.50 | monotone |" in page
+    assert "`bench validate`" in page
+    plot_curves(curves, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
