@@ -8,6 +8,7 @@ from bench.results import Column, Results, Score
 from reports.curves import Curve, describe_curves, plot_curves
 
 HIGHER = Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True)
+DOWN = "monotone down to chance"
 LOWER = Column("mcd", "MCD", "lower", 2, "dB")
 
 
@@ -29,7 +30,7 @@ def curve(column: Column, *values: float, chance: float | None = None, width: fl
         (curve(LOWER, 0.0, 1.0, 2.0), "monotone"),
         (curve(LOWER, 0.0, 2.0, 1.0), "not monotone"),
         (curve(HIGHER, 1.0, 0.8, 0.5, chance=0.3), "monotone"),
-        (curve(HIGHER, 1.0, 0.1, 0.31, chance=0.3), "monotone down to chance at 0.1 s, then not above it"),
+        (curve(HIGHER, 1.0, 0.1, 0.31, chance=0.3), f"{DOWN} at 0.1 s, then not above it"),
         (curve(HIGHER, 1.0, 0.1, 0.5, chance=0.3), "not monotone"),
         (curve(HIGHER, 0.5, 0.9, 0.1, 0.2, chance=0.3), "not monotone"),
         (curve(HIGHER, 1.0, 0.6, 0.7, chance=0.3), "not monotone"),
