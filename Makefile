@@ -2,7 +2,7 @@
 # make test   fresh machine: environment, then all tests
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done

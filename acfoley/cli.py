@@ -44,5 +44,5 @@ def main() -> None:
     try:
         app()
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"error: {error}", err=True)
         sys.exit(2)

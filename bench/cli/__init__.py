@@ -11,6 +11,8 @@ from pathlib import Path
 
 def main() -> None:
     """Run the command line; refusals of ours become one line and exit code 2."""
+    import typer
+
     from bench.cli.app import app
     from bench.errors import BenchError
 
@@ -18,5 +20,5 @@ def main() -> None:
     try:
         app()
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"error: {error}", err=True)
         sys.exit(2)

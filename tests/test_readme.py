@@ -1,0 +1,34 @@
+"""What the README shows can be run."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from tests.conftest import ROOT
+
+
+def test_the_library_example_runs(capsys, rng):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    sounds = {"true.wav": rng.normal(0, 0.1, 22_050), "generated.wav": rng.normal(0, 0.1, 22_050)}
+    exec(code, {"load": sounds.__getitem__})  # noqa: S102 - our own README
+    accuracy_line, mcd_line = capsys.readouterr().out.splitlines()
+    assert len(accuracy_line.split()) == 2
+    assert np.isfinite(float(mcd_line.removesuffix(" dB")))
+
+
+def test_every_command_in_the_readme_exists():
+    from typer.main import get_command
+
+    from bench.cli.app import app
+
+    known = set(get_command(app).commands)
+    shown = set(re.findall(r"(?:^|`)bench (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert {"run", "score", "table"} <= shown <= known
+
+
+def test_no_page_names_a_place_that_only_one_machine_has():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "constraints.txt"]
+    for page in pages:
+        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", page.read_text()), page
