@@ -1,0 +1,125 @@
+"""Whether the checkpoints that are here are the official ones, and what is missing.
+
+A file is judged by its size and its SHA-256, never by its name. A checksum of gigabytes takes
+seconds, so what was found good is remembered in ``$BENCH_HOME/verified-weights.json`` by path, size
+and time of change; ``find_problem`` always reads the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bench.backbones.weights import Weights, select_weights, weights_directory
+from bench.errors import BenchError, MissingError
+from bench.files import bench_home, read_json, write_json
+
+#: Called with the bytes that are done and, where it is known, their final number.
+OnBytes = Callable[[int, int | None], None]
+
+BLOCK_BYTES = 2**20
+GIBIBYTE = 2**30
+
+
+def no_progress(done_bytes: int, total_bytes: int | None) -> None:
+    """Show nothing."""
+
+
+def find_problem(row: Weights, path: Path, progress: OnBytes = no_progress) -> str | None:
+    """Say what makes the file at ``path`` not the official one, or return None: it is.
+
+    The reason is a clause whose subject is the file, such as "is truncated: 3 of 5 bytes".
+    """
+    if not path.is_file():
+        return "is not there"
+    size = path.stat().st_size
+    if row.size_bytes is not None and size < row.size_bytes:
+        return f"is truncated: {size:,} of {row.size_bytes:,} bytes"
+    if row.size_bytes is not None and size > row.size_bytes:
+        return f"has {size:,} bytes, the official file {row.size_bytes:,}"
+    found = _sha256(path, progress)
+    if found != row.sha256:
+        return f"is not the official file: its SHA-256 is {found}, expected {row.sha256}"
+    return None
+
+
+def is_verified(row: Weights, path: Path) -> bool:
+    """Whether this file was found good before and has not changed since."""
+    return path.is_file() and _verified().get(str(path.absolute())) == _mark(row, path)
+
+
+def remember_verified(row: Weights, path: Path) -> None:
+    """Note that ``find_problem`` found nothing wrong with this file."""
+    write_json(_memory(), {**_verified(), str(path.absolute()): _mark(row, path)})
+
+
+def missing_weights(names: Iterable[str] | None, directory: Path) -> tuple[Weights, ...]:
+    """Of these names (None: of all) return the rows whose file is not in ``directory``."""
+    return tuple(row for row in select_weights(names) if not (directory / row.file).is_file())
+
+
+def describe_missing(missing: Sequence[Weights], directory: Path) -> str:
+    """Say which columns cannot be computed without these files, and the one command to fetch them.
+
+    ``missing`` holds at least one row.
+    """
+    columns = ", ".join(column for row in missing for column in row.needed_by)
+    files = ", ".join(row.file for row in missing)
+    known = sum(row.size_bytes or 0 for row in missing) / GIBIBYTE
+    return (
+        f"{columns} cannot be computed: {directory} lacks {files}; fetch with "
+        f"`{fetch_command(missing, directory)}` (about {max(known, 0.1):.1f} GiB)"
+    )
+
+
+def fetch_command(rows: Sequence[Weights], directory: Path) -> str:
+    """The command that fetches these files to ``directory``."""
+    command = " ".join(["bench weights fetch", *(row.name for row in rows)])
+    return command if directory == weights_directory() else f"{command} --weights {directory}"
+
+
+def require_weights(
+    names: Iterable[str], directory: Path, progress: OnBytes = no_progress
+) -> dict[str, Path]:
+    """Return the verified file of each name; those that were found good before are not read again.
+
+    Raises:
+        MissingError: files are missing; the message is that of ``describe_missing``.
+        BenchError: a file is not the official one; the message says why and what to do.
+    """
+    rows = select_weights(names)
+    if missing := missing_weights([row.name for row in rows], directory):
+        raise MissingError(describe_missing(missing, directory))
+    for row in rows:
+        path = directory / row.file
+        if is_verified(row, path):
+            continue
+        if problem := find_problem(row, path, progress):
+            raise BenchError(f"{path} {problem}; run `{fetch_command([row], directory)}`")
+        remember_verified(row, path)
+    return {row.name: directory / row.file for row in rows}
+
+
+def _sha256(path: Path, progress: OnBytes) -> str:
+    digest, done, total = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            done += len(block)
+            progress(done, total)
+    return digest.hexdigest()
+
+
+def _memory() -> Path:
+    return bench_home() / "verified-weights.json"
+
+
+def _verified() -> Mapping[str, list[int | str]]:
+    memory: Mapping[str, list[int | str]] = read_json(_memory()) if _memory().is_file() else {}
+    return memory
+
+
+def _mark(row: Weights, path: Path) -> list[int | str]:
+    about = path.stat()
+    return [about.st_size, about.st_mtime_ns, row.sha256]

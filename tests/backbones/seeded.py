@@ -1,0 +1,110 @@
+"""Weights drawn by name, the sounds to go with them, and what others make of both.
+
+Two sets: `seeded_state` and `sounds` belong to the reference arrays of the shared folder,
+`drawn_state` and `noise_and_expected` to ``audio_networks.npz`` of this repository.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.media import read_audio, reference_waveform
+from bench.types import Excerpt
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+NAMES = ("v1_gt", "v1_predA", "v2_gt", "v2_predA")
+
+
+class _Tensors(nn.Module):
+    """As much of a module as the seeding asks for: named tensors."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.tensors = tensors
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.tensors
+
+
+def seeded_state(shared: Path, table: str) -> dict[str, Tensor]:
+    """Seeded tensors for the names and shapes of ``golden/<table>``; constants stay zero."""
+    shapes = json.loads((shared / "golden" / table).read_text())
+    tensors = {
+        name: torch.zeros(shape, dtype=torch.int64 if name.endswith("tracked") else torch.float32)
+        for pattern, shape in shapes.items()
+        for name in _expanded(pattern)
+    }
+    path = shared / "golden" / "seed_weights.py"
+    spec = importlib.util.spec_from_file_location("seed_weights", path)
+    seed_weights = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(seed_weights)
+    seed_weights.fill(_Tensors(tensors))
+    return tensors
+
+
+def _expanded(pattern: str) -> list[str]:
+    """``blocks.{0..11}.x`` stands for twelve names."""
+    found = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if found is None:
+        return [pattern]
+    first, last = int(found[1]), int(found[2])
+    return [pattern.replace(found[0], str(number)) for number in range(first, last + 1)]
+
+
+def sounds(shared: Path, names: tuple[str, ...], rate_hz: int, seconds: float = 8.0) -> Tensor:
+    """The waveforms ``[B, T]`` that the networks are given of these files."""
+    files = [shared / "golden" / "media" / f"{name}.flac" for name in names]
+    rows = [
+        reference_waveform(read_audio(Excerpt(file)), rate_hz, seconds, remove_dc=True)
+        for file in files
+    ]
+    return torch.from_numpy(np.stack(rows))
+
+
+def drawn_state(like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights for the names and shapes of ``like``, whose values are not read."""
+    return {
+        name: _drawn(name, tuple(tensor.shape))
+        if tensor.is_floating_point()
+        else torch.zeros(tensor.shape, dtype=tensor.dtype)
+        for name, tensor in like.items()
+    }
+
+
+def _drawn(name: str, shape: tuple[int, ...]) -> Tensor:
+    """Normal values from the seed crc32 of ``name``, of a size that keeps signals level."""
+    # RandomState's streams are frozen, those of Generator may change with NumPy.
+    values = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
+    if len(shape) > 1:
+        values *= np.prod(shape[1:]) ** -0.5
+    elif name.endswith(("weight", "running_var")):
+        values = 1 + 0.1 * np.abs(values)
+    else:
+        values *= 0.05
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def noise_and_expected(network: str) -> tuple[Tensor, dict[str, np.ndarray]]:
+    """Noise with silence in it ``[1, 32000]``, and what the published package makes of it."""
+    with np.load(GOLDEN / "audio_networks.npz") as arrays:
+        noise = arrays["noise"][np.newaxis] / np.float32(32_768)
+        prefix = f"{network}."
+        expected = {
+            name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)
+        }
+    return torch.from_numpy(noise), expected
+
+
+def relative_errors(ours: Tensor, golden: np.ndarray) -> np.ndarray:
+    """Distance to the golden array in units of its norm, per clip."""
+    ours, golden = ours.flatten(1).numpy(), golden.reshape(len(golden), -1)
+    return np.linalg.norm(ours - golden, axis=1) / np.linalg.norm(golden, axis=1)

@@ -1,0 +1,83 @@
+"""A web server on this machine that misbehaves as a test tells it to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+CONTENT = bytes(range(256)) * 1_000
+
+
+@dataclass
+class Server:
+    """What is served, how, and what was asked for.
+
+    ``statuses`` are answered first, one each; ``cuts`` are the bytes after which an answer breaks.
+    """
+
+    url: str = ""
+    content: bytes = CONTENT
+    has_ranges: bool = True
+    states_length: bool = True
+    statuses: list[int] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    redirect: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the ``Server`` of its class says."""
+
+    server_state: Server
+
+    def do_GET(self) -> None:
+        state = self.server_state
+        state.asked.append(f"{self.path} {self.headers.get('Range', '-')}")
+        if state.statuses:
+            self.reply(state.statuses.pop(0))
+        elif state.redirect:
+            self.reply(302, Location=state.redirect)
+        else:
+            self.send_content(state)
+
+    def send_content(self, state: Server) -> None:
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if state.has_ranges else 0
+        if start >= len(state.content):
+            self.reply(416)
+            return
+        body = state.content[start:]
+        fields = {"Content-Length": str(len(body))} if state.states_length else {}
+        self.send_response(206 if start else 200)
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: state.cuts.pop(0)] if state.cuts else body)
+
+    def reply(self, status: int, **fields: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **fields}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """Yield the state of a running server; its ``url`` says where it is."""
+    state = Server()
+    handler = type("Local", (Handler,), {"server_state": state})
+    web = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    state.url = f"http://127.0.0.1:{web.server_address[1]}"
+    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        web.shutdown()
+        thread.join()
+        web.server_close()
