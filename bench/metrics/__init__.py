@@ -6,6 +6,11 @@
     dtw             dynamic time warping, exact and FastDTW
     mcd             mel-cepstral distortion
     spectral        envelope correlation, log-spectral distance
+    frechet         Fréchet distance of two sets of features
+    kernel          kernel distance of two sets of features
+    divergence      KL divergence of labels, inception score
+    similarity      cosine of paired embeddings
+    desync          offset of sound and picture
     uncertainty     intervals, paired differences, chance pairings
 
 Every function is pure, takes the true side first and the generated one second, computes in
@@ -13,7 +18,16 @@ float64, and raises ``ValueError`` for input it cannot use. NaN means "not score
 the suite is imported, and heavy libraries load when a function needs them.
 """
 
+from bench.metrics.desync import desync, offset_grid
+from bench.metrics.divergence import InceptionScore, inception_score, kl_divergence
 from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
+from bench.metrics.frechet import (
+    FrechetLimit,
+    FrechetStatistics,
+    fd_infinity,
+    frechet_distance,
+)
+from bench.metrics.kernel import KernelDistance, kernel_distance
 from bench.metrics.mcd import (
     default_envelope,
     mcd_c1,
@@ -33,31 +47,42 @@ from bench.metrics.onset import (
 )
 from bench.metrics.onset_scoring import OnsetScores, match_onsets, onset_scores
 from bench.metrics.ranking import average_precision
+from bench.metrics.similarity import cosine_score
 from bench.metrics.spectral import envelope, envelope_correlation, log_mel, log_spectral_distance
 from bench.metrics.uncertainty import (
     Interval,
     bootstrap_interval,
     derangements,
     paired_difference,
-    sign_flip_p_value,
 )
 
 __all__ = [
     "Alignment",
+    "FrechetLimit",
+    "FrechetStatistics",
+    "InceptionScore",
     "Interval",
+    "KernelDistance",
     "OnsetScores",
     "Onsets",
     "annotated_onsets",
     "average_precision",
     "bootstrap_interval",
+    "cosine_score",
     "default_envelope",
     "derangements",
     "describe_onsets",
+    "desync",
     "detect_onsets",
     "dtw_path",
     "envelope",
     "envelope_correlation",
     "fastdtw_path",
+    "fd_infinity",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "kl_divergence",
     "log_mel",
     "log_spectral_distance",
     "match_onsets",
@@ -65,10 +90,10 @@ __all__ = [
     "mel_cepstra",
     "mel_cepstra_c1",
     "mel_cepstral_distortion",
+    "offset_grid",
     "onset_features",
     "onset_scores",
     "paired_difference",
-    "sign_flip_p_value",
     "stft_envelope",
     "suppress_close_onsets",
     "world_envelope",

@@ -71,27 +71,6 @@ def paired_difference(
     return bootstrap_interval(_differences(a, b), rng, level, n_resamples)
 
 
-def sign_flip_p_value(
-    a: npt.ArrayLike, b: npt.ArrayLike, rng: np.random.Generator, n_flips: int = 9_999
-) -> float:
-    """Return the two-sided p-value, in (0, 1], of a mean of ``b - a`` as far from 0 by chance.
-
-    Fisher's randomisation test: if the systems were exchangeable, each clip's difference could as
-    well have had the other sign. The observed signs count as one draw, so p is never 0; without a
-    common clip it is 1. ValueError if the lengths differ.
-    """
-    differences = _differences(a, b)
-    scored = differences[~np.isnan(differences)]
-    # The sum of flipped differences is their sum less twice those that were flipped.
-    total = scored.sum()
-    observed = abs(total) * (1 - 1e-12)  # equal sums in another order differ by rounding
-    n_extreme = 0
-    for n_rows in _blocks(n_flips, len(scored)):
-        is_flipped = rng.integers(0, 2, size=(n_rows, len(scored)), dtype=np.uint8)
-        n_extreme += int(np.sum(np.abs(total - 2 * (is_flipped @ scored)) >= observed))
-    return (1 + n_extreme) / (1 + n_flips)
-
-
 def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:
     """Return ``[k, n]``: k random orders of n clips in which no clip keeps its place.
 
