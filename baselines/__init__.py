@@ -13,6 +13,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
@@ -31,6 +32,10 @@ SYSTEMS: dict[str, str] = {
     "oracle-class": "baselines.oracle:ORACLE_CLASS",
     "precomputed": "baselines.precomputed:PRECOMPUTED",
 }
+
+
+#: The argument of a family that is a folder: its spelling says nothing, its place does.
+FOLDER = "DIRECTORY"
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,18 @@ def open_system(spec: str) -> System:
             raise BenchError(_unknown(name))
         return _system(spec, _load(f"{module}:{attribute}"), argument)
     return _system(spec, _load(SYSTEMS[name]), argument)
+
+
+def canonical_spec(spec: str) -> str:
+    """The one spelling of ``spec`` that names a run: a folder by its absolute path.
+
+    >>> canonical_spec("silence")
+    'silence'
+    """
+    name, _, argument = spec.partition(":")
+    found = _load(SYSTEMS[name]) if name in SYSTEMS else None
+    is_folder = isinstance(found, Family) and found.argument == FOLDER
+    return f"{name}:{Path(argument).expanduser().resolve()}" if is_folder and argument else spec
 
 
 def list_systems() -> list[Listing]:

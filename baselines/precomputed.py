@@ -1,5 +1,7 @@
 """Samples that were made elsewhere: a directory of published files, or the files a split names.
 
+A file belongs to a clip by the rules of ``bench.matching``: it bears the clip's name, lies below
+the directory where the clip lies below its own, or is named by a published scheme.
 A file is read whole, at its own rate: whether it is long enough, and what it lacks, is for the
 runner to judge and to remember.
 """
@@ -7,7 +9,8 @@ runner to judge and to remember.
 from __future__ import annotations
 
 import re
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from baselines import Family
@@ -27,11 +30,10 @@ def precomputed(directory: str) -> System:
     if not directory:
         summary = "The samples that the split itself names"
         return System("precomputed", summary, frozenset({"truth"}), nothing_to_load(named_sample))
-    path = Path(directory).expanduser().absolute()
+    path = Path(directory).expanduser().resolve()
     if not path.is_dir():
         raise BenchError(f"precomputed needs a directory after the colon; {path} is none")
-    name = "precomputed=" + re.sub(r"[^A-Za-z0-9._+@=,-]", "_", path.resolve().name)
-    return System(name, f"Samples from {path.name}", frozenset(), partial(open_directory, path))
+    return Samples(path).system()
 
 
 def named_sample(request: Request) -> Audio:
@@ -44,24 +46,63 @@ def named_sample(request: Request) -> Audio:
     return read_audio(Excerpt(request.clip.generated))
 
 
-def open_directory(directory: Path, device: str) -> Generate:
-    """Return a function that finds and reads the sample of a clip; the directory is read once."""
-    return partial(_matched_sample, directory, Catalogue(audio_files(directory)))
+@dataclass(frozen=True)
+class Samples:
+    """The samples below a directory, which is listed once, for the clips of these names.
 
+    Without ``clips`` a file that bears the name of one clip may be taken for a sample of another.
+    """
 
-def _matched_sample(directory: Path, catalogue: Catalogue, request: Request) -> Audio:
-    best = catalogue.choose(request.name).best
-    if not best:
-        n_files, example = len(catalogue.files), catalogue.files[0].name
-        raise BenchError(
-            f"no file for clip {request.name!r} in {directory}: {n_files} files, e.g. {example!r}"
+    directory: Path
+    clips: tuple[str, ...] = ()
+
+    def system(self) -> System:
+        """Return the system that reads these samples."""
+        return System(
+            name="precomputed=" + re.sub(r"[^A-Za-z0-9._+@=,-]", "_", self.directory.name),
+            summary=f"Samples from {self.directory.name}",
+            uses=frozenset(),
+            open=self.open,
+            inputs=self.inputs,
+            with_clips=self.with_clips,
         )
-    if len(best) > 1:
-        rivals = ", ".join(str(path.relative_to(directory)) for path in best)
-        raise BenchError(
-            f"{len(best)} files in {directory} could be clip {request.name!r}, keep one: {rivals}"
-        )
-    return read_audio(Excerpt(best[0]))
+
+    def with_clips(self, names: tuple[str, ...]) -> System:
+        """Return the same system where the clips have ``names`` and no others."""
+        return replace(self, clips=names).system()
+
+    def inputs(self, clip: str) -> tuple[Path, ...]:
+        """Return the file of a clip; nothing where there is none or no single one."""
+        best = self._catalogue.choose(clip).best
+        return tuple(best) if len(best) == 1 else ()
+
+    def open(self, device: str) -> Generate:
+        """Return the function that reads the sample of a clip.
+
+        Raises MissingError where the directory holds no sound.
+        """
+        _ = self._catalogue  # listed now: an empty directory stops the run before its first clip
+        return self.sample
+
+    def sample(self, request: Request) -> Audio:
+        """Return the sample of a clip; BenchError where there is none or no single one."""
+        files, best = self._catalogue.files, self._catalogue.choose(request.name).best
+        if not best:
+            raise BenchError(
+                f"no file for clip {request.name!r} in {self.directory}: {len(files)} files, "
+                f"e.g. {files[0].name!r}"
+            )
+        if len(best) > 1:
+            rivals = ", ".join(str(path.relative_to(self.directory)) for path in best)
+            raise BenchError(
+                f"{len(best)} files in {self.directory} could be clip {request.name!r}, "
+                f"keep one: {rivals}"
+            )
+        return read_audio(Excerpt(best[0]))
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(audio_files(self.directory), self.clips, self.directory)
 
 
 PRECOMPUTED = Family(

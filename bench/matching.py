@@ -15,10 +15,13 @@ CondFoley cuts Greatest Hits as ``<video>_denoised_trim_to_2s_from_<start>_new_f
 names a pair ``<target>_to_<condition>``; its lists say ``<video>_<start>``, meaning two seconds.
 A stem of no scheme matches only itself, and case always counts. HunyuanVideo-Foley's tables write
 ``<row>.wav``: such names do not say their clip and are never matched.
+
+Clips of a folder are named by ``clip_name``, and samples in a directory of the same shape likewise.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections import defaultdict
@@ -27,11 +30,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import MissingError
+from bench.files import SAFE_NAME
 
 log = logging.getLogger(__name__)
 
-SOUND_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi"})
+SOUND_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}
+    | {".aiff", ".aif", ".caf", ".w64", ".au", ".wma"}
+)
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv"}
+)
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
+_LONGEST_SAFE_PART = 180
 
 # The extra Y stands before eleven more characters and an underscore; an id that itself begins with
 # Y is one character too short for that, so the two readings never meet.
@@ -51,6 +63,28 @@ _OTHER_SECOND = re.compile(r".+_\d{6}", re.ASCII)
 _SEGMENT = re.compile(r"(?P<clip>.+)_(?P<number>\d+)_generated_audio", re.ASCII)
 _NUMBERED = re.compile(r"(?P<clip>.+)_(?P<number>\d{1,5})", re.ASCII)
 _DECORATION = re.compile(r"_(?:generated|mel|new_fps_[\d.]+_truncate_[\d.]+_[\d.]+)$", re.ASCII)
+
+
+def clip_name(relative: Path) -> str:
+    """Return the name of the clip or sample at ``relative``, a path below the folder of them all.
+
+    It is the path without its suffix and with = between its parts. Where that cannot be a file name
+    (``bench.files.safe_name``), what can is kept and a hash of the path is appended, so that paths
+    which differ in what was lost keep names of their own.
+
+    >>> clip_name(Path("kitchen/pan.mp4"))
+    'kitchen=pan'
+    >>> clip_name(Path("my dog.mp4"))
+    'my_dog-9902cb4b'
+    """
+    whole = "=".join(relative.with_suffix("").parts)
+    return whole if SAFE_NAME.fullmatch(whole) else hashed_name(whole)
+
+
+def hashed_name(text: str) -> str:
+    """Return ``text`` as a file name of its own: what is safe of it, and a hash of all of it."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_UNSAFE.sub('_', text)[:_LONGEST_SAFE_PART]}-{digest}"
 
 
 def canonical_id(stem: str) -> str | None:
@@ -130,21 +164,27 @@ class Choice(NamedTuple):
 class Catalogue:
     """Files by what their names may say, read once and asked clip by clip.
 
-    A file whose stem is one of ``names`` is never taken for another clip.
+    Below ``root`` a file bears the name that ``clip_name`` gives its path, and its stem. One that
+    bears one of ``names`` is never taken for another clip.
     """
 
-    def __init__(self, files: Iterable[Path], names: Collection[str] = ()) -> None:
+    def __init__(
+        self, files: Iterable[Path], names: Collection[str] = (), root: Path | None = None
+    ) -> None:
         self.files = list(files)
         self._exact: dict[str, list[Path]] = defaultdict(list)
         self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
         taken = set(names)
         for path in self.files:
-            self._exact[path.stem].append(path)
-            for clip, number in () if path.stem in taken else readings(path.stem):
+            borne = [path.stem] if root is None else [clip_name(path.relative_to(root)), path.stem]
+            own = next((name for name in borne if name in taken), None)
+            for name in dict.fromkeys(borne) if own is None else [own]:
+                self._exact[name].append(path)
+            for clip, number in readings(path.stem) if own is None else ():
                 self._read[clip].append((number, path))
 
     def choose(self, name: str) -> Choice:
-        """Return the files for the clip ``name``: its own stem first, else the lowest sample."""
+        """Return the files for the clip ``name``: those that bear it, else the lowest sample."""
         exact = self._exact.get(name, [])
         read = sorted(
             pair for pair in self._read.get(_canonical_or_same(name), []) if pair[1] not in exact
@@ -195,16 +235,17 @@ def match(names: Sequence[str], files: Sequence[Path]) -> Matching:
 def audio_files(directory: Path) -> list[Path]:
     """Return the sound files under ``directory``, sorted; hidden ones are left out.
 
-    A video counts where no sound file has its stem: many systems write the sample twice, alone and
-    under the picture. Raises MissingError when there is no such directory or no such file in it.
+    A video counts where no sound file beside it has its stem: many systems write the sample twice,
+    alone and under the picture. Raises MissingError when there is no such directory or no such file
+    in it.
     """
     if not directory.is_dir():
         raise MissingError(f"there is no directory {directory}: name one that holds samples")
-    files = [path for path in sorted(directory.rglob("*")) if _is_visible_file(path, directory)]
+    files = visible_files(directory)
     sounds = [path for path in files if path.suffix.lower() in SOUND_SUFFIXES]
-    stems = {path.stem for path in sounds}
+    twins = {path.with_suffix("") for path in sounds}
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    alone = [path for path in videos if path.stem not in stems]
+    alone = [path for path in videos if path.with_suffix("") not in twins]
     log.info("%s: %d sounds, %d of %d videos", directory, len(sounds), len(alone), len(videos))
     if not (found := sorted(sounds + alone)):
         suffixes = " ".join(sorted(SOUND_SUFFIXES | VIDEO_SUFFIXES))
@@ -212,6 +253,20 @@ def audio_files(directory: Path) -> list[Path]:
     return found
 
 
-def _is_visible_file(path: Path, directory: Path) -> bool:
-    parts = path.relative_to(directory).parts
-    return path.is_file() and not any(part.startswith(".") for part in parts)
+def other_files(directory: Path) -> list[Path]:
+    """Return the visible files under ``directory`` whose suffix is of no sound or video, sorted."""
+    known = SOUND_SUFFIXES | VIDEO_SUFFIXES
+    return [path for path in visible_files(directory) if path.suffix.lower() not in known]
+
+
+def visible_files(directory: Path) -> list[Path]:
+    """Return the files under ``directory``, sorted; hidden ones and hidden folders are left out."""
+    return [
+        path
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and not _is_hidden(path.relative_to(directory))
+    ]
+
+
+def _is_hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.types import Audio, Request
 
@@ -33,6 +34,10 @@ class System:
     ``seconds`` are the native rate and length, None where the system follows its input; a longer
     sample is cut to the protocol's length, a shorter one is a failure. An anchor marks a bound of
     the table and is not ranked among the systems that compete.
+
+    A system that reads samples made elsewhere may need to tell the clips of a split apart:
+    ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
+    a clip is made from, so that a changed file is read again.
     """
 
     name: str
@@ -43,6 +48,8 @@ class System:
     seconds: float | None = None
     licence: str = "Apache-2.0"
     is_anchor: bool = False
+    with_clips: Callable[[tuple[str, ...]], System] | None = None
+    inputs: Callable[[str], tuple[Path, ...]] | None = None
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import MissingError
-from bench.matching import audio_files, canonical_id, match, readings
+from bench.files import safe_name
+from bench.matching import (
+    Catalogue,
+    audio_files,
+    canonical_id,
+    clip_name,
+    match,
+    other_files,
+    readings,
+)
 
 VGG_IDS = st.text(string.ascii_letters + string.digits + "-_", min_size=11, max_size=11)
 START_SECONDS = st.integers(0, 990)
@@ -153,13 +162,52 @@ def test_files_of_no_clip_are_reported() -> None:
     assert match(["0DCit2EBtjs_000030"], files).unused == [Path("0001.wav")]
 
 
+@pytest.mark.parametrize(
+    ("relative", "name"),
+    [
+        ("a.mp4", "a"),
+        ("x/y/a.b.mp4", "x=y=a.b"),
+        ("my dog.mp4", "my_dog-9902cb4b"),
+        ("犬.mp4", "_-1e82f9b0"),
+    ],
+)
+def test_a_clip_is_named_by_its_path_and_a_hash_of_what_had_to_change(relative, name) -> None:
+    assert clip_name(Path(relative)) == name
+    assert clip_name(Path(relative).with_suffix(".flac")) == name
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0=."), min_size=1), min_size=1))
+def test_every_path_has_a_safe_name_of_its_own(parts: list[str]) -> None:
+    path = Path(*parts)
+    name = clip_name(path)
+    assert safe_name(name) == name
+    assert name != clip_name(path.with_name(path.name + "犬"))
+    assert name != clip_name(path.with_name("猫" + path.name))
+
+
+def test_long_names_that_differ_at_their_end_stay_apart() -> None:
+    first, second = (clip_name(Path("a" * 200 + end)) for end in "xy")
+    assert first != second
+    assert len(safe_name(first)) <= 200
+
+
+def test_below_a_root_a_file_bears_the_name_of_its_path() -> None:
+    root = Path("/samples")
+    files = [root / name for name in ("a.wav", "x/a.wav", "my dog.wav", "犬.wav", "猫.wav")]
+    names = [clip_name(path.relative_to(root)) for path in files]
+    catalogue = Catalogue(files, names, root)
+    assert [catalogue.choose(name).best for name in names] == [[path] for path in files]
+    assert Catalogue(files, (), root).choose("a").best == files[:2]
+
+
 def test_a_directory_gives_its_sounds_in_order_and_no_hidden_ones(tmp_path: Path) -> None:
-    wanted = ["a/x.FLAC", "b/y.wav", "z.mp4"]
-    ignored = ["._y.wav", ".cache/w.wav", "notes.txt", "video/x.mp4"]
+    wanted = ["a/x.FLAC", "b/y.wav", "other/x.mp4", "z.m4v"]
+    ignored = ["._y.wav", ".cache/w.wav", "notes.txt", "a/x.mp4"]
     for name in wanted + ignored:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert audio_files(tmp_path) == [tmp_path / name for name in wanted]
+    assert other_files(tmp_path) == [tmp_path / "notes.txt"]
 
 
 def test_a_directory_that_is_missing_or_holds_no_sound_is_refused(tmp_path: Path) -> None:

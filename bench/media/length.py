@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.media.audio import read_audio
+from bench.media.container import decoded, first_audio, open_media
 from bench.media.probe import probe
-from bench.types import Excerpt
 
 
 def sound_seconds(path: Path) -> float:
-    """The length that the header states; where it states none, that of the decoded sound.
+    """The length of the sound as its header states it; where it states none, as it decodes.
 
-    Raises:
-        MediaError: the file cannot be read, or has no sound.
+    The picture may last longer or less. Raises MediaError when the file cannot be read, or has no
+    sound.
     """
-    stated = probe(path).seconds
-    return read_audio(Excerpt(path)).seconds if stated is None else stated
+    audio = probe(path).audio
+    if audio is not None and audio.seconds is not None:
+        return audio.seconds
+    with open_media(path) as container:
+        frames = decoded(container, first_audio(container, path), path)
+        return sum(frame.samples / frame.sample_rate for frame in frames)

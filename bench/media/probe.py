@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import MediaError
-from bench.media.container import decoded, first_audio, first_video, open_media, video_streams
+from bench.media.container import (
+    STATES_LENGTH,
+    first_audio,
+    first_video,
+    open_media,
+    video_streams,
+)
 
 if TYPE_CHECKING:
+    import av.audio.stream
+    import av.video.stream
     from av.container import InputContainer
 
 MICROSECONDS = 1_000_000
@@ -17,10 +24,9 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class VideoStream:
-    """The picture of a file: size in pixels as shown, upright; mean frames per second.
+    """The picture of a file as it is stored, before it is turned upright: size in pixels, mean fps.
 
-    ``n_frames`` is None where the header does not count them; ``rotation_deg`` is the counter-
-    clockwise turn that brings the stored picture upright.
+    ``n_frames`` and ``seconds`` are None where the header does not state them.
     """
 
     codec: str
@@ -28,21 +34,28 @@ class VideoStream:
     height: int
     fps: float
     n_frames: int | None
-    rotation_deg: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """The sound of a file as it is stored, before any mixing down."""
+    """The sound of a file as it is stored, before any mixing down.
+
+    ``seconds`` is its own length, whatever the picture lasts; None where the header states none.
+    """
 
     codec: str
     sample_rate_hz: int
     channels: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A file: its container by content, its length if stated, and its first streams if any."""
+    """A file: its container by content, the length of all of it, and its first streams if any.
+
+    ``seconds`` is that of the longest stream as ffmpeg sees it, None where it cannot tell.
+    """
 
     container: str
     seconds: float | None
@@ -51,7 +64,10 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Return what ``path`` holds; MediaError when it is missing, empty, damaged or no media."""
+    """Return what the header of ``path`` says; nothing is decoded.
+
+    Raises MediaError when the file is missing, empty, damaged or no media.
+    """
     with open_media(path) as container:
         return MediaInfo(
             container=container.format.name,
@@ -63,17 +79,31 @@ def probe(path: Path) -> MediaInfo:
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
     stream = first_video(container, path)
-    # Only a decoded frame knows how it is to be turned.
-    frame = next(decoded(container, stream, path), None)
-    if frame is None:
-        raise MediaError(f"cannot read the picture of {path}: it has no frames")
-    is_turned = round(frame.rotation / 90) % 2 == 1
-    width, height = (frame.height, frame.width) if is_turned else (frame.width, frame.height)
-    fps = float(stream.average_rate or 0)
-    codec = stream.codec_context.name
-    return VideoStream(codec, width, height, fps, stream.frames or None, frame.rotation)
+    return VideoStream(
+        codec=stream.codec_context.name,
+        width=stream.width,
+        height=stream.height,
+        fps=float(stream.average_rate or 0),
+        n_frames=stream.frames or None,
+        seconds=_stated_seconds(container, stream),
+    )
 
 
 def _audio(container: InputContainer, path: Path) -> AudioStream:
-    context = first_audio(container, path).codec_context
-    return AudioStream(context.name, context.sample_rate, len(context.layout.channels))
+    stream = first_audio(container, path)
+    context = stream.codec_context
+    return AudioStream(
+        codec=context.name,
+        sample_rate_hz=context.sample_rate,
+        channels=len(context.layout.channels),
+        seconds=_stated_seconds(container, stream),
+    )
+
+
+def _stated_seconds(
+    container: InputContainer, stream: av.audio.stream.AudioStream | av.video.stream.VideoStream
+) -> float | None:
+    """The length of one stream where its header states it; guesses of ffmpeg are none."""
+    if not container.format.name.startswith(STATES_LENGTH) or not stream.duration:
+        return None
+    return float(stream.duration * (stream.time_base or 0)) or None

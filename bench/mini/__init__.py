@@ -5,7 +5,7 @@
     sound       render_sound(scene) -> [T]        from excitation, modes and room
     picture     render_frames(scene) -> frames    from acts, stage, texture and draw
     clips       render_clip, manifest, verify: clips on disk
-    protocols   hits_pairs, universal_references
+    protocols   hits_pairs, reference_scenes
     sheet       the two pages of docs/ that show it
 
 Tables: ``actions.ACTIONS`` and ``materials.MATERIALS``. A new action is a row, and an act that

@@ -1,8 +1,9 @@
 """Mini clips on disk: one MP4 per scene, a manifest of rows, and the version of their world.
 
-<directory>/world.json          the version that the clips were rendered by
-<directory>/mini_000000.mp4     H.264 and AAC, as a data set from the web would be
-<directory>/manifest.jsonl      one row per clip, sorted by name: file, hash, prompt, truth
+<directory>/world.json              the version that the clips were rendered by
+<directory>/mini_000000.mp4         H.264 and AAC, as a data set from the web would be
+<directory>/references/ref_a.mp4    a sound of 2 s that serves as reference for every clip
+<directory>/manifest.jsonl          one row per file, sorted by name: hash, prompt, truth
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench.errors import BenchError, MissingError
 from bench.files import atomic_path, read_json, write_json
 from bench.media.write import write_video
 from bench.mini.picture import render_frames
+from bench.mini.protocols import REFERENCE_NAMES, REFERENCES_SPLIT, reference_scenes
 from bench.mini.sound import SAMPLE_RATE_HZ, render_sound
 from bench.mini.world import WORLD_VERSION, Scene, label, make_scene, scene_to_truth
 from bench.types import Audio
@@ -25,6 +27,8 @@ from bench.types import Audio
 WORLD = "world.json"
 MANIFEST = "manifest.jsonl"
 CLIP_FILE = re.compile(r".+_\d{6}\.mp4")
+REFERENCES = "references"
+REFERENCE_FILE = re.compile(r"ref_[a-z]\.mp4")
 MEND = "run `bench data prepare mini`"
 
 Row = dict[str, Any]
@@ -38,11 +42,21 @@ def start_directory(directory: Path) -> list[Path]:
     """
     removed = []
     if not (directory / WORLD).exists() or _version_of(directory) != WORLD_VERSION:
-        removed = sorted(p for p in directory.glob("*.mp4") if CLIP_FILE.fullmatch(p.name))
+        removed = [*_named(directory, CLIP_FILE), *_named(directory / REFERENCES, REFERENCE_FILE)]
         for path in [*removed, directory / MANIFEST]:
             path.unlink(missing_ok=True)
         write_json(directory / WORLD, {"world_version": WORLD_VERSION})
     return removed
+
+
+def remove_damaged(directory: Path) -> list[Path]:
+    """Remove the files that are not those their rows tell of, so that they are rendered again."""
+    rows = read_manifest(directory) if (directory / MANIFEST).exists() else []
+    files = [(directory / str(row["file"]), row["sha256"]) for row in rows]
+    damaged = [path for path, sha256 in files if path.exists() and _sha256(path) != sha256]
+    for path in damaged:
+        path.unlink()
+    return damaged
 
 
 def render_clip(directory: Path, split: str, index: int) -> Row:
@@ -52,16 +66,25 @@ def render_clip(directory: Path, split: str, index: int) -> Row:
     or not at all, so a file that is there is complete; the same scene gives the same bytes.
     """
     scene = make_scene(split, index)
-    path = directory / f"{scene.name}.mp4"
+    return _rendered(directory, scene, _clip_row(scene))
+
+
+def render_reference(directory: Path, name: str) -> Row:
+    """Render one of ``REFERENCE_NAMES`` as ``render_clip`` does a clip, and return its row."""
+    return _rendered(directory, reference_scenes()[name], _reference_row(name))
+
+
+def reference_path(directory: Path, name: str) -> Path:
+    """Where the reference ``name`` lies in ``directory``."""
+    return directory / REFERENCES / f"{name}.mp4"
+
+
+def _rendered(directory: Path, scene: Scene, row: Row) -> Row:
+    path = directory / row["file"]
     if not path.exists():
-        write_scene(path, scene)
-    return {**_expected_row(scene), "sha256": _sha256(path)}
-
-
-def write_scene(destination: Path, scene: Scene) -> None:
-    """Write the picture and the sound of any scene as one MP4 file."""
-    audio = Audio(render_sound(scene)[None], SAMPLE_RATE_HZ)
-    write_video(destination, render_frames(scene), scene.fps, audio)
+        audio = Audio(render_sound(scene)[None], SAMPLE_RATE_HZ)
+        write_video(path, render_frames(scene), scene.fps, audio)
+    return {**row, "sha256": _sha256(path)}
 
 
 def write_manifest(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -99,13 +122,19 @@ def read_manifest(directory: Path) -> list[Row]:
 def verify(directory: Path) -> list[str]:
     """What is wrong with the clips of a directory, one sentence each; empty where all is well.
 
-    Every file is hashed, and every row compared with the scene that its name stands for.
+    Every file is hashed, every row compared with the scene that its name stands for, and every
+    reference must have a row.
     """
-    problems = []
-    for row in read_manifest(directory):
+    rows = read_manifest(directory)
+    listed = {row["name"] for row in rows}
+    problems = [
+        f"{name}: {MANIFEST} has no row for this reference: {MEND}"
+        for name in REFERENCE_NAMES
+        if name not in listed
+    ]
+    for row in rows:
         path = directory / str(row["file"])
-        expected = _expected_row(make_scene(str(row["split"]), int(row["index"])))
-        if {**row, "sha256": None} != {**expected, "sha256": None}:
+        if {**row, "sha256": None} != {**_expected_row(row), "sha256": None}:
             problems.append(f"{row['name']}: the row in {MANIFEST} is not that of its scene")
         if not path.exists():
             problems.append(f"{row['name']}: {path.name} is missing")
@@ -114,16 +143,35 @@ def verify(directory: Path) -> list[str]:
     return problems
 
 
-def _expected_row(scene: Scene) -> Row:
+def _expected_row(row: Row) -> Row:
+    """The row that the scene of ``row`` has, but for its hash."""
+    if row["split"] == REFERENCES_SPLIT and row["name"] in REFERENCE_NAMES:
+        return _reference_row(str(row["name"]))
+    return _clip_row(make_scene(str(row["split"]), int(row["index"])))
+
+
+def _clip_row(scene: Scene) -> Row:
+    return _row(scene.name, f"{scene.name}.mp4", scene)
+
+
+def _reference_row(name: str) -> Row:
+    return _row(name, f"{REFERENCES}/{name}.mp4", reference_scenes()[name])
+
+
+def _row(name: str, file: str, scene: Scene) -> Row:
     return {
-        "name": scene.name,
+        "name": name,
         "split": scene.split,
         "index": scene.index,
-        "file": f"{scene.name}.mp4",
+        "file": file,
         "seconds": scene.seconds,
         "prompt": label(scene),
         "truth": scene_to_truth(scene),
     }
+
+
+def _named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    return sorted(path for path in folder.glob("*.mp4") if pattern.fullmatch(path.name))
 
 
 def _version_of(directory: Path) -> object:

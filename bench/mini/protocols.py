@@ -14,9 +14,7 @@ import numpy as np
 from bench.errors import BenchError
 from bench.files import stable_seed
 from bench.mini.actions import ACTIONS
-from bench.mini.sound import SAMPLE_RATE_HZ, render_sound
 from bench.mini.world import Scene, make_scene
-from bench.types import Audio
 
 HITS_SPLIT = "mini"
 REFERENCES_SPLIT = "mini-references"
@@ -73,14 +71,6 @@ def reference_scenes() -> dict[str, Scene]:
     return {
         name: make_scene(REFERENCES_SPLIT, index, seconds=EXCERPT_S)
         for index, name in enumerate(REFERENCE_NAMES)
-    }
-
-
-def universal_references() -> dict[str, Audio]:
-    """The sounds of ``reference_scenes``, ``[1, 88200]`` at 44.1 kHz."""
-    return {
-        name: Audio(render_sound(scene)[None], SAMPLE_RATE_HZ)
-        for name, scene in reference_scenes().items()
     }
 
 

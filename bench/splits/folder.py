@@ -2,7 +2,8 @@
 
 The first 8 s are the target and the 2 s after them the reference. A clip that is too short for its
 target is refused by name; one that only lacks the reference takes part without it, and systems that
-need a reference fail on it. Prompts come from ``labels.csv`` or ``labels.tsv`` in the folder
+need a reference fail on it. Videos that differ by nothing but their suffix cannot be told apart by
+name and are refused, each of them. Prompts come from ``labels.csv`` or ``labels.tsv`` in the folder
 (a header with a name and a label column, or two columns without one), else from the file name.
 """
 
@@ -10,17 +11,25 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
-from bench.features import MAX_SHORTFALL_S
-from bench.splits.split import REFERENCE_SECONDS, TARGET_SECONDS, Refusal, Split, path_slug
+from bench.judges import MAX_SHORTFALL_S
+from bench.matching import VIDEO_SUFFIXES, clip_name, hashed_name, visible_files
+from bench.splits.split import (
+    BASE_METRICS,
+    NETWORK_METRICS,
+    REFERENCE_SECONDS,
+    TARGET_SECONDS,
+    Refusal,
+    Split,
+    path_slug,
+)
 from bench.types import Clip, Excerpt
 
-VIDEO_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv"}
 NAME_COLUMNS = ("clip", "name", "id", "file", "filename", "video", "video_id")
 LABEL_COLUMNS = ("label", "prompt", "caption", "text")
-UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
 
 
 def open_folder(path: Path) -> Split:
@@ -32,25 +41,39 @@ def open_folder(path: Path) -> Split:
     folder = path.expanduser().absolute()
     if not folder.is_dir():
         raise BenchError(f"there is no folder {folder}")
-    videos = sorted(
-        p for p in folder.rglob("*") if _is_video(p.relative_to(folder)) and p.is_file()
-    )
-    if not videos:
+    named = _by_name(folder)
+    if not named:
         raise BenchError(f"{folder} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
     labels = read_labels(folder)
     clips, refused = [], []
-    for video in videos:
-        name = clip_name(video.relative_to(folder))
+    for name, videos in named.items():
+        if len(videos) > 1:
+            refused += _twins(name, videos, folder)
+            continue
+        [video] = videos
         try:
             clips.append(_clip(video, name, labels.get(video.stem) or _words(video.stem)))
         except MediaError as error:
             refused.append(Refusal(name, str(error)))
-    return Split(f"folder-{path_slug(folder)}", tuple(clips), refused=tuple(refused))
+    metrics = (*NETWORK_METRICS, *BASE_METRICS)
+    return Split(f"folder-{path_slug(folder)}", tuple(clips), metrics, tuple(refused))
 
 
-def clip_name(relative: Path) -> str:
-    """The clip's name: the path below the folder without its suffix, made safe for a file name."""
-    return UNSAFE.sub("_", "=".join(relative.with_suffix("").parts))[:200]
+def _by_name(folder: Path) -> dict[str, list[Path]]:
+    """The videos below a folder, sorted, by the name of their clip."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in visible_files(folder):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            named[clip_name(path.relative_to(folder))].append(path)
+    return named
+
+
+def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
+    """A refusal of each of several videos of one name, under a name that holds its suffix."""
+    paths = [video.relative_to(folder) for video in videos]
+    rivals = ", ".join(map(str, paths))
+    reason = f"{len(videos)} videos in {folder} are called {name!r}, rename all but one: {rivals}"
+    return [Refusal(hashed_name("=".join(path.parts)), reason) for path in paths]
 
 
 def read_labels(folder: Path) -> dict[str, str]:
@@ -86,11 +109,6 @@ def _stem(name: str) -> str:
     return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
 
 
-def _is_video(relative: Path) -> bool:
-    is_hidden = any(part.startswith(".") for part in relative.parts)
-    return relative.suffix.lower() in VIDEO_SUFFIXES and not is_hidden
-
-
 def _words(stem: str) -> str:
     """A prompt from a file name: its words, unless it is an identifier and says nothing."""
     words = re.sub(r"[_\-.]+", " ", stem).strip()
@@ -105,9 +123,11 @@ def _clip(video: Path, name: str, prompt: str) -> Clip:
         raise MediaError(f"{video} has no video stream")
     if info.audio is None:
         raise MediaError(f"{video} has no audio stream: there is no true sound to compare with")
-    seconds = sound_seconds(video) if info.seconds is None else info.seconds
+    seconds = sound_seconds(video) if info.audio.seconds is None else info.audio.seconds
     if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
-        raise MediaError(f"{video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s")
+        raise MediaError(
+            f"the sound of {video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s"
+        )
     target = Excerpt(video, 0.0, TARGET_SECONDS)
     has_reference = seconds >= TARGET_SECONDS + REFERENCE_SECONDS - MAX_SHORTFALL_S
     reference = Excerpt(video, TARGET_SECONDS, REFERENCE_SECONDS) if has_reference else None

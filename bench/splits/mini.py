@@ -19,16 +19,17 @@ from bench.mini.clips import (
     MANIFEST,
     Row,
     read_manifest,
+    remove_damaged,
+    reference_path,
     render_clip,
+    render_reference,
     start_directory,
     write_manifest,
-    write_scene,
 )
 from bench.mini.protocols import (
     REFERENCE_NAMES,
     HitsExcerpt,
     hits_pairs,
-    reference_scenes,
 )
 from bench.mini.world import Scene, label, make_scene, scene_to_truth
 from bench.splits.split import BASE_METRICS, REFERENCE_SECONDS, TARGET_SECONDS, Split
@@ -78,7 +79,7 @@ class Preparation:
 def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
     """Render the first ``n_clips`` clips and the five references into ``mini_directory()``.
 
-    Clips that are there already are kept. The manifest is written when the last row is taken.
+    Clips that are there and whole are kept. The manifest is written when the last row is taken.
 
     Raises:
         BenchError: the number is out of range.
@@ -91,6 +92,7 @@ def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
 def _render(n_clips: int, engine: Engine) -> Iterator[Row]:
     directory = mini_directory()
     start_directory(directory)
+    remove_damaged(directory)
     rows = {row["name"]: row for row in _rows_there(directory)}
     for outcome in engine.map(partial(_open_renderer, directory), range(n_clips)):
         if outcome.value is None:
@@ -98,10 +100,8 @@ def _render(n_clips: int, engine: Engine) -> Iterator[Row]:
             raise BenchError(f"mini clip {outcome.item} could not be rendered: {reason}")
         rows[outcome.value["name"]] = outcome.value
         yield outcome.value
-    for name, scene in reference_scenes().items():
-        path = _reference_path(name)
-        if not path.exists():
-            write_scene(path, scene)
+    for name in REFERENCE_NAMES:
+        rows[name] = render_reference(directory, name)
     write_manifest(directory, rows.values())
 
 
@@ -121,10 +121,6 @@ def _split(name: str, clips: list[Clip], metrics: tuple[str, ...] = BASE_METRICS
 
 def _file(scene_name: str) -> Path:
     return mini_directory() / f"{scene_name}.mp4"
-
-
-def _reference_path(name: str) -> Path:
-    return mini_directory() / "references" / f"{name}.mp4"
 
 
 def _clip(scene: Scene) -> Clip:
@@ -157,6 +153,6 @@ def _reference_clip(scene: Scene, reference: str) -> Clip:
     return replace(
         _clip(scene),
         name=f"{scene.name}_to_{reference}",
-        reference=Excerpt(_reference_path(reference), 0.0, REFERENCE_SECONDS),
+        reference=Excerpt(reference_path(mini_directory(), reference), 0.0, REFERENCE_SECONDS),
         group=reference,
     )

@@ -2,9 +2,9 @@
 
 ``FILE`` is a table (.csv or .tsv) with a header and the columns ``target`` and ``condition``, and
 where wanted ``generated`` (a sample of some system: ``--model precomputed`` scores it), ``name``,
-``prompt``, ``seconds`` (2 by default) and ``hits`` (annotated times: seconds joined by ``;``, or a
-file with one per line). Or it is CondFoley's list in JSON: target -> [conditions]. Paths are
-relative to the file.
+``prompt``, ``seconds`` (2 by default) and ``hits`` (annotated times in any order: seconds joined by
+``;``, or a .txt file with one per line). Or it is CondFoley's list in JSON: target -> [conditions].
+Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
 from bench.files import read_json
-from bench.splits.folder import clip_name
+from bench.matching import clip_name
 from bench.splits.split import BASE_METRICS, Refusal, Split, path_slug
 from bench.types import Clip, Excerpt
 
@@ -26,11 +27,25 @@ COLUMNS = {"target", "condition", "generated", "name", "prompt", "seconds", "hit
 HITS_METRICS = ("onset_acc_hits", "onset_ap_hits")
 
 
+@dataclass(frozen=True)
+class Row:
+    """The cells of one pair by column, the list they come from, and where in it, in words."""
+
+    cells: Mapping[str, str]
+    file: Path
+    where: str
+
+    def path(self, column: str) -> Path:
+        """The file that a column names, relative to the list."""
+        return self.file.parent / self.cells[column]
+
+
 def open_pairs(file: Path) -> Split:
     """Return the split of the pairs that ``file`` lists; a pair whose files are missing is refused.
 
     Raises:
-        BenchError: the list cannot be read, or lacks a column.
+        BenchError: the list cannot be read or lacks a column, or a row of it lacks a cell or holds
+            what is no time; the message names the line.
     """
     path = file.expanduser().absolute()
     if not path.is_file():
@@ -38,7 +53,7 @@ def open_pairs(file: Path) -> Split:
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _table_rows(path)
     clips, refused = [], []
     for row in rows:
-        clip = _clip(row, path)
+        clip = _clip(row)
         problem = _problem(clip)
         if problem:
             refused.append(Refusal(clip.name, problem))
@@ -49,49 +64,68 @@ def open_pairs(file: Path) -> Split:
     return Split(f"pairs-{path_slug(path)}", tuple(clips), metrics, tuple(refused))
 
 
-def _table_rows(path: Path) -> Iterator[Mapping[str, str]]:
+def _table_rows(path: Path) -> Iterator[Row]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
-        reader = csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter=delimiter)
-        rows = list(reader)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BenchError(f"cannot read the pairs {path}: {error}") from error
-    header = set(reader.fieldnames or ())
+    lines = [(number, cells) for number, cells in lines if cells not in ([], [""])]
+    columns = lines[0][1] if lines else []
+    _check_header(columns, path)
+    for number, cells in lines[1:]:
+        where = f"{path}, line {number}"
+        if len(cells) != len(columns):
+            raise BenchError(f"{where}: {len(cells)} cells under {len(columns)} columns")
+        yield _checked(Row(dict(zip(columns, cells, strict=True)), path, where))
+
+
+def _check_header(columns: list[str], path: Path) -> None:
+    header = set(columns)
     if not {"target", "condition"} <= header or header - COLUMNS:
         raise BenchError(
             f"{path} has the columns {sorted(header)}; it needs target and condition, "
             f"and may have {', '.join(sorted(COLUMNS - {'target', 'condition'}))}"
         )
-    yield from rows
+    if len(header) < len(columns):
+        raise BenchError(f"{path} has a column twice: {', '.join(columns)}")
 
 
-def _json_rows(path: Path) -> Iterator[Mapping[str, str]]:
+def _json_rows(path: Path) -> Iterator[Row]:
     pairs: Any = read_json(path)
     if not isinstance(pairs, dict) or not all(isinstance(v, list) for v in pairs.values()):
         raise BenchError(f"{path} is not a list of pairs: expected {{target: [condition, ...]}}")
     for target, conditions in pairs.items():
         for condition in conditions:
-            yield {"target": str(target), "condition": str(condition)}
+            cells = {"target": str(target), "condition": str(condition)}
+            yield _checked(Row(cells, path, f"{path}, a pair of the target {target!r}"))
 
 
-def _clip(row: Mapping[str, str], path: Path) -> Clip:
-    target, condition = path.parent / row["target"], path.parent / row["condition"]
-    generated = path.parent / row["generated"] if row.get("generated") else None
-    seconds = _seconds(row.get("seconds") or str(PAIR_SECONDS), path)
+def _checked(row: Row) -> Row:
+    for column in ("target", "condition"):
+        if not row.cells[column].strip():
+            raise BenchError(f"{row.where}: the {column} is blank, expected the path of a file")
+    return row
+
+
+def _clip(row: Row) -> Clip:
+    cells, target, condition = row.cells, row.path("target"), row.path("condition")
+    seconds = _seconds(cells.get("seconds") or str(PAIR_SECONDS), row.where)
     pair_name = f"{target.stem}_to_{condition.stem}"
     if condition.stem.startswith(f"{target.stem}_to_"):  # the list's files are named by their pair
         pair_name = condition.stem
     window = Excerpt(target, 0.0, seconds)
-    hits = row.get("hits") or ""
     return Clip(
-        name=clip_name(Path((row.get("name") or pair_name) + ".mp4")),
+        name=clip_name(Path((cells.get("name") or pair_name) + ".mp4")),
         sound=window,
         seconds=seconds,
         picture=window,
         reference=Excerpt(condition, 0.0, seconds),
-        prompt=row.get("prompt") or "",
-        generated=generated,
-        truth={"hits": _hits(hits, path, seconds)} if hits else {},
+        prompt=cells.get("prompt", ""),
+        generated=row.path("generated") if cells.get("generated") else None,
+        truth={"hits": _hits(row, seconds)} if cells.get("hits") else {},
     )
 
 
@@ -103,23 +137,37 @@ def _problem(clip: Clip) -> str:
     return ""
 
 
-def _hits(text: str, path: Path, seconds: float) -> list[float]:
-    """Annotated times within the window; a file holds one per line, its first word the time."""
-    file = path.parent / text
-    if file.suffix.lower() == ".txt":
-        if not file.is_file():
-            raise BenchError(f"{path}: the file of hits {file} is missing")
-        words = [line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()]
-    else:
-        words = text.split(";")
-    return [time for time in (_seconds(word, path) for word in words) if time < seconds]
+def _hits(row: Row, seconds: float) -> list[float]:
+    """Annotated times within the window, sorted."""
+    is_file = row.path("hits").suffix.lower() == ".txt"
+    words = (
+        _hits_of_file(row) if is_file else [(w, row.where) for w in row.cells["hits"].split(";")]
+    )
+    times = sorted(_seconds(word, where) for word, where in words)
+    return [time for time in times if time < seconds]
 
 
-def _seconds(text: str, path: Path) -> float:
+def _hits_of_file(row: Row) -> list[tuple[str, str]]:
+    """The first word of every line that has one, and where it stands."""
+    file = row.path("hits")
+    if not file.is_file():
+        raise BenchError(f"{row.where}: the file of hits {file} is missing")
+    try:
+        lines = file.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{row.where}: cannot read the hits {file}: {error}") from error
+    return [
+        (line.split()[0], f"{file}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _seconds(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise BenchError(f"{path}: {text!r} is not a time in seconds")
+        raise BenchError(f"{where}: {text!r} is not a time in seconds")
     return value

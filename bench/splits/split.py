@@ -14,6 +14,9 @@ from bench.types import Clip
 TARGET_SECONDS = 8.0
 REFERENCE_SECONDS = 2.0
 
+#: The paper's columns that need networks; they are filled where the judge's weights are there.
+NETWORK_METRICS = ("fd_passt", "fd_panns", "fd_vgg", "kl_passt", "kl_panns", "ib", "desync")
+
 #: The columns that every split can fill; a split adds those its protocol is about.
 BASE_METRICS = ("onset_acc", "onset_ap", "mcd", "onset_f1", "mcd_c1", "env_corr", "lsd")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench.engine import Engine
 from bench.errors import BenchError
-from bench.features import MAX_SHORTFALL_S
+from bench.judges import MAX_SHORTFALL_S
 from bench.splits.split import Split
 from bench.types import Clip
 

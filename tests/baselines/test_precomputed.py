@@ -12,6 +12,7 @@ import pytest
 
 from baselines import open_system
 from bench.errors import BenchError, MediaError, MissingError
+from bench.matching import clip_name
 from bench.media import read_audio, write_audio
 from bench.types import Audio, Clip, Excerpt, Request
 
@@ -77,6 +78,46 @@ def test_two_files_for_a_clip_are_refused_by_name(tmp_path: Path, ask: Ask) -> N
         write_tone(tmp_path / folder / "test_000000.wav", 2.5)
     with pytest.raises(BenchError, match=r"2 files .* 'test_000000'.*: a/\S+wav, b/\S+wav"):
         sample(tmp_path, ask)
+
+
+def test_a_file_that_bears_a_clips_name_is_no_sample_of_another(tmp_path: Path, ask: Ask) -> None:
+    write_tone(tmp_path / "take_000001_2.flac", 2.5)
+    system = open_system(f"precomputed:{tmp_path}")
+    assert system.with_clips is not None
+    knowing = system.with_clips(("take_000001", "take_000001_2"))
+    generate = knowing.open("cpu")
+    assert generate(ask(knowing, name="take_000001_2")).seconds == 2.5
+    with pytest.raises(BenchError, match="no file for clip 'take_000001'"):
+        generate(ask(knowing, name="take_000001"))
+
+
+@pytest.mark.parametrize("stem", ["my dog", "sub/cat", "犬", "sub/a b"])
+def test_a_sample_lies_where_the_video_of_its_clip_lies(
+    tmp_path: Path, ask: Ask, stem: str
+) -> None:
+    write_tone(tmp_path / f"{stem}.flac", 2.5)
+    write_tone(tmp_path / "猫.flac", 1.0)
+    assert sample(tmp_path, ask, name=clip_name(Path(f"{stem}.mp4"))).seconds == 2.5
+
+
+def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:
+    for name in ("a/both", "b/both", "one_generated"):
+        write_tone(tmp_path / f"{name}.flac", 0.5)
+    inputs = open_system(f"precomputed:{tmp_path}").inputs
+    assert inputs is not None
+    assert inputs("one") == (tmp_path / "one_generated.flac",)
+    assert inputs("both") == inputs("absent") == ()
+
+
+def test_a_directory_is_known_by_where_it_really_is(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(samples)
+    monkeypatch.chdir(tmp_path)
+    system = open_system("precomputed:link")
+    monkeypatch.chdir("/")
+    assert system.inputs is not None
+    assert system.inputs("test_000000") == (samples / "test_000000_generated.flac",)
 
 
 def test_a_directory_without_samples_is_refused_when_it_is_opened(tmp_path: Path) -> None:

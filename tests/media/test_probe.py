@@ -7,7 +7,7 @@ import soundfile
 from bench.errors import MediaError
 from bench.media import AudioStream, VideoStream, probe, read_frames, write_video
 from bench.types import Audio, Excerpt
-from tests.media.samples import numbered_frame, numbered_frames, tone, write_pictures
+from tests.media.samples import numbered_frame, numbered_frames, tone, write_pictures, write_sound
 
 
 def test_a_clip_is_described_as_it_was_written(tmp_path: Path) -> None:
@@ -16,21 +16,49 @@ def test_a_clip_is_described_as_it_was_written(tmp_path: Path) -> None:
     info = probe(tmp_path / "a.mp4")
     assert "mp4" in info.container
     assert info.seconds == pytest.approx(2.0, abs=0.05)
-    assert info.video == VideoStream("h264", 64, 48, 30.0, 60, 0)
-    assert info.audio == AudioStream("aac", 44_100, 1)
+    assert info.video == VideoStream("h264", 64, 48, 30.0, 60, 2.0)
+    assert info.audio == AudioStream("aac", 44_100, 1, 2.0)
 
 
 def test_sound_alone_has_no_video(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", tone(0.5, 96_000, (440.0,) * 6).T, 96_000)
     info = probe(tmp_path / "a.flac")
     assert (info.container, info.seconds, info.video) == ("flac", 0.5, None)
-    assert info.audio == AudioStream("flac", 96_000, 6)
+    assert info.audio == AudioStream("flac", 96_000, 6, 0.5)
 
 
-def test_a_portrait_is_described_upright(tmp_path: Path) -> None:
+def test_sound_and_picture_each_have_their_own_length(tmp_path: Path) -> None:
+    sound = Audio(tone(1.5, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(75), 25, sound)
+    info = probe(tmp_path / "a.mp4")
+    assert (info.seconds, info.video.seconds, info.audio.seconds) == (3.0, 3.0, 1.5)
+
+
+def test_a_container_that_states_no_length_of_a_stream_leaves_it_open(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.mkv", tone(1.0, 44_100, (440.0,)), 44_100, "flac", "mono", "s16")
+    info = probe(tmp_path / "a.mkv")
+    assert info.seconds == pytest.approx(1.0, abs=0.01)
+    assert info.audio.seconds is None
+
+
+def test_a_portrait_is_described_as_it_is_stored(tmp_path: Path) -> None:
     write_pictures(tmp_path / "a.mp4", [numbered_frame(0)] * 2, [0, 0.04], rotation_deg=-90)
     video = probe(tmp_path / "a.mp4").video
-    assert (video.width, video.height, video.rotation_deg) == (48, 64, -90)
+    assert (video.width, video.height) == (64, 48)
+    assert read_frames(Excerpt(tmp_path / "a.mp4"), 25).pixels.shape[1:3] == (64, 48)
+
+
+def test_nothing_is_decoded(tmp_path: Path) -> None:
+    sound = Audio(tone(1.0, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(25), 25, sound)
+    whole = probe(tmp_path / "a.mp4")
+    content = (tmp_path / "a.mp4").read_bytes()
+    start = content.index(b"mdat") + 4
+    size = int.from_bytes(content[start - 8 : start - 4]) - 8
+    (tmp_path / "a.mp4").write_bytes(content[:start] + bytes(size) + content[start + size :])
+    with pytest.raises(MediaError):
+        read_frames(Excerpt(tmp_path / "a.mp4"), 25)
+    assert probe(tmp_path / "a.mp4") == whole
 
 
 def test_a_file_without_counted_frames_says_so(tmp_path: Path) -> None:
@@ -52,7 +80,7 @@ def test_the_cover_of_a_music_file_is_no_video(tmp_path: Path) -> None:
         audio_frame.sample_rate = 48_000
         container.mux([*sound.encode(audio_frame), *sound.encode(None)])
     assert probe(path).video is None
-    assert probe(path).audio == AudioStream("aac", 48_000, 2)
+    assert probe(path).audio == AudioStream("aac", 48_000, 2, pytest.approx(0.5, abs=0.03))
     with pytest.raises(MediaError, match=r"a\.m4a: it has no video stream"):
         read_frames(Excerpt(path), 25)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from bench.files import write_json
 from bench.media import read_audio, read_frames
 from bench.mini import clips
 from bench.mini.picture import render_frames
+from bench.mini.protocols import REFERENCE_NAMES, reference_scenes
 from bench.mini.sound import render_sound
 from bench.mini.world import make_scene, scene_from_truth
 from bench.types import Excerpt
@@ -20,10 +22,11 @@ from bench.types import Excerpt
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[clips.Row]]:
-    """A directory with three clips, and their rows; not to be changed."""
+    """A directory with three clips and the references, and their rows; not to be changed."""
     directory = tmp_path_factory.mktemp("mini")
     clips.start_directory(directory)
     rows = [clips.render_clip(directory, "mini", index) for index in (0, 3, 12)]
+    rows += [clips.render_reference(directory, name) for name in REFERENCE_NAMES]
     clips.write_manifest(directory, reversed(rows))
     return directory, rows
 
@@ -31,9 +34,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[clips
 @pytest.fixture
 def directory(rendered: tuple[Path, list[clips.Row]], tmp_path: Path) -> Path:
     """A copy of those clips that a test may damage."""
-    for path in rendered[0].iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
+    return Path(shutil.copytree(rendered[0], tmp_path / "copy"))
 
 
 def test_a_row_says_what_the_clip_is(rendered: tuple[Path, list[clips.Row]]) -> None:
@@ -113,7 +114,11 @@ def test_clips_of_another_world_are_refused_and_then_replaced(directory: Path) -
     with pytest.raises(BenchError, match=r"world version 0, .*bench data prepare mini"):
         clips.read_manifest(directory)
     removed = clips.start_directory(directory)
-    assert [path.name for path in removed] == [f"mini_{k:06d}.mp4" for k in (0, 3, 12)]
+    assert [path.name for path in removed] == [
+        *(f"mini_{k:06d}.mp4" for k in (0, 3, 12)),
+        *(f"{name}.mp4" for name in REFERENCE_NAMES),
+    ]
+    assert not any(path.exists() for path in removed)
     assert other.exists()
     assert not (directory / clips.MANIFEST).exists()
     assert clips.start_directory(directory) == []
@@ -122,6 +127,25 @@ def test_clips_of_another_world_are_refused_and_then_replaced(directory: Path) -
 def test_a_directory_of_this_world_is_left_as_it_is(directory: Path) -> None:
     assert clips.start_directory(directory) == []
     assert clips.verify(directory) == []
+
+
+def test_a_reference_has_a_row_like_a_clip(rendered: tuple[Path, list[clips.Row]]) -> None:
+    row = rendered[1][3]
+    assert (row["name"], row["file"]) == ("ref_a", "references/ref_a.mp4")
+    assert row["seconds"] == 2.0
+    assert scene_from_truth(row["truth"]) == reference_scenes()["ref_a"]
+
+
+def test_verify_finds_references_that_are_damaged_missing_or_not_listed(directory: Path) -> None:
+    (directory / "references" / "ref_b.mp4").write_bytes(b"something else")
+    (directory / "references" / "ref_d.mp4").unlink()
+    rows = [row for row in clips.read_manifest(directory) if row["name"] != "ref_e"]
+    clips.write_manifest(directory, rows)
+    assert clips.verify(directory) == [
+        "ref_e: manifest.jsonl has no row for this reference: run `bench data prepare mini`",
+        "ref_b: ref_b.mp4 is not the file that was written",
+        "ref_d: ref_d.mp4 is missing",
+    ]
 
 
 def test_verify_names_every_problem(directory: Path) -> None:

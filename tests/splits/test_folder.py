@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from bench.splits import open_split
 from bench.types import Audio
 
 
-def silent_picture(path: Path, seconds: float, *, with_sound: bool = True) -> None:
+def silent_picture(path: Path, seconds: float, *, sound_seconds: float | None = None) -> None:
+    """A grey picture over silence, as long as it unless given; without sound for 0 seconds."""
     frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
-    sound = np.zeros((1, round(seconds * 44_100)), dtype=np.float32)
-    write_video(path, frames, 25, Audio(sound, 44_100) if with_sound else None)
+    sound_seconds = seconds if sound_seconds is None else sound_seconds
+    sound = np.zeros((1, round(sound_seconds * 44_100)), dtype=np.float32)
+    write_video(path, frames, 25, Audio(sound, 44_100) if sound.size else None)
 
 
 def test_the_target_is_the_first_eight_seconds_and_the_reference_the_next_two(clicks_folder):
@@ -65,7 +68,7 @@ def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
 
 def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_path):
     silent_picture(tmp_path / "short.mp4", 3.0)
-    silent_picture(tmp_path / "mute.mp4", 10.0, with_sound=False)
+    silent_picture(tmp_path / "mute.mp4", 10.0, sound_seconds=0)
     (tmp_path / "text.mp4").write_text("not a video")
     silent_picture(tmp_path / "nine.mp4", 9.0)
     split = open_split(f"folder:{tmp_path}")
@@ -77,12 +80,40 @@ def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_p
     assert "text.mp4" in reasons["text"]
 
 
-def test_names_of_nested_files_are_safe_and_distinct(tmp_path, clicks_folder):
+def test_the_length_that_counts_is_that_of_the_sound(tmp_path):
+    silent_picture(tmp_path / "seven.mp4", 10.0, sound_seconds=7.5)
+    silent_picture(tmp_path / "nine.mp4", 10.0, sound_seconds=9.0)
+    split = open_split(f"folder:{tmp_path}")
+    assert [clip.name for clip in split.clips] == ["nine"]
+    assert split.clips[0].reference is None
+    assert re.search(r"sound of \S+seven\.mp4 lasts 7\.5\d s", split.refused[0].reason)
+
+
+def test_names_of_nested_files_are_distinct(tmp_path, clicks_folder):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
-        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / folder / "a b;c.mp4")
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / folder / "a.mp4")
     names = [clip.name for clip in open_split(f"folder:{tmp_path}").clips]
-    assert names == ["x=a_b_c", "y=a_b_c"]
+    assert names == ["x=a", "y=a"]
+
+
+def test_names_that_cannot_be_file_names_stay_apart(tmp_path, clicks_folder):
+    for stem in ("犬", "猫", "a b", "a;b", "z" * 220, "z" * 221):
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{stem}.mp4")
+    split = open_split(f"folder:{tmp_path}")
+    assert len({clip.name for clip in split.clips}) == 6
+    assert split.refused == ()
+
+
+def test_videos_that_differ_only_by_their_suffix_are_each_refused(tmp_path, clicks_folder):
+    for file in ("a.mp4", "a.mkv", "b.mp4", "a.mkv.mp4"):
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / file)
+    split = open_split(f"folder:{tmp_path}")
+    assert [clip.name for clip in split.clips] == ["a.mkv", "b"]
+    assert [refusal.clip[:6] for refusal in split.refused] == ["a.mkv-", "a.mp4-"]
+    for refusal in split.refused:
+        assert "2 videos in" in refusal.reason
+        assert refusal.reason.endswith("called 'a', rename all but one: a.mkv, a.mp4")
 
 
 def test_hidden_files_are_not_clips(tmp_path, clicks_folder):

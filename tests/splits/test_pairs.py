@@ -33,10 +33,10 @@ def test_each_row_is_a_clip_named_by_its_pair(folder):
 
 
 def test_a_row_may_name_its_sample_its_length_its_prompt_and_its_hits(folder):
-    (folder / "hits.txt").write_text("0.25 metal hit\n1.5 metal hit\n3.5 wood\n")
+    (folder / "hits.txt").write_text("1.5 metal hit\n\n0.25 metal hit\n3.5 wood\n")
     (folder / "pairs.tsv").write_text(
         "target\tcondition\tgenerated\tname\tprompt\tseconds\thits\n"
-        "t.mp4\tc1.mp4\tc2.mp4\tone\ttapping\t3\t0.5;1.25\n"
+        "t.mp4\tc1.mp4\tc2.mp4\tone\ttapping\t3\t1.25;0.5\n"
         "t.mp4\tc2.mp4\t\ttwo\t\t\thits.txt\n"
     )
     split = open_split(f"pairs:{folder / 'pairs.tsv'}")
@@ -70,7 +70,12 @@ def test_a_pair_whose_file_is_missing_is_refused_by_name(folder):
     ("text", "message"),
     [
         ("target,other\na,b\n", "needs target and condition"),
-        ("target,condition,seconds\nt.mp4,c1.mp4,soon\n", "'soon' is not a time"),
+        ("target,condition,seconds\nt.mp4,c1.mp4,soon\n", "csv, line 2: 'soon' is not a time"),
+        ("target,condition,hits\nt.mp4,c1.mp4\n", "csv, line 2: 2 cells under 3 columns"),
+        ("target,condition\n\nt.mp4,c1.mp4,x\n", "csv, line 3: 3 cells under 2 columns"),
+        ("target,condition\n ,c1.mp4\n", "csv, line 2: the target is blank"),
+        ("target,condition\nt.mp4,c1.mp4\nt.mp4,\n", "csv, line 3: the condition is blank"),
+        ("target,condition,target\nt.mp4,c1.mp4,c1.mp4\n", "has a column twice"),
         ("target,condition,hits\nt.mp4,c1.mp4,1;-2\n", "'-2' is not a time"),
         ("target,condition,hits\nt.mp4,c1.mp4,none.txt\n", "none.txt is missing"),
         ("target,condition\nt.mp4,c1.mp4\nt.mp4,c1.mp4\n", "more than once"),
@@ -81,6 +86,26 @@ def test_a_list_that_cannot_be_understood_is_refused(folder, text, message):
     (folder / "pairs.csv").write_text(text)
     with pytest.raises(BenchError, match=message):
         open_split(f"pairs:{folder / 'pairs.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"0.5 caf\xe9\n", r"csv, line 2: cannot read the hits .*hits\.txt: 'utf-8' codec"),
+        (b"0.5\nlater\n", r"hits\.txt, line 2: 'later' is not a time"),
+    ],
+)
+def test_hits_that_cannot_be_read_are_refused_with_their_place(folder, content, message):
+    (folder / "hits.txt").write_bytes(content)
+    (folder / "pairs.csv").write_text("target,condition,hits\nt.mp4,c1.mp4,hits.txt\n")
+    with pytest.raises(BenchError, match=message):
+        open_split(f"pairs:{folder / 'pairs.csv'}")
+
+
+def test_a_blank_name_in_the_json_list_is_refused(folder):
+    (folder / "pairs.json").write_text(json.dumps({"t.mp4": [" "]}))
+    with pytest.raises(BenchError, match=r"json, a pair of the target 't\.mp4': the condition is"):
+        open_split(f"pairs:{folder / 'pairs.json'}")
 
 
 def test_a_list_that_is_missing_or_not_json_is_refused(tmp_path):

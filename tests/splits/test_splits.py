@@ -80,6 +80,17 @@ def test_a_damaged_mini_clip_is_found(home):
     problems = verify_split(few, InlineEngine(), lambda done, total: None)
     assert len(problems) == 2  # its hash, and its decoding
     assert all(clip.name in problem for problem in problems)
+    list(prepare_mini(1, InlineEngine()).rows)
+    assert verify_split(few, InlineEngine(), lambda done, total: None) == []
+
+
+def test_a_damaged_reference_is_found(home):
+    list(prepare_mini(1, InlineEngine()).rows)
+    clip = open_split("mini-references").clips[0]
+    clip.reference.path.write_bytes(clip.reference.path.read_bytes() + b"more")
+    few = Split("mini-references", (clip,), is_mini=True)
+    problems = verify_split(few, InlineEngine(), lambda done, total: None)
+    assert problems == ["ref_a: ref_a.mp4 is not the file that was written"]
 
 
 def test_preparing_again_keeps_what_is_there(home):
