@@ -1,29 +1,28 @@
-"""Features on disk, and how a stretch of sound becomes features.
+"""Features on disk, and how a sound and its picture become features.
 
-A store keeps one safetensors file per extractor and sound: ``<root>/<extractor>/v<version>/<key>``.
-The key is a hash of what the extractor hears: the content of the media file, the window, and how
-it is prepared. So a file never goes stale, a renamed or copied clip is not analysed twice, and any
-number of processes may write at once (they would write the same bytes, and each file appears
+A store keeps one safetensors file per extractor and stimulus, ``<extractor>/<version>/<key>``. The
+key is a hash of what the extractor hears and sees: the content of the media file, the window, and
+how it is prepared. So a file never goes stale, a renamed or copied clip is not analysed twice, and
+any number of processes may write at once (they would write the same bytes, and each file appears
 whole).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files import atomic_path, bench_home
-from bench.judges import Extractor, Features
-from bench.types import Audio, Excerpt, Waveform
+from bench.judges import Extractor, Features, Stimulus
+from bench.judges.extractor import Extract
+from bench.types import Excerpt
 
-#: How a sound reaches an extractor; part of every key. Raise it when decoding or resampling change.
-PREPARATION = "mono mean, soxr_hq, version 1"
-
-#: A file may end this much before its window (codecs round to frames); the rest is silence.
-MAX_SHORTFALL_S = 0.1
+#: How a stimulus reaches an extractor; part of every key. Raise it when decoding changes.
+PREPARATION = "version 2"
 
 
 def shared_root(judge: str) -> Path:
@@ -31,24 +30,33 @@ def shared_root(judge: str) -> Path:
     return bench_home() / "features" / judge
 
 
-def sound_key(excerpt: Excerpt) -> str:
-    """Hash of the file's content, the window and the preparation; names this sound's features."""
+def excerpt_key(excerpt: Excerpt) -> str:
+    """Hash of the file's content, the window and the preparation; names this stimulus' features."""
     with excerpt.path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256")
     content.update(f"|{excerpt.start_s!r}|{excerpt.seconds!r}|{PREPARATION}".encode())
     return content.hexdigest()
 
 
+def joint_key(sound: str, picture: str) -> str:
+    """The key of features that come from a sound and a picture together."""
+    return hashlib.sha256(f"{sound}|{picture}".encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class FeatureStore:
-    """Features below one directory, one file per extractor and sound."""
+    """Features below one directory, one file per extractor and stimulus."""
 
     root: Path
 
     def path(self, extractor: Extractor, key: str) -> Path:
-        """Where the features of this sound lie, or will lie."""
-        folder = self.root / extractor.name / f"v{extractor.version}" / key[:2]
+        """Where the features of this stimulus lie, or will lie."""
+        folder = self.root / extractor.name / extractor.version / key[:2]
         return folder / f"{key}.safetensors"
+
+    def has(self, extractor: Extractor, key: str) -> bool:
+        """Whether they are there."""
+        return self.path(extractor, key).is_file()
 
     def load(self, extractor: Extractor, key: str) -> Features:
         """Read features that were stored before.
@@ -75,32 +83,46 @@ class FeatureStore:
             save_file(dict(features), temporary)
 
 
-def extract(excerpt: Excerpt, wanted: Sequence[Extractor], store: FeatureStore) -> str:
-    """Make sure that the store holds these features of this sound; return their key.
+@dataclass(frozen=True)
+class Bench:
+    """Extractors on a worker's bench: each is opened when first needed, and then kept."""
 
-    The file is decoded once, and only if something is missing.
+    extractors: Mapping[str, Extractor]
+
+    @classmethod
+    def of(cls, extractors: Sequence[Extractor]) -> Bench:
+        """A bench for these extractors."""
+        return cls({extractor.name: extractor for extractor in extractors})
+
+    @cached_property
+    def _opened(self) -> dict[str, Extract]:
+        return {}
+
+    def opened(self, extractor: Extractor) -> Extract:
+        """The function of an extractor, opened once."""
+        if extractor.name not in self._opened:
+            self._opened[extractor.name] = extractor.open()
+        return self._opened[extractor.name]
+
+    def ensure(
+        self,
+        stimulus: Stimulus,
+        key: str,
+        wanted: Sequence[Extractor],
+        store: FeatureStore,
+    ) -> None:
+        """Make sure that the store holds these features; the media are decoded only if needed."""
+        for extractor in wanted:
+            if not store.has(extractor, key):
+                store.save(extractor, key, self.opened(extractor)(stimulus))
+
+
+def checked(excerpt: Excerpt) -> Excerpt:
+    """The excerpt, if its file is there.
 
     Raises:
-        MediaError: the sound cannot be read, or ends before its window.
+        BenchError: there is no such file.
     """
-    from bench.media import read_audio
-
     if not excerpt.path.is_file():
         raise BenchError(f"there is no file {excerpt.path}")
-    key = sound_key(excerpt)
-    missing = [extractor for extractor in wanted if not store.path(extractor, key).is_file()]
-    if missing:
-        audio = read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
-        waveforms = {
-            rate: waveform_at(audio, rate) for rate in {each.sample_rate_hz for each in missing}
-        }
-        for extractor in missing:
-            store.save(extractor, key, extractor.extract(waveforms[extractor.sample_rate_hz]))
-    return key
-
-
-def waveform_at(audio: Audio, sample_rate_hz: int) -> Waveform:
-    """Mono mean at this rate, ``[T]``: what the signal extractors hear."""
-    from bench.media import resample
-
-    return resample(audio.mono(), audio.sample_rate_hz, sample_rate_hz, method="soxr_hq")
+    return excerpt

@@ -35,6 +35,33 @@ def safe_name(name: str) -> str:
     return name
 
 
+def require_folder(path: Path) -> Path:
+    """Make sure that ``path`` is a folder that can be written to.
+
+    Raises:
+        BenchError: it is a file, or cannot be made, or not be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"cannot make the folder {path}: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise BenchError(f"cannot write to the folder {path}")
+    return path
+
+
+def require_target(path: Path) -> Path:
+    """Make sure that a file can be written at ``path``, before the work that fills it.
+
+    Raises:
+        BenchError: it is a folder, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise BenchError(f"{path} is a folder; name a file")
+    require_folder(path.absolute().parent)
+    return path
+
+
 @contextmanager
 def atomic_path(destination: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``destination``; move it there if the block succeeds.

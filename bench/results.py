@@ -72,6 +72,7 @@ class Results:
     split: str
     condition: str
     seed: int
+    judge: str
     profile: str
     suite_version: int
     is_mini: bool
@@ -94,7 +95,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[
     """Write ``scores.parquet``: one row per clip, a ``clip`` column, NaN for "not scored"."""
     import pandas as pd
 
-    names = [metric.name for metric in metrics]
+    names = [metric.name for metric in metrics if metric.score is not None]
     columns = ["clip", "group", *names, "true_onsets", "generated_onsets"]
     frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
     types = dict.fromkeys(names, "float64") | dict.fromkeys(columns[-2:], "Int64")

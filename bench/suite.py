@@ -8,19 +8,26 @@ of different profiles never share a table. A change that moves any number raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from bench.errors import BenchError
-from bench.judges import Features
+from bench.judges import Features, Judge
 
 SUITE_VERSION = 1
+DEFAULT_PROFILE = "av-benchmark"
+
+#: Clips whose embeddings are held at a time.
+BLOCK_CLIPS = 512
 
 #: Features of one sound, by extractor.
 Side = Mapping[str, Features]
-Against = Literal["target", "reference", "hits"]
+Against = Literal["target", "reference", "hits", "picture"]
 
 
 @dataclass(frozen=True)
@@ -28,23 +35,34 @@ class Metric:
     """One column.
 
     ``score(true, generated)`` gives the value of one clip from the features named in ``reads``;
-    NaN means "not scored". ``against`` says which sound is the true side: the clip's own
-    (``target``), the one the system was given (``reference``), or annotated hits. ``has_chance``
-    asks for the value that shuffled pairs reach, beside the column. ``is_extra`` columns are not in
-    the paper's tables.
+    NaN means "not scored". A metric of a whole set has ``score_set`` instead, which reads the sides
+    of all clips one after another. ``against`` says what the true side is: the clip's own sound
+    (``target``), the one the system was given (``reference``), annotated hits, or the picture;
+    ``true_reads`` names its features where they are others. Clips shorter than ``shortest_s``
+    cannot be scored. ``has_chance`` asks for the value that shuffled pairs reach, beside the
+    column. ``is_extra`` columns are not in the paper's tables.
     """
 
     name: str
     label: str
     summary: str
     reads: tuple[str, ...]
-    score: Callable[[Side, Side], float]
+    score: Callable[[Side, Side], float] | None
     better: Literal["higher", "lower"]
     decimals: int
     unit: str = ""
     against: Against = "target"
+    true_reads: tuple[str, ...] | None = None
+    score_set: Callable[[Iterable[Side], Iterable[Side]], float] | None = None
+    shortest_s: float = 0.0
     has_chance: bool = False
     is_extra: bool = False
+
+    def reads_of(self, side: str) -> tuple[str, ...]:
+        """The extractors that this metric reads of one side (``generated`` or the true one)."""
+        if side == "generated" or self.true_reads is None:
+            return self.reads
+        return self.true_reads
 
 
 def _onset(true: Side, generated: Side, *, mode: str, field: str) -> float:
@@ -77,6 +95,108 @@ def _log_spectral(true: Side, generated: Side) -> float:
     return log_spectral_distance(true["spectrum"]["log_mel"], generated["spectrum"]["log_mel"])
 
 
+def _frechet(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> float:
+    from bench.metrics import FrechetStatistics, frechet_distance
+
+    def statistics(sides: Iterable[Side]) -> FrechetStatistics:
+        blocks = _blocks(np.atleast_2d(side[extractor]["embedding"]) for side in sides)
+        return FrechetStatistics.of_blocks(blocks)
+
+    return frechet_distance(statistics(true), statistics(generated))
+
+
+def _blocks(rows: Iterable[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
+    """Rows ``[n, D]`` gathered to blocks, so that each costs one product of matrices."""
+    held: list[npt.NDArray[np.float32]] = []
+    for row in rows:
+        held.append(row)
+        if len(held) == BLOCK_CLIPS:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def _kl(true: Side, generated: Side, *, extractor: str) -> float:
+    from bench.metrics import kl_divergence
+
+    logits = (side[extractor]["logits"][None] for side in (true, generated))
+    return float(kl_divergence(*logits)[0])
+
+
+def _imagebind(true: Side, generated: Side) -> float:
+    from bench.metrics import cosine_score
+
+    picture = true["imagebind_picture"]["embedding"][None]
+    sound = generated["imagebind_audio"]["embedding"][None]
+    return 100.0 * float(cosine_score(picture, sound)[0])
+
+
+def _desync(true: Side, generated: Side) -> float:
+    from bench.metrics import desync
+
+    return float(desync(generated["sync"]["logits"]))
+
+
+def _fd(name: str, label: str, network: str) -> Metric:
+    return Metric(
+        name,
+        label,
+        f"Frechet distance of {network} embeddings",
+        (network,),
+        None,
+        "lower",
+        2,
+        score_set=partial(_frechet, extractor=network),
+    )
+
+
+def _kl_row(name: str, label: str, network: str) -> Metric:
+    return Metric(
+        name,
+        label,
+        f"KL divergence of {network} labels from those of the true sound",
+        (network,),
+        partial(_kl, extractor=network),
+        "lower",
+        2,
+    )
+
+
+#: The paper's columns that need networks, in its order.
+NETWORK_ROWS = (
+    _fd("fd_passt", "FD PaSST", "passt"),
+    _fd("fd_panns", "FD PANNs", "panns"),
+    _fd("fd_vgg", "FD VGG", "vggish"),
+    _kl_row("kl_passt", "KL PaSST", "passt"),
+    _kl_row("kl_panns", "KL PANNs", "panns"),
+    Metric(
+        "ib",
+        "IB",
+        "ImageBind cosine of picture and sound, times 100",
+        ("imagebind_audio",),
+        _imagebind,
+        "higher",
+        1,
+        against="picture",
+        true_reads=("imagebind_picture",),
+    ),
+    Metric(
+        "desync",
+        "DeSync",
+        "mean absolute offset that Synchformer hears in two windows of 4.8 s",
+        ("sync",),
+        _desync,
+        "lower",
+        3,
+        "s",
+        against="picture",
+        true_reads=(),
+        shortest_s=4.8,
+    ),
+)
+
+
 def _rows(onset_mode: str) -> tuple[Metric, ...]:
     onset = partial(_onset, mode=onset_mode)
     accuracy = Metric(
@@ -107,7 +227,7 @@ def _rows(onset_mode: str) -> tuple[Metric, ...]:
         score=partial(onset, field="f1"),
         is_extra=True,
     )
-    return (accuracy, precision, MCD, f1, *EXTRAS, *_variants(accuracy, precision))
+    return (*NETWORK_ROWS, accuracy, precision, MCD, f1, *EXTRAS, *_variants(accuracy, precision))
 
 
 def _variants(accuracy: Metric, precision: Metric) -> tuple[Metric, ...]:
@@ -219,3 +339,11 @@ def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ..
     if unknown := [name for name in wanted if name not in known]:
         raise BenchError(f"no metric {unknown[0]!r}; there are: {', '.join(known)}")
     return tuple(row for row in rows if row.name in wanted)
+
+
+def computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:
+    """Those of the metrics that this judge has the extractors for."""
+    known = {extractor.name for extractor in judge.extractors}
+    return tuple(
+        metric for metric in metrics if {*metric.reads, *metric.reads_of(metric.against)} <= known
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.judges import open_judge
 from bench.media import write_audio
 from bench.runs import RunPlan, run
 from bench.splits import Split
@@ -67,7 +68,7 @@ def _null_plan(folder: Path, n_clips: int) -> RunPlan:
         system_name="null",
         split=Split("null", clips),
         clips=clips,
-        profile="av-benchmark",
+        judge=open_judge("signal", "av-benchmark"),
         metrics=(),
         seed=0,
         root=folder / "runs",

@@ -1,4 +1,4 @@
-"""The table of metrics, and the features that it reads."""
+"""The table of metrics, the judges, and the features between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.features import FeatureStore, extract, sound_key
-from bench.judges import EXTRACTORS, extractors
+from bench.features import Bench, FeatureStore, checked, excerpt_key, joint_key
+from bench.judges import JUDGES, Stimulus, open_judge
 from bench.media import write_audio
-from bench.suite import PROFILES, select
+from bench.suite import PROFILES, computable, select
 from bench.types import Audio, Excerpt
+
+SIGNAL = open_judge("signal", "av-benchmark")
+PAPER_COLUMNS = ["fd_passt", "fd_panns", "fd_vgg", "kl_passt", "kl_panns", "ib", "desync"]
 
 
 def test_profiles_have_the_same_columns_and_other_definitions():
@@ -22,25 +25,50 @@ def test_profiles_have_the_same_columns_and_other_definitions():
     assert strict.score is not published.score
 
 
-def test_the_columns_that_others_script_against_are_there():
-    assert {"onset_acc", "onset_ap", "mcd"} <= {row.name for row in PROFILES["av-benchmark"]}
+def test_the_ten_columns_of_the_paper_come_first_and_in_its_order():
+    names = [row.name for row in PROFILES["av-benchmark"] if not row.is_extra]
+    assert names == [*PAPER_COLUMNS, "onset_acc", "onset_ap", "mcd"]
 
 
-def test_every_metric_reads_extractors_that_exist():
+def test_every_metric_reads_extractors_that_some_judge_has():
+    for profile, rows in PROFILES.items():
+        assert computable(rows, open_judge("paper", profile, Path("weights"))) == rows
+
+
+def test_the_signal_judge_computes_what_needs_no_network():
+    rows = computable(PROFILES["av-benchmark"], SIGNAL)
+    assert {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows} == set(
+        PAPER_COLUMNS
+    )
+
+
+def test_a_metric_is_of_a_clip_or_of_a_set():
     for rows in PROFILES.values():
-        for metric in rows:
-            assert set(metric.reads) <= set(EXTRACTORS)
+        assert all((row.score is None) != (row.score_set is None) for row in rows)
 
 
 def test_metrics_come_in_the_order_of_the_table_whatever_is_asked_first():
     assert [m.name for m in select("av-benchmark", ["mcd", "onset_acc"])] == ["onset_acc", "mcd"]
 
 
-def test_an_unknown_metric_or_profile_is_refused_with_the_known_ones():
-    with pytest.raises(BenchError, match="no metric 'fad'; there are: onset_acc"):
+def test_an_unknown_metric_profile_or_judge_is_refused_with_the_known_ones():
+    with pytest.raises(BenchError, match="no metric 'fad'; there are: fd_passt"):
         select("av-benchmark", ["fad"])
     with pytest.raises(BenchError, match="no profile 'x'; there are: av-benchmark, strict"):
         select("x")
+    with pytest.raises(BenchError, match=f"no judge 'x'; there are: {', '.join(JUDGES)}"):
+        open_judge("x", "strict")
+
+
+def test_profiles_and_checkpoints_never_share_features():
+    published, strict = (open_judge("paper", p, Path("w")).select(["panns"])[0] for p in PROFILES)
+    assert published.version != strict.version
+    assert "e2ee543a2791" in published.version
+
+
+def test_what_an_extractor_is_given_is_selected_with_it():
+    judge = open_judge("paper", "strict", Path("w"))
+    assert [each.name for each in judge.select(["sync"])] == ["sync_picture", "sync"]
 
 
 @pytest.fixture
@@ -48,44 +76,53 @@ def sound(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
     path = tmp_path / "sound.wav"
     samples = rng.normal(0, 0.1, (2, 44_100)).clip(-1, 1).astype(np.float32)
     write_audio(path, Audio(samples, 44_100))
-    return Excerpt(path, 0.0, 1.0)
+    return Excerpt(path, 0.0, 0.5)
 
 
-def test_features_of_every_extractor_survive_the_disk(sound, tmp_path):
+def test_features_of_every_signal_extractor_survive_the_disk(sound, tmp_path):
     store = FeatureStore(tmp_path / "store")
-    wanted = extractors(EXTRACTORS)
-    key = extract(sound, wanted, store)
-    for extractor in wanted:
+    key = excerpt_key(sound)
+    Bench.of(SIGNAL.extractors).ensure(Stimulus(sound), key, SIGNAL.extractors, store)
+    for extractor in SIGNAL.extractors:
         loaded = store.load(extractor, key)
         assert loaded
         assert all(np.isfinite(array).all() for array in loaded.values())
 
 
 def test_features_that_are_there_are_not_computed_again(sound, tmp_path):
-    store = FeatureStore(tmp_path / "store")
-    wanted = extractors(["onset"])
-    key = extract(sound, wanted, store)
-    before = store.path(wanted[0], key).stat().st_mtime_ns
-    assert extract(sound, wanted, store) == key
-    assert store.path(wanted[0], key).stat().st_mtime_ns == before
+    store, wanted = FeatureStore(tmp_path / "store"), SIGNAL.select(["onset"])
+    for _ in range(2):
+        Bench.of(wanted).ensure(Stimulus(sound), "ab12", wanted, store)
+        sound.path.unlink(missing_ok=True)  # a second decoding would fail
+    assert store.has(wanted[0], "ab12")
+
+
+def test_a_window_is_cut_exactly_and_the_file_is_heard_whole(sound):
+    stimulus = Stimulus(sound)
+    assert stimulus.window().samples.shape == (2, 22_050)
+    assert stimulus.file().samples.shape == (2, 44_100)
+    assert stimulus.signal(22_050).shape == (11_025,)
+    later = Stimulus(Excerpt(sound.path, 0.25, 0.5))
+    assert later.file().samples.shape == (2, 22_050)
 
 
 def test_the_key_is_the_content_and_the_window_and_not_the_name(sound, tmp_path):
     copy = tmp_path / "copy.wav"
     copy.write_bytes(sound.path.read_bytes())
-    assert sound_key(Excerpt(copy, 0.0, 1.0)) == sound_key(sound)
-    assert sound_key(Excerpt(sound.path, 0.0, 0.5)) != sound_key(sound)
-    assert sound_key(Excerpt(sound.path, 0.1, 0.9)) != sound_key(sound)
+    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) == excerpt_key(sound)
+    assert excerpt_key(Excerpt(sound.path, 0.0, 0.4)) != excerpt_key(sound)
+    assert excerpt_key(Excerpt(sound.path, 0.1, 0.4)) != excerpt_key(sound)
     copy.write_bytes(sound.path.read_bytes() + b"\0")
-    assert sound_key(Excerpt(copy, 0.0, 1.0)) != sound_key(sound)
+    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) != excerpt_key(sound)
+    assert joint_key("a", "b") not in {joint_key("b", "a"), joint_key("a", "c")}
 
 
 def test_missing_sounds_and_damaged_features_are_refused_by_name(sound, tmp_path):
-    store = FeatureStore(tmp_path / "store")
     with pytest.raises(BenchError, match="no file.*none.wav"):
-        extract(Excerpt(tmp_path / "none.wav", 0.0, 1.0), extractors(["onset"]), store)
-    (onset,) = extractors(["onset"])
-    key = extract(sound, [onset], store)
-    store.path(onset, key).write_bytes(b"damaged")
+        checked(Excerpt(tmp_path / "none.wav"))
+    store = FeatureStore(tmp_path / "store")
+    (onset,) = SIGNAL.select(["onset"])
+    Bench.of([onset]).ensure(Stimulus(sound), "ab12", [onset], store)
+    store.path(onset, "ab12").write_bytes(b"damaged")
     with pytest.raises(BenchError, match="cannot read the features.*delete it"):
-        store.load(onset, key)
+        store.load(onset, "ab12")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the command line; refusals of ours become one line and exit code 2."""
+    """Run the command line; refusals, ours and the system's, become one line and exit code 2."""
     import typer
 
     from bench.cli.app import app
@@ -19,6 +19,6 @@ def main() -> None:
     sys.path.append(str(Path.cwd()))  # so that --model module:NAME finds a system of yours
     try:
         app()
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

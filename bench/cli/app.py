@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Make or check the clips of a split.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+weights_app = typer.Typer(help="The checkpoints of the judges' networks.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
 
 Metrics = Annotated[
     str | None, typer.Option(help="Comma-separated columns; all that apply by default.")
@@ -28,6 +30,16 @@ Profile = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
 ]
+Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
+WeightsFolder = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
+]
+JudgeName = Annotated[
+    str | None,
+    typer.Option(help="signal (no weights) or paper; by default paper, on the mini world signal."),
+]
+Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
 Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
 
 
@@ -54,6 +66,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")] = 42,
     metrics: Metrics = None,
     profile: Profile = "av-benchmark",
+    judge: JudgeName = None,
+    weights: WeightsFolder = None,
+    device: Device = "cpu",
     workers: Workers = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the result here.")] = None,
@@ -61,6 +76,7 @@ def run(
     fresh: Annotated[bool, typer.Option(help="Discard what this run made before.")] = False,
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
+    from bench.cli.judging import Choice
     from bench.cli.running import run_command
 
     run_command(
@@ -68,8 +84,7 @@ def run(
         split_spec=split,
         limit=limit,
         seed=seed,
-        metrics=metrics,
-        profile=profile,
+        choice=Choice(metrics, profile, judge, weights, device),
         workers=workers,
         runs=runs,
         json_file=json,
@@ -89,20 +104,23 @@ def score(
         typer.Option(min=0.1, help="Compare exactly this much; shorter files then fail."),
     ] = None,
     profile: Profile = "av-benchmark",
+    judge: JudgeName = None,
+    weights: WeightsFolder = None,
+    device: Device = "cpu",
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
 ) -> None:
     """Score any folder of sounds against another, paired by file name."""
+    from bench.cli.judging import Choice
     from bench.cli.scoring import score_command
 
     score_command(
         generated=generated,
         reference=reference,
         videos=videos,
-        metrics=metrics,
+        choice=Choice(metrics, profile, judge, weights, device),
         seconds=seconds,
-        profile=profile,
         workers=workers,
         json_file=json,
         parquet=parquet,
@@ -116,7 +134,7 @@ def table(
     extras: Annotated[bool, typer.Option(help="Also the columns that the paper lacks.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write here instead of printing.")] = None,
 ) -> None:
-    """Make one table of finished runs."""
+    """Make tables of finished runs: one per split, judge, profile and version of the suite."""
     from bench.cli.tables import table_command
 
     table_command(runs, format, extras, out)
@@ -192,3 +210,36 @@ def data_sheet(
     from bench.cli.data import sheet_command
 
     sheet_command(out)
+
+
+@weights_app.command("list")
+def weights_list(weights: WeightsFolder = None) -> None:
+    """Every file: its official name, size, checksum, licence, what needs it, whether it is here."""
+    from bench.cli.weights import list_command
+
+    list_command(weights)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    names: Names = None,
+    weights: WeightsFolder = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="A folder, or the URL of one, with the official file names.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option(envvar="BENCH_OFFLINE", help="Never touch the network.")
+    ] = False,
+) -> None:
+    """Download what is missing, check it, put it in place; goes on where it was interrupted."""
+    from bench.cli.weights import fetch_weights_command
+
+    fetch_weights_command(names or [], weights, mirror, offline)
+
+
+@weights_app.command("verify")
+def weights_verify(names: Names = None, weights: WeightsFolder = None) -> None:
+    """Read the files that are here and compare checksums; exit 1 if one is not the official one."""
+    from bench.cli.weights import verify_command
+
+    verify_command(names or [], weights)

@@ -23,7 +23,8 @@ from rich.text import Text
 
 from bench.results import Column, Failure, Results, Score
 from bench.runs import Progress as OnProgress
-from reports.tables import ARROWS, Cell, Table, build_table
+from reports.groups import group_tables
+from reports.tables import Cell, Table, build_table, heading
 
 #: Columns of text where there is no terminal to ask.
 PIPE_WIDTH = 150
@@ -33,14 +34,22 @@ N_NAMED = 5
 
 
 def console() -> Console:
-    """Where results are printed; in a pipe, as wide as the widest table."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    """Where results are printed; in a pipe, as wide as the widest table.
+
+    Text is printed as it stands, whatever brackets and colons the names in it have: style comes
+    from ``Text`` and ``style=`` alone.
+    """
+    out = _plain_console()
+    return out if out.is_terminal else _plain_console(width=PIPE_WIDTH)
 
 
 def notices() -> Console:
     """Where everything else is said, so that standard output stays usable in a pipe."""
-    return Console(stderr=True, highlight=False)
+    return _plain_console(stderr=True)
+
+
+def _plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def worker_count(workers: int | None) -> int:
@@ -68,7 +77,7 @@ def progress_bars() -> Iterator[OnProgress]:
     """Yield a callback that shows each stage with its rate and the time left."""
     columns = (
         SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description:<9}"),
+        TextColumn("{task.description:<9}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         _Rate(),
@@ -89,51 +98,55 @@ def progress_bars() -> Iterator[OnProgress]:
 
 def print_result(results: Results) -> None:
     """Print one result, a line per metric, with its footnotes."""
-    drawn = _drawn(f"{results.system} on {results.split}")
+    drawn = new_table()
     drawn.add_column("metric")
-    for heading in ("value", "95 % interval", "chance", "n"):
-        drawn.add_column(heading, justify="right")
+    for name in ("value", "95 % interval", "chance", "n"):
+        drawn.add_column(name, justify="right")
     for column in results.columns:
-        drawn.add_row(*map(Text, _line(column, results.metrics[column.name])))
-    _print_with_notes(drawn, build_table([results]).footnotes)
+        drawn.add_row(*_line(column, results.metrics[column.name]))
+    footnotes = build_table([results]).footnotes
+    print_titled(f"{results.system} on {results.split}", drawn, footnotes)
+    for table in group_tables([results]):
+        print_table(table)
 
 
 def _line(column: Column, score: Score) -> tuple[str, ...]:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.{column.decimals}f}"
 
-    unit = f" [{column.unit}]" if column.unit else ""
-    heading = f"{column.label}{unit} {ARROWS[column.better]}"
     interval = "" if score.low is None else f"{number(score.low)} – {number(score.high)}"
     value = "not scored" if score.value is None else number(score.value)
-    return heading, value, interval, number(score.chance), str(score.n)
+    return heading(column), value, interval, number(score.chance), str(score.n)
 
 
 def print_table(table: Table) -> None:
     """Print several results, a line per system, with the footnotes."""
-    drawn = _drawn(table.title)
+    drawn = new_table()
     drawn.add_column("system", overflow="fold")
     drawn.add_column("n", justify="right")
-    for heading in table.headings:
-        drawn.add_column(Text(heading), justify="right")
+    for name in table.headings:
+        drawn.add_column(name, justify="right")
     for row in table.rows:
-        drawn.add_row(Text(row.label), str(row.n), *(_text(cell) for cell in row.cells))
-    _print_with_notes(drawn, table.footnotes)
+        drawn.add_row(row.label, str(row.n), *(_text(cell) for cell in row.cells))
+    print_titled(table.title, drawn, table.footnotes)
 
 
 def _text(cell: Cell) -> Text:
     return Text(cell.text, style={"best": "bold", "second": "underline"}.get(cell.rank, ""))
 
 
-def _drawn(title: str) -> RichTable:
-    return RichTable(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+def new_table() -> RichTable:
+    """A table to fill, in the one look that tables of numbers have."""
+    return RichTable(header_style="bold", box=box.SIMPLE_HEAD)
 
 
-def _print_with_notes(drawn: RichTable, notes: Sequence[str]) -> None:
+def print_titled(title: str, drawn: RichTable, notes: Sequence[str] = ()) -> None:
+    """Print a table between its title, which may be wider than it, and its footnotes."""
     out = console()
+    out.print(title, style="italic")
     out.print(drawn)
     for note in notes:
-        out.print(f"  {note}", style="dim", markup=False)
+        out.print(f"  {note}", style="dim")
 
 
 def print_failures(failures: Sequence[Failure], where: str) -> None:
@@ -143,6 +156,6 @@ def print_failures(failures: Sequence[Failure], where: str) -> None:
     out = notices()
     out.print(f"{len(failures)} clips have no score ({where}):", style="yellow")
     for failure in failures[:N_NAMED]:
-        out.print(f"  {failure.clip} [{failure.stage}] {failure.error}", markup=False)
+        out.print(f"  {failure.clip} [{failure.stage}] {failure.error}")
     if len(failures) > N_NAMED:
         out.print(f"  ... and {len(failures) - N_NAMED} more")

@@ -34,7 +34,7 @@ def prepare_command(split: str, clips: int | None, workers: int | None) -> None:
     except KeyboardInterrupt:
         notices().print("Stopped. The clips that are finished are kept.")
         raise typer.Exit(130) from None
-    notices().print(f"{preparation.total} clips in {mini_directory()}", markup=False)
+    notices().print(f"{preparation.total} clips in {mini_directory()}")
 
 
 def _count(rows: Iterable[object], progress: Callable[[int, int], None], total: int) -> None:
@@ -49,7 +49,7 @@ def verify_command(spec: str) -> None:
     with progress_bars() as progress:
         problems = verify_split(split, open_engine(worker_count(None)), partial(progress, "verify"))
     for problem in problems:
-        console().print(problem, markup=False)
+        console().print(problem)
     total = len(split.clips) + len(split.refused)
     notices().print(f"{spec}: {total} clips, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
@@ -61,4 +61,4 @@ def sheet_command(out: Path) -> None:
 
     contact_sheet(out / "mini-frames.png")
     spectrogram_page(out / "mini-sounds.png")
-    notices().print(f"{out / 'mini-frames.png'}, {out / 'mini-sounds.png'}", markup=False)
+    notices().print(f"{out / 'mini-frames.png'}, {out / 'mini-sounds.png'}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import typer
+from rich.text import Text
 
 from bench import __version__
-from bench.cli.console import console
+from bench.backbones.verify import describe_missing, is_verified, missing_weights
+from bench.backbones.weights import select_weights, weights_directory
+from bench.cli.console import console, worker_count
+from bench.cli.weights import presence
 from bench.errors import BenchError
 from bench.files import bench_home
 from bench.judges import has_world
@@ -22,6 +26,9 @@ from bench.runs.provenance import PACKAGES
 GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
 MIN_MEMORY_BYTES = 2 * GIBIBYTE
+
+#: Without it MCD is approximate and says so; everything else runs.
+OPTIONAL_PACKAGES = frozenset({"pyworld"})
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,20 @@ def doctor_command() -> None:
     checks = list(examine())
     out = console()
     for check in checks:
-        mark = (
-            "[green]ok[/]" if check.is_good else "[red]no[/]" if check.is_fatal else "[yellow]--[/]"
-        )
-        out.print(mark, end="  ")
-        out.print(f"{check.name:<12} {check.found}", markup=False)
+        line = Text.assemble(_mark(check), f"  {check.name:<12} {check.found}")
+        out.print(line, soft_wrap=True)  # so that commands and paths can be copied whole
         if check.advice and not check.is_good:
-            out.print(f"      {check.advice}", markup=False)
-    is_broken = any(check.is_fatal and not check.is_good for check in checks)
-    out.print("The main job cannot run." if is_broken else "The main job can run.")
-    raise typer.Exit(1 if is_broken else 0)
+            out.print(f"      {check.advice}", soft_wrap=True)
+    broken = [check.name for check in checks if check.is_fatal and not check.is_good]
+    reason = f"cannot run: {', '.join(dict.fromkeys(broken))}" if broken else "can run"
+    out.print(f"The main job {reason}.", style="bold")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _mark(check: Check) -> Text:
+    if check.is_good:
+        return Text("ok", style="green")
+    return Text("no", style="red") if check.is_fatal else Text("--", style="yellow")
 
 
 def examine() -> Iterator[Check]:
@@ -57,13 +68,15 @@ def examine() -> Iterator[Check]:
     yield Check("foley-bench", __version__)
     yield _python()
     yield from _packages()
-    yield Check("cores", str(os.cpu_count()))
+    yield Check("cores", str(worker_count(None)))
     yield _memory()
+    yield _devices()
     yield _disk("home", bench_home())
     yield _disk("runs", Path.cwd())
     yield _codecs()
     yield _envelope()
     yield _clips()
+    yield _weights()
 
 
 def _python() -> Check:
@@ -74,14 +87,14 @@ def _python() -> Check:
 
 def _packages() -> Iterator[Check]:
     found, missing = [], []
-    for name in PACKAGES:
+    for name in (*PACKAGES, "torch"):
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             missing.append(name)
     yield Check("packages", ", ".join(found))
-    if missing:
-        yield Check("missing", ", ".join(missing), False, True, "run `make setup`")
+    if lost := [name for name in missing if name not in OPTIONAL_PACKAGES]:
+        yield Check("missing", ", ".join(lost), False, True, "run `make setup`")
 
 
 def _memory() -> Check:
@@ -92,13 +105,33 @@ def _memory() -> Check:
     return Check("memory", text, free > MIN_MEMORY_BYTES, False, "use fewer --workers")
 
 
+def _devices() -> Check:
+    """Where networks can run; only torch knows, and importing it takes a second or two."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        advice = f"torch cannot be imported ({error}): columns that need networks are left out"
+        return Check("devices", "unknown", False, False, advice)
+    gpus = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    return Check("devices", ", ".join(["cpu", *gpus]))
+
+
 def _disk(name: str, path: Path) -> Check:
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(there).free
-    is_writable = os.access(there, os.W_OK)
+    is_writable = _can_write(there)
     text = f"{path}: {free / GIBIBYTE:.1f} GiB free" + ("" if is_writable else ", not writable")
     advice = "set BENCH_HOME to a directory with room" if name == "home" else "use --runs elsewhere"
     return Check(name, text, free > MIN_FREE_BYTES and is_writable, not is_writable, advice)
+
+
+def _can_write(directory: Path) -> bool:
+    """Tried, not asked: the permissions of a directory do not tell of what the disk allows."""
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
 
 
 def _codecs() -> Check:
@@ -113,8 +146,8 @@ def _codecs() -> Check:
 
 def _envelope() -> Check:
     is_world = has_world()
-    found = "WORLD (pyworld)" if is_world else "approximate (pyworld is missing)"
-    return Check("mcd", found, is_world, True, "pip install pyworld")
+    found = "WORLD (pyworld)" if is_world else "approximate, and marked so (pyworld is missing)"
+    return Check("mcd", found, is_world, False, "install pyworld")
 
 
 def _clips() -> Check:
@@ -126,3 +159,15 @@ def _clips() -> Check:
     except BenchError as error:
         return Check("mini clips", "not all there", False, False, str(error))
     return Check("mini clips", f"{len(split.clips)} ready")
+
+
+def _weights() -> Check:
+    directory, rows = weights_directory(), select_weights()
+    try:
+        found = "; ".join(f"{row.name} {presence(row, directory)}" for row in rows)
+        unread = [row for row in rows if not is_verified(row, directory / row.file)]
+    except BenchError as error:
+        return Check("weights", "cannot be examined", False, False, str(error))
+    if missing := missing_weights(None, directory):
+        return Check("weights", found, False, False, describe_missing(missing, directory))
+    return Check("weights", found, not unread, False, "check them: bench weights verify")

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from rich.table import Table
 
 from baselines import list_systems
+from bench.backbones.verify import fetch_command
+from bench.backbones.weights import WEIGHTS, Weights, weights_directory
 from bench.cli.console import console
+from bench.cli.weights import presence
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, open_split, require_files
 from bench.suite import PROFILES
@@ -26,33 +29,55 @@ def _print(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         drawn.add_column(heading, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    console().print(drawn, markup=False)
+    console().print(drawn)
 
 
 def _models() -> None:
-    _print(
-        ("model", "what it is", "uses"),
-        ((entry.usage, entry.summary, entry.uses) for entry in list_systems()),
+    mini = _mini_clips()
+    rows = (
+        (entry.usage, entry.summary, entry.uses, _needs(entry.usage, mini))
+        for entry in list_systems()
     )
+    _print(("model", "what it is", "is given", "needs"), rows)
     console().print("Your own: --model package.module:NAME (see bench.system)")
+
+
+def _needs(usage: str, mini: str) -> str:
+    """What must be there before this system can run, and whether it is."""
+    name = usage.partition(":")[0]
+    if name.startswith("oracle"):
+        return mini
+    return "your samples" if name == "precomputed" else "nothing"
+
+
+def _mini_clips() -> str:
+    try:
+        split = open_split("mini")
+    except BenchError as error:
+        return f"mini clips: {error}"
+    try:
+        require_files(split, split.clips)
+    except MissingError:
+        return f"mini clips, not all here: {split.preparation}"
+    return "mini clips, here"
 
 
 def _splits() -> None:
     rows = (
-        (f"{name}:{entry.argument}" if entry.argument else name, entry.summary, _missing(name))
+        (f"{name}:{entry.argument}" if entry.argument else name, entry.summary, _readiness(name))
         for name, entry in SPLITS.items()
     )
     _print(("split", "what it is", "on this machine"), rows)
 
 
-def _missing(name: str) -> str:
+def _readiness(name: str) -> str:
     """Whether a split of ours is ready, and what mends it if not."""
     if SPLITS[name].argument:
         return "yours to name"
     try:
         split = open_split(name)
         require_files(split, split.clips)
-    except MissingError as error:
+    except BenchError as error:  # the other rows are still worth printing
         return str(error)
     return f"ready, {len(split.clips)} clips"
 
@@ -65,11 +90,24 @@ def _metrics() -> None:
             f"{metric.better} is better",
             metric.unit,
             "extra" if metric.is_extra else "paper",
+            "; ".join(map(_whereabouts, _weights_of(metric.name))) or "none",
         )
         for metric in PROFILES["av-benchmark"]
     )
-    _print(("metric", "what it is", "direction", "unit", "column"), rows)
-    console().print("None of these needs weights. Profiles: " + ", ".join(PROFILES))
+    _print(("metric", "what it is", "direction", "unit", "column", "weights"), rows)
+    console().print("Profiles: " + ", ".join(PROFILES))
+
+
+def _weights_of(metric: str) -> list[Weights]:
+    return [row for row in WEIGHTS.values() if metric in row.needed_by]
+
+
+def _whereabouts(row: Weights) -> str:
+    """Whether a checkpoint is here, or the command that fetches it."""
+    directory = weights_directory()
+    if (directory / row.file).is_file():
+        return f"{row.name} {presence(row, directory)}"
+    return f"not here: {fetch_command([row], directory)}"
 
 
 LISTS: dict[str, Callable[[], None]] = {

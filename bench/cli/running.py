@@ -8,23 +8,22 @@ from typing import Any
 
 import typer
 
-from baselines import open_system
+from baselines import canonical_spec, open_system
 from bench.cli.console import (
     console,
     notices,
     print_failures,
     print_result,
     progress_bars,
-    split_names,
     worker_count,
 )
+from bench.cli.judging import Choice, choose
 from bench.errors import BenchError
-from bench.files import write_json
+from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import Failure, Results
 from bench.runs import Estimate, RunPlan, look_ahead
 from bench.runs import run as carry_out
-from bench.splits import Split, open_split, require_files
-from bench.suite import Metric, select
+from bench.splits import open_split, require_files
 
 GIBIBYTE = 2**30
 
@@ -35,8 +34,7 @@ def run_command(
     split_spec: str,
     limit: int | None,
     seed: int,
-    metrics: str | None,
-    profile: str,
+    choice: Choice,
     workers: int | None,
     runs: Path,
     json_file: Path | None,
@@ -47,21 +45,28 @@ def run_command(
     system, split = open_system(model), open_split(split_spec)
     clips = split.clips[:limit]
     require_files(split, clips)
+    seconds = min(clip.seconds for clip in clips)
+    judge, metrics = choose(choice, split.metrics, seconds, is_mini=split.is_mini)
     plan = RunPlan(
         system=system,
-        system_name=model,
+        system_name=canonical_spec(model),
         split=split,
         clips=clips,
-        profile=profile,
-        metrics=chosen_metrics(split, metrics, profile),
+        judge=judge,
+        metrics=metrics,
         seed=seed,
         root=runs.expanduser().absolute(),
         workers=worker_count(workers),
+        device=choice.device,
     )
-    ahead = look_ahead(plan)
+    ahead = look_ahead(plan, fresh=fresh)
     if dry_run:
         _print_estimate(plan, ahead)
         return
+    if json_file:
+        require_target(json_file)
+    for folder in (bench_home(), plan.root):
+        require_folder(folder)
     if ahead.bytes_needed > ahead.bytes_free:
         raise BenchError(
             f"the run needs about {ahead.bytes_needed / GIBIBYTE:.1f} GiB and {plan.root} has "
@@ -79,11 +84,6 @@ def run_command(
     if json_file:
         write_json(json_file, as_json(result.results, result.failures, result.provenance))
     raise typer.Exit(1 if result.failures else 0)
-
-
-def chosen_metrics(split: Split, names: str | None, profile: str) -> tuple[Metric, ...]:
-    """The columns asked for, or those that the split's protocol is about."""
-    return select(profile, split_names(names) or split.metrics)
 
 
 def as_json(results: Results, failures: tuple[Failure, ...], provenance: Any) -> dict[str, Any]:

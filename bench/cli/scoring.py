@@ -11,15 +11,17 @@ from bench.cli.console import (
     print_failures,
     print_result,
     progress_bars,
-    split_names,
     worker_count,
 )
+from bench.cli.judging import Choice, choose
 from bench.cli.running import as_json
-from bench.files import write_json
+from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import write_rows
 from bench.runs import FolderPlan, score_folders
-from bench.splits.split import BASE_METRICS
-from bench.suite import select
+from bench.runs.folders import LONGEST_SECONDS
+from bench.splits.split import BASE_METRICS, NETWORK_METRICS
+
+WITHOUT_PICTURE = tuple(name for name in NETWORK_METRICS if name not in {"ib", "desync"})
 
 
 def score_command(
@@ -27,25 +29,31 @@ def score_command(
     generated: Path,
     reference: Path,
     videos: Path | None,
-    metrics: str | None,
+    choice: Choice,
     seconds: float | None,
-    profile: str,
     workers: int | None,
     json_file: Path | None,
     parquet: Path | None,
 ) -> None:
     """Compare two folders, print, write what was asked for; exit 1 where clips failed."""
+    wanted = (*NETWORK_METRICS, *BASE_METRICS) if videos else (*WITHOUT_PICTURE, *BASE_METRICS)
+    judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
     plan = FolderPlan(
         generated=generated,
         reference=reference,
         videos=videos,
         seconds=seconds,
-        profile=profile,
-        metrics=select(profile, split_names(metrics) or BASE_METRICS),
+        judge=judge,
+        metrics=metrics,
         workers=worker_count(workers),
+        device=choice.device,
     )
-    if videos:
-        notices().print("none of these columns looks at the picture: --videos is only checked")
+    if not videos and choice.metrics is None:
+        notices().print("ib and desync look at the picture: name its folder with --videos")
+    require_folder(bench_home())
+    for file in (json_file, parquet):
+        if file:
+            require_target(file)
     with progress_bars() as progress:
         result = score_folders(plan, progress)
     if json_file:

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
-from bench.cli.console import console, print_table
+from bench.cli.console import new_table, print_table, print_titled
 from bench.errors import RunError
 from bench.files import atomic_path
 from bench.results import load_results
 from bench.runs import Difference, compare_runs
-from reports.formats import render
-from reports.tables import build_table
+from reports.formats import render, tables
 
 #: The format that is drawn on the screen instead of being written as text.
 TERMINAL = "terminal"
@@ -23,10 +21,11 @@ VERDICT_STYLES = {"better": "green", "worse": "red", "no clear difference": "dim
 
 
 def table_command(runs: Iterable[Path], style: str, extras: bool, out: Path | None) -> None:
-    """Print or write one table of all finished runs that the paths hold."""
+    """Print or write all finished runs that the paths hold, one table per comparable set."""
     results = [load_results(directory) for path in runs for directory in finished_runs(path)]
     if style == TERMINAL:
-        print_table(build_table(results, extras=extras))
+        for table in tables(results, extras=extras):
+            print_table(table)
         return
     text = render(results, style, extras=extras)
     if out is None:
@@ -37,13 +36,11 @@ def table_command(runs: Iterable[Path], style: str, extras: bool, out: Path | No
 
 
 def finished_runs(path: Path) -> list[Path]:
-    """The run directory itself, or every finished run below a folder, by name.
+    """Every finished run in or below a folder, by name; a run may have one per profile.
 
     Raises:
         RunError: there is none.
     """
-    if (path / "scores.json").is_file():
-        return [path]
     found = sorted(file.parent for file in path.rglob("scores.json"))
     if not found:
         raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
@@ -54,12 +51,12 @@ def compare_command(base: Path, new: Path) -> None:
     """Print paired differences; exit 1 where a metric is clearly worse."""
     comparison = compare_runs(base, new)
     title = f"{comparison.new.system} minus {comparison.base.system}, {comparison.base.split}"
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = new_table()
     for heading in ("metric", "difference", "95 % interval", "n", "verdict"):
         drawn.add_column(heading, justify="left" if heading in {"metric", "verdict"} else "right")
     for difference in comparison.differences:
         drawn.add_row(*_cells(difference), style=VERDICT_STYLES[difference.verdict])
-    console().print(drawn)
+    print_titled(title, drawn)
     is_worse = any(each.verdict == "worse" for each in comparison.differences)
     raise typer.Exit(1 if is_worse else 0)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import typer
 
 from baselines import open_system
 from bench.cli.console import notices, progress_bars, worker_count
 from bench.files import atomic_path
+from bench.judges import open_judge
 from bench.results import Results
-from bench.runs import RunPlan, run
+from bench.runs import RunPlan, RunResult, run
 from bench.splits import open_split, require_files
 from bench.suite import select
-from reports.curves import Curve, describe_curves, plot_curves
+from reports.curves import NOT_MONOTONE, Curve, describe_curves, plot_curves
 
 SEED = 42
+PROFILE = "av-benchmark"
 SHIFTS_S = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TIMBRE_DISTANCES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8)
 SHIFT_METRICS = ("onset_acc", "onset_ap", "onset_f1", "env_corr")
@@ -22,16 +26,13 @@ TIMBRE_METRICS = ("mcd", "mcd_c1", "lsd")
 
 
 def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -> None:
-    """Run the oracles, draw the curves, write the page."""
+    """Run the oracles, draw the curves, write the page; exit 1 if anything speaks against them."""
     plans = {
         spec: _plan(spec, n_clips, worker_count(workers), runs)
         for spec in [*_specs("oracle-shift", SHIFTS_S), *_specs("oracle-timbre", TIMBRE_DISTANCES)]
     }
-    results = {}
-    for spec, plan in plans.items():
-        notices().print(spec, style="bold")
-        with progress_bars() as progress:
-            results[spec] = run(plan, progress).results
+    found = {spec: _carry_out(spec, plan) for spec, plan in plans.items()}
+    results = {spec: each.results for spec, each in found.items()}
     curves = (
         _curve("shift of all events", "s", "oracle-shift", SHIFTS_S, SHIFT_METRICS, results),
         _curve(
@@ -42,7 +43,36 @@ def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -
     with atomic_path(out / "validation.md") as temporary:
         page = describe_curves(curves, f"bench validate --clips {n_clips}")
         temporary.write_text(page, encoding="utf-8")
-    notices().print(f"{out / 'validation.png'}, {out / 'validation.md'}", markup=False)
+    notices().print(f"{out / 'validation.png'}, {out / 'validation.md'}")
+    problems = [*_failed(found), *_not_monotone(curves)]
+    for problem in problems:
+        notices().print(problem, style="red")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _carry_out(spec: str, plan: RunPlan) -> RunResult:
+    notices().print(spec, style="bold")
+    with progress_bars() as progress:
+        return run(plan, progress)
+
+
+def _failed(found: dict[str, RunResult]) -> list[str]:
+    """A sentence for each oracle that lacks clips."""
+    return [
+        f"{spec}: {len(each.failures)} clips have no score"
+        for spec, each in found.items()
+        if each.failures
+    ]
+
+
+def _not_monotone(curves: Iterable[Curve]) -> list[str]:
+    """A sentence for each metric that does not follow the fault."""
+    return [
+        f"{curve.fault}: {metric} is {NOT_MONOTONE}"
+        for curve in curves
+        for metric in curve.metrics
+        if curve.verdict(metric) == NOT_MONOTONE
+    ]
 
 
 def _specs(system: str, amounts: Sequence[float]) -> list[str]:
@@ -58,8 +88,8 @@ def _plan(spec: str, n_clips: int, workers: int, runs: Path) -> RunPlan:
         system_name=spec,
         split=split,
         clips=clips,
-        profile="av-benchmark",
-        metrics=select("av-benchmark", split.metrics),
+        judge=open_judge("signal", PROFILE),
+        metrics=select(PROFILE, split.metrics),
         seed=SEED,
         root=runs.expanduser().absolute(),
         workers=workers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from bench.engine.outcome import Outcome, attempt
+from bench.engine.outcome import Outcome, attempt, build
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -17,8 +17,25 @@ class InlineEngine:
     def map(
         self, factory: Callable[[], Callable[[Item], Value]], items: Iterable[Item]
     ) -> Iterator[Outcome[Item, Value]]:
-        """Yield one outcome per item, in order; nothing is built where there are no items."""
+        """Yield one outcome per item, in order; nothing is built where there are no items.
+
+        Raises:
+            BenchError: the worker could not be built.
+        """
+        from threadpoolctl import threadpool_limits
+
         work = None
         for item in items:
-            work = work or factory()
-            yield attempt(work, item)
+            # One thread, as in a worker process: sums in another order have other last digits.
+            with threadpool_limits(limits=1):
+                work = work or _built(factory)
+                outcome = attempt(work, item)
+            yield outcome
+
+
+def _built(factory: Callable[[], Callable[[Item], Value]]) -> Callable[[Item], Value]:
+    built = build(factory)
+    if built.failure is not None:
+        raise built.failure.as_refusal()
+    assert built.value is not None  # noqa: S101 - an outcome has one or the other
+    return built.value

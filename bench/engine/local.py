@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from bench.engine.outcome import Failure, Outcome, attempt
+from bench.engine.outcome import Failure, Outcome, attempt, build
 from bench.errors import BenchError
 
 Item = TypeVar("Item")
@@ -110,7 +110,7 @@ def _hear(worker: _Worker) -> Outcome[Any, Any] | None:
         worker.is_ready = True
         return None
     if isinstance(news, Failure):
-        raise BenchError(news.message + (f"\n{news.traceback}" if news.traceback else ""))
+        raise news.as_refusal()
     worker.take()
     outcome: Outcome[Any, Any] = news
     return outcome
@@ -133,7 +133,7 @@ def _work(factory: Factory[Any, Any], pipe: Connection) -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)  # one thread each: the workers share the cores
-    built = attempt(lambda make: make(), factory)
+    built = build(factory)
     if built.value is None:
         pipe.send(built.failure)
         return

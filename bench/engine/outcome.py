@@ -20,6 +20,10 @@ class Failure:
     message: str
     traceback: str = ""
 
+    def as_refusal(self) -> BenchError:
+        """The failure as an error that ends everything: a worker that cannot be built."""
+        return BenchError(self.message + (f"\n{self.traceback}" if self.traceback else ""))
+
 
 @dataclass(frozen=True)
 class Outcome(Generic[Item, Value]):
@@ -39,3 +43,8 @@ def attempt(work: Callable[[Item], Value], item: Item) -> Outcome[Item, Value]:
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         return Outcome(item, failure=Failure(message, traceback.format_exc()))
+
+
+def build(factory: Callable[[], Value]) -> Outcome[Callable[[], Value], Value]:
+    """Build a worker's costly state, or say why it cannot be built."""
+    return attempt(lambda make: make(), factory)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.files import stable_seed
-from bench.judges import extractors
 from bench.results import Score
-from bench.runs.score import Keys, Pair, Stores, load_side, score_sides
-from bench.suite import Metric
+from bench.runs.score import Keys, Pair, Role, Scoring, score_sides
+from bench.suite import Metric, Side
 
 #: Shuffles that the level of chance is averaged over.
 N_SHUFFLES = 5
@@ -29,7 +28,42 @@ def aggregate(
     The bootstrap is seeded by the metric's name, so equal rows give equal intervals.
     """
     levels = chance or {}
-    return {metric.name: _mean(rows, metric.name, levels.get(metric.name)) for metric in metrics}
+    return {
+        metric.name: _mean(rows, metric.name, levels.get(metric.name))
+        for metric in metrics
+        if metric.score is not None
+    }
+
+
+def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[str, Score]:
+    """The metrics of the whole set, over the same clips as all others; no interval.
+
+    Embeddings are read one clip after another, so memory does not grow with the clips. None where
+    there are fewer than two.
+    """
+    return {
+        metric.name: _of_set(metric, scored, scoring)
+        for metric in scoring.metrics
+        if metric.score_set is not None
+    }
+
+
+def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
+    if metric.score_set is None or len(scored) < 2:
+        return Score(None, None, None, 0)
+    true = _sides(metric.against, metric, scored, scoring)
+    generated = _sides("generated", metric, scored, scoring)
+    return Score(metric.score_set(true, generated), None, None, len(scored))
+
+
+def _sides(
+    role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
+) -> Iterator[Side]:
+    names = metric.reads_of(role)
+    for pair, keys in scored:
+        side = scoring.load(role, pair.clip, keys, names)
+        if side is not None:
+            yield side
 
 
 def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
@@ -50,18 +84,12 @@ def onset_notes(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(f"{count} of {len(rows)} {what}" for count, what in counts if count)
 
 
-def by_group(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, dict[str, Score]]:
-    """The same numbers for each group of clips (the references of Table 7), if there are any."""
-    names = sorted({row["group"] for row in rows if row.get("group")})
-    return {
-        name: aggregate([row for row in rows if row.get("group") == name], metrics)
-        for name in names
-    }
+def groups_of(names: Iterable[str]) -> list[str]:
+    """The names of the groups that clips belong to (the references of Table 7), in order."""
+    return sorted({name for name in names if name})
 
 
-def chance_levels(
-    scored: Sequence[tuple[Pair, Keys]], metrics: Iterable[Metric], stores: Stores
-) -> dict[str, float | None]:
+def chance_levels(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[str, float | None]:
     """What each metric with a chance level says when every sample meets another clip's truth.
 
     Samples that have nothing to do with their clip reach onset scores far from 0, so a value means
@@ -70,24 +98,24 @@ def chance_levels(
     """
     from bench.metrics import derangements
 
-    wanted = [metric for metric in metrics if metric.has_chance]
+    wanted = [metric for metric in scoring.metrics if metric.has_chance]
     if len(scored) < 2 or not wanted:
         return {metric.name: None for metric in wanted}
     generator = np.random.default_rng(stable_seed("chance", len(scored)))
     shuffles = list(derangements(len(scored), generator, N_SHUFFLES))
-    return {metric.name: _chance(scored, metric, shuffles, stores) for metric in wanted}
+    return {metric.name: _chance(scored, metric, shuffles, scoring) for metric in wanted}
 
 
 def _chance(
     scored: Sequence[tuple[Pair, Keys]],
     metric: Metric,
     shuffles: Sequence[Sequence[int]],
-    stores: Stores,
+    scoring: Scoring,
 ) -> float | None:
-    reads = extractors(metric.reads)
-    true = [load_side(metric.against, pair.clip, keys, reads, stores) for pair, keys in scored]
-    generated = [load_side("generated", pair.clip, keys, reads, stores) for pair, keys in scored]
-    truths = [keys.get("target") for _, keys in scored]  # several clips may share a target
+    reads = metric.reads
+    true = [scoring.load(metric.against, pair.clip, keys, reads) for pair, keys in scored]
+    generated = [scoring.load("generated", pair.clip, keys, reads) for pair, keys in scored]
+    truths = [pair.clip.sound for pair, _ in scored]  # several clips may share a target
     values = [
         score_sides(metric, true[i], generated[j])
         for shuffle in shuffles

@@ -50,7 +50,7 @@ def compare_runs(base: Path, new: Path) -> Comparison:
         BenchError: they are of different splits, profiles or suite versions, or share no clip.
     """
     before, after = load_results(base), load_results(new)
-    for what in ("split", "profile", "suite_version"):
+    for what in ("split", "judge", "profile", "suite_version"):
         ours, theirs = getattr(before, what), getattr(after, what)
         if ours != theirs:
             raise BenchError(f"{base} and {new} cannot be compared: {what} {ours!r} and {theirs!r}")
@@ -74,6 +74,9 @@ def _difference(base: Path, new: Path, column: Column, after: Results) -> Differ
 
 
 def _paired(base: Path, new: Path, name: str) -> Sequence[np.ndarray]:
-    rows = load_rows(base).merge(load_rows(new), on="clip", suffixes=("_base", "_new"))
+    before, after = load_rows(base), load_rows(new)
+    if name not in before.columns or name not in after.columns:  # a metric of the whole set
+        return np.array([]), np.array([])
+    rows = before.merge(after, on="clip", suffixes=("_base", "_new"))
     both = rows[[f"{name}_base", f"{name}_new"]].dropna()
     return both[f"{name}_base"].to_numpy(), both[f"{name}_new"].to_numpy()

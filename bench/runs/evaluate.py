@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bench.engine import Engine, Outcome
+from bench.engine import Outcome, open_engine
 from bench.judges import has_world
-from bench.results import Column, Failure, Results
-from bench.runs.aggregate import aggregate, by_group, chance_levels, onset_notes
-from bench.runs.score import Keys, Pair, Stores, extract_features, score_pairs
+from bench.results import Column, Failure, Results, Score
+from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes, set_scores
+from bench.runs.score import Keys, Pair, Scoring, extract_features, score_pairs
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -70,31 +70,31 @@ class Row:
 
 
 def evaluate(
-    pairs: Sequence[Pair],
-    metrics: Sequence[Metric],
-    profile: str,
-    stores: Stores,
-    engine: Engine,
-    ledger: Ledger,
+    pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
 ) -> Iterator[Row]:
     """Yield a row for each pair that can be scored; the others are failures in the ledger."""
     extracted = [
         (pair, value["keys"])
         for pair, value in ledger.successes(
             "extract",
-            extract_features(pairs, metrics, stores, engine),
+            extract_features(pairs, scoring, open_engine(_crew(scoring, workers))),
             len(pairs),
             lambda pair: pair.clip.name,
         )
     ]
     scored = ledger.successes(
         "score",
-        score_pairs(extracted, metrics, profile, stores, engine),
+        score_pairs(extracted, scoring, open_engine(workers)),
         len(extracted),
         lambda item: item[0].clip.name,
     )
     for (pair, keys), value in scored:
         yield Row(pair, keys, value["scores"])
+
+
+def _crew(scoring: Scoring, workers: int) -> int:
+    """Networks are loaded once and use every core; all else is spread over the workers."""
+    return min(workers, 1) if scoring.weights() else workers
 
 
 @dataclass(frozen=True)
@@ -112,33 +112,43 @@ class Identity:
 def summarise(
     identity: Identity,
     rows: Sequence[Row],
-    metrics: Sequence[Metric],
-    profile: str,
-    stores: Stores,
+    scoring: Scoring,
     *,
     expected: int,
     notes: tuple[str, ...] = (),
 ) -> Results:
     """Aggregate rows into results: means with intervals, levels of chance, groups and notes."""
     flat = [row.flat() for row in rows]
-    chance = chance_levels([(row.pair, row.keys) for row in rows], metrics, stores)
+    groups = {
+        name: _scores([row for row in rows if row.pair.clip.group == name], scoring)
+        for name in groups_of(row.pair.clip.group for row in rows)
+    }
     return Results(
         system=identity.system,
         split=identity.split,
         condition=identity.condition,
         seed=identity.seed,
-        profile=profile,
+        judge=scoring.judge.name,
+        profile=scoring.judge.profile,
         suite_version=SUITE_VERSION,
         is_mini=identity.is_mini,
         is_anchor=identity.is_anchor,
         expected=expected,
         scored=len(rows),
         failed=expected - len(rows),
-        columns=tuple(Column.of(metric) for metric in metrics),
-        metrics=aggregate(flat, metrics, chance),
-        groups=by_group(flat, metrics),
-        notes=(*notes, *onset_notes(flat), *_envelope_notes(metrics)),
+        columns=tuple(Column.of(metric) for metric in scoring.metrics),
+        metrics=_scores(rows, scoring),
+        groups=groups,
+        notes=(*notes, *onset_notes(flat), *_envelope_notes(scoring.metrics)),
     )
+
+
+def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
+    """Every metric over these rows, in the order of the columns."""
+    scored = [(row.pair, row.keys) for row in rows]
+    means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
+    found = means | set_scores(scored, scoring)
+    return {metric.name: found[metric.name] for metric in scoring.metrics}
 
 
 def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engine import open_engine
 from bench.errors import MediaError
-from bench.features import MAX_SHORTFALL_S
+from bench.judges import MAX_SHORTFALL_S, Judge
 from bench.results import Failure, Results
 from bench.runs.evaluate import Identity, Ledger, Progress, evaluate, summarise
 from bench.runs.pairing import FilePair, pair_folders
 from bench.runs.provenance import provenance
-from bench.runs.score import Pair, Stores
+from bench.runs.score import Pair, Scoring
 from bench.suite import Metric
 from bench.types import Clip, Excerpt
 
@@ -31,9 +30,10 @@ class FolderPlan:
     reference: Path
     videos: Path | None
     seconds: float | None
-    profile: str
+    judge: Judge
     metrics: tuple[Metric, ...]
     workers: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     pairing = pair_folders(plan.reference, plan.generated, plan.videos)
     ledger = Ledger(progress, list(pairing.failures))
     pairs, n_cut = _windowed(pairing.pairs, plan.seconds, ledger)
-    stores, engine = Stores.beside(None), open_engine(plan.workers)
-    scored = evaluate(pairs, plan.metrics, plan.profile, stores, engine, ledger)
+    scoring = Scoring(plan.metrics, plan.judge, None)
+    scored = evaluate(pairs, scoring, plan.workers, ledger)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
     cut = (
         f"{n_cut} of {len(pairs)} samples end before their reference and were compared over "
@@ -65,15 +65,13 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     results = summarise(
         Identity(plan.generated.absolute().name, plan.reference.absolute().name, "full", 0),
         rows,
-        plan.metrics,
-        plan.profile,
-        stores,
+        scoring,
         expected=len(rows) + len(ledger.failures),
         notes=(*pairing.notes, *((cut,) if n_cut else ())),
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
     flat = tuple(row.flat() for row in rows)
-    return FolderResult(results, flat, failures, provenance(plan.profile, "cpu"))
+    return FolderResult(results, flat, failures, provenance(plan.judge, plan.device))
 
 
 def _windowed(

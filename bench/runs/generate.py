@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
-from bench.features import MAX_SHORTFALL_S
+from bench.judges import MAX_SHORTFALL_S
 from bench.runs.plan import RunPlan
 from bench.system import System
 from bench.types import Audio, Clip, Request
@@ -34,10 +34,6 @@ def generate_samples(
 ) -> Iterator[Outcome[GenerateJob, dict[str, Any]]]:
     """Make a sample for each of these clips; the value of an outcome is what to remember of it."""
     needs_other = "other" in plan.system.uses
-    if needs_other and len(plan.clips) < 2:
-        raise BenchError(
-            f"{plan.system_name} takes the sound of another clip, and this run has only one"
-        )
     jobs = [
         GenerateJob(
             clip,
@@ -47,7 +43,7 @@ def generate_samples(
         )
         for clip in clips
     ]
-    return engine.map(partial(_open_generator, plan.system, plan.device), jobs)
+    return engine.map(partial(_open_generator, plan.informed_system, plan.device), jobs)
 
 
 def _open_generator(system: System, device: str) -> Callable[[GenerateJob], dict[str, Any]]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bench.errors import RunError
 
@@ -19,22 +19,20 @@ Entry = Mapping[str, Any]
 
 
 class Journal:
-    """Entries by ``(kind, clip)``; a later entry takes the place of an earlier one."""
+    """Entries by ``(kind, clip)``; a later entry takes the place of an earlier one.
+
+    Reading changes nothing; the torn line of a killed process is cut off before the first entry is
+    added, which only the process that holds the run's lock may do.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._file: TextIO | None = None
         if path.exists():
-            self._read()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+            self._read(_whole_lines(path))
 
-    def _read(self) -> None:
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole))
+    def _read(self, whole: bytes) -> None:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = json.loads(line)
@@ -52,14 +50,30 @@ class Journal:
     def add(self, kind: str, clip: str, fingerprint: str, **values: Any) -> Entry:
         """Append an entry; it is with the operating system when this returns."""
         entry = {"kind": kind, "clip": clip, "fingerprint": fingerprint, **values}
-        self._file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        file = self._opened()
+        file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+        file.flush()
         self._entries[kind, clip] = entry
         return entry
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, if anything was added."""
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> TextIO:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                with self.path.open("r+b") as file:
+                    file.truncate(len(_whole_lines(self.path)))
+            self._file = self.path.open("a", encoding="utf-8")
+        return self._file
+
+
+def _whole_lines(path: Path) -> bytes:
+    content = path.read_bytes()
+    return content[: content.rfind(b"\n") + 1]
 
 
 def fingerprint(*parts: Any) -> str:
@@ -69,12 +83,13 @@ def fingerprint(*parts: Any) -> str:
 
 
 def file_identity(path: Path) -> list[Any]:
-    """Path, size and time of change: what a rerun compares instead of reading every file again.
+    """Size and time of change: what a rerun compares instead of reading every file again.
 
-    A missing file has an identity too, which no existing file shares.
+    A missing file has an identity too, which no existing file shares. The path is not part of it,
+    so that a run can be moved.
     """
     try:
         status = path.stat()
     except FileNotFoundError:
-        return [str(path), None]
-    return [str(path), status.st_size, status.st_mtime_ns]
+        return [None]
+    return [status.st_size, status.st_mtime_ns]

@@ -9,11 +9,15 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from bench.errors import BenchError
+from bench.features import PREPARATION
 from bench.files import read_json, stable_seed
+from bench.judges import Judge
 from bench.runs.evaluate import Identity
 from bench.runs.journal import file_identity, fingerprint
+from bench.runs.score import Scoring
 from bench.splits import Split
-from bench.suite import SUITE_VERSION, Metric
+from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
 from bench.types import Clip
 
@@ -40,12 +44,28 @@ class RunPlan:
     system_name: str
     split: Split
     clips: tuple[Clip, ...]
-    profile: str
+    judge: Judge
     metrics: tuple[Metric, ...]
     seed: int
     root: Path
     workers: int
     device: str = "cpu"
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only the head of the split is run."""
+        return len(self.clips) < len(self.split.clips)
+
+    @property
+    def results_directory(self) -> Path:
+        """Where scores lie: the run's directory; for a profile that is not the default, below."""
+        profile = self.judge.profile
+        return self.directory if profile == DEFAULT_PROFILE else self.directory / profile
+
+    @property
+    def scoring(self) -> Scoring:
+        """What is computed of the samples, and where its features lie."""
+        return Scoring(self.metrics, self.judge, self.directory)
 
     @property
     def directory(self) -> Path:
@@ -61,21 +81,42 @@ class RunPlan:
         return stable_seed(self.system_name, clip.name, self.seed)
 
     def other(self, clip: Clip) -> Clip:
-        """Another clip of this run: the clips are shifted by a step that the seed decides."""
-        step = 1 + stable_seed("other", self.split.name, self.seed) % max(1, len(self.clips) - 1)
-        return self.clips[(self._positions[clip.name] + step) % len(self.clips)]
+        """A clip of this run with another sound: the first one from a place that the seed decides.
+
+        Raises:
+            BenchError: all clips have the same sound.
+        """
+        start = self._positions[clip.name] + 1 + stable_seed("other", self.seed) % len(self.clips)
+        turned = (self.clips[(start + i) % len(self.clips)] for i in range(len(self.clips)))
+        for each in turned:
+            if each.sound != clip.sound:  # several clips of a protocol share one target
+                return each
+        raise BenchError(
+            f"{self.system_name} takes the sound of another clip, and this run has only one"
+        )
 
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {clip.name: position for position, clip in enumerate(self.clips)}
+
+    @cached_property
+    def informed_system(self) -> System:
+        """The system, told which clips the split holds where it has to tell them apart."""
+        if self.system.with_clips is None:
+            return self.system
+        names = [clip.name for clip in self.split.clips]
+        return self.system.with_clips((*names, *(refusal.clip for refusal in self.split.refused)))
 
     def sample_fingerprint(self, clip: Clip) -> str:
         """Everything a sample is made from."""
         files = [file_identity(e.path) for e in (clip.picture, clip.sound, clip.reference) if e]
         generated = file_identity(clip.generated) if clip.generated else None
         other = repr(self.other(clip)) if "other" in self.system.uses else None
+        inputs = self.informed_system.inputs(clip.name) if self.informed_system.inputs else ()
+        files += [file_identity(path) for path in inputs]
         facts = (self.system.sample_rate_hz, self.system.seconds, sorted(self.system.uses))
-        return fingerprint(self.system_name, facts, repr(clip), files, generated, other, self.seed)
+        made_from = [repr(clip), files, list(map(str, inputs)), generated, other]
+        return fingerprint(self.system_name, facts, made_from, self.seed)
 
     @property
     def identity(self) -> Identity:
@@ -140,13 +181,15 @@ def _earlier_timings(plan: RunPlan) -> Mapping[str, float]:
 
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
-    """Everything a row of scores is made from: the two sounds, and what is computed how."""
-    sounds = [clip.sound, clip.reference]
+    """Everything a row of scores is made from: sounds, picture, and what is computed how."""
+    excerpts = [clip.sound, clip.reference, clip.picture]
     return fingerprint(
         SUITE_VERSION,
-        plan.profile,
+        PREPARATION,
+        plan.judge.profile,
+        [(each.name, each.version) for each in plan.judge.extractors],
         [metric.name for metric in plan.metrics],
-        [(repr(sound), file_identity(sound.path)) for sound in sounds if sound],
+        [(repr(each), file_identity(each.path)) for each in excerpts if each],
         dict(clip.truth).get("hits"),
         file_identity(plan.sample_path(clip)),
     )

@@ -10,25 +10,46 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench.judges import Judge
 from bench.suite import SUITE_VERSION
 
 #: Packages whose version can move a number.
-PACKAGES = ("numpy", "scipy", "librosa", "numba", "soxr", "av", "pysptk", "pyworld", "soundfile")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "librosa",
+    "numba",
+    "soxr",
+    "av",
+    "pysptk",
+    "pyworld",
+    "soundfile",
+    "torch",
+)
 
 
-def provenance(profile: str, device: str) -> dict[str, Any]:
+def provenance(judge: Judge, device: str) -> dict[str, Any]:
     """Facts to store beside every result."""
     return {
         "suite_version": SUITE_VERSION,
-        "profile": profile,
+        "judge": judge.name,
+        "profile": judge.profile,
+        "extractors": {each.name: each.version for each in judge.extractors},
         "foley_bench": bench.__version__,
         "commit": commit(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def commit() -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from bench.runs.generate import generate_samples
 from bench.runs.journal import Journal, file_identity
 from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
 from bench.runs.provenance import provenance
-from bench.runs.score import Pair, Stores
+from bench.runs.score import Pair
+from bench.suite import PROFILES
 from bench.types import Clip, Excerpt
 
 
@@ -34,9 +35,9 @@ class RunResult:
     provenance: Mapping[str, Any]
 
 
-def look_ahead(plan: RunPlan) -> Estimate:
+def look_ahead(plan: RunPlan, *, fresh: bool = False) -> Estimate:
     """What ``run`` would do now, and what it would cost; nothing is changed."""
-    if not _journal_path(plan).exists():
+    if fresh or not _journal_path(plan).exists():
         return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
     _check_configuration(plan)
     with _opened_journal(plan) as journal:
@@ -56,16 +57,26 @@ def run(plan: RunPlan, progress: Progress, *, fresh: bool = False) -> RunResult:
         if fresh:
             _empty(plan.directory)
         _check_configuration(plan)
-        facts = provenance(plan.profile, plan.device)
+        facts = provenance(plan.judge, plan.device)
         _write_run(plan, facts, {})
-        ledger = Ledger(progress)
-        ledger.failures += [Failure(each.clip, "split", each.reason) for each in plan.split.refused]
+        ledger = Ledger(progress, _refusals(plan))
         with _opened_journal(plan) as journal:
             _generate(plan, journal, ledger)
             _score(plan, journal, ledger)
             results = _write_results(plan, journal, ledger)
         _write_run(plan, facts, ledger.seconds_per_clip())
-        return RunResult(results, tuple(ledger.failures), plan.directory, facts)
+        return RunResult(results, _sorted(ledger.failures), plan.directory, facts)
+
+
+def _refusals(plan: RunPlan) -> list[Failure]:
+    """Clips that the split could not use; a run of its first clips says nothing of them."""
+    refused = () if plan.is_partial else plan.split.refused
+    return [Failure(each.clip, "split", each.reason) for each in refused]
+
+
+def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """By clip, whichever worker was done first."""
+    return tuple(sorted(failures, key=lambda failure: (failure.clip, failure.stage)))
 
 
 def _generate(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
@@ -85,31 +96,41 @@ def _generate(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
 def _score(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
     failed = ledger.failed_clips()
     pairs = [_pair(plan, c) for c in _without_row(plan, journal) if c.name not in failed]
-    stores, engine = Stores.beside(plan.directory), open_engine(plan.workers)
-    for row in evaluate(pairs, plan.metrics, plan.profile, stores, engine, ledger):
+    for row in evaluate(pairs, plan.scoring, plan.workers, ledger):
         made_from = scoring_fingerprint(plan, row.pair.clip)
-        journal.add("row", row.pair.clip.name, made_from, keys=row.keys, scores=row.scores)
+        kind = _row_kind(plan)
+        journal.add(kind, row.pair.clip.name, made_from, keys=row.keys, scores=row.scores)
 
 
 def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
     failed = ledger.failed_clips()
     rows = []
     for clip in plan.clips:
-        entry = journal.find("row", clip.name, scoring_fingerprint(plan, clip))
+        entry = journal.find(_row_kind(plan), clip.name, scoring_fingerprint(plan, clip))
         if entry is not None and clip.name not in failed:
             rows.append(Row(_pair(plan, clip), entry["keys"], entry["scores"]))
     results = summarise(
         plan.identity,
         rows,
-        plan.metrics,
-        plan.profile,
-        Stores.beside(plan.directory),
-        expected=len(plan.clips) + len(plan.split.refused),
+        plan.scoring,
+        expected=len(plan.clips) + len(_refusals(plan)),
+        notes=_partial_note(plan),
     )
-    write_rows(plan.directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
-    write_failures(plan.directory, ledger.failures)
-    write_results(plan.directory, results)
+    directory = plan.results_directory
+    write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
+    write_failures(directory, _sorted(ledger.failures))
+    write_results(directory, results)
     return results
+
+
+def _partial_note(plan: RunPlan) -> tuple[str, ...]:
+    whole = len(plan.split.clips) + len(plan.split.refused)
+    return (f"only the first {len(plan.clips)} of {whole} clips",) if plan.is_partial else ()
+
+
+def _row_kind(plan: RunPlan) -> str:
+    """Rows of different profiles stand side by side in the journal."""
+    return f"row {plan.judge.name} {plan.judge.profile}"
 
 
 def _pair(plan: RunPlan, clip: Clip) -> Pair:
@@ -126,7 +147,8 @@ def _without_sample(plan: RunPlan, journal: Journal) -> list[Clip]:
 
 def _without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
     def has_row(clip: Clip) -> bool:
-        return journal.find("row", clip.name, scoring_fingerprint(plan, clip)) is not None
+        entry = journal.find(_row_kind(plan), clip.name, scoring_fingerprint(plan, clip))
+        return entry is not None and plan.scoring.holds(entry["keys"])
 
     return [clip for clip in plan.clips if not has_row(clip)]
 
@@ -184,7 +206,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 def _empty(directory: Path) -> None:
     """Remove what a run wrote, and nothing else."""
-    for name in ("samples", "features"):
+    for name in ("samples", "features", *PROFILES):
         shutil.rmtree(directory / name, ignore_errors=True)
     for name in ("run.json", "journal.jsonl", "scores.json", "scores.parquet", "failures.jsonl"):
         (directory / name).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,20 @@ from typing import Any, Literal
 
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
-from bench.features import FeatureStore, extract, shared_root
-from bench.judges import Extractor, extractors
-from bench.suite import Metric, Side, select
+from bench.features import Bench, FeatureStore, checked, excerpt_key, joint_key, shared_root
+from bench.judges import Extractor, Judge, Stimulus
+from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
-JUDGE = "signal"
+#: The parts that a sound, a picture, or an annotation in a sound's place, plays in scoring.
+Role = Literal["target", "reference", "hits", "picture", "generated"]
+ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "generated")
+
+#: Whose onsets are counted beside the scores, for the reader of a row.
+COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
+
+#: The key of the features of each role.
+Keys = Mapping[Role, str]
 
 
 @dataclass(frozen=True)
@@ -32,124 +40,160 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Stores:
-    """Features of true sounds are shared by all runs; those of samples lie with their run."""
+class Scoring:
+    """What is computed, by which judge, and where features lie.
 
-    true: Path
-    generated: Path
+    Features of true sounds and pictures are shared by all runs; those of samples lie with their
+    run, or are shared too where there is none.
+    """
 
-    @classmethod
-    def beside(cls, directory: Path | None) -> Stores:
-        """The stores of a run in ``directory``; without one, everything is shared."""
-        shared = shared_root(JUDGE)
-        return cls(shared, directory / "features" if directory else shared)
+    metrics: tuple[Metric, ...]
+    judge: Judge
+    directory: Path | None
 
-    def of(self, side: Role) -> FeatureStore:
-        """The store of one side of a pair."""
-        return FeatureStore(self.generated if side == "generated" else self.true)
+    def store(self, role: Role) -> FeatureStore:
+        """Where the features of one role lie."""
+        if role == "generated" and self.directory is not None:
+            return FeatureStore(self.directory / "features")
+        return FeatureStore(shared_root(self.judge.name))
+
+    def extractors(self, role: Role) -> tuple[Extractor, ...]:
+        """What is extracted of one role for these metrics, in an order that can be followed."""
+        names: set[str] = set()
+        for metric in self.metrics:
+            if role == "generated":
+                names.update(metric.reads)
+            if metric.against == role:
+                names.update(metric.reads_of(role))
+        if role == "picture":
+            seen = self.judge.select(name for metric in self.metrics for name in metric.reads)
+            names.update(each.name for each in seen if each.senses == "picture")
+        return tuple(each for each in self.judge.extractors if each.name in names)
+
+    def weights(self) -> tuple[str, ...]:
+        """The checkpoints that these metrics need, by name."""
+        needed = {each.weights for role in ROLES for each in self.extractors(role)}
+        return tuple(sorted(needed - {""}))
+
+    def holds(self, keys: Keys) -> bool:
+        """Whether the features are there that are read when all clips are scored: for chance
+        levels and for metrics of the whole set.
+        """
+        late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
+        later = Scoring(tuple(late), self.judge, self.directory)
+        return all(
+            later.store(role).has(extractor, _key(extractor, role, keys))
+            for role in ROLES
+            if role in keys
+            for extractor in later.extractors(role)
+        )
+
+    def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
+        """The features of these names of one role; None where the clip has no such side."""
+        if role == "hits":
+            return _annotated(clip) if "hits" in clip.truth else None
+        if role not in keys:
+            return None
+        store, wanted = self.store(role), set(names)
+        chosen = [each for each in self.judge.extractors if each.name in wanted]
+        return {each.name: store.load(each, _key(each, role, keys)) for each in chosen}
 
 
-#: The parts that a sound, or an annotation in its place, plays in scoring.
-Role = Literal["target", "reference", "hits", "generated"]
-Reads = Mapping[Role, tuple[Extractor, ...]]
-
-#: Whose onsets are counted beside the scores, for the reader of a row.
-COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
-
-#: The key of the features of each role.
-Keys = Mapping[Role, str]
+def _key(extractor: Extractor, role: Role, keys: Keys) -> str:
+    if extractor.senses == "both":
+        return joint_key(keys[role], keys["picture"])
+    return keys[role]
 
 
 def extract_features(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], stores: Stores, engine: Engine
+    pairs: Sequence[Pair], scoring: Scoring, engine: Engine
 ) -> Iterator[Outcome[Pair, dict[str, Any]]]:
     """Extract what the metrics read; an outcome's value holds ``keys`` and ``seconds_spent``."""
-    return engine.map(partial(_open_extraction, _reads(metrics), stores), pairs)
+    return engine.map(partial(_open_extraction, scoring), pairs)
 
 
 def score_pairs(
-    scored: Sequence[tuple[Pair, Keys]],
-    metrics: Sequence[Metric],
-    profile: str,
-    stores: Stores,
-    engine: Engine,
+    scored: Sequence[tuple[Pair, Keys]], scoring: Scoring, engine: Engine
 ) -> Iterator[Outcome[tuple[Pair, Keys], dict[str, Any]]]:
     """Compute each pair's row: ``scores`` (None: not scored) and ``seconds_spent``."""
-    names = [metric.name for metric in metrics]
-    return engine.map(partial(_open_scoring, names, profile, stores), scored)
+    return engine.map(partial(_open_scoring, scoring), scored)
 
 
-def load_side(
-    side: Role, clip: Clip, keys: Keys, wanted: Sequence[Extractor], stores: Stores
-) -> Side | None:
-    """One side's features by extractor; None where the clip has no such side."""
-    if side == "hits":
-        return _annotated(clip) if "hits" in clip.truth else None
-    if side not in keys:
-        return None
-    store = stores.of(side)
-    return {extractor.name: store.load(extractor, keys[side]) for extractor in wanted}
+def _open_extraction(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
+    wanted = {role: scoring.extractors(role) for role in ROLES}
+    bench = Bench.of(scoring.judge.extractors)
 
-
-def _reads(metrics: Sequence[Metric]) -> Reads:
-    """Which extractors each side needs."""
-    sides: dict[Role, set[str]] = {
-        "target": set(),
-        "reference": set(),
-        "hits": set(),
-        "generated": set(),
-    }
-    for metric in metrics:
-        sides["generated"].update(metric.reads)
-        sides[metric.against].update(metric.reads)
-    return {side: extractors(names) for side, names in sides.items()}
-
-
-def _open_extraction(reads: Reads, stores: Stores) -> Callable[[Pair], dict[str, Any]]:
     def work(pair: Pair) -> dict[str, Any]:
         started = time.perf_counter()
-        excerpts: dict[Role, Excerpt] = {"target": pair.clip.sound, "generated": pair.generated}
-        if pair.clip.reference is not None:
-            excerpts["reference"] = pair.clip.reference
-        keys = {
-            side: extract(excerpt, reads[side], stores.of(side))
-            for side, excerpt in excerpts.items()
-            if reads[side]
-        }
+        excerpts = _excerpts(pair)
+        needed = [role for role in ROLES if wanted[role] and role in excerpts]
+        keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in needed}
+        for role in needed:
+            _extract(pair, role, keys, wanted, scoring, bench)
         return {"keys": keys, "seconds_spent": round(time.perf_counter() - started, 4)}
 
     return work
 
 
-def _open_scoring(
-    names: Sequence[str], profile: str, stores: Stores
-) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:
-    metrics = select(profile, names)
-    reads = _reads(metrics)
+def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
+    found: dict[Role, Excerpt | None] = {
+        "target": pair.clip.sound,
+        "reference": pair.clip.reference,
+        "picture": pair.clip.picture,
+        "generated": pair.generated,
+    }
+    return {role: excerpt for role, excerpt in found.items() if excerpt is not None}
+
+
+def _extract(
+    pair: Pair,
+    role: Role,
+    keys: Keys,
+    wanted: Mapping[Role, tuple[Extractor, ...]],
+    scoring: Scoring,
+    bench: Bench,
+) -> None:
+    """Bring the features of one role into their store; those of the picture must come first."""
+    store, excerpt = scoring.store(role), _excerpts(pair)[role]
+    alone = Stimulus(None, excerpt) if role == "picture" else Stimulus(excerpt)
+    for extractor in wanted[role]:
+        if extractor.senses != "both":
+            bench.ensure(alone, keys[role], [extractor], store)
+        elif "picture" in keys:
+            seen = scoring.load("picture", pair.clip, keys, extractor.after) or {}
+            together = Stimulus(excerpt, pair.clip.picture, seen)
+            bench.ensure(together, _key(extractor, role, keys), [extractor], store)
+
+
+def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:
+    reads = {role: [each.name for each in scoring.extractors(role)] for role in ROLES}
 
     def work(item: tuple[Pair, Keys]) -> dict[str, Any]:
         started = time.perf_counter()
         pair, keys = item
-        sides = {
-            side: load_side(side, pair.clip, keys, wanted, stores) for side, wanted in reads.items()
+        sides = {role: scoring.load(role, pair.clip, keys, reads[role]) for role in ROLES}
+        scores = {
+            metric.name: _none_or_finite(
+                score_sides(metric, sides[metric.against], sides["generated"])
+            )
+            for metric in scoring.metrics
+            if metric.score is not None
         }
-        scores: dict[str, float | None] = {}
-        for metric in metrics:
-            value = score_sides(metric, sides[metric.against], sides["generated"])
-            scores[metric.name] = _none_or_finite(value)
         counts = {f"{role}_onsets": _onset_count(sides[side]) for role, side in COUNTED.items()}
         return {"scores": scores | counts, "seconds_spent": round(time.perf_counter() - started, 4)}
 
     return work
 
 
-def _onset_count(side: Side | None) -> int | None:
-    return len(side["onset"]["positions"]) if side and "onset" in side else None
-
-
 def score_sides(metric: Metric, true: Side | None, generated: Side | None) -> float:
     """The metric's value; NaN, "not scored", where the clip lacks a side."""
-    return math.nan if true is None or generated is None else metric.score(true, generated)
+    if metric.score is None or true is None or generated is None:
+        return math.nan
+    return metric.score(true, generated)
+
+
+def _onset_count(side: Side | None) -> int | None:
+    return len(side["onset"]["positions"]) if side and "onset" in side else None
 
 
 def _none_or_finite(value: float) -> float | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from baselines import open_system
+from bench.judges import open_judge
 from bench.runs import RunPlan
 from bench.splits import open_split
 from bench.suite import select
@@ -35,7 +36,7 @@ def make_plan(home: Path, tmp_path: Path, clicks_folder: Path) -> MakePlan:
             system_name=model,
             split=opened,
             clips=opened.clips[:limit],
-            profile=profile,
+            judge=open_judge("signal", profile),
             metrics=select(profile, metrics or ("onset_acc", "onset_ap", "mcd")),
             seed=42,
             root=root,

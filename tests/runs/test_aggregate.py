@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bench.features import FeatureStore
-from bench.judges import extractors
-from bench.runs.aggregate import aggregate, by_group, chance_levels, onset_notes
-from bench.runs.score import Pair, Stores
+from bench.judges import open_judge
+from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes
+from bench.runs.score import Pair, Scoring
 from bench.suite import select
 from bench.types import Clip, Excerpt
 
@@ -37,11 +37,9 @@ def test_the_interval_is_the_same_every_time_and_for_each_metric_its_own():
     assert aggregate(data, METRICS) == aggregate(data, METRICS)
 
 
-def test_groups_are_averaged_apart():
-    data = [{"clip": c, "group": g, "mcd": v} for c, g, v in (("a", "x", 1), ("b", "y", 5))]
-    groups = by_group(data, METRICS)
-    assert {name: group["mcd"].value for name, group in groups.items()} == {"x": 1.0, "y": 5.0}
-    assert by_group(rows(1.0), METRICS) == {}
+def test_groups_come_in_order_and_clips_without_one_belong_to_none():
+    assert groups_of(["y", "", "x", "y"]) == ["x", "y"]
+    assert groups_of(["", ""]) == []
 
 
 def test_notes_count_the_clips_at_the_edges_of_the_onset_rules():
@@ -59,35 +57,35 @@ def test_notes_count_the_clips_at_the_edges_of_the_onset_rules():
 
 def scored_pair(store: FeatureStore, clip: str, target: str, onset: int):
     """A pair whose sample equals its truth: one onset."""
-    (extractor,) = extractors(["onset"])
+    (extractor,) = open_judge("signal", "av-benchmark").select(["onset"])
     ones = np.ones(1)
     names = ("rectified_confidence", "rectified_height", "signed_confidence", "signed_height")
     features = {"positions": np.array([onset]), **dict.fromkeys(names, ones)}
     for key in (target, f"{clip}-made"):
         store.save(extractor, key, features)
-    pair = Pair(Clip(clip, Excerpt(Path("a")), 8.0), Excerpt(Path("b")))
+    pair = Pair(Clip(clip, Excerpt(Path(target)), 8.0), Excerpt(Path("b")))
     return pair, {"target": target, "generated": f"{clip}-made"}
 
 
 @pytest.fixture
-def stores(tmp_path):
-    return Stores(tmp_path, tmp_path)
+def scoring(home):
+    return Scoring(METRICS, open_judge("signal", "av-benchmark"), None)
 
 
-def test_chance_compares_with_the_truth_of_other_clips(stores):
-    store = stores.of("target")
+def test_chance_compares_with_the_truth_of_other_clips(scoring):
+    store = scoring.store("target")
     apart = [scored_pair(store, f"c{i}", f"t{i}", 20_000 * i) for i in range(4)]
-    assert chance_levels(apart, METRICS, stores) == {"onset_acc": 0.0}
+    assert chance_levels(apart, scoring) == {"onset_acc": 0.0}
     alike = [scored_pair(store, f"d{i}", f"u{i}", 5_000) for i in range(4)]
-    assert chance_levels(alike, METRICS, stores) == {"onset_acc": 1.0}
+    assert chance_levels(alike, scoring) == {"onset_acc": 1.0}
 
 
-def test_clips_that_share_their_target_are_no_chance_for_one_another(stores):
-    store = stores.of("target")
+def test_clips_that_share_their_target_are_no_chance_for_one_another(scoring):
+    store = scoring.store("target")
     shared = [scored_pair(store, f"c{i}", "same", 5_000) for i in range(3)]
-    assert chance_levels(shared, METRICS, stores) == {"onset_acc": None}
+    assert chance_levels(shared, scoring) == {"onset_acc": None}
 
 
-def test_one_clip_alone_has_no_chance_level(stores):
-    alone = [scored_pair(stores.of("target"), "c", "t", 5_000)]
-    assert chance_levels(alone, METRICS, stores) == {"onset_acc": None}
+def test_one_clip_alone_has_no_chance_level(scoring):
+    alone = [scored_pair(scoring.store("target"), "c", "t", 5_000)]
+    assert chance_levels(alone, scoring) == {"onset_acc": None}

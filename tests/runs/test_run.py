@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_run_leaves_samples_scores_rows_failures_and_provenance(make_plan):
     rows = load_rows(plan.directory)
     assert list(rows["clip"]) == ["clip_000000", "clip_000001", "clip_000002"]
     assert {"onset_acc", "onset_ap", "mcd", "true_onsets", "generated_onsets"} <= set(rows.columns)
-    assert load_results(plan.directory) == result.results
+    assert load_results(plan.results_directory) == result.results
     assert load_failures(plan.directory) == []
     facts = json.loads((plan.directory / "run.json").read_text())
     assert facts["configuration"]["model"] == "reference-loop"
@@ -73,12 +74,14 @@ def test_a_finished_run_is_not_done_again(make_plan):
     assert (plan.directory / "scores.json").read_bytes() == before
 
 
-def test_scores_do_not_depend_on_workers_nor_on_the_way_there(make_plan, tmp_path):
-    straight = make_plan(TONE, root=tmp_path / "a")
+def test_scores_do_not_depend_on_workers_nor_on_the_way_there(make_plan, tmp_path, home):
+    metrics = ("onset_acc", "onset_ap", "mcd", "mcd_c1", "env_corr", "lsd")
+    straight = make_plan(TONE, root=tmp_path / "a", metrics=metrics)
     run(straight, quiet)
-    stepwise = make_plan(TONE, root=tmp_path / "b", limit=1, workers=2)
+    shutil.rmtree(home / "features")
+    stepwise = make_plan(TONE, root=tmp_path / "b", limit=1, workers=2, metrics=metrics)
     run(stepwise, quiet)
-    whole = make_plan(TONE, root=tmp_path / "b", workers=2)
+    whole = make_plan(TONE, root=tmp_path / "b", workers=2, metrics=metrics)
     run(whole, quiet)
     for name in ("scores.json", "scores.parquet", "failures.jsonl"):
         assert (straight.directory / name).read_bytes() == (whole.directory / name).read_bytes()
@@ -215,6 +218,95 @@ def test_shuffled_never_meets_its_own_clip(make_plan):
     assert result.results.metrics["onset_acc"].value < 0.9
     with pytest.raises(BenchError, match="has only one"):
         run(make_plan("shuffled", limit=1), quiet)
+
+
+def test_shuffled_never_meets_its_own_sound_where_clips_share_a_target(make_plan):
+    for split in ("mini-hits", "mini-references"):
+        for seed in range(5):
+            plan = replace(make_plan("shuffled", split=split), seed=seed)
+            assert all(plan.other(clip).sound != clip.sound for clip in plan.clips)
+
+
+def test_a_run_whose_shared_features_are_gone_makes_them_again(make_plan, home):
+    plan = make_plan(TONE)
+    before = run(plan, quiet).results
+    shutil.rmtree(home / "features")
+    counter = Counter()
+    assert run(plan, counter).results == before
+    assert counter.done == {"generate": 0, "extract": 3, "score": 3}
+
+
+def test_another_version_of_an_extractor_is_scored_again(make_plan):
+    plan = make_plan(TONE)
+    run(plan, quiet)
+    newer = tuple(replace(each, version=f"{each.version}-new") for each in plan.judge.extractors)
+    counter = Counter()
+    run(replace(plan, judge=replace(plan.judge, extractors=newer)), counter)
+    assert counter.done == {"generate": 0, "extract": 3, "score": 3}
+
+
+def test_a_published_sample_that_was_replaced_is_read_again(make_plan, clicks_folder, tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    for number in range(3):
+        shutil.copy(clicks_folder / f"clip_00000{number}.mp4", made)
+    model = f"precomputed:{made}"
+    assert run(make_plan(model), quiet).results.metrics["onset_acc"].value == 1.0
+    shutil.copy(clicks_folder / "clip_000002.mp4", made / "clip_000000.mp4")
+    counter = Counter()
+    changed = run(make_plan(model), counter)
+    assert counter.done["generate"] == 1
+    assert changed.results.metrics["onset_acc"].value < 1.0
+
+
+def test_a_run_that_was_moved_is_still_done(make_plan, tmp_path):
+    plan = make_plan(TONE, root=tmp_path / "a")
+    run(plan, quiet)
+    (tmp_path / "a").rename(tmp_path / "b")
+    counter = Counter()
+    run(make_plan(TONE, root=tmp_path / "b"), counter)
+    assert set(counter.done.values()) == {0}
+
+
+def test_profiles_keep_their_results_apart_and_share_the_samples(make_plan):
+    published, strict = make_plan("silence"), make_plan("silence", profile="strict")
+    before = run(published, quiet).results
+    counter = Counter()
+    run(strict, counter)
+    assert counter.done["generate"] == 0
+    assert load_results(published.results_directory) == before
+    assert load_results(strict.results_directory).profile == "strict"
+    counter = Counter()
+    run(published, counter)
+    assert set(counter.done.values()) == {0}
+
+
+def test_a_limited_run_says_so_and_tells_of_its_own_clips_only(make_plan, clicks_folder, tmp_path):
+    folder = tmp_path / "clips"
+    shutil.copytree(clicks_folder, folder)
+    (folder / "zz_broken.mp4").write_text("not a video")
+    result = run(make_plan(TONE, split=f"folder:{folder}", limit=1), quiet)
+    assert (result.results.expected, result.results.failed, result.failures) == (1, 0, ())
+    assert "only the first 1 of 4 clips" in result.results.notes
+
+
+def test_looking_ahead_leaves_a_torn_journal_as_it_is(make_plan):
+    plan = make_plan(TONE)
+    run(plan, quiet)
+    journal = plan.directory / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + b'{"kind": "ro')
+    before = journal.read_bytes()
+    look_ahead(plan)
+    assert journal.read_bytes() == before
+
+
+def test_groups_have_their_own_means_and_levels_of_chance(make_plan, clicks_folder):
+    plan = make_plan("ground-truth")
+    clips = tuple(replace(c, group="x" if n else "y") for n, c in enumerate(plan.clips))
+    groups = run(replace(plan, clips=clips), quiet).results.groups
+    assert groups["x"]["onset_acc"].n == 2
+    assert groups["x"]["onset_acc"].chance is not None
+    assert groups["y"]["onset_acc"].chance is None
 
 
 def test_the_strict_profile_says_so_and_scores_otherwise(make_plan, tmp_path):

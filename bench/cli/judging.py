@@ -1,0 +1,86 @@
+"""Which columns a command computes, by which judge, and what it says of those it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.backbones.verify import describe_missing, missing_weights, require_weights
+from bench.backbones.weights import weights_directory
+from bench.cli.console import notices, split_names
+from bench.errors import BenchError
+from bench.judges import Judge, open_judge
+from bench.runs.score import Scoring
+from bench.suite import Metric, computable, select
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user asked for; ``None`` leaves it to the split and to what is there."""
+
+    metrics: str | None
+    profile: str
+    judge: str | None
+    weights: Path | None
+    device: str
+
+
+def choose(
+    choice: Choice, default_metrics: Sequence[str], seconds: float, *, is_mini: bool
+) -> tuple[Judge, tuple[Metric, ...]]:
+    """Return the judge and the columns to compute over clips of this length.
+
+    A column that was asked for by name and cannot be computed is refused; one that comes by default
+    is left out with a word: which, why, and the command that mends it.
+
+    Raises:
+        BenchError: no such column, profile or judge, or one that was asked for cannot be computed.
+    """
+    names = split_names(choice.metrics)
+    if names == []:
+        raise BenchError("--metrics names no column; leave it out for all of them")
+    wanted = select(choice.profile, names or default_metrics)
+    judge_name = choice.judge or ("signal" if is_mini else "paper")
+    judge = open_judge(judge_name, choice.profile, choice.weights, choice.device)
+    kept = computable(wanted, judge)
+    problems = _not_by(judge, wanted, kept)
+    kept, too_short = _long_enough(kept, seconds)
+    kept, without_weights = _with_weights(kept, judge)
+    problems += too_short + without_weights
+    if problems and (names or not kept):
+        raise BenchError("; ".join(problems))
+    for problem in problems:
+        notices().print(problem, markup=False)
+    if needed := _needed(kept, judge):
+        require_weights(needed, judge.weights or weights_directory())
+    return judge, kept
+
+
+def _not_by(judge: Judge, wanted: Iterable[Metric], kept: Sequence[Metric]) -> list[str]:
+    lost = [metric.name for metric in wanted if metric not in kept]
+    return [f"the judge {judge.name} cannot compute {', '.join(lost)}"] if lost else []
+
+
+def _long_enough(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric, ...], list[str]]:
+    kept = tuple(metric for metric in metrics if metric.shortest_s <= seconds)
+    lost = [metric for metric in metrics if metric not in kept]
+    return kept, [
+        f"{metric.name} needs clips of {metric.shortest_s:g} s, these have {seconds:g} s"
+        for metric in lost
+    ]
+
+
+def _with_weights(metrics: Sequence[Metric], judge: Judge) -> tuple[tuple[Metric, ...], list[str]]:
+    """Columns whose checkpoints are there; of the others one sentence with the command."""
+    directory = judge.weights or weights_directory()
+    missing = {row.name for row in missing_weights(None, directory)}
+    kept = tuple(m for m in metrics if missing.isdisjoint(_needed([m], judge)))
+    lost = missing.intersection(_needed(metrics, judge))
+    if not lost:
+        return kept, []
+    return kept, [describe_missing(missing_weights(sorted(lost), directory), directory)]
+
+
+def _needed(metrics: Sequence[Metric], judge: Judge) -> tuple[str, ...]:
+    return Scoring(tuple(metrics), judge, None).weights()

@@ -1,0 +1,69 @@
+"""Judges: named sets of extractors. Numbers of different judges never share a table.
+
+signal   onsets, cepstra, spectrum: no network, no weights
+paper    these, and the published networks of the paper's columns
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.judges.extractor import MAX_SHORTFALL_S, Extractor, Features, Stimulus
+from bench.judges.signal import has_world, signal_extractors
+
+__all__ = [
+    "JUDGES",
+    "MAX_SHORTFALL_S",
+    "Extractor",
+    "Features",
+    "Judge",
+    "Stimulus",
+    "has_world",
+    "open_judge",
+]
+
+JUDGES = ("signal", "paper")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A set of extractors under one profile; ``weights`` is where their checkpoints lie.
+
+    Its name says so where MCD is only approximate: such numbers are another judge's.
+    """
+
+    name: str
+    profile: str
+    extractors: tuple[Extractor, ...]
+    weights: Path | None = None
+
+    def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
+        """The extractors of these names and those whose features they are given, in order."""
+        wanted = set(names)
+        for extractor in self.extractors:
+            if extractor.name in wanted:
+                wanted.update(extractor.after)
+        return tuple(each for each in self.extractors if each.name in wanted)
+
+
+def open_judge(name: str, profile: str, weights: Path | None = None, device: str = "cpu") -> Judge:
+    """Return a judge; networks are loaded only when a worker opens their extractor.
+
+    Raises:
+        BenchError: there is no such judge.
+    """
+    signal = signal_extractors()
+    label = name if has_world() else f"{name}, approximate MCD"
+    if name == "signal":
+        return Judge(label, profile, signal)
+    if name == "paper":
+        from bench.backbones.weights import weights_directory
+        from bench.judges.networks import network_extractors
+
+        directory = weights or weights_directory()
+        networks = network_extractors(profile, directory, device)
+        return Judge(label, profile, (*signal, *networks), directory)
+    raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")

@@ -1,0 +1,74 @@
+"""The extractors that need no network: onsets, cepstra, spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import metadata
+from importlib.util import find_spec
+
+import numpy as np
+
+from bench.judges.extractor import Extract, Extractor, Features, Stimulus
+from bench.types import Waveform
+
+#: Raised when what is extracted changes.
+PREPROCESSING = "1"
+
+#: librosa's default rate, at which onset detection and MCD are defined.
+SIGNAL_RATE_HZ = 22_050
+
+
+def has_world() -> bool:
+    """Whether cepstra come from the WORLD envelope; without pyworld they are approximate."""
+    return find_spec("pyworld") is not None
+
+
+def _onset(waveform: Waveform) -> Features:
+    from bench.metrics import onset_features
+
+    return onset_features(waveform)
+
+
+def _cepstra(waveform: Waveform) -> Features:
+    from bench.metrics import (
+        default_envelope,
+        mel_cepstra,
+        mel_cepstra_c1,
+        stft_envelope,
+        world_envelope,
+    )
+
+    envelope = world_envelope if default_envelope() == "world" else stft_envelope
+    power = envelope(waveform)
+    # c0.. in float64: the published path hangs on ties that rounding would break
+    return {"cepstra": mel_cepstra(power), "cepstra_c1": mel_cepstra_c1(power).astype(np.float32)}
+
+
+def _spectrum(waveform: Waveform) -> Features:
+    from bench.metrics import envelope, log_mel
+
+    return {"log_mel": log_mel(waveform), "envelope": envelope(waveform, SIGNAL_RATE_HZ)}
+
+
+def _hear(extract: Callable[[Waveform], Features], stimulus: Stimulus) -> Features:
+    return extract(stimulus.signal(SIGNAL_RATE_HZ))
+
+
+def _open(extract: Callable[[Waveform], Features]) -> Extract:
+    return partial(_hear, extract)
+
+
+def signal_extractors() -> tuple[Extractor, ...]:
+    """The three extractors; their versions name the packages that decide their numbers."""
+    cepstra = ("pysptk", "pyworld") if has_world() else ("pysptk", "librosa")
+    return (
+        Extractor("onset", _version("librosa"), partial(_open, _onset)),
+        Extractor("cepstra", _version(*cepstra), partial(_open, _cepstra)),
+        Extractor("spectrum", _version("librosa"), partial(_open, _spectrum)),
+    )
+
+
+def _version(*packages: str) -> str:
+    used = [f"{name}-{metadata.version(name)}" for name in ("soxr", *packages)]
+    return "-".join([PREPROCESSING, *used])
