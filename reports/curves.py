@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7a4988")
 
+#: The verdict on a metric that does not follow the fault.
+NOT_MONOTONE = "not monotone"
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -46,17 +49,17 @@ class Curve:
         """In words: monotone, or monotone down to the level of chance, or neither."""
         values = self.values(metric)
         if self.column(metric).better == "lower":
-            return "monotone" if _is_rising(values) else "not monotone"
+            return "monotone" if _is_rising(values) else NOT_MONOTONE
         falling = [-value for value in values]
         if _is_rising(falling):
             return "monotone"
         level = self.chance(metric)
         end = next((i for i, value in enumerate(values) if value <= level), None)
         if end is None or not _is_rising(falling[: end + 1]):
-            return "not monotone"
+            return NOT_MONOTONE
         lows = [each.metrics[metric].low for each in self.results[end:]]
         if any(low is not None and low > level for low in lows):
-            return "not monotone"
+            return NOT_MONOTONE
         return f"monotone down to chance at {self.amounts[end]:g} {self.unit}, then not above it"
 
 

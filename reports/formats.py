@@ -1,4 +1,8 @@
-"""A table as text: Markdown, LaTeX (booktabs) or CSV."""
+"""Results as text: Markdown, LaTeX (booktabs) or CSV.
+
+Markdown and LaTeX hold one table per comparable set of runs, each titled by its split, with the
+tables by group below it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 from bench.errors import BenchError
 from bench.results import Results
-from reports.tables import Cell, Table, build_table
+from reports.groups import group_tables
+from reports.tables import Cell, Table, build_table, comparable_sets
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -27,69 +32,115 @@ LATEX_ESCAPES = {
     "–": "--",
 }
 
+#: What names a run in a line of CSV.
+RUN_FIELDS = (
+    "system",
+    "split",
+    "condition",
+    "seed",
+    "is_mini",
+    "judge",
+    "profile",
+    "suite_version",
+) + ("expected", "is_anchor")
+
 
 def as_markdown(table: Table) -> str:
-    """A pipe table: best bold, second best underlined, footnotes below."""
+    """A pipe table below its title: best bold, second best underlined, footnotes below."""
     lines = [
-        "| " + " | ".join(["System", "n", *table.headings]) + " |",
+        f"**{_markdown_escape(table.title)}**",
+        "",
+        "| " + " | ".join(["System", "n", *map(_markdown_escape, table.headings)]) + " |",
         "| " + " | ".join(["---", "---:"] + ["---:"] * len(table.headings)) + " |",
     ]
     for row in table.rows:
         cells = [_markdown_escape(row.label), str(row.n), *map(_markdown_cell, row.cells)]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *(f"_{_markdown_escape(n)}_  " for n in table.footnotes)]) + "\n"
+    notes = [f"_{_markdown_escape(note)}_  " for note in table.footnotes]
+    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
 def as_latex(table: Table) -> str:
-    """A booktabs table: best bold, second best underlined; anchors below a rule of their own."""
+    """A booktabs table: best bold, second best underlined; anchors below a rule of their own.
+
+    The caption names the split and holds the footnotes, so that a table in a paper says what its
+    numbers are.
+    """
+    caption = ". ".join(map(latex_escape, (table.title, *table.footnotes)))
     lines = [
         "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{caption}.}}",
         f"\\begin{{tabular}}{{lr{'r' * len(table.headings)}}}",
         "\\toprule",
         " & ".join(["System", "$n$", *map(latex_escape, table.headings)]) + r" \\",
-        "\\midrule",
+        *_latex_rows(table),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
     ]
-    systems = [row for row in table.rows if not row.is_anchor]
-    anchors = [row for row in table.rows if row.is_anchor]
-    for group in filter(None, (systems, anchors)):
-        if group is anchors and systems:
-            lines.append("\\midrule")
-        for row in group:
-            cells = [latex_escape(row.label), str(row.n), *map(_latex_cell, row.cells)]
-            lines.append(" & ".join(cells) + r" \\")
-    lines += ["\\bottomrule", "\\end{tabular}"]
-    lines += [f"% {note}" for note in table.footnotes]
     return "\n".join(lines) + "\n"
 
 
+def _latex_rows(table: Table) -> list[str]:
+    lines = []
+    systems = [row for row in table.rows if not row.is_anchor]
+    anchors = [row for row in table.rows if row.is_anchor]
+    for rows in filter(None, (systems, anchors)):
+        lines.append("\\midrule")
+        for row in rows:
+            cells = [latex_escape(row.label), str(row.n), *map(_latex_cell, row.cells)]
+            lines.append(" & ".join(cells) + r" \\")
+    return lines
+
+
 def as_csv(results: Sequence[Results]) -> str:
-    """One line per run and metric, with full precision: for scripts and spreadsheets."""
+    """One line per run and metric, with full precision: for scripts and spreadsheets.
+
+    Any runs may share it: it ranks nothing, and its lines name all that numbers may differ by
+    (split, judge, profile, suite version). Groups of clips have lines of their own, named in
+    ``group``; the lines of the whole run leave it empty.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["system", "split", "condition", "seed", "profile", "suite_version", "metric"]
-        + ["value", "low", "high", "chance", "n", "expected"]
-    )
+    writer.writerow([*RUN_FIELDS, "group", "metric", "value", "low", "high", "chance", "n"])
     for each in results:
-        run = [each.system, each.split, each.condition, each.seed, each.profile, each.suite_version]
-        for name, score in each.metrics.items():
-            numbers = [score.value, score.low, score.high, score.chance]
-            writer.writerow([*run, name, *numbers, score.n, each.expected])
+        run = [getattr(each, name) for name in RUN_FIELDS]
+        for group, scores in {"": each.metrics, **each.groups}.items():
+            for name, score in scores.items():
+                numbers = [score.value, score.low, score.high, score.chance]
+                writer.writerow([*run, group, name, *numbers, score.n])
     return out.getvalue()
 
 
+def tables(results: Sequence[Results], *, extras: bool = True) -> list[Table]:
+    """All tables of these results: per comparable set the main one, then those by group.
+
+    Raises:
+        BenchError: there are no results.
+    """
+    if not results:
+        raise BenchError("a table needs at least one finished run")
+    return [
+        table
+        for some in comparable_sets(results)
+        for table in (build_table(some, extras=extras), *group_tables(some, extras=extras))
+    ]
+
+
 FORMATS: dict[str, Callable[[Sequence[Results], bool], str]] = {
-    "markdown": lambda results, extras: as_markdown(build_table(results, extras=extras)),
-    "latex": lambda results, extras: as_latex(build_table(results, extras=extras)),
+    "markdown": lambda results, extras: "\n".join(map(as_markdown, tables(results, extras=extras))),
+    "latex": lambda results, extras: "\n".join(map(as_latex, tables(results, extras=extras))),
     "csv": lambda results, extras: as_csv(results),
 }
 
 
 def render(results: Sequence[Results], style: str, *, extras: bool = True) -> str:
-    """The table of these results in the style ``markdown``, ``latex`` or ``csv``.
+    """These results in the style ``markdown``, ``latex`` or ``csv``; CSV always holds the extras.
 
     Raises:
-        BenchError: no such style, or results that cannot share a table.
+        BenchError: no such style, or no results to lay out.
     """
     if style not in FORMATS:
         raise BenchError(f"no table format {style!r}; there are: {', '.join(FORMATS)}")

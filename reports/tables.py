@@ -1,20 +1,24 @@
-"""Results to a table: columns in the suite's order, best and second best, telling footnotes.
+"""Results to tables: columns in the suite's order, best and second best, telling footnotes.
 
-Numbers that cannot stand side by side do not: a table holds one profile, one version of the suite,
-and either the mini world or real clips.
+Numbers that cannot stand side by side do not: a table holds one split, one judge, one profile and
+one version of the suite, and so either the mini world or real clips. ``comparable_sets`` sorts runs
+into such tables.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bench.errors import BenchError
 from bench.results import Column, Results, Score
+from reports.ranking import Rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
-Rank = Literal["best", "second", ""]
+
+#: What the runs of one table have in common.
+COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Headings, rows and footnotes: all that a format needs."""
+    """Title, headings, rows and footnotes: all that a format needs."""
 
     title: str
     headings: tuple[str, ...]
@@ -46,40 +50,57 @@ class Table:
     footnotes: tuple[str, ...]
 
 
+def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
+    """Sort results into sets that can share a table, each where its first run stands."""
+    sets: dict[tuple[object, ...], list[Results]] = {}
+    for each in results:
+        sets.setdefault(tuple(getattr(each, what) for what in COMMON), []).append(each)
+    return list(sets.values())
+
+
 def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
     """Lay out results in the order given, one row each.
+
+    Best and second best are found among runs over equally many clips: a run over the first ten
+    clips of a split does not compete with one over all of them.
 
     Raises:
         BenchError: the results cannot share a table, or there are none.
     """
-    if not results:
-        raise BenchError("a table needs at least one finished run")
-    _check_comparable(results)
-    columns = _columns(results, extras)
-    ranks = {column.name: _ranks(results, column) for column in columns}
-    several = len({each.split for each in results}) > 1
+    check_comparable(results)
+    columns = shown_columns(results, extras)
+    scores = {
+        column.name: [each.metrics.get(column.name) for each in results] for column in columns
+    }
+    ranks = {column.name: rank(results, scores[column.name], column) for column in columns}
     rows = tuple(
         TableRow(
-            _label(each, several),
+            label,
             each.scored,
             tuple(
                 cell
                 for column in columns
-                for cell in _cells(each.metrics.get(column.name), column, ranks[column.name][i])
+                for cell in _cells(scores[column.name][i], column, ranks[column.name][i])
             ),
             each.is_anchor,
         )
-        for i, each in enumerate(results)
+        for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
     headings = tuple(heading for column in columns for heading in _headings(column))
-    splits = ", ".join(dict.fromkeys(each.split for each in results))
-    return Table(splits, headings, rows, _footnotes(results))
+    return Table(results[0].split, headings, rows, _footnotes(results))
 
 
-def _check_comparable(results: Sequence[Results]) -> None:
+def check_comparable(results: Sequence[Results]) -> None:
+    """Refuse results that cannot share a table.
+
+    Raises:
+        BenchError: they differ in what a table has in common, or there are none.
+    """
+    if not results:
+        raise BenchError("a table needs at least one finished run")
     first = results[0]
     for each in results[1:]:
-        for what in ("profile", "suite_version", "is_mini"):
+        for what in COMMON:
             ours, theirs = getattr(first, what), getattr(each, what)
             if ours != theirs:
                 raise BenchError(
@@ -88,78 +109,83 @@ def _check_comparable(results: Sequence[Results]) -> None:
                 )
 
 
-def _columns(results: Sequence[Results], extras: bool) -> list[Column]:
+def shown_columns(results: Sequence[Results], extras: bool) -> list[Column]:
     """Columns that some run has a value in, in the order of the suite; the paper's come first."""
     seen: dict[str, Column] = {}
     for each in results:
         for column in each.columns:
-            if each.metrics[column.name].n and (extras or not column.is_extra):
+            if each.metrics[column.name].value is not None and (extras or not column.is_extra):
                 seen.setdefault(column.name, column)
     return list(seen.values())
 
 
-def _headings(column: Column) -> tuple[str, ...]:
+def labels(results: Sequence[Results]) -> list[str]:
+    """What each row is called; ``*`` marks a run that lacks clips."""
+    return [
+        name + ("" if each.scored == each.expected else "*")
+        for name, each in zip(_names(results), results, strict=True)
+    ]
+
+
+def heading(column: Column) -> str:
+    """A column's label with its unit and the direction that is better."""
     unit = f" [{column.unit}]" if column.unit else ""
-    heading = f"{column.label}{unit} {ARROWS[column.better]}"
-    return (heading, "chance") if column.has_chance else (heading,)
+    return f"{column.label}{unit} {ARROWS[column.better]}"
 
 
-def _cells(score: Score | None, column: Column, rank: Rank) -> tuple[Cell, ...]:
-    value = _cell(score, column, rank)
+def cell(score: Score | None, column: Column, place: Rank) -> Cell:
+    """One score as printed; a dash where there is none."""
+    if score is None or score.value is None:
+        return Cell("–")
+    text = f"{score.value:.{column.decimals}f}"
+    if score.low is None or score.high is None:
+        return Cell(text, "", place)
+    return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", place)
+
+
+def _headings(column: Column) -> tuple[str, ...]:
+    return (heading(column), "chance") if column.has_chance else (heading(column),)
+
+
+def _cells(score: Score | None, column: Column, place: Rank) -> tuple[Cell, ...]:
+    value = cell(score, column, place)
     if not column.has_chance:
         return (value,)
     chance = score.chance if score else None
     return (value, Cell("–" if chance is None else f"{chance:.{column.decimals}f}"))
 
 
-def _cell(score: Score | None, column: Column, rank: Rank) -> Cell:
-    if score is None or score.value is None:
-        return Cell("–")
-    text = f"{score.value:.{column.decimals}f}"
-    if score.low is None or score.high is None:
-        return Cell(text, "", rank)
-    return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", rank)
-
-
-def _ranks(results: Sequence[Results], column: Column) -> list[Rank]:
-    """Best and second best among the systems that compete; equal printed numbers share a rank."""
-    printed = [_printed(each, column) for each in results]
-    competing = [p for p, each in zip(printed, results, strict=True) if not each.is_anchor]
-    values = sorted({p for p in competing if p is not None}, reverse=column.better == "higher")
-    if len([p for p in competing if p is not None]) < 2:
-        return [""] * len(results)
-    names: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
+def _names(results: Sequence[Results]) -> list[str]:
+    """System and condition, and the seed where that alone would name several runs."""
+    plain = [_plain_name(each) for each in results]
+    count = Counter(plain)
     return [
-        "" if each.is_anchor or p is None else names.get(p, "")
-        for p, each in zip(printed, results, strict=True)
+        f"{name}, seed {each.seed}" if count[name] > 1 else name
+        for name, each in zip(plain, results, strict=True)
     ]
 
 
-def _printed(results: Results, column: Column) -> float | None:
-    score = results.metrics.get(column.name)
-    return None if score is None or score.value is None else round(score.value, column.decimals)
-
-
-def _label(results: Results, with_split: bool) -> str:
-    coverage = "" if results.scored == results.expected else "*"
+def _plain_name(results: Results) -> str:
     condition = "" if results.condition == "full" else f" ({results.condition})"
-    split = f" on {results.split}" if with_split else ""
-    return f"{results.system}{condition}{split}{coverage}"
+    return f"{results.system}{condition}"
 
 
 def _footnotes(results: Sequence[Results]) -> tuple[str, ...]:
-    first = results[0]
+    first, named = results[0], list(zip(_names(results), results, strict=True))
     world = "mini world, not comparable with published numbers; " if first.is_mini else ""
     notes = [
-        f"{world}profile {first.profile}, suite version {first.suite_version}; "
+        f"{world}judge {first.judge}, profile {first.profile}, "
+        f"suite version {first.suite_version}; "
         "± is half of the 95 % bootstrap interval over clips"
     ]
     notes += [
-        f"* {each.system}: {each.scored} of {each.expected} clips scored, {each.failed} failed"
-        for each in results
+        f"* {name}: {each.scored} of {each.expected} clips scored, {each.failed} failed"
+        for name, each in named
         if each.scored != each.expected
     ]
+    if len({each.expected for each in results}) > 1:
+        notes.append("best and second best are found among runs over equally many clips")
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
-    notes += [f"{each.system}: {note}" for each in results for note in each.notes]
+    notes += [f"{name}: {note}" for name, each in named for note in each.notes]
     return tuple(notes)

@@ -28,6 +28,32 @@ def test_every_command_in_the_readme_exists():
     assert {"run", "score", "table"} <= shown <= known
 
 
+def test_every_weights_command_in_the_readme_exists_and_is_shown():
+    from typer.main import get_command
+
+    from bench.cli.app import weights_app
+
+    known = set(get_command(weights_app).commands)
+    text = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"bench weights (\w+)", text)) == known
+
+
+def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_weights():
+    from bench.backbones.weights import WEIGHTS
+    from bench.suite import PROFILES
+
+    text = (ROOT / "README.md").read_text()
+    rows = {
+        name: line
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert list(rows) == [metric.name for metric in PROFILES["av-benchmark"]]
+    for weights in WEIGHTS.values():
+        assert all(f"`{weights.name}`" in rows[column] for column in weights.needed_by)
+
+
 def test_no_page_names_a_place_that_only_one_machine_has():
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "constraints.txt"]
     for page in pages:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,31 +14,8 @@ import pytest
 
 from bench.media import write_audio
 from bench.types import Audio
+from tests.cli.conftest import refused
 from tests.conftest import ROOT
-
-
-@pytest.fixture
-def bench(home, tmp_path):
-    """Run ``bench`` in an empty folder; returns the finished process."""
-
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bench", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-        folder = tmp_path / "here"
-        folder.mkdir(exist_ok=True)
-        return subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120
-        )
-
-    return call
-
-
-def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Exit code 2, one error line with these words, and no traceback."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in done.stderr
 
 
 def test_help_needs_no_torch_no_numpy_and_no_pandas():
@@ -117,6 +93,38 @@ def test_run_refuses_unknown_metrics_and_profiles(bench, clicks_folder):
     refused(bench(*run, "--metrics", "fad"), "no metric 'fad'")
     refused(bench(*run, "--profile", "loose"), "no profile 'loose'")
     assert bench("run", "--split", "mini").returncode == 2
+
+
+def test_fresh_mends_what_its_message_says_it_mends(bench, clicks_folder, tmp_path):
+    run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}", "--metrics", "mcd"]
+    assert bench(*run).returncode == 0
+    (journal,) = (tmp_path / "here" / "runs").rglob("journal.jsonl")
+    journal.write_text("not json\n" + journal.read_text())
+    refused(bench(*run), "--fresh")
+    assert bench(*run, "--fresh").returncode == 0
+
+
+def test_places_that_cannot_be_written_are_refused_before_any_work(bench, clicks_folder, tmp_path):
+    run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}", "--metrics", "mcd"]
+    refused(bench(*run, "--json", tmp_path), "is a folder; name a file")
+    (tmp_path / "here" / "file").write_text("")
+    refused(bench(*run, "--runs", "file"), "cannot make the folder")
+    assert not (tmp_path / "here" / "runs").exists()
+
+
+def test_an_empty_list_of_metrics_is_refused(bench, clicks_folder):
+    run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}"]
+    refused(bench(*run, "--metrics", " , "), "--metrics names no column")
+
+
+def test_columns_without_weights_are_named_with_the_command_or_refused(bench, clicks_folder):
+    run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}"]
+    done = bench(*run)
+    assert done.returncode == 0
+    assert "fd_passt, kl_passt" in done.stderr
+    assert "bench weights fetch" in done.stderr.replace("\n", " ")
+    refused(bench(*run, "--metrics", "fd_passt,mcd"), "bench weights fetch passt")
+    refused(bench(*run, "--judge", "signal", "--metrics", "ib"), "cannot compute ib")
 
 
 def test_a_system_of_ones_own_is_found_in_the_working_directory(bench, clicks_folder, tmp_path):
@@ -222,19 +230,6 @@ def test_a_table_of_nothing_is_refused(bench, tmp_path):
     refused(bench("compare", tmp_path, tmp_path), "no finished run")
 
 
-@pytest.mark.parametrize(
-    ("what", "word"), [("models", "reference-loop"), ("splits", "mini-hits"), ("metrics", "mcd")]
-)
-def test_lists(bench, what, word):
-    done = bench("list", what)
-    assert done.returncode == 0
-    assert word in done.stdout
-
-
-def test_an_unknown_list_is_refused(bench):
-    refused(bench("list", "papers"), "no list of 'papers'; there are: models")
-
-
 def test_prepare_run_verify_on_the_mini_world(bench, home):
     done = bench("data", "prepare", "mini", "--clips", 2, "--workers", 2)
     assert done.returncode == 0, done.stderr
@@ -246,20 +241,6 @@ def test_prepare_run_verify_on_the_mini_world(bench, home):
     assert done.returncode == 1
     assert "mini_000002" in done.stdout
     refused(bench("data", "prepare", "vggsound"), "nothing to prepare for 'vggsound'")
-
-
-def test_the_doctor_names_versions_and_says_whether_the_job_can_run(bench):
-    done = bench("doctor")
-    assert done.returncode == 0, done.stderr
-    assert "The main job can run." in done.stdout
-    assert "numpy" in done.stdout
-
-
-def test_the_doctor_sees_a_home_that_cannot_be_written(bench, monkeypatch):
-    monkeypatch.setenv("BENCH_HOME", "/proc/nowhere")
-    done = bench("doctor")
-    assert done.returncode == (1 if os.geteuid() else done.returncode)
-    assert "/proc/nowhere" in done.stdout
 
 
 def test_the_version_is_that_of_the_package(bench):

@@ -16,8 +16,8 @@ def curve(column: Column, *values: float, chance: float | None = None, width: fl
     amounts = tuple(0.1 * i for i in range(len(values)))
     results = tuple(
         Results(
-            "oracle", "mini", "full", 42, "av-benchmark", 1, True, True, 9, 9, 0, (column,),
-            {column.name: Score(value, value - width, value + width, 9, chance)},
+            "oracle", "mini", "full", 42, "signal", "av-benchmark", 1, True, True, 9, 9, 0,
+            (column,), {column.name: Score(value, value - width, value + width, 9, chance)},
         )
         for value in values
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.results import Column, Results, Score
-from reports.formats import latex_escape, render
+from reports.formats import latex_escape, render, tables
 from reports.tables import build_table
 
 COLUMNS = (
@@ -26,7 +26,20 @@ def result(system: str, onset: float, mcd: float | None, *, is_anchor: bool = Fa
         "lsd": Score(3.0, 2.5, 3.5, 9),
     }
     return Results(
-        system, "mini", "full", 42, "av-benchmark", 1, True, is_anchor, 9, 9, 0, COLUMNS, scores
+        system,
+        "mini",
+        "full",
+        42,
+        "signal",
+        "av-benchmark",
+        1,
+        True,
+        is_anchor,
+        9,
+        9,
+        0,
+        COLUMNS,
+        scores,
     )
 
 
@@ -66,12 +79,14 @@ def test_chance_stands_beside_its_column():
 
 def test_markdown_is_byte_for_byte_this():
     assert render(THREE[:2], "markdown", extras=False) == (
-        "| System | n | Onset Acc. ↑ | chance | MCD [dB] ↓ |\n"
+        "**mini**\n"
+        "\n"
+        "| System | n | Onset Acc. ↑ | chance | MCD \\[dB\\] ↓ |\n"
         "| --- | ---: | ---: | ---: | ---: |\n"
         "| a\\_b | 9 | **0.5000** ±0.0100 | 0.2500 | <u>12.00</u> ±1.00 |\n"
         "| c | 9 | <u>0.4000</u> ±0.0100 | 0.2500 | **11.00** ±1.00 |\n"
         "\n"
-        "_mini world, not comparable with published numbers; profile av-benchmark, "
+        "_mini world, not comparable with published numbers; judge signal, profile av-benchmark, "
         "suite version 1; ± is half of the 95 % bootstrap interval over clips_  \n"
         "_chance: the same samples against the truth of other clips_  \n"
     )
@@ -80,10 +95,11 @@ def test_markdown_is_byte_for_byte_this():
 def test_latex_escapes_names_and_puts_anchors_below_a_rule():
     text = render(THREE, "latex")
     assert r"a\_b & 9 & \textbf{0.5000} {\scriptsize $\pm$0.0100} & 0.2500" in text
-    assert text.index(r"\underline{0.4000}") < text.index("truth")
+    assert text.index(r"\underline{0.4000}") < text.index("truth &")
     assert text.count(r"\midrule") == 2
     assert r"Onset Acc. $\uparrow$" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
+    assert r"\caption{mini. mini world, not comparable with published numbers; judge" in text
 
 
 @pytest.mark.parametrize("text", ["100%", "a&b", "x_y", "#1 {$}", "~^\\"])
@@ -105,12 +121,64 @@ def test_csv_keeps_full_precision():
     assert rows[0]["chance"] == "0.25"
 
 
+def test_csv_holds_runs_of_different_judges_and_names_them():
+    some = [THREE[0], replace(THREE[1], judge="paper", split="real", is_mini=False)]
+    rows = list(csv.DictReader(render(some, "csv").splitlines()))
+    assert {(row["judge"], row["split"], row["is_mini"]) for row in rows} == {
+        ("signal", "mini", "True"),
+        ("paper", "real", "False"),
+    }
+
+
 @pytest.mark.parametrize(
-    "change", [{"profile": "strict"}, {"suite_version": 2}, {"is_mini": False}]
+    "change",
+    [
+        {"judge": "paper"},
+        {"profile": "strict"},
+        {"suite_version": 2},
+        {"is_mini": False},
+        {"split": "mini-hits"},
+    ],
 )
 def test_numbers_that_are_not_comparable_never_share_a_table(change):
     with pytest.raises(BenchError, match="cannot share a table"):
         build_table([THREE[0], replace(THREE[1], **change)])
+
+
+def test_each_comparable_set_has_a_table_of_its_own_in_the_order_of_the_runs():
+    changes = [{}, {"split": "other", "is_mini": False}, {"profile": "strict"}, {}]
+    some = [replace(THREE[0], system=str(i), **change) for i, change in enumerate(changes)]
+    made = tables(some)
+    assert [[row.label for row in table.rows] for table in made] == [["0", "3"], ["1"], ["2"]]
+    assert [table.title for table in made] == ["mini", "other", "mini"]
+
+
+@pytest.mark.parametrize(("style", "title"), [("markdown", "**{}**"), ("latex", "caption{{{}.")])
+def test_a_folder_of_mini_and_real_runs_is_laid_out_as_two_titled_tables(style, title):
+    text = render([THREE[0], replace(THREE[1], split="real", is_mini=False)], style)
+    assert text.index(title.format("mini")) < text.index(title.format("real"))
+
+
+def test_runs_over_other_numbers_of_clips_are_not_ranked_against_each_other():
+    few = [replace(each, expected=3, scored=3) for each in (result("x", 0.9, 1.0), THREE[0])]
+    table = build_table([*THREE[:2], *few])
+    onset = [row.cells[0].rank for row in table.rows]
+    assert onset == ["best", "second", "best", "second"]
+    assert any("equally many clips" in note for note in table.footnotes)
+    assert {row.cells[0].rank for row in build_table([THREE[0], few[0]]).rows} == {""}
+
+
+def test_seeds_stand_in_the_labels_where_one_system_has_several():
+    again = replace(THREE[0], seed=43, scored=8, failed=1, notes=("quiet",))
+    table = build_table([THREE[0], again, THREE[1]])
+    assert [row.label for row in table.rows] == ["a_b, seed 42", "a_b, seed 43*", "c"]
+    assert "* a_b, seed 43: 8 of 9 clips scored, 1 failed" in table.footnotes
+    assert "a_b, seed 43: quiet" in table.footnotes
+
+
+def test_conditions_of_one_system_are_told_apart_without_their_seed():
+    table = build_table([THREE[0], replace(THREE[0], condition="blind")])
+    assert [row.label for row in table.rows] == ["a_b", "a_b (blind)"]
 
 
 def test_a_run_that_lacks_clips_is_marked_and_explained():
@@ -122,5 +190,7 @@ def test_a_run_that_lacks_clips_is_marked_and_explained():
 def test_an_empty_table_and_an_unknown_format_are_refused():
     with pytest.raises(BenchError, match="at least one"):
         build_table([])
+    with pytest.raises(BenchError, match="at least one"):
+        render([], "markdown")
     with pytest.raises(BenchError, match="no table format 'word'; there are: markdown"):
         render(THREE, "word")

@@ -1,0 +1,54 @@
+"""Results by group of clips: how much a system depends on the reference it is given (Table 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.results import Column, Results, Score
+from reports.ranking import rank
+from reports.tables import Table, TableRow, cell, check_comparable, heading, labels, shown_columns
+
+#: Shown by group even where extras are not: it compares with the very reference of the group.
+ALWAYS = "mcd_ref"
+
+
+def group_tables(results: Sequence[Results], *, extras: bool = True) -> list[Table]:
+    """One table per metric, a row per system and a column per group; none without groups.
+
+    The metrics are those of the main table, and ``mcd_ref``. Groups stand in the order in which the
+    runs name them. A row's n counts the clips of all its groups.
+
+    Raises:
+        BenchError: the results cannot share a table, or there are none.
+    """
+    check_comparable(results)
+    names = list(dict.fromkeys(name for each in results for name in each.groups))
+    wanted = {column.name for column in shown_columns(results, extras)} | {ALWAYS}
+    columns = [column for column in shown_columns(results, True) if column.name in wanted]
+    return [_table(results, column, names) for column in columns if _is_grouped(results, column)]
+
+
+def _is_grouped(results: Sequence[Results], column: Column) -> bool:
+    """Whether the metric has a value in any group; those of whole sets have none."""
+    scores = (group.get(column.name) for each in results for group in each.groups.values())
+    return any(score is not None and score.value is not None for score in scores)
+
+
+def _table(results: Sequence[Results], column: Column, names: Sequence[str]) -> Table:
+    scores = {name: [_score(each, name, column) for each in results] for name in names}
+    ranks = {name: rank(results, scores[name], column) for name in names}
+    rows = tuple(
+        TableRow(
+            label,
+            each.scored,
+            tuple(cell(scores[name][i], column, ranks[name][i]) for name in names),
+            each.is_anchor,
+        )
+        for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
+    )
+    title = f"{results[0].split}: {heading(column)} by group"
+    return Table(title, tuple(names), rows, ())
+
+
+def _score(results: Results, group: str, column: Column) -> Score | None:
+    return results.groups.get(group, {}).get(column.name)

@@ -1,0 +1,106 @@
+"""What the doctor sees, and what it takes to stop the main job."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+import pytest
+
+from bench.backbones.weights import WEIGHTS
+from bench.cli import doctor
+from bench.cli.doctor import examine
+
+
+def check(name: str) -> doctor.Check:
+    return next(each for each in examine() if each.name == name)
+
+
+def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
+    done = bench("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "The main job can run." in done.stdout
+    for word in ("numpy", f"torch {metadata.version('torch')}", "devices      cpu"):
+        assert word in done.stdout
+    assert "passt not here" in done.stdout
+    assert f"bench weights fetch {' '.join(WEIGHTS)}" in done.stdout
+
+
+def test_a_home_below_a_file_is_fatal_and_named(bench, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "file" / "home"))
+    done = bench("doctor")
+    assert done.returncode == 1
+    assert "file/home" in done.stdout
+    assert "not writable" in done.stdout
+    assert "The main job cannot run: home." in done.stdout
+
+
+def test_a_home_that_permissions_allow_and_the_disk_does_not_is_fatal(monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", "/proc/nowhere")
+    home = check("home")
+    assert home.is_fatal
+    assert not home.is_good
+
+
+def _without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == package:
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+
+
+def test_a_missing_package_is_fatal(home, monkeypatch):
+    _without(monkeypatch, "librosa")
+    missing = check("missing")
+    assert (missing.found, missing.is_fatal, missing.is_good) == ("librosa", True, False)
+
+
+def test_without_pyworld_the_job_runs_and_mcd_is_said_to_be_approximate(home, monkeypatch):
+    _without(monkeypatch, "pyworld")
+    monkeypatch.setattr(doctor, "has_world", lambda: False)
+    assert not [each for each in examine() if each.is_fatal and not each.is_good]
+    assert "approximate" in check("mcd").found
+    assert not check("mcd").is_good
+
+
+def test_a_torch_that_cannot_be_imported_costs_its_columns_only(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    devices = check("devices")
+    assert not devices.is_good
+    assert not devices.is_fatal
+    assert "columns that need networks are left out" in devices.advice
+
+
+def test_gpus_are_named(home, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
+    assert check("devices").found == "cpu, cuda:0 GPU 0"
+
+
+def test_weights_that_nobody_checked_are_told_from_those_that_are_missing(home):
+    folder = home / "weights"
+    folder.mkdir(parents=True)
+    for row in WEIGHTS.values():
+        (folder / row.file).write_bytes(b"x")
+    weights = check("weights")
+    assert "panns here, not verified" in weights.found
+    assert weights.advice == "check them: bench weights verify"
+    assert not weights.is_fatal
+    (folder / WEIGHTS["panns"].file).unlink()
+    assert "bench weights fetch panns" in check("weights").advice
+
+
+def test_a_damaged_memory_of_verified_weights_does_not_stop_the_page(home):
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / WEIGHTS["panns"].file).write_bytes(b"x")
+    (home / "verified-weights.json").write_text("{")
+    weights = check("weights")
+    assert not weights.is_good
+    assert "verified-weights.json" in weights.advice
