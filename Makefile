@@ -5,6 +5,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STAMP := $(VENV)/.setup-done
 DEMO_CLIPS ?= 12
 DEMO_MODELS := reference-loop motion-grains noise shuffled silence oracle ground-truth
@@ -28,7 +29,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) --config-settings editable_mode=compat -e '.[dev]'
 	touch $(STAMP)
 
 check: setup
@@ -38,9 +39,10 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
+	$(PIP) --config-settings editable_mode=compat -e '.[benchmarks]'
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/runs_speed.py
+	$(BIN)/python benchmarks/frechet_speed.py
 
 docs: setup
 	$(BIN)/bench data sheet

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ def open_system(spec: str) -> System:
         attribute, _, argument = rest.partition(":")
         if not (attribute and all(part.isidentifier() for part in module.split("."))):
             raise BenchError(_unknown(name))
+        _look_here_too()
         return _system(spec, _load(f"{module}:{attribute}"), argument)
     return _system(spec, _load(SYSTEMS[name]), argument)
 
@@ -87,6 +89,13 @@ def canonical_spec(spec: str) -> str:
 def list_systems() -> list[Listing]:
     """Return every row of ``SYSTEMS`` with its usage and the line that says what it is."""
     return [_listing(name, _load(address)) for name, address in SYSTEMS.items()]
+
+
+def _look_here_too() -> None:
+    """Let a system of the user's own be a module in the working directory, after all others."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def _unknown(name: str) -> str:

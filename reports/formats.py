@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from bench.errors import BenchError
 from bench.results import Results
@@ -85,9 +86,7 @@ def as_latex(table: Table) -> str:
 
 def _latex_rows(table: Table) -> list[str]:
     lines = []
-    systems = [row for row in table.rows if not row.is_anchor]
-    anchors = [row for row in table.rows if row.is_anchor]
-    for rows in filter(None, (systems, anchors)):
+    for _, rows in groupby(table.rows, key=lambda row: row.is_anchor):
         lines.append("\\midrule")
         for row in rows:
             cells = [latex_escape(row.label), str(row.n), *map(_latex_cell, row.cells)]

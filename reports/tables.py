@@ -59,7 +59,7 @@ def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
 
 
 def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
-    """Lay out results in the order given, one row each.
+    """Lay out results in the order given, one row each, anchors below those that compete.
 
     Best and second best are found among runs over equally many clips: a run over the first ten
     clips of a split does not compete with one over all of them.
@@ -87,7 +87,8 @@ def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
         for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
     headings = tuple(heading for column in columns for heading in _headings(column))
-    return Table(results[0].split, headings, rows, _footnotes(results))
+    ordered = tuple(sorted(rows, key=lambda row: row.is_anchor))
+    return Table(results[0].split, headings, ordered, _footnotes(results))
 
 
 def check_comparable(results: Sequence[Results]) -> None:
@@ -187,5 +188,7 @@ def _footnotes(results: Sequence[Results]) -> tuple[str, ...]:
         notes.append("best and second best are found among runs over equally many clips")
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
-    notes += [f"{name}: {note}" for name, each in named for note in each.notes]
+    shared = [note for note in first.notes if all(note in each.notes for each in results)]
+    notes += shared
+    notes += [f"{name}: {n}" for name, each in named for n in each.notes if n not in shared]
     return tuple(notes)

@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 done with failed clips, or a gate that did not hold; 2 ref
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 
 def main() -> None:
@@ -16,7 +15,6 @@ def main() -> None:
     from bench.cli.app import app
     from bench.errors import BenchError
 
-    sys.path.append(str(Path.cwd()))  # so that --model module:NAME finds a system of yours
     try:
         app()
     except (BenchError, OSError) as error:

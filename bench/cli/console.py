@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 
 from rich import box
 from rich.console import Console
@@ -126,8 +127,9 @@ def print_table(table: Table) -> None:
     drawn.add_column("n", justify="right")
     for name in table.headings:
         drawn.add_column(name, justify="right")
-    for row in table.rows:
-        drawn.add_row(row.label, str(row.n), *(_text(cell) for cell in row.cells))
+    for row, after in zip_longest(table.rows, table.rows[1:]):
+        cells = (row.label, str(row.n), *map(_text, row.cells))
+        drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
     print_titled(table.title, drawn, table.footnotes)
 
 

@@ -248,3 +248,11 @@ def test_the_version_is_that_of_the_package(bench):
 
     assert bench("--version").stdout.strip() == package.__version__
     assert Path(package.__file__).resolve().is_relative_to(ROOT)
+
+
+def test_folders_of_the_user_named_like_our_packages_hide_nothing(bench, clicks_folder, tmp_path):
+    for name in ("reports", "baselines", "acfoley"):
+        (tmp_path / "here" / name).mkdir(parents=True)
+    split = f"folder:{clicks_folder}"
+    done = bench("run", "--model", "silence", "--split", split, "--metrics", "mcd")
+    assert done.returncode == 0, done.stderr

@@ -194,3 +194,16 @@ def test_an_empty_table_and_an_unknown_format_are_refused():
         render([], "markdown")
     with pytest.raises(BenchError, match="no table format 'word'; there are: markdown"):
         render(THREE, "word")
+
+
+def test_anchors_stand_below_those_that_compete():
+    table = build_table([THREE[2], THREE[0]])
+    assert [row.label for row in table.rows] == ["a_b", "truth"]
+
+
+def test_what_all_runs_have_in_common_is_said_once():
+    both = [replace(each, notes=("only the first 9 of 12 clips",)) for each in THREE[:2]]
+    both[0] = replace(both[0], notes=(*both[0].notes, "1 of 9 samples have no onset"))
+    notes = build_table(both).footnotes
+    assert notes.count("only the first 9 of 12 clips") == 1
+    assert "a_b: 1 of 9 samples have no onset" in notes
