@@ -77,16 +77,12 @@ def run(
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
     from bench.cli.judging import Choice
+    from bench.cli.planning import Order
     from bench.cli.running import run_command
 
     run_command(
-        model=model,
-        split_spec=split,
-        limit=limit,
-        seed=seed,
-        choice=Choice(metrics, profile, judge, weights, device),
-        workers=workers,
-        runs=runs,
+        Order(model, split, limit, seed, workers, runs),
+        Choice(metrics, profile, judge, weights, device),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,

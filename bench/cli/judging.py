@@ -51,7 +51,7 @@ def choose(
     if problems and (names or not kept):
         raise BenchError("; ".join(problems))
     for problem in problems:
-        notices().print(problem, markup=False)
+        notices().print(problem)
     if needed := _needed(kept, judge):
         require_weights(needed, judge.weights or weights_directory())
     return judge, kept

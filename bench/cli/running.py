@@ -8,61 +8,50 @@ from typing import Any
 
 import typer
 
-from baselines import canonical_spec, open_system
 from bench.cli.console import (
     console,
     notices,
     print_failures,
     print_result,
     progress_bars,
-    worker_count,
 )
-from bench.cli.judging import Choice, choose
+from bench.cli.judging import Choice
+from bench.cli.planning import Order, plan_run
 from bench.errors import BenchError
 from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import Failure, Results
 from bench.runs import Estimate, RunPlan, look_ahead
 from bench.runs import run as carry_out
-from bench.splits import open_split, require_files
 
 GIBIBYTE = 2**30
 
 
 def run_command(
-    *,
-    model: str,
-    split_spec: str,
-    limit: int | None,
-    seed: int,
-    choice: Choice,
-    workers: int | None,
-    runs: Path,
-    json_file: Path | None,
-    dry_run: bool,
-    fresh: bool,
+    order: Order, choice: Choice, *, json_file: Path | None, dry_run: bool, fresh: bool
 ) -> None:
     """Plan, carry out, print; exit 1 where clips failed."""
-    system, split = open_system(model), open_split(split_spec)
-    clips = split.clips[:limit]
-    require_files(split, clips)
-    seconds = min(clip.seconds for clip in clips)
-    judge, metrics = choose(choice, split.metrics, seconds, is_mini=split.is_mini)
-    plan = RunPlan(
-        system=system,
-        system_name=canonical_spec(model),
-        split=split,
-        clips=clips,
-        judge=judge,
-        metrics=metrics,
-        seed=seed,
-        root=runs.expanduser().absolute(),
-        workers=worker_count(workers),
-        device=choice.device,
-    )
+    plan = plan_run(order, choice)
     ahead = look_ahead(plan, fresh=fresh)
     if dry_run:
         _print_estimate(plan, ahead)
         return
+    _check_places(plan, ahead, json_file)
+    try:
+        with progress_bars() as progress:
+            result = carry_out(plan, progress, fresh=fresh)
+    except KeyboardInterrupt:
+        notices().print("Stopped. What is finished is kept: the same command goes on from here.")
+        raise typer.Exit(130) from None
+    print_result(result.results)
+    print_failures(result.failures, str(plan.results_directory / "failures.jsonl"))
+    notices().print(f"Samples, scores and provenance: {result.directory}")
+    if json_file:
+        write_json(json_file, as_json(result.results, result.failures, result.provenance))
+    raise typer.Exit(1 if result.failures else 0)
+
+
+def _check_places(plan: RunPlan, ahead: Estimate, json_file: Path | None) -> None:
+    """Refuse before any work what could only fail after it."""
     if json_file:
         require_target(json_file)
     for folder in (bench_home(), plan.root):
@@ -72,18 +61,6 @@ def run_command(
             f"the run needs about {ahead.bytes_needed / GIBIBYTE:.1f} GiB and {plan.root} has "
             f"{ahead.bytes_free / GIBIBYTE:.1f} GiB free; use --runs DIR elsewhere, or --limit"
         )
-    try:
-        with progress_bars() as progress:
-            result = carry_out(plan, progress, fresh=fresh)
-    except KeyboardInterrupt:
-        notices().print("Stopped. What is finished is kept: the same command goes on from here.")
-        raise typer.Exit(130) from None
-    print_result(result.results)
-    print_failures(result.failures, str(result.directory / "failures.jsonl"))
-    notices().print(f"Samples, scores and provenance: {result.directory}", markup=False)
-    if json_file:
-        write_json(json_file, as_json(result.results, result.failures, result.provenance))
-    raise typer.Exit(1 if result.failures else 0)
 
 
 def as_json(results: Results, failures: tuple[Failure, ...], provenance: Any) -> dict[str, Any]:

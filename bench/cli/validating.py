@@ -7,14 +7,12 @@ from pathlib import Path
 
 import typer
 
-from baselines import open_system
-from bench.cli.console import notices, progress_bars, worker_count
+from bench.cli.console import notices, progress_bars
+from bench.cli.judging import Choice
+from bench.cli.planning import Order, plan_run
 from bench.files import atomic_path
-from bench.judges import open_judge
 from bench.results import Results
 from bench.runs import RunPlan, RunResult, run
-from bench.splits import open_split, require_files
-from bench.suite import select
 from reports.curves import NOT_MONOTONE, Curve, describe_curves, plot_curves
 
 SEED = 42
@@ -28,7 +26,7 @@ TIMBRE_METRICS = ("mcd", "mcd_c1", "lsd")
 def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -> None:
     """Run the oracles, draw the curves, write the page; exit 1 if anything speaks against them."""
     plans = {
-        spec: _plan(spec, n_clips, worker_count(workers), runs)
+        spec: _plan(spec, n_clips, workers, runs)
         for spec in [*_specs("oracle-shift", SHIFTS_S), *_specs("oracle-timbre", TIMBRE_DISTANCES)]
     }
     found = {spec: _carry_out(spec, plan) for spec, plan in plans.items()}
@@ -79,21 +77,9 @@ def _specs(system: str, amounts: Sequence[float]) -> list[str]:
     return [f"{system}:{amount:g}" for amount in amounts]
 
 
-def _plan(spec: str, n_clips: int, workers: int, runs: Path) -> RunPlan:
-    split = open_split("mini")
-    clips = split.clips[:n_clips]
-    require_files(split, clips)
-    return RunPlan(
-        system=open_system(spec),
-        system_name=spec,
-        split=split,
-        clips=clips,
-        judge=open_judge("signal", PROFILE),
-        metrics=select(PROFILE, split.metrics),
-        seed=SEED,
-        root=runs.expanduser().absolute(),
-        workers=workers,
-    )
+def _plan(spec: str, n_clips: int, workers: int | None, runs: Path) -> RunPlan:
+    choice = Choice(metrics=None, profile=PROFILE, judge="signal", weights=None, device="cpu")
+    return plan_run(Order(spec, "mini", n_clips, SEED, workers, runs), choice)
 
 
 def _curve(

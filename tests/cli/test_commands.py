@@ -256,3 +256,13 @@ def test_folders_of_the_user_named_like_our_packages_hide_nothing(bench, clicks_
     split = f"folder:{clicks_folder}"
     done = bench("run", "--model", "silence", "--split", split, "--metrics", "mcd")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_split_of_which_nothing_can_be_used_is_a_run_of_failures(bench, tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "broken.mp4").write_text("nothing")
+    split = f"folder:{tmp_path / 'clips'}"
+    done = bench("run", "--model", "silence", "--split", split, "--metrics", "mcd,onset_acc")
+    assert done.returncode == 1, done.stderr
+    assert "silence: 0 of 1 clips scored, 1 failed" in done.stdout
+    assert "Traceback" not in done.stderr
