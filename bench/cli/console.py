@@ -107,7 +107,7 @@ def print_result(results: Results) -> None:
         drawn.add_row(*_line(column, results.metrics[column.name]))
     footnotes = build_table([results]).footnotes
     print_titled(f"{results.system} on {results.split}", drawn, footnotes)
-    for table in group_tables([results]):
+    for table in group_tables([results], extras=False):
         print_table(table)
 
 

@@ -64,7 +64,7 @@ def open_mini_hits() -> Split:
 def open_mini_references() -> Split:
     """The first clips, each under five references that serve for all; grouped by reference."""
     scenes = [make_scene("mini", index) for index in range(N_REFERENCE_TARGETS)]
-    clips = [_reference_clip(scene, name) for name in REFERENCE_NAMES for scene in scenes]
+    clips = [_reference_clip(scene, name) for scene in scenes for name in REFERENCE_NAMES]
     return _split("mini-references", clips, (*BASE_METRICS, "mcd_ref"))
 
 
