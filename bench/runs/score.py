@@ -86,6 +86,7 @@ class Scoring:
             for role in ROLES
             if role in keys
             for extractor in later.extractors(role)
+            if _can_sense(extractor, keys)
         )
 
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
@@ -96,7 +97,16 @@ class Scoring:
             return None
         store, wanted = self.store(role), set(names)
         chosen = [each for each in self.judge.extractors if each.name in wanted]
-        return {each.name: store.load(each, _key(each, role, keys)) for each in chosen}
+        return {
+            each.name: store.load(each, _key(each, role, keys))
+            for each in chosen
+            if _can_sense(each, keys)
+        }
+
+
+def _can_sense(extractor: Extractor, keys: Keys) -> bool:
+    """Whether the clip has what the extractor hears and sees."""
+    return extractor.senses != "both" or "picture" in keys
 
 
 def _key(extractor: Extractor, role: Role, keys: Keys) -> str:
@@ -159,7 +169,7 @@ def _extract(
     for extractor in wanted[role]:
         if extractor.senses != "both":
             bench.ensure(alone, keys[role], [extractor], store)
-        elif "picture" in keys:
+        elif _can_sense(extractor, keys):
             seen = scoring.load("picture", pair.clip, keys, extractor.after) or {}
             together = Stimulus(excerpt, pair.clip.picture, seen)
             bench.ensure(together, _key(extractor, role, keys), [extractor], store)
