@@ -76,8 +76,9 @@ class Scoring:
         return tuple(sorted(needed - {""}))
 
     def holds(self, keys: Keys) -> bool:
-        """Whether the features are there that are read when all clips are scored: for chance
-        levels and for metrics of the whole set.
+        """Whether the features are there that are read once all clips are scored.
+
+        Those are the ones of metrics with a level of chance, and of metrics of the whole set.
         """
         late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
         later = Scoring(tuple(late), self.judge, self.directory)
