@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from bench.errors import BenchError
 from bench.files import atomic_path, bench_home
 from bench.judges import Extractor, Features, Stimulus
@@ -114,7 +116,14 @@ class Bench:
         """Make sure that the store holds these features; the media are decoded only if needed."""
         for extractor in wanted:
             if not store.has(extractor, key):
-                store.save(extractor, key, self.opened(extractor)(stimulus))
+                store.save(extractor, key, _finite(extractor, self.opened(extractor)(stimulus)))
+
+
+def _finite(extractor: Extractor, features: Features) -> Features:
+    """Features without NaN or infinity: one clip's overflow must not spoil a whole set."""
+    if all(np.isfinite(array).all() for array in features.values()):
+        return features
+    raise BenchError(f"{extractor.name} gave values that are not finite")
 
 
 def checked(excerpt: Excerpt) -> Excerpt:

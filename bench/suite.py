@@ -8,6 +8,7 @@ of different profiles never share a table. A change that moves any number raises
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,9 +39,9 @@ class Metric:
     NaN means "not scored". A metric of a whole set has ``score_set`` instead, which reads the sides
     of all clips one after another. ``against`` says what the true side is: the clip's own sound
     (``target``), the one the system was given (``reference``), annotated hits, or the picture;
-    ``true_reads`` names its features where they are others. Clips shorter than ``shortest_s``
-    cannot be scored. ``has_chance`` asks for the value that shuffled pairs reach, beside the
-    column. ``is_extra`` columns are not in the paper's tables.
+    ``true_reads`` names its features where they are others. Clips shorter than ``shortest_s`` or
+    longer than ``longest_s`` are not scored. ``has_chance`` asks for the value that shuffled pairs
+    reach, beside the column. ``is_extra`` columns are not in the paper's tables.
     """
 
     name: str
@@ -55,8 +56,13 @@ class Metric:
     true_reads: tuple[str, ...] | None = None
     score_set: Callable[[Iterable[Side], Iterable[Side]], float] | None = None
     shortest_s: float = 0.0
+    longest_s: float = math.inf
     has_chance: bool = False
     is_extra: bool = False
+
+    def suits(self, seconds: float) -> bool:
+        """Whether clips of this length can be scored."""
+        return self.shortest_s <= seconds <= self.longest_s
 
     def reads_of(self, side: str) -> tuple[str, ...]:
         """The extractors that this metric reads of one side (``generated`` or the true one)."""
@@ -138,7 +144,12 @@ def _desync(true: Side, generated: Side) -> float:
     return float(desync(generated["sync"]["logits"]))
 
 
+#: The lengths that a network can hear, in seconds.
+HEARD_S = {"passt": (0.0, 10.0), "panns": (0.31, math.inf), "vggish": (0.975, math.inf)}
+
+
 def _fd(name: str, label: str, network: str) -> Metric:
+    shortest_s, longest_s = HEARD_S[network]
     return Metric(
         name,
         label,
@@ -148,10 +159,13 @@ def _fd(name: str, label: str, network: str) -> Metric:
         "lower",
         2,
         score_set=partial(_frechet, extractor=network),
+        shortest_s=shortest_s,
+        longest_s=longest_s,
     )
 
 
 def _kl_row(name: str, label: str, network: str) -> Metric:
+    shortest_s, longest_s = HEARD_S[network]
     return Metric(
         name,
         label,
@@ -160,6 +174,8 @@ def _kl_row(name: str, label: str, network: str) -> Metric:
         partial(_kl, extractor=network),
         "lower",
         2,
+        shortest_s=shortest_s,
+        longest_s=longest_s,
     )
 
 

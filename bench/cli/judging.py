@@ -45,7 +45,7 @@ def choose(
     judge = open_judge(judge_name, choice.profile, choice.weights, choice.device)
     kept = computable(wanted, judge)
     problems = _not_by(judge, wanted, kept)
-    kept, too_short = _long_enough(kept, seconds)
+    kept, too_short = _of_length(kept, seconds)
     kept, without_weights = _with_weights(kept, judge)
     problems += too_short + without_weights
     if problems and (names or not kept):
@@ -62,11 +62,12 @@ def _not_by(judge: Judge, wanted: Iterable[Metric], kept: Sequence[Metric]) -> l
     return [f"the judge {judge.name} cannot compute {', '.join(lost)}"] if lost else []
 
 
-def _long_enough(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric, ...], list[str]]:
-    kept = tuple(metric for metric in metrics if metric.shortest_s <= seconds)
+def _of_length(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric, ...], list[str]]:
+    kept = tuple(metric for metric in metrics if metric.suits(seconds))
     lost = [metric for metric in metrics if metric not in kept]
     return kept, [
-        f"{metric.name} needs clips of {metric.shortest_s:g} s, these have {seconds:g} s"
+        f"{metric.name} takes clips of {metric.shortest_s:g} to {metric.longest_s:g} s, "
+        f"these have {seconds:g} s"
         for metric in lost
     ]
 

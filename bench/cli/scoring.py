@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -15,11 +16,13 @@ from bench.cli.console import (
 )
 from bench.cli.judging import Choice, choose
 from bench.cli.running import as_json
+from bench.errors import BenchError
 from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import write_rows
 from bench.runs import FolderPlan, score_folders
 from bench.runs.folders import LONGEST_SECONDS
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS
+from bench.suite import Metric
 
 WITHOUT_PICTURE = tuple(name for name in NETWORK_METRICS if name not in {"ib", "desync"})
 
@@ -38,6 +41,7 @@ def score_command(
     """Compare two folders, print, write what was asked for; exit 1 where clips failed."""
     wanted = (*NETWORK_METRICS, *BASE_METRICS) if videos else (*WITHOUT_PICTURE, *BASE_METRICS)
     judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
+    _check_sides(metrics, videos)
     plan = FolderPlan(
         generated=generated,
         reference=reference,
@@ -63,3 +67,12 @@ def score_command(
     print_result(result.results)
     print_failures(result.failures, str(json_file) if json_file else "--json FILE keeps them")
     raise typer.Exit(1 if result.failures else 0)
+
+
+def _check_sides(metrics: Iterable[Metric], videos: Path | None) -> None:
+    """Refuse columns that compare with what two folders do not hold."""
+    there = {"target", "picture"} if videos else {"target"}
+    for metric in metrics:
+        if metric.against not in there:
+            what = "a folder of --videos" if metric.against == "picture" else "a split: bench run"
+            raise BenchError(f"{metric.name} compares with the {metric.against}: it needs {what}")

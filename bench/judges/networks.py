@@ -72,7 +72,8 @@ def _open_imagebind_audio(setting: Setting) -> Extract:
             mels = imagebind.reference_clips(_stereo(stimulus.file(), imagebind.SAMPLE_RATE_HZ))
             return _arrays(imagebind.embed_audio(model, mels[None]))
         waveform = _mono(stimulus, setting, imagebind.SAMPLE_RATE_HZ, remove_dc=False)
-        mels = imagebind.front_end(_batch(waveform), stimulus.window().seconds)
+        seconds = len(waveform) / imagebind.SAMPLE_RATE_HZ
+        mels = imagebind.front_end(_batch(waveform), seconds)
         return _arrays(imagebind.embed_audio(model, mels))
 
     return extract
@@ -113,9 +114,13 @@ def _open_sync(setting: Setting) -> Extract:
 
     def extract(stimulus: Stimulus) -> Features:
         waveform = _mono(stimulus, setting, synchformer.SAMPLE_RATE_HZ, remove_dc=False)
-        sound = synchformer.audio_features(model, _batch(waveform))
+        whole = int(synchformer.SAMPLE_RATE_HZ * stimulus.window().seconds)
+        filled = np.pad(waveform, (0, max(0, whole - len(waveform))))
+        sound = synchformer.audio_features(model, _batch(filled))
         picture = _batch(stimulus.picture_features["sync_picture"]["tokens"])
-        return {"logits": synchformer.offset_logits(model, picture, sound)[0].numpy()}
+        n_segments = min(picture.shape[1], sound.shape[1])
+        logits = synchformer.offset_logits(model, picture[:, :n_segments], sound[:, :n_segments])
+        return {"logits": logits[0].numpy()}
 
     return extract
 

@@ -49,6 +49,7 @@ def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[st
 
 
 def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
+    scored = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
     if metric.score_set is None or len(scored) < 2:
         return Score(None, None, None, 0)
     true = _sides(metric.against, metric, scored, scoring)

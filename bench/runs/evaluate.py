@@ -73,15 +73,10 @@ def evaluate(
     pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
 ) -> Iterator[Row]:
     """Yield a row for each pair that can be scored; the others are failures in the ledger."""
-    extracted = [
-        (pair, value["keys"])
-        for pair, value in ledger.successes(
-            "extract",
-            extract_features(pairs, scoring, open_engine(_crew(scoring, workers))),
-            len(pairs),
-            lambda pair: pair.clip.name,
-        )
-    ]
+    extracted = _extracted("extract", pairs, scoring.without_networks(), workers, ledger)
+    if scoring.weights():  # loaded once, and using every core: one worker for the networks
+        pairs = [pair for pair, _ in extracted]
+        extracted = _extracted("networks", pairs, scoring, min(workers, 1), ledger)
     scored = ledger.successes(
         "score",
         score_pairs(extracted, scoring, open_engine(workers)),
@@ -92,9 +87,13 @@ def evaluate(
         yield Row(pair, keys, value["scores"])
 
 
-def _crew(scoring: Scoring, workers: int) -> int:
-    """Networks are loaded once and use every core; all else is spread over the workers."""
-    return min(workers, 1) if scoring.weights() else workers
+def _extracted(
+    stage: str, pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
+) -> list[tuple[Pair, Keys]]:
+    """The pairs whose features are in their stores now, with the keys to them."""
+    outcomes = extract_features(pairs, scoring, open_engine(workers))
+    done = ledger.successes(stage, outcomes, len(pairs), lambda pair: pair.clip.name)
+    return [(pair, value["keys"]) for pair, value in done]
 
 
 @dataclass(frozen=True)

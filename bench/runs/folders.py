@@ -52,7 +52,8 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     Raises:
         BenchError: a folder is missing, or nothing in one can be paired with the other.
     """
-    pairing = pair_folders(plan.reference, plan.generated, plan.videos)
+    sees = any(metric.against == "picture" for metric in plan.metrics)
+    pairing = pair_folders(plan.reference, plan.generated, plan.videos if sees else None)
     ledger = Ledger(progress, list(pairing.failures))
     pairs, n_cut = _windowed(pairing.pairs, plan.seconds, ledger)
     scoring = Scoring(plan.metrics, plan.judge, None)
@@ -98,7 +99,8 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
 
     true_s, generated_s = sound_seconds(true), sound_seconds(generated)
     wanted = min(LONGEST_SECONDS, true_s)
-    window = min(wanted, generated_s)
+    # A sample that ends a frame early is filled with silence, as everywhere.
+    window = wanted if wanted - generated_s <= MAX_SHORTFALL_S else generated_s
     if window < SHORTEST_SECONDS:
         shorter = generated if generated_s < true_s else true
         raise MediaError(f"{shorter} lasts {window:.3f} s, which is too short to compare")

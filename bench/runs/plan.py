@@ -58,9 +58,11 @@ class RunPlan:
 
     @property
     def results_directory(self) -> Path:
-        """Where scores lie: the run's directory; for a profile that is not the default, below."""
-        profile = self.judge.profile
-        return self.directory if profile == DEFAULT_PROFILE else self.directory / profile
+        """Where scores lie: the run's directory; for another judge or profile, a folder in it."""
+        usual = "signal" if self.split.is_mini else "paper"
+        if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
+            return self.directory
+        return self.directory / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
 
     @property
     def scoring(self) -> Scoring:

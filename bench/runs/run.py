@@ -21,7 +21,6 @@ from bench.runs.journal import Journal, file_identity
 from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
 from bench.runs.provenance import provenance
 from bench.runs.score import Pair
-from bench.suite import PROFILES
 from bench.types import Clip, Excerpt
 
 
@@ -119,6 +118,8 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
     write_failures(directory, _sorted(ledger.failures))
+    facts = provenance(plan.judge, plan.device)
+    write_json(directory / "provenance.json", facts)
     write_results(directory, results)
     return results
 
@@ -148,7 +149,7 @@ def _without_sample(plan: RunPlan, journal: Journal) -> list[Clip]:
 def _without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
     def has_row(clip: Clip) -> bool:
         entry = journal.find(_row_kind(plan), clip.name, scoring_fingerprint(plan, clip))
-        return entry is not None and plan.scoring.holds(entry["keys"])
+        return entry is not None and plan.scoring.holds(clip, entry["keys"])
 
     return [clip for clip in plan.clips if not has_row(clip)]
 
@@ -206,7 +207,15 @@ def _locked(directory: Path) -> Iterator[None]:
 
 def _empty(directory: Path) -> None:
     """Remove what a run wrote, and nothing else."""
-    for name in ("samples", "features", *PROFILES):
-        shutil.rmtree(directory / name, ignore_errors=True)
-    for name in ("run.json", "journal.jsonl", "scores.json", "scores.parquet", "failures.jsonl"):
+    results = [path.parent for path in directory.glob("*/scores.json")]
+    for folder in (directory / "samples", directory / "features", *results):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in (
+        "run.json",
+        "provenance.json",
+        "journal.jsonl",
+        "scores.json",
+        "scores.parquet",
+        "failures.jsonl",
+    ):
         (directory / name).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +57,15 @@ class Scoring:
             return FeatureStore(self.directory / "features")
         return FeatureStore(shared_root(self.judge.name))
 
+    def without_networks(self) -> Scoring:
+        """The same with those metrics only that need no checkpoint."""
+        light = (each for each in self.metrics if not replace(self, metrics=(each,)).weights())
+        return replace(self, metrics=tuple(light))
+
+    def suited(self, seconds: float) -> Scoring:
+        """The same with those metrics only that clips of this length can be scored by."""
+        return replace(self, metrics=tuple(each for each in self.metrics if each.suits(seconds)))
+
     def extractors(self, role: Role) -> tuple[Extractor, ...]:
         """What is extracted of one role for these metrics, in an order that can be followed."""
         names: set[str] = set()
@@ -75,13 +84,13 @@ class Scoring:
         needed = {each.weights for role in ROLES for each in self.extractors(role)}
         return tuple(sorted(needed - {""}))
 
-    def holds(self, keys: Keys) -> bool:
+    def holds(self, clip: Clip, keys: Keys) -> bool:
         """Whether the features are there that are read once all clips are scored.
 
         Those are the ones of metrics with a level of chance, and of metrics of the whole set.
         """
         late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
-        later = Scoring(tuple(late), self.judge, self.directory)
+        later = replace(self, metrics=tuple(late)).suited(clip.seconds)
         return all(
             later.store(role).has(extractor, _key(extractor, role, keys))
             for role in ROLES
@@ -131,12 +140,12 @@ def score_pairs(
 
 
 def _open_extraction(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
-    wanted = {role: scoring.extractors(role) for role in ROLES}
     bench = Bench.of(scoring.judge.extractors)
 
     def work(pair: Pair) -> dict[str, Any]:
         started = time.perf_counter()
-        excerpts = _excerpts(pair)
+        excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
+        wanted = {role: suited.extractors(role) for role in ROLES}
         needed = [role for role in ROLES if wanted[role] and role in excerpts]
         keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in needed}
         for role in needed:
@@ -177,19 +186,19 @@ def _extract(
 
 
 def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:
-    reads = {role: [each.name for each in scoring.extractors(role)] for role in ROLES}
-
     def work(item: tuple[Pair, Keys]) -> dict[str, Any]:
         started = time.perf_counter()
         pair, keys = item
+        suited = scoring.suited(pair.clip.seconds)
+        reads = {role: [each.name for each in suited.extractors(role)] for role in ROLES}
         sides = {role: scoring.load(role, pair.clip, keys, reads[role]) for role in ROLES}
-        scores = {
-            metric.name: _none_or_finite(
-                score_sides(metric, sides[metric.against], sides["generated"])
-            )
-            for metric in scoring.metrics
-            if metric.score is not None
+        scores: dict[str, float | None] = {
+            metric.name: None for metric in scoring.metrics if metric.score is not None
         }
+        for metric in suited.metrics:
+            if metric.score is not None:
+                value = score_sides(metric, sides[metric.against], sides["generated"])
+                scores[metric.name] = _none_or_finite(value)
         counts = {f"{role}_onsets": _onset_count(sides[side]) for role, side in COUNTED.items()}
         return {"scores": scores | counts, "seconds_spent": round(time.perf_counter() - started, 4)}
 

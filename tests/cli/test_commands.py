@@ -266,3 +266,9 @@ def test_a_split_of_which_nothing_can_be_used_is_a_run_of_failures(bench, tmp_pa
     assert done.returncode == 1, done.stderr
     assert "silence: 0 of 1 clips scored, 1 failed" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_score_refuses_columns_that_two_folders_cannot_fill(bench, two_folders):
+    true, made = two_folders
+    folders = ["--generated", made, "--reference", true, "--judge", "signal"]
+    refused(bench("score", *folders, "--metrics", "mcd_ref"), "mcd_ref compares with the reference")

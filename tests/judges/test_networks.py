@@ -178,3 +178,40 @@ def test_without_a_picture_desync_is_not_scored(sound, synchformer_stand_in, hom
     scores = _open_scoring(scoring)((pair, keys))["scores"]
     assert scores["desync"] is None
     assert scores["onset_acc"] == 1.0
+
+
+def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(sound, home):
+    names = {"kl_passt", "onset_acc"}
+    metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in names)
+    scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
+    too_long = Excerpt(sound.path, 0.0, 9.99), 10.5  # PaSST hears 10 s
+    pair = Pair(Clip("clip", too_long[0], too_long[1]), too_long[0])
+    keys = _open_extraction(scoring)(pair)["keys"]
+    scores = _open_scoring(scoring)((pair, keys))["scores"]
+    assert scores["kl_passt"] is None
+    assert scores["onset_acc"] == 1.0
+
+
+def test_a_sample_a_frame_short_has_as_many_segments_as_its_picture(
+    tmp_path, picture, synchformer_stand_in, home
+):
+    samples = np.zeros((1, 352_359), np.float32)  # 7.99 s
+    write_audio(tmp_path / "short.flac", Audio(samples, 44_100))
+    short = Excerpt(tmp_path / "short.flac", 0.0, 8.0)
+    metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
+    scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
+    _open_extraction(scoring)(Pair(Clip("clip", short, 8.0, picture=picture), short))
+    assert synchformer_stand_in["waveforms"].shape == (1, 128_000)
+
+
+def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(sound, monkeypatch, home):
+    from bench.errors import BenchError
+
+    broken = {"embedding": torch.full((1, 2048), torch.nan), "logits": torch.zeros(1, 527)}
+    monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: None)
+    monkeypatch.setattr(panns, "embed", lambda model, waveforms: broken)
+    metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "kl_panns")
+    scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
+    with pytest.raises(BenchError, match="panns gave values that are not finite"):
+        _open_extraction(scoring)(Pair(Clip("clip", sound, 8.0), sound))
+    assert not list((home / "features").rglob("*.safetensors"))

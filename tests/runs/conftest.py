@@ -36,7 +36,7 @@ def make_plan(home: Path, tmp_path: Path, clicks_folder: Path) -> MakePlan:
             system_name=model,
             split=opened,
             clips=opened.clips[:limit],
-            judge=open_judge("signal", profile),
+            judge=open_judge("paper", profile),
             metrics=select(profile, metrics or ("onset_acc", "onset_ap", "mcd")),
             seed=42,
             root=root,

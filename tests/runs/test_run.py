@@ -12,6 +12,7 @@ import soundfile
 from filelock import FileLock
 
 from bench.errors import BenchError, RunError
+from bench.judges import open_judge
 from bench.results import load_failures, load_results, load_rows
 from bench.runs import look_ahead, run
 
@@ -338,3 +339,22 @@ def test_annotated_hits_are_scored_beside_detected_onsets(make_plan, clicks_fold
     assert scores["onset_acc_hits"].value is not None
     assert scores["mcd_ref"].value > 0.1
     Path(pairs).unlink()
+
+
+def test_results_of_another_judge_stand_beside_and_say_what_made_them(make_plan):
+    usual = make_plan("silence")
+    other = replace(usual, judge=open_judge("signal", "av-benchmark"))
+    before = run(usual, quiet).results
+    run(other, quiet)
+    assert load_results(usual.results_directory) == before
+    assert load_results(other.results_directory).judge == "signal"
+    facts = json.loads((usual.results_directory / "provenance.json").read_text())
+    assert (facts["judge"], facts["profile"]) == ("paper", "av-benchmark")
+
+
+def test_fresh_removes_the_results_of_every_judge(make_plan):
+    usual = make_plan("silence")
+    other = replace(usual, judge=open_judge("signal", "av-benchmark"))
+    run(other, quiet)
+    run(usual, quiet, fresh=True)
+    assert not other.results_directory.exists()
