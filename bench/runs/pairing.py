@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.matching import Matching, audio_files, match
+from bench.matching import Matching, audio_files, match, other_files
 from bench.results import Failure
 
 #: Timbre transfer names a sample by its target and its condition (CondFoley).
@@ -57,7 +57,9 @@ def pair_folders(reference: Path, generated: Path, videos: Path | None) -> Pairi
         pairs, unseen = _with_pictures(pairs, videos)
         failures += unseen
     ordered = tuple(sorted(pairs, key=lambda pair: pair.name))
-    return Pairing(ordered, tuple(failures), _notes(matching, transfers))
+    n_other = len(other_files(reference)) + len(other_files(generated))
+    other = (f"{n_other} files are neither sound nor video",) if n_other else ()
+    return Pairing(ordered, tuple(failures), (*_notes(matching, transfers), *other))
 
 
 def _by_stem(files: Iterable[Path]) -> tuple[dict[str, Path], list[Failure]]:

@@ -82,3 +82,8 @@ def test_folders_that_share_no_name_are_refused(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav"), folder(tmp_path / "m", "b.wav")
     with pytest.raises(BenchError, match="is named like one in"):
         pair_folders(true, made, None)
+
+
+def test_files_that_are_no_media_are_counted_and_not_passed_over_in_silence(tmp_path):
+    true, made = folder(tmp_path / "t", "a.wav", "a.txt"), folder(tmp_path / "m", "a.wav")
+    assert pair_folders(true, made, None).notes == ("1 files are neither sound nor video",)
