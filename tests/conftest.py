@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.media import write_video
+from bench.metrics.compiled import CACHE_VARIABLE, load_librosa
 from bench.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Compile once, before test processes start; those that tests start use the same cache."""
+    os.environ.setdefault(CACHE_VARIABLE, str(ROOT / "build" / "compiled"))
+    load_librosa()
 
 
 @pytest.fixture

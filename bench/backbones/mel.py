@@ -15,6 +15,9 @@ from torch import Tensor
 from bench.errors import MediaError
 from bench.types import FloatArray
 
+SLANEY_BEND_HZ, SLANEY_BEND_MEL = 1000.0, 15.0
+SLANEY_LOG_STEP = np.log(6.4) / 27.0
+
 
 def check_waveforms(
     waveforms: Tensor,
@@ -67,12 +70,10 @@ def slaney_mel_bank(
     n_mels: int, n_fft: int, sample_rate_hz: int, min_hz: float, max_hz: float
 ) -> FloatArray:
     """Triangles ``[n_fft // 2 + 1, n_mels]`` of equal area with slopes linear in Hz: librosa's."""
-    import librosa
-
-    bank = librosa.filters.mel(
-        sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
-    )
-    return np.ascontiguousarray(bank.T)
+    mels = np.linspace(_slaney_mel(min_hz), _slaney_mel(max_hz), n_mels + 2)
+    edges = _slaney_hz(mels)
+    bins = np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1)[:, np.newaxis]
+    return _triangles(bins, edges) * (2.0 / (edges[2:] - edges[:-2]))
 
 
 @cache
@@ -85,9 +86,27 @@ def htk_mel_bank(
     """
     edges = np.linspace(_htk_mel(min_hz), _htk_mel(max_hz), n_mels + 2)
     bins = _htk_mel(np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1))[:, np.newaxis]
+    return _triangles(bins, edges)
+
+
+def _triangles(bins: FloatArray, edges: FloatArray) -> FloatArray:
+    """Triangles of height 1 at ``bins [F, 1]``, each from one of ``edges [n + 2]`` to the next."""
     left, peak, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - left) / (peak - left), (right - bins) / (right - peak)
     return np.minimum(rising, falling).clip(min=0)
+
+
+def _slaney_mel(frequency_hz: float) -> float:
+    """Linear to 1 kHz (15 mel), then 27 mel for every factor of 6.4."""
+    if frequency_hz < SLANEY_BEND_HZ:
+        return frequency_hz * SLANEY_BEND_MEL / SLANEY_BEND_HZ
+    return SLANEY_BEND_MEL + float(np.log(frequency_hz / SLANEY_BEND_HZ)) / SLANEY_LOG_STEP
+
+
+def _slaney_hz(mels: FloatArray) -> FloatArray:
+    linear = mels * SLANEY_BEND_HZ / SLANEY_BEND_MEL
+    bent = SLANEY_BEND_HZ * np.exp(SLANEY_LOG_STEP * (mels - SLANEY_BEND_MEL))
+    return np.where(mels < SLANEY_BEND_MEL, linear, bent)
 
 
 def _htk_mel(frequency_hz: float | FloatArray) -> FloatArray:

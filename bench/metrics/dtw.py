@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_frame_pair
+from bench.metrics.compiled import load_numba
 
 ADVANCE_TRUE, ADVANCE_GENERATED, ADVANCE_BOTH = 0, 1, 2
 
@@ -108,10 +109,15 @@ def _align(true: FloatArray, generated: FloatArray, low: IntArray, high: IntArra
 @functools.cache
 def _kernels() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The two inner loops as machine code, compiled once per machine and kept beside this file."""
-    import numba
-
-    compiled = numba.njit(cache=True)
-    return compiled(_accumulate), compiled(_trace)
+    numba = load_numba()
+    frames = numba.types.Array(numba.float64, 2, "C", readonly=True)
+    indices, moves = numba.int64[::1], numba.uint8[::1]
+    accumulate = numba.float64(frames, frames, indices, indices, indices, moves)
+    trace = numba.int64[:, ::1](indices, indices, moves, numba.int64, numba.int64)
+    return (
+        numba.njit(accumulate, cache=True)(_accumulate),
+        numba.njit(trace, cache=True)(_trace),
+    )
 
 
 def _accumulate(

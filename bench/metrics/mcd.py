@@ -41,6 +41,7 @@ from bench.metrics.arrays import (
     check_frames,
     check_waveform,
 )
+from bench.metrics.compiled import load_librosa
 from bench.metrics.dtw import dtw_path, fastdtw_path
 
 CEPSTRUM_RATE_HZ = 22_050
@@ -76,8 +77,7 @@ def stft_envelope(waveform: npt.ArrayLike) -> FloatArray:
     For places without pyworld. Distortions from it follow those from WORLD (correlation 0.96 over
     web clips) but lie about 1 dB lower: never put both in one table.
     """
-    import librosa
-
+    librosa = load_librosa()
     samples = check_waveform(waveform, FFT_SAMPLES).astype(np.float64)
     spectrum = librosa.stft(samples, n_fft=FFT_SAMPLES, hop_length=STFT_HOP_SAMPLES, window="hann")
     energy = np.square(librosa.filters.get_window("hann", FFT_SAMPLES)).sum()

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_waveform
+from bench.metrics.compiled import load_librosa
 
 ONSET_RATE_HZ = 22_050
 HOP_SAMPLES = 512
@@ -58,10 +59,8 @@ def detect_onsets(waveform: npt.ArrayLike, delta: float = DETECTION_DELTA) -> In
     ``delta`` is the height above the local mean, of a strength that spans [0, 1] per clip.
     ValueError if the waveform is shorter than one analysis frame (2,048 samples) or not finite.
     """
-    import librosa.onset
-
     samples = check_waveform(waveform, FFT_SAMPLES)
-    found = librosa.onset.onset_detect(
+    found = load_librosa().onset.onset_detect(
         y=samples, sr=ONSET_RATE_HZ, hop_length=HOP_SAMPLES, units="samples", delta=delta
     )
     return np.asarray(found, dtype=np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.metrics.arrays import FloatArray, check_frame_pair, check_series, check_waveform
+from bench.metrics.compiled import load_librosa
 
 ENVELOPE_RATE_HZ = 100
 SPECTRUM_RATE_HZ = 22_050
@@ -65,10 +66,10 @@ def log_mel(waveform: npt.ArrayLike) -> npt.NDArray[np.float32]:
     to 1.7 dB there, the window's leakage included; silence reads -80 dB, and so does all that is
     quieter. ValueError if the waveform is shorter than one window.
     """
-    import librosa
-
     samples = check_waveform(waveform, FFT_SAMPLES).astype(np.float32)
-    spectrum = librosa.stft(samples, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES, window="hann")
+    spectrum = load_librosa().stft(
+        samples, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES, window="hann"
+    )
     # A sine of amplitude 1 peaks at half the window's sum, FFT_SAMPLES / 4 for the Hann window.
     power = np.square(np.abs(spectrum) / (FFT_SAMPLES / 4))
     bands = (_mel_filters() @ power).astype(np.float64)
@@ -93,9 +94,7 @@ def log_spectral_distance(true: npt.ArrayLike, generated: npt.ArrayLike) -> floa
 
 @functools.cache
 def _mel_filters() -> npt.NDArray[np.float32]:
-    import librosa
-
-    filters: npt.NDArray[np.float32] = librosa.filters.mel(
+    filters: npt.NDArray[np.float32] = load_librosa().filters.mel(
         sr=SPECTRUM_RATE_HZ, n_fft=FFT_SAMPLES, n_mels=N_BANDS, norm=None
     )
     return filters

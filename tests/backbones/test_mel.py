@@ -1,3 +1,4 @@
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,18 @@ def test_htk_triangles_peak_at_even_steps_of_mel():
     bank = htk_mel_bank(1, 3200, 32_000, 0.0, 2100.0)
     assert np.argmax(bank[:, 0]) == 70  # bins of 10 Hz
     assert bank[70, 0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("n_mels", "n_fft", "rate_hz", "min_hz", "max_hz"),
+    [(64, 512, 16_000, 50.0, 8000.0), (128, 2048, 44_100, 0.0, 22_050.0)],
+)
+def test_slaney_triangles_are_librosas(n_mels, n_fft, rate_hz, min_hz, max_hz):
+    expected = librosa.filters.mel(
+        sr=rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
+    )
+    found = slaney_mel_bank(n_mels, n_fft, rate_hz, min_hz, max_hz)
+    np.testing.assert_allclose(found.T, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_slaney_triangles_have_unit_area():
