@@ -11,16 +11,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from bench.errors import BenchError
 from bench.files import atomic_path, bench_home
-from bench.judges import Extractor, Features, Stimulus
-from bench.judges.extractor import Extract
+from bench.judges import (
+    Extractor,
+    Features,
+    NetworkExtractor,
+    Prepared,
+    SignalExtractor,
+    Stimulus,
+)
+from bench.judges.extractor import Embed, Extract
 from bench.types import Excerpt
 
 #: How a stimulus reaches an extractor; part of every key. Raise it when decoding changes.
@@ -85,42 +92,43 @@ class FeatureStore:
             save_file(dict(features), temporary)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bench:
     """Extractors on a worker's bench: each is opened when first needed, and then kept."""
 
-    extractors: Mapping[str, Extractor]
+    _signal: dict[str, Extract] = field(default_factory=dict)
+    _networks: dict[str, Embed] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
-    @classmethod
-    def of(cls, extractors: Sequence[Extractor]) -> Bench:
-        """A bench for these extractors."""
-        return cls({extractor.name: extractor for extractor in extractors})
+    def extract(self, extractor: SignalExtractor, stimulus: Stimulus) -> Features:
+        """What a signal extractor makes of a stimulus; any thread may ask."""
+        with self._lock:
+            if extractor.name not in self._signal:
+                self._signal[extractor.name] = extractor.open()
+        return finite(extractor, self._signal[extractor.name](stimulus))
 
-    @cached_property
-    def _opened(self) -> dict[str, Extract]:
-        return {}
-
-    def opened(self, extractor: Extractor) -> Extract:
-        """The function of an extractor, opened once."""
-        if extractor.name not in self._opened:
-            self._opened[extractor.name] = extractor.open()
-        return self._opened[extractor.name]
-
-    def ensure(
-        self,
-        stimulus: Stimulus,
-        key: str,
-        wanted: Sequence[Extractor],
-        store: FeatureStore,
-    ) -> None:
-        """Make sure that the store holds these features; the media are decoded only if needed."""
-        for extractor in wanted:
-            if not store.has(extractor, key):
-                store.save(extractor, key, _finite(extractor, self.opened(extractor)(stimulus)))
+    def embed(self, extractor: NetworkExtractor, batch: Sequence[Prepared]) -> Sequence[Features]:
+        """What a network answers to a batch; one thread asks."""
+        if extractor.name not in self._networks:
+            self._networks[extractor.name] = extractor.open()
+        return self._networks[extractor.name](batch)
 
 
-def _finite(extractor: Extractor, features: Features) -> Features:
-    """Features without NaN or infinity: one clip's overflow must not spoil a whole set."""
+def joined(prepared: Prepared, seen: Mapping[str, Features]) -> Prepared:
+    """What was prepared of a sound, with the features of its picture by extractor beside it."""
+    return {**prepared} | {
+        f"{name}.{feature}": array
+        for name, features in seen.items()
+        for feature, array in features.items()
+    }
+
+
+def finite(extractor: Extractor, features: Features) -> Features:
+    """Features without NaN or infinity: one clip's overflow must not spoil a whole set.
+
+    Raises:
+        BenchError: some are not finite.
+    """
     if all(np.isfinite(array).all() for array in features.values()):
         return features
     raise BenchError(f"{extractor.name} gave values that are not finite")

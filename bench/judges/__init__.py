@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.judges.extractor import MAX_SHORTFALL_S, Extractor, Features, Stimulus
+from bench.judges.extractor import (
+    MAX_SHORTFALL_S,
+    Extractor,
+    Features,
+    NetworkExtractor,
+    Prepared,
+    SignalExtractor,
+    Stimulus,
+)
 from bench.judges.signal import has_world, signal_extractors
 
 __all__ = [
@@ -20,6 +28,9 @@ __all__ = [
     "Extractor",
     "Features",
     "Judge",
+    "NetworkExtractor",
+    "Prepared",
+    "SignalExtractor",
     "Stimulus",
     "has_world",
     "open_judge",

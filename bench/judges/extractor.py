@@ -1,23 +1,35 @@
 """What an extractor is, and what it is given to hear and to see.
 
 An extractor turns a sound, a picture, or both into named arrays, the *features* that metrics read.
-``open`` does the costly part once per worker. The version is part of every cache key: it changes
-with the code's preprocessing, with the profile, and with the checkpoint.
+There are two kinds:
+
+    SignalExtractor    one function of one stimulus
+    NetworkExtractor   prepare(stimulus) -> arrays     decode, resample, front end: in any thread
+                       open() -> embed                 load the weights, once per process
+                       embed([arrays, ...]) -> [features, ...]     a batch of clips at a time
+
+so that clips are made ready in the background while a network computes. The version is part of
+every cache key: it changes with the code's preprocessing, with the profile, and with the
+checkpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy.typing as npt
 
-from bench.types import Audio, Excerpt, Waveform
+from bench.types import Audio, Excerpt, Pixels, Waveform
 
 Features = Mapping[str, npt.NDArray[Any]]
 
-#: A file may end this much before its window (codecs round to frames); the rest is silence.
+#: One clip's input to a network by name, without a batch dimension.
+Prepared = Mapping[str, npt.NDArray[Any]]
+
+#: A file may end this much before its window (codecs round to frames). The rest of a sound is
+#: silence, that of a picture its last frame.
 MAX_SHORTFALL_S = 0.1
 
 
@@ -28,12 +40,11 @@ class Stimulus:
     The signal extractors hear the window. The published evaluator's networks hear the whole file
     before they cut it (its mean is removed, its end resampled), so ``file()`` is there as well; for
     a window that starts later, the window is the file, as if it had been cut out beforehand.
-    ``picture_features`` are those of the picture that were extracted before.
+    Whatever was decoded stays for the next extractor; one thread at a time may ask.
     """
 
     sound: Excerpt | None
     picture: Excerpt | None = None
-    picture_features: Mapping[str, Features] = field(default_factory=dict)
     _decoded: dict[str, Any] = field(default_factory=dict)
 
     def window(self) -> Audio:
@@ -52,6 +63,12 @@ class Stimulus:
         waveform: Waveform = self._once(name, lambda: self._resampled(sample_rate_hz))
         return waveform
 
+    def frames(self, fps: float, short_side: int) -> Pixels:
+        """The picture of the window, ``[T, H, W, 3]`` uint8 RGB, resized at the short side."""
+        name = f"frames {fps} {short_side}"
+        pixels: Pixels = self._once(name, lambda: self._read_frames(fps, short_side))
+        return pixels
+
     def _read_window(self) -> Audio:
         from bench.media import read_audio
 
@@ -69,6 +86,14 @@ class Stimulus:
         audio = self.window()
         return resample(audio.mono(), audio.sample_rate_hz, sample_rate_hz, method="soxr_hq")
 
+    def _read_frames(self, fps: float, short_side: int) -> Pixels:
+        from bench.media import read_frames
+
+        if self.picture is None:
+            raise ValueError("this stimulus has no picture")
+        frames = read_frames(self.picture, fps, short_side=short_side, shortfall_s=MAX_SHORTFALL_S)
+        return frames.pixels
+
     def _heard(self) -> Excerpt:
         if self.sound is None:
             raise ValueError("this stimulus has no sound")
@@ -80,20 +105,48 @@ class Stimulus:
         return self._decoded[name]
 
 
+#: What a signal extractor is: it may run in several threads at once.
 Extract = Callable[[Stimulus], Features]
+
+#: The half of a network extractor that needs no network: it may run in several threads at once.
+Prepare = Callable[[Stimulus], Prepared]
+
+#: The other half: what was prepared of one or more clips, each array with the same shape in all of
+#: them, to the features of each, in the same order. Called by one thread. Features of a clip do not
+#: depend on the others in its batch, beyond rounding.
+Embed = Callable[[Sequence[Prepared]], Sequence[Features]]
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """One row of a judge.
+    """One row of a judge: what both kinds have in common.
 
-    ``senses``: the sound, the picture, or both (which is given the features of the picture named in
-    ``after``). ``weights`` names the checkpoint it needs, empty for none.
+    ``senses``: the sound, the picture, or both. ``after`` names the extractors of the picture whose
+    features one that senses both is given. ``weights`` names the checkpoint of the table of
+    official files that it needs, empty for none.
     """
 
     name: str
     version: str
-    open: Callable[[], Extract]
     senses: Literal["sound", "picture", "both"] = "sound"
     after: tuple[str, ...] = ()
     weights: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalExtractor(Extractor):
+    """An extractor without a network; ``open`` makes it ready."""
+
+    open: Callable[[], Extract]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkExtractor(Extractor):
+    """An extractor with a network, which is given batches; ``open`` loads it once per process.
+
+    One that senses both prepares what it hears; ``embed`` finds the features of ``after`` among
+    the arrays of each clip, under ``<extractor>.<feature>`` (``sync_picture.tokens``).
+    """
+
+    prepare: Prepare
+    open: Callable[[], Embed]

@@ -7,7 +7,7 @@ of the whole file is removed before resampling, ImageBind hears the left channel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bench.backbones.weights import WEIGHTS
-from bench.judges.extractor import Extract, Extractor, Features, Stimulus
+from bench.judges.batches import stacked, unstacked
+from bench.judges.extractor import Embed, Features, NetworkExtractor, Prepared, Stimulus
 from bench.types import Audio, Waveform
 
 if TYPE_CHECKING:
@@ -32,136 +33,200 @@ class Setting(NamedTuple):
     device: str
 
 
-def _open_passt(setting: Setting) -> Extract:
+def _prepare_passt(setting: Setting, stimulus: Stimulus) -> Prepared:
     from bench.backbones import passt
 
-    model = passt.load_passt(setting.checkpoint, setting.device)
-    return partial(_embed, setting, passt.SAMPLE_RATE_HZ, partial(passt.embed, model))
+    waveform = _mono(stimulus, setting, passt.SAMPLE_RATE_HZ, remove_dc=True)
+    return _only("images", passt.front_end(_batch(waveform)))
 
 
-def _open_panns(setting: Setting) -> Extract:
+def _open_passt(setting: Setting) -> Embed:
+    from bench.backbones import passt
+
+    return _tagging(passt.load_passt(setting.checkpoint, setting.device), setting)
+
+
+def _prepare_panns(setting: Setting, stimulus: Stimulus) -> Prepared:
     from bench.backbones import panns
 
-    model = panns.load_panns(setting.checkpoint, setting.device)
-    return partial(_embed, setting, panns.SAMPLE_RATE_HZ, partial(panns.embed, model))
+    waveform = _mono(stimulus, setting, panns.SAMPLE_RATE_HZ, remove_dc=True)
+    return _only("images", panns.front_end(_batch(waveform)))
 
 
-def _open_vggish(setting: Setting) -> Extract:
+def _open_panns(setting: Setting) -> Embed:
+    from bench.backbones import panns
+
+    return _tagging(panns.load_panns(setting.checkpoint, setting.device), setting)
+
+
+def _tagging(model: Callable[[Tensor], tuple[Tensor, Tensor]], setting: Setting) -> Embed:
+    """What PaSST and PANNs have in common: log-mel images to an embedding and logits."""
+    import torch
+
+    @torch.inference_mode()
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        embedding, logits = model(stacked(prepared, "images", setting.device))
+        return unstacked({"embedding": embedding, "logits": logits})
+
+    return embed
+
+
+def _prepare_vggish(setting: Setting, stimulus: Stimulus) -> Prepared:
+    from bench.backbones import vggish
+
+    waveform = _mono(stimulus, setting, vggish.SAMPLE_RATE_HZ, remove_dc=True)
+    return _only("patches", vggish.front_end(_batch(waveform)))
+
+
+def _open_vggish(setting: Setting) -> Embed:
+    import torch
+
     from bench.backbones import vggish
 
     model = vggish.load_vggish(setting.checkpoint, setting.device)
-    return partial(_embed, setting, vggish.SAMPLE_RATE_HZ, partial(vggish.embed, model))
+
+    @torch.inference_mode()
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        return unstacked({"embedding": model(stacked(prepared, "patches", setting.device))})
+
+    return embed
 
 
-def _embed(
-    setting: Setting,
-    sample_rate_hz: int,
-    embed: Callable[[Tensor], Mapping[str, Tensor]],
-    stimulus: Stimulus,
-) -> Features:
-    return _arrays(embed(_batch(_mono(stimulus, setting, sample_rate_hz, remove_dc=True))))
+def _prepare_imagebind_audio(setting: Setting, stimulus: Stimulus) -> Prepared:
+    from bench.backbones import imagebind
+
+    if setting.profile == PUBLISHED:
+        mels = imagebind.reference_clips(_stereo(stimulus.file(), imagebind.SAMPLE_RATE_HZ))
+        return {"mels": mels.numpy()}
+    waveform = _mono(stimulus, setting, imagebind.SAMPLE_RATE_HZ, remove_dc=False)
+    seconds = len(waveform) / imagebind.SAMPLE_RATE_HZ
+    return _only("mels", imagebind.front_end(_batch(waveform), seconds))
 
 
-def _open_imagebind_audio(setting: Setting) -> Extract:
+def _open_imagebind_audio(setting: Setting) -> Embed:
     from bench.backbones import imagebind
 
     model = imagebind.load_imagebind(setting.checkpoint, setting.device)
 
-    def extract(stimulus: Stimulus) -> Features:
-        if setting.profile == PUBLISHED:
-            mels = imagebind.reference_clips(_stereo(stimulus.file(), imagebind.SAMPLE_RATE_HZ))
-            return _arrays(imagebind.embed_audio(model, mels[None]))
-        waveform = _mono(stimulus, setting, imagebind.SAMPLE_RATE_HZ, remove_dc=False)
-        seconds = len(waveform) / imagebind.SAMPLE_RATE_HZ
-        mels = imagebind.front_end(_batch(waveform), seconds)
-        return _arrays(imagebind.embed_audio(model, mels))
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        return unstacked(imagebind.embed_audio(model, stacked(prepared, "mels", setting.device)))
 
-    return extract
+    return embed
 
 
-def _open_imagebind_picture(setting: Setting) -> Extract:
+def _prepare_imagebind_picture(setting: Setting, stimulus: Stimulus) -> Prepared:
     from bench.backbones import imagebind
     from bench.media import three_crops
 
+    pixels = stimulus.frames(imagebind.FPS, imagebind.SIDE)
+    return {"clips": imagebind.picture_clips(three_crops(pixels, imagebind.SIDE)).numpy()}
+
+
+def _open_imagebind_picture(setting: Setting) -> Embed:
+    from bench.backbones import imagebind
+
     model = imagebind.load_imagebind(setting.checkpoint, setting.device)
 
-    def extract(stimulus: Stimulus) -> Features:
-        pixels = _frames(stimulus, imagebind.FPS, imagebind.SIDE)
-        clips = imagebind.picture_clips(three_crops(pixels, imagebind.SIDE))
-        return _arrays(imagebind.embed_picture(model, clips[None]))
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        return unstacked(imagebind.embed_picture(model, stacked(prepared, "clips", setting.device)))
 
-    return extract
+    return embed
 
 
-def _open_sync_picture(setting: Setting) -> Extract:
+def _prepare_sync_picture(setting: Setting, stimulus: Stimulus) -> Prepared:
     from bench.backbones import synchformer
     from bench.media import center_crop
 
+    pixels = stimulus.frames(synchformer.FRAMES_PER_S, synchformer.SIDE_PIXELS)
+    # 30 MB for 8 s; as floats they would be 120.
+    return {"pixels": np.ascontiguousarray(center_crop(pixels, synchformer.SIDE_PIXELS))}
+
+
+def _open_sync_picture(setting: Setting) -> Embed:
+    from bench.backbones import synchformer
+
     encoder = synchformer.load_video_encoder(setting.checkpoint, setting.device)
 
-    def extract(stimulus: Stimulus) -> Features:
-        pixels = _frames(stimulus, synchformer.FRAMES_PER_S, synchformer.SIDE_PIXELS)
-        frames = synchformer.video_front_end(_tensor(center_crop(pixels, synchformer.SIDE_PIXELS)))
-        return {"tokens": synchformer.video_features(encoder, frames[None])[0].numpy()}
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        # A clip is 24 segments, a batch by itself: the encoder takes a few of them at a time.
+        answers = []
+        for each in prepared:
+            frames = synchformer.video_front_end(stacked([each], "pixels", setting.device))
+            answers += unstacked({"tokens": synchformer.video_features(encoder, frames)})
+        return answers
 
-    return extract
+    return embed
 
 
-def _open_sync(setting: Setting) -> Extract:
+def _prepare_sync(setting: Setting, stimulus: Stimulus) -> Prepared:
+    from bench.backbones import synchformer
+
+    waveform = _mono(stimulus, setting, synchformer.SAMPLE_RATE_HZ, remove_dc=False)
+    whole = int(synchformer.SAMPLE_RATE_HZ * stimulus.window().seconds)
+    filled = np.pad(waveform, (0, max(0, whole - len(waveform))))
+    return _only("images", synchformer.front_end(_batch(filled)))
+
+
+def _open_sync(setting: Setting) -> Embed:
     from bench.backbones import synchformer
 
     model = synchformer.load_synchformer(setting.checkpoint, setting.device)
 
-    def extract(stimulus: Stimulus) -> Features:
-        waveform = _mono(stimulus, setting, synchformer.SAMPLE_RATE_HZ, remove_dc=False)
-        whole = int(synchformer.SAMPLE_RATE_HZ * stimulus.window().seconds)
-        filled = np.pad(waveform, (0, max(0, whole - len(waveform))))
-        sound = synchformer.audio_features(model, _batch(filled))
-        picture = _batch(stimulus.picture_features["sync_picture"]["tokens"])
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        sound = synchformer.audio_tokens(model, stacked(prepared, "images", setting.device))
+        picture = stacked(prepared, "sync_picture.tokens", setting.device)
         n_segments = min(picture.shape[1], sound.shape[1])
         logits = synchformer.offset_logits(model, picture[:, :n_segments], sound[:, :n_segments])
-        return {"logits": logits[0].numpy()}
+        return unstacked({"logits": logits})
 
-    return extract
+    return embed
 
 
 class _Network(NamedTuple):
     name: str
     weights: str
-    open: Callable[[Setting], Extract]
+    prepare: Callable[[Setting, Stimulus], Prepared]
+    open: Callable[[Setting], Embed]
     senses: Any = "sound"
     after: tuple[str, ...] = ()
 
 
 NETWORKS = (
-    _Network("passt", "passt", _open_passt),
-    _Network("panns", "panns", _open_panns),
-    _Network("vggish", "vggish", _open_vggish),
-    _Network("imagebind_audio", "imagebind", _open_imagebind_audio),
-    _Network("imagebind_picture", "imagebind", _open_imagebind_picture, "picture"),
-    _Network("sync_picture", "synchformer", _open_sync_picture, "picture"),
-    _Network("sync", "synchformer", _open_sync, "both", ("sync_picture",)),
+    _Network("passt", "passt", _prepare_passt, _open_passt),
+    _Network("panns", "panns", _prepare_panns, _open_panns),
+    _Network("vggish", "vggish", _prepare_vggish, _open_vggish),
+    _Network("imagebind_audio", "imagebind", _prepare_imagebind_audio, _open_imagebind_audio),
+    _Network(
+        "imagebind_picture",
+        "imagebind",
+        _prepare_imagebind_picture,
+        _open_imagebind_picture,
+        "picture",
+    ),
+    _Network("sync_picture", "synchformer", _prepare_sync_picture, _open_sync_picture, "picture"),
+    _Network("sync", "synchformer", _prepare_sync, _open_sync, "both", ("sync_picture",)),
 )
 
 #: Raised when what a network is given, or how it answers, changes.
 PREPROCESSING = "1"
 
 
-def network_extractors(profile: str, directory: Path, device: str) -> tuple[Extractor, ...]:
+def network_extractors(profile: str, directory: Path, device: str) -> tuple[NetworkExtractor, ...]:
     """The extractors of all networks; nothing is loaded until one is opened."""
     return tuple(_extractor(row, profile, directory, device) for row in NETWORKS)
 
 
-def _extractor(row: _Network, profile: str, directory: Path, device: str) -> Extractor:
+def _extractor(row: _Network, profile: str, directory: Path, device: str) -> NetworkExtractor:
     weights = WEIGHTS[row.weights]
     setting = Setting(profile, directory / weights.file, device)
-    return Extractor(
+    return NetworkExtractor(
         row.name,
         f"{PREPROCESSING}-{profile}-{weights.sha256[:12]}",
-        partial(row.open, setting),
         row.senses,
         row.after,
         row.weights,
+        prepare=partial(row.prepare, setting),
+        open=partial(row.open, setting),
     )
 
 
@@ -182,14 +247,6 @@ def _stereo(audio: Audio, sample_rate_hz: int) -> Tensor:
     return _tensor(samples)
 
 
-def _frames(stimulus: Stimulus, fps: float, short_side: int) -> np.ndarray:
-    from bench.media import read_frames
-
-    if stimulus.picture is None:
-        raise ValueError("this stimulus has no picture")
-    return read_frames(stimulus.picture, fps, short_side=short_side).pixels
-
-
 def _tensor(array: np.ndarray) -> Tensor:
     import torch
 
@@ -200,6 +257,6 @@ def _batch(array: np.ndarray) -> Tensor:
     return _tensor(array)[None]
 
 
-def _arrays(batch: Mapping[str, Tensor]) -> Features:
-    """The only clip of a batch, as NumPy arrays."""
-    return {name: tensor[0].numpy() for name, tensor in batch.items()}
+def _only(name: str, batch: Tensor) -> Prepared:
+    """The only clip of a batch, under a name."""
+    return {name: batch[0].numpy()}

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bench.judges.extractor import Extract, Extractor, Features, Stimulus
+from bench.judges.extractor import Extract, Features, SignalExtractor, Stimulus
 from bench.types import Waveform
 
 #: Raised when what is extracted changes.
@@ -59,13 +59,13 @@ def _open(extract: Callable[[Waveform], Features]) -> Extract:
     return partial(_hear, extract)
 
 
-def signal_extractors() -> tuple[Extractor, ...]:
+def signal_extractors() -> tuple[SignalExtractor, ...]:
     """The three extractors; their versions name the packages that decide their numbers."""
     cepstra = ("pysptk", "pyworld") if has_world() else ("pysptk", "librosa")
     return (
-        Extractor("onset", _version("librosa"), partial(_open, _onset)),
-        Extractor("cepstra", _version(*cepstra), partial(_open, _cepstra)),
-        Extractor("spectrum", _version("librosa"), partial(_open, _spectrum)),
+        SignalExtractor("onset", _version("librosa"), open=partial(_open, _onset)),
+        SignalExtractor("cepstra", _version(*cepstra), open=partial(_open, _cepstra)),
+        SignalExtractor("spectrum", _version("librosa"), open=partial(_open, _spectrum)),
     )
 
 

@@ -65,14 +65,16 @@ class Frames:
     times_s: FloatArray
 
 
-def read_frames(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -> Frames:
+def read_frames(
+    excerpt: Excerpt, fps: float, *, short_side: int | None = None, shortfall_s: float = 0.0
+) -> Frames:
     """The picture of ``excerpt`` at ``fps``, all of it at once.
 
     T is ``round(seconds * fps)``, or whatever the file holds where the excerpt names no end. Raises
     MediaError as ``each_frame`` does, and when the pixels exceed 4 GiB.
     """
     outputs: list[Frame] = []
-    for frame in each_frame(excerpt, fps, short_side=short_side):
+    for frame in each_frame(excerpt, fps, short_side=short_side, shortfall_s=shortfall_s):
         outputs.append(frame)
         if len(outputs) * frame.pixels.nbytes > MAX_BYTES:
             raise MediaError(
@@ -86,10 +88,13 @@ def read_frames(excerpt: Excerpt, fps: float, *, short_side: int | None = None) 
     )
 
 
-def each_frame(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -> Iterator[Frame]:
+def each_frame(
+    excerpt: Excerpt, fps: float, *, short_side: int | None = None, shortfall_s: float = 0.0
+) -> Iterator[Frame]:
     """Yield the outputs one by one, so that a long video is never whole in memory.
 
     Each is resized where ``short_side`` is given. The slots of a window count from ``start_s``.
+    Where the file ends up to ``shortfall_s`` before the window, its last output is repeated.
     Raises MediaError when there is no picture, when the file ends before ``round(seconds * fps)``
     outputs or was cut off, when its data are damaged beyond what the codec conceals, and when the
     size of the picture changes.
@@ -98,7 +103,7 @@ def each_frame(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -
     if not 0 < fps <= MAX_FPS:
         raise MediaError(f"cannot read {excerpt.path} at {fps:g} frames per second")
     n_wanted = None if excerpt.seconds is None else round(excerpt.seconds * fps)
-    n_outputs, end_s = 0, Fraction(0)
+    n_outputs, end_s, frame = 0, Fraction(0), None
     with open_media(excerpt.path) as container:
         stream = first_video(container, excerpt.path)
         for shown in _shown(decoded(container, stream, excerpt.path), stream, excerpt.path):
@@ -115,6 +120,10 @@ def each_frame(excerpt: Excerpt, fps: float, *, short_side: int | None = None) -
         if n_wanted is None and n_outputs:
             check_complete(container, stream, float(end_s), excerpt.path)
             return
+    missing_s = excerpt.start_s + (excerpt.seconds or 0) - float(end_s)
+    if frame is not None and n_wanted is not None and missing_s <= shortfall_s:
+        yield from itertools.repeat(frame, n_wanted - n_outputs)
+        return
     raise MediaError(
         f"the picture of {excerpt.path} lasts {float(end_s):.3f} s: at {fps:g} fps from "
         f"{excerpt.start_s:g} s it gives {n_outputs} frames, {n_wanted or 'at least 1'} are needed"

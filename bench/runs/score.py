@@ -15,8 +15,17 @@ from typing import Any, Literal
 
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
-from bench.features import Bench, FeatureStore, checked, excerpt_key, joint_key, shared_root
-from bench.judges import Extractor, Judge, Stimulus
+from bench.features import (
+    Bench,
+    FeatureStore,
+    checked,
+    excerpt_key,
+    finite,
+    joined,
+    joint_key,
+    shared_root,
+)
+from bench.judges import Extractor, Features, Judge, NetworkExtractor, SignalExtractor, Stimulus
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
@@ -140,7 +149,7 @@ def score_pairs(
 
 
 def _open_extraction(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
-    bench = Bench.of(scoring.judge.extractors)
+    bench = Bench()
 
     def work(pair: Pair) -> dict[str, Any]:
         started = time.perf_counter()
@@ -175,14 +184,22 @@ def _extract(
 ) -> None:
     """Bring the features of one role into their store; those of the picture must come first."""
     store, excerpt = scoring.store(role), _excerpts(pair)[role]
-    alone = Stimulus(None, excerpt) if role == "picture" else Stimulus(excerpt)
+    stimulus = Stimulus(None, excerpt) if role == "picture" else Stimulus(excerpt)
     for extractor in wanted[role]:
-        if extractor.senses != "both":
-            bench.ensure(alone, keys[role], [extractor], store)
-        elif _can_sense(extractor, keys):
+        key = _key(extractor, role, keys) if _can_sense(extractor, keys) else None
+        if key is not None and not store.has(extractor, key):
             seen = scoring.load("picture", pair.clip, keys, extractor.after) or {}
-            together = Stimulus(excerpt, pair.clip.picture, seen)
-            bench.ensure(together, _key(extractor, role, keys), [extractor], store)
+            store.save(extractor, key, _features(extractor, stimulus, seen, bench))
+
+
+def _features(
+    extractor: Extractor, stimulus: Stimulus, seen: Mapping[str, Features], bench: Bench
+) -> Features:
+    if isinstance(extractor, NetworkExtractor):
+        prepared = joined(extractor.prepare(stimulus), seen)
+        return finite(extractor, bench.embed(extractor, [prepared])[0])
+    assert isinstance(extractor, SignalExtractor)  # noqa: S101 - there are two kinds
+    return bench.extract(extractor, stimulus)
 
 
 def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bench.backbones import imagebind, panns, synchformer
+from bench.errors import BenchError, MediaError
 from bench.judges import Stimulus, open_judge
 from bench.media import read_audio, reference_waveform, write_audio, write_video
 from bench.runs.score import Pair, Scoring, _open_extraction, _open_scoring
@@ -35,52 +36,39 @@ def picture(tmp_path: Path) -> Excerpt:
     return Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
 
 
-def opened(name: str, profile: str):
-    """The function of one extractor of the paper judge."""
+def prepared(name: str, profile: str, stimulus: Stimulus):
+    """What one network of the paper judge is given of a stimulus."""
     (extractor,) = (e for e in open_judge("paper", profile, Path("w")).extractors if e.name == name)
-    return extractor.open()
+    return extractor.prepare(stimulus)
 
 
-@pytest.fixture
-def heard_by_panns(monkeypatch):
-    """The waveforms that PANNs is given."""
-    heard: list[torch.Tensor] = []
-
-    def embed(model, waveforms):
-        heard.append(waveforms)
-        return {"embedding": torch.zeros(1, 2048), "logits": torch.zeros(1, 527)}
-
-    monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: None)
-    monkeypatch.setattr(panns, "embed", embed)
-    return heard
+def panns_images(waveform: np.ndarray) -> np.ndarray:
+    return panns.front_end(torch.from_numpy(waveform)[None])[0].numpy()
 
 
-def test_the_published_profile_hears_the_whole_file_before_it_is_cut(sound, heard_by_panns):
-    features = opened("panns", PUBLISHED)(Stimulus(sound))
+def test_the_published_profile_hears_the_whole_file_before_it_is_cut(sound):
+    images = prepared("panns", PUBLISHED, Stimulus(sound))["images"]
     whole = read_audio(Excerpt(sound.path))
-    expected = reference_waveform(whole, 16_000, 8.0, remove_dc=True)
-    assert np.array_equal(heard_by_panns[0][0].numpy(), expected)
-    assert features["embedding"].shape == (2048,)
-    assert features["logits"].shape == (527,)
+    heard = reference_waveform(whole, 16_000, 8.0, remove_dc=True)
+    assert np.array_equal(images, panns_images(heard))
+    assert images.shape == (801, 64)
 
 
-def test_the_strict_profile_hears_the_window_and_nothing_else(sound, heard_by_panns):
-    opened("panns", STRICT)(Stimulus(sound))
-    expected = reference_waveform(read_audio(sound), 16_000, 8.0, remove_dc=True)
-    assert np.array_equal(heard_by_panns[0][0].numpy(), expected)
-    assert abs(float(heard_by_panns[0].mean())) < 1e-4
+def test_the_strict_profile_hears_the_window_and_nothing_else(sound):
+    images = prepared("panns", STRICT, Stimulus(sound))["images"]
+    heard = reference_waveform(read_audio(sound), 16_000, 8.0, remove_dc=True)
+    assert np.array_equal(images, panns_images(heard))
+    assert not np.array_equal(images, prepared("panns", PUBLISHED, Stimulus(sound))["images"])
 
 
-def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(sound, heard_by_panns):
-    opened("panns", PUBLISHED)(Stimulus(Excerpt(sound.path, 1.0, 8.0)))
-    cut = read_audio(Excerpt(sound.path, 1.0, 8.0))
-    expected = reference_waveform(cut, 16_000, 8.0, remove_dc=True)
-    assert np.array_equal(heard_by_panns[0][0].numpy(), expected)
+def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(sound):
+    later = Excerpt(sound.path, 1.0, 8.0)
+    heard = reference_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
+    images = prepared("panns", PUBLISHED, Stimulus(later))["images"]
+    assert np.array_equal(images, panns_images(heard))
 
 
-@pytest.fixture
-def heard_by_imagebind(monkeypatch):
-    """What ImageBind's front ends are given."""
+def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(sound, monkeypatch):
     heard: dict[str, torch.Tensor] = {}
 
     def reference_clips(samples):
@@ -91,32 +79,35 @@ def heard_by_imagebind(monkeypatch):
         heard["mono"] = waveforms
         return torch.zeros(1, 3, 128, 204)
 
-    monkeypatch.setattr(imagebind, "load_imagebind", lambda checkpoint, device: None)
     monkeypatch.setattr(imagebind, "reference_clips", reference_clips)
     monkeypatch.setattr(imagebind, "front_end", front_end)
-    answer = {"embedding": torch.zeros(1, 1024)}
-    monkeypatch.setattr(imagebind, "embed_audio", lambda model, mels: answer)
-    return heard
+    prepared("imagebind_audio", PUBLISHED, Stimulus(sound))
+    assert heard["channels"].shape == (2, 160_000)
+    prepared("imagebind_audio", STRICT, Stimulus(sound))
+    assert heard["mono"].shape == (1, 128_000)
 
 
-def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(sound, heard_by_imagebind):
-    opened("imagebind_audio", PUBLISHED)(Stimulus(sound))
-    assert heard_by_imagebind["channels"].shape == (2, 160_000)
-    opened("imagebind_audio", STRICT)(Stimulus(sound))
-    assert heard_by_imagebind["mono"].shape == (1, 128_000)
+def test_imagebind_sees_nine_pairs_of_frames(picture):
+    clips = prepared("imagebind_picture", PUBLISHED, Stimulus(None, picture))["clips"]
+    assert clips.shape == (9, 3, 2, 224, 224)
 
 
-def test_imagebind_sees_nine_pairs_of_frames(picture, monkeypatch):
-    seen: list[torch.Tensor] = []
+@pytest.mark.parametrize("n_frames", [200, 199, 198])
+def test_a_picture_a_little_short_of_its_window_shows_its_last_frame_again(tmp_path, n_frames):
+    frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(n_frames))
+    write_video(tmp_path / "picture.mp4", frames, 25)
+    window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
+    pixels = prepared("sync_picture", PUBLISHED, Stimulus(None, window))["pixels"]
+    assert pixels.shape == (200, 224, 224, 3)
+    assert all(np.array_equal(frame, pixels[n_frames - 1]) for frame in pixels[n_frames:])
 
-    def embed_picture(model, clips):
-        seen.append(clips)
-        return {"embedding": torch.zeros(1, 1024)}
 
-    monkeypatch.setattr(imagebind, "load_imagebind", lambda checkpoint, device: None)
-    monkeypatch.setattr(imagebind, "embed_picture", embed_picture)
-    opened("imagebind_picture", PUBLISHED)(Stimulus(None, picture))
-    assert seen[0].shape == (1, 9, 3, 2, 224, 224)
+def test_a_picture_that_lacks_more_than_a_tenth_of_a_second_is_refused(tmp_path):
+    frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(197))
+    write_video(tmp_path / "picture.mp4", frames, 25)
+    window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
+    with pytest.raises(MediaError, match="197 frames, 200 are needed"):
+        Stimulus(None, window).frames(25, 224)
 
 
 @pytest.fixture
@@ -128,8 +119,11 @@ def synchformer_stand_in(monkeypatch):
         given["frames"] = frames
         return torch.full((1, 24, 8, 768), 7.0)
 
-    def audio_features(model, waveforms):
+    def front_end(waveforms):
         given["waveforms"] = waveforms
+        return torch.zeros(1, 24, 128, 66)
+
+    def audio_tokens(model, images):
         return torch.zeros(1, 24, 6, 768)
 
     def offset_logits(model, video, audio):
@@ -139,7 +133,8 @@ def synchformer_stand_in(monkeypatch):
     monkeypatch.setattr(synchformer, "load_synchformer", lambda checkpoint, device: None)
     monkeypatch.setattr(synchformer, "load_video_encoder", lambda checkpoint, device: None)
     monkeypatch.setattr(synchformer, "video_features", video_features)
-    monkeypatch.setattr(synchformer, "audio_features", audio_features)
+    monkeypatch.setattr(synchformer, "front_end", front_end)
+    monkeypatch.setattr(synchformer, "audio_tokens", audio_tokens)
     monkeypatch.setattr(synchformer, "offset_logits", offset_logits)
     return given
 
@@ -205,11 +200,8 @@ def test_a_sample_a_frame_short_has_as_many_segments_as_its_picture(
 
 
 def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(sound, monkeypatch, home):
-    from bench.errors import BenchError
-
-    broken = {"embedding": torch.full((1, 2048), torch.nan), "logits": torch.zeros(1, 527)}
-    monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: None)
-    monkeypatch.setattr(panns, "embed", lambda model, waveforms: broken)
+    broken = torch.full((1, 2048), torch.nan), torch.zeros(1, 527)
+    monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: lambda images: broken)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "kl_panns")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     with pytest.raises(BenchError, match="panns gave values that are not finite"):

@@ -95,8 +95,13 @@ def audio_features(model: Synchformer, waveforms: Tensor) -> Tensor:
         ValueError: the waveforms are not float32 [B, T].
         MediaError: they are shorter than one segment (0.64 s).
     """
+    return audio_tokens(model, front_end(waveforms))
+
+
+def audio_tokens(model: Synchformer, images: Tensor) -> Tensor:
+    """The same of ``images [B, S, 128, 66]``, as ``front_end`` makes them of waveforms."""
     with torch.inference_mode():
-        return _encoded(model.afeat_extractor, front_end(waveforms), AUDIO_SEGMENTS_AT_ONCE)
+        return _encoded(model.afeat_extractor, images, AUDIO_SEGMENTS_AT_ONCE)
 
 
 def video_features(model: Synchformer | VideoEncoder, frames: Tensor) -> Tensor:
