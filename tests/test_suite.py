@@ -17,6 +17,11 @@ from bench.types import Audio, Excerpt
 SIGNAL = open_judge("signal", "av-benchmark")
 PAPER_COLUMNS = ["fd_passt", "fd_panns", "fd_vgg", "kl_passt", "kl_panns", "ib", "desync"]
 
+SET_COLUMNS = [
+    *("fd_inf_passt", "kid_passt", "is_passt", "fd_inf_panns", "kid_panns", "is_panns"),
+    *("fd_inf_vgg", "kid_vgg"),
+]
+
 
 def test_profiles_have_the_same_columns_and_other_definitions():
     names = [[metric.name for metric in rows] for rows in PROFILES.values()]
@@ -37,9 +42,8 @@ def test_every_metric_reads_extractors_that_some_judge_has():
 
 def test_the_signal_judge_computes_what_needs_no_network():
     rows = computable(PROFILES["av-benchmark"], SIGNAL)
-    assert {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows} == set(
-        PAPER_COLUMNS
-    )
+    lost = {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows}
+    assert lost == {*PAPER_COLUMNS, *SET_COLUMNS}
 
 
 def test_a_metric_is_of_a_clip_or_of_a_set():
@@ -119,3 +123,33 @@ def test_missing_sounds_and_damaged_features_are_refused_by_name(sound, tmp_path
     store.path(onset, "ab12").write_bytes(b"damaged")
     with pytest.raises(BenchError, match="cannot read the features.*delete it"):
         store.load(onset, "ab12")
+
+
+def _sides(rng: np.random.Generator, n: int, shift: float) -> list[dict[str, dict]]:
+    embeddings = rng.normal(shift, 1, (n, 4)).astype(np.float32)
+    logits = rng.normal(0, 3, (n, 5)).astype(np.float32)
+    return [
+        {"panns": {"embedding": embedding, "logits": row}}
+        for embedding, row in zip(embeddings, logits, strict=True)
+    ]
+
+
+def test_metrics_of_sets_tell_a_shifted_set_from_one_of_the_same_law(rng):
+    true, same, shifted = (_sides(rng, 200, shift) for shift in (0.0, 0.0, 2.0))
+    for name in ("fd_panns", "fd_inf_panns", "kid_panns"):
+        (metric,) = select("av-benchmark", [name])
+        near, far = metric.score_set(true, same), metric.score_set(true, shifted)
+        assert abs(near) < 0.3 < far, name
+
+
+def test_the_inception_score_is_of_the_generated_side_and_needs_ten_clips(rng):
+    (metric,) = select("av-benchmark", ["is_panns"])
+    true, made = _sides(rng, 40, 0.0), _sides(rng, 40, 0.0)
+    assert metric.score_set(true, made) == metric.score_set([], made)
+    assert 1.0 < metric.score_set(true, made) <= 5.0
+    assert np.isnan(metric.score_set(true, made[:9]))
+
+
+def test_the_limit_is_not_scored_for_fewer_than_four_samples(rng):
+    (metric,) = select("av-benchmark", ["fd_inf_panns"])
+    assert np.isnan(metric.score_set(_sides(rng, 9, 0.0), _sides(rng, 3, 0.0)))

@@ -59,16 +59,18 @@ def missing_weights(names: Iterable[str] | None, directory: Path) -> tuple[Weigh
     return tuple(row for row in select_weights(names) if not (directory / row.file).is_file())
 
 
-def describe_missing(missing: Sequence[Weights], directory: Path) -> str:
+def describe_missing(
+    missing: Sequence[Weights], directory: Path, columns: Iterable[str] = ()
+) -> str:
     """Say which columns cannot be computed without these files, and the one command to fetch them.
 
-    ``missing`` holds at least one row.
+    ``missing`` holds at least one row; ``columns`` are the paper's that need them, unless named.
     """
-    columns = ", ".join(column for row in missing for column in row.needed_by)
+    lost = ", ".join(columns or (column for row in missing for column in row.needed_by))
     files = ", ".join(row.file for row in missing)
     known = sum(row.size_bytes or 0 for row in missing) / GIBIBYTE
     return (
-        f"{columns} cannot be computed: {directory} lacks {files}; fetch with "
+        f"{lost} cannot be computed: {directory} lacks {files}; fetch with "
         f"`{fetch_command(missing, directory)}` (about {max(known, 0.1):.1f} GiB)"
     )
 

@@ -80,7 +80,9 @@ def _with_weights(metrics: Sequence[Metric], judge: Judge) -> tuple[tuple[Metric
     lost = missing.intersection(_needed(metrics, judge))
     if not lost:
         return kept, []
-    return kept, [describe_missing(missing_weights(sorted(lost), directory), directory)]
+    columns = [metric.name for metric in metrics if metric not in kept]
+    rows = missing_weights(sorted(lost), directory)
+    return kept, [describe_missing(rows, directory, columns)]
 
 
 def _needed(metrics: Sequence[Metric], judge: Judge) -> tuple[str, ...]:

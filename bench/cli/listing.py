@@ -12,8 +12,10 @@ from bench.backbones.weights import WEIGHTS, Weights, weights_directory
 from bench.cli.console import console
 from bench.cli.weights import presence
 from bench.errors import BenchError, MissingError
+from bench.judges import Judge, open_judge
+from bench.runs.score import Scoring
 from bench.splits import SPLITS, open_split, require_files
-from bench.suite import PROFILES
+from bench.suite import DEFAULT_PROFILE, PROFILES, Metric
 
 
 def list_command(what: str) -> None:
@@ -83,6 +85,7 @@ def _readiness(name: str) -> str:
 
 
 def _metrics() -> None:
+    judge = open_judge("paper", DEFAULT_PROFILE)
     rows = (
         (
             metric.name,
@@ -90,16 +93,16 @@ def _metrics() -> None:
             f"{metric.better} is better",
             metric.unit,
             "extra" if metric.is_extra else "paper",
-            "; ".join(map(_whereabouts, _weights_of(metric.name))) or "none",
+            "; ".join(map(_whereabouts, _weights_of(metric, judge))) or "none",
         )
-        for metric in PROFILES["av-benchmark"]
+        for metric in PROFILES[DEFAULT_PROFILE]
     )
     _print(("metric", "what it is", "direction", "unit", "column", "weights"), rows)
     console().print("Profiles: " + ", ".join(PROFILES))
 
 
-def _weights_of(metric: str) -> list[Weights]:
-    return [row for row in WEIGHTS.values() if metric in row.needed_by]
+def _weights_of(metric: Metric, judge: Judge) -> list[Weights]:
+    return [WEIGHTS[name] for name in Scoring((metric,), judge, None).weights()]
 
 
 def _whereabouts(row: Weights) -> str:

@@ -54,7 +54,7 @@ def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scorin
         return Score(None, None, None, 0)
     true = _sides(metric.against, metric, scored, scoring)
     generated = _sides("generated", metric, scored, scoring)
-    return Score(metric.score_set(true, generated), None, None, len(scored))
+    return Score(_none_if_nan(metric.score_set(true, generated)), None, None, len(scored))
 
 
 def _sides(

@@ -1,0 +1,54 @@
+"""One column of a table: what it is called, reads and compares with, and how it is printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.judges import Features
+
+#: Features of one sound, by extractor.
+Side = Mapping[str, Features]
+Against = Literal["target", "reference", "hits", "picture"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column.
+
+    ``score(true, generated)`` gives the value of one clip from the features named in ``reads``;
+    NaN means "not scored". A metric of a whole set has ``score_set`` instead, which reads the sides
+    of all clips one after another. ``against`` says what the true side is: the clip's own sound
+    (``target``), the one the system was given (``reference``), annotated hits, or the picture;
+    ``true_reads`` names its features where they are others. Clips shorter than ``shortest_s`` or
+    longer than ``longest_s`` are not scored. ``has_chance`` asks for the value that shuffled pairs
+    reach, beside the column. ``is_extra`` columns are not in the paper's tables.
+    """
+
+    name: str
+    label: str
+    summary: str
+    reads: tuple[str, ...]
+    score: Callable[[Side, Side], float] | None
+    better: Literal["higher", "lower"]
+    decimals: int
+    unit: str = ""
+    against: Against = "target"
+    true_reads: tuple[str, ...] | None = None
+    score_set: Callable[[Iterable[Side], Iterable[Side]], float] | None = None
+    shortest_s: float = 0.0
+    longest_s: float = math.inf
+    has_chance: bool = False
+    is_extra: bool = False
+
+    def suits(self, seconds: float) -> bool:
+        """Whether clips of this length can be scored."""
+        return self.shortest_s <= seconds <= self.longest_s
+
+    def reads_of(self, side: str) -> tuple[str, ...]:
+        """The extractors that this metric reads of one side (``generated`` or the true one)."""
+        if side == "generated" or self.true_reads is None:
+            return self.reads
+        return self.true_reads
