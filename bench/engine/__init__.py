@@ -5,7 +5,8 @@
 ``factory()`` builds the costly state once per worker (a model, a compiled kernel) and returns the
 function that handles one item. Each item comes back exactly once, in any order, as an ``Outcome``:
 a value or a failure. A worker that dies is replaced and its item is the failure. Two engines live
-here (this process; local processes); a cluster engine fits behind the same protocol.
+here (this process; local processes); a cluster engine fits behind the same protocol. Work that
+looks ahead at the next items, such as networks that are given batches, has ``StreamEngine``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from typing import Protocol, TypeVar
 from bench.engine.inline import InlineEngine
 from bench.engine.local import LocalEngine
 from bench.engine.outcome import Failure, Outcome, attempt
+from bench.engine.stream import StreamEngine
 
-__all__ = ["Engine", "Failure", "InlineEngine", "LocalEngine", "Outcome", "attempt", "open_engine"]
+__all__ = [
+    "Engine",
+    "Failure",
+    "InlineEngine",
+    "LocalEngine",
+    "Outcome",
+    "StreamEngine",
+    "attempt",
+    "open_engine",
+]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")

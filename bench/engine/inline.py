@@ -9,6 +9,7 @@ from bench.engine.outcome import Outcome, attempt, build
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+Built = TypeVar("Built")
 
 
 class InlineEngine:
@@ -28,14 +29,19 @@ class InlineEngine:
         for item in items:
             # One thread, as in a worker process: sums in another order have other last digits.
             with threadpool_limits(limits=1):
-                work = work or _built(factory)
+                work = work or built(factory)
                 outcome = attempt(work, item)
             yield outcome
 
 
-def _built(factory: Callable[[], Callable[[Item], Value]]) -> Callable[[Item], Value]:
-    built = build(factory)
-    if built.failure is not None:
-        raise built.failure.as_refusal()
-    assert built.value is not None  # noqa: S101 - an outcome has one or the other
-    return built.value
+def built(factory: Callable[[], Built]) -> Built:
+    """What the factory builds.
+
+    Raises:
+        BenchError: it could not be built.
+    """
+    outcome = build(factory)
+    if outcome.failure is not None:
+        raise outcome.failure.as_refusal()
+    assert outcome.value is not None  # noqa: S101 - an outcome has one or the other
+    return outcome.value

@@ -118,13 +118,18 @@ def _hear(worker: _Worker) -> Outcome[Any, Any] | None:
 
 def _bury(worker: _Worker) -> Outcome[Any, Any]:
     worker.process.join()
-    code = worker.process.exitcode
-    how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    how = cause_of_death(worker.process)
     if not worker.is_ready:
         raise BenchError(f"a worker process died ({how}) while it was being set up")
     item = worker.item
     worker.take()
     return Outcome(item, failure=Failure(f"the worker process died ({how}) on this item"))
+
+
+def cause_of_death(process: BaseProcess) -> str:
+    """The signal or the exit code by which a process ended."""
+    code = process.exitcode
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
 def _work(factory: Factory[Any, Any], pipe: Connection) -> None:

@@ -38,18 +38,23 @@ __all__ = [
 
 JUDGES = ("signal", "paper")
 
+#: Clips that a network is given at a time: a CPU gains nothing from more, a GPU idles with fewer.
+CPU_BATCH, GPU_BATCH = 4, 16
+
 
 @dataclass(frozen=True)
 class Judge:
     """A set of extractors under one profile; ``weights`` is where their checkpoints lie.
 
-    Its name says so where MCD is only approximate: such numbers are another judge's.
+    Its name says so where MCD is only approximate: such numbers are another judge's. Networks are
+    given ``batch_size`` clips at a time, which changes no number by more than rounding does.
     """
 
     name: str
     profile: str
     extractors: tuple[Extractor, ...]
     weights: Path | None = None
+    batch_size: int = CPU_BATCH
 
     def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
         """The extractors of these names and those whose features they are given, in order."""
@@ -60,12 +65,22 @@ class Judge:
         return tuple(each for each in self.extractors if each.name in wanted)
 
 
-def open_judge(name: str, profile: str, weights: Path | None = None, device: str = "cpu") -> Judge:
+def open_judge(
+    name: str,
+    profile: str,
+    weights: Path | None = None,
+    device: str = "cpu",
+    batch_size: int | None = None,
+) -> Judge:
     """Return a judge; networks are loaded only when a worker opens their extractor.
 
     Raises:
-        BenchError: there is no such judge.
+        BenchError: there is no such judge, or the batch size is not positive.
     """
+    if batch_size is None:
+        batch_size = CPU_BATCH if device == "cpu" else GPU_BATCH
+    if batch_size < 1:
+        raise BenchError(f"a batch has at least one clip, not {batch_size}")
     signal = signal_extractors()
     label = name if has_world() else f"{name}, approximate MCD"
     if name == "signal":
@@ -76,5 +91,5 @@ def open_judge(name: str, profile: str, weights: Path | None = None, device: str
 
         directory = weights or weights_directory()
         networks = network_extractors(profile, directory, device)
-        return Judge(label, profile, (*signal, *networks), directory)
+        return Judge(label, profile, (*signal, *networks), directory, batch_size)
     raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")

@@ -11,7 +11,8 @@ from bench.engine import Outcome, open_engine
 from bench.judges import has_world
 from bench.results import Column, Failure, Results, Score
 from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes, set_scores
-from bench.runs.score import Keys, Pair, Scoring, extract_features, score_pairs
+from bench.runs.extract import extract_features
+from bench.runs.score import Keys, Pair, Scoring, score_pairs
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -73,10 +74,9 @@ def evaluate(
     pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
 ) -> Iterator[Row]:
     """Yield a row for each pair that can be scored; the others are failures in the ledger."""
-    extracted = _extracted("extract", pairs, scoring.without_networks(), workers, ledger)
-    if scoring.weights():  # loaded once, and using every core: one worker for the networks
-        pairs = [pair for pair, _ in extracted]
-        extracted = _extracted("networks", pairs, scoring, min(workers, 1), ledger)
+    outcomes = extract_features(pairs, scoring, workers)
+    done = ledger.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+    extracted = [(pair, value["keys"]) for pair, value in done]
     scored = ledger.successes(
         "score",
         score_pairs(extracted, scoring, open_engine(workers)),
@@ -85,15 +85,6 @@ def evaluate(
     )
     for (pair, keys), value in scored:
         yield Row(pair, keys, value["scores"])
-
-
-def _extracted(
-    stage: str, pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
-) -> list[tuple[Pair, Keys]]:
-    """The pairs whose features are in their stores now, with the keys to them."""
-    outcomes = extract_features(pairs, scoring, open_engine(workers))
-    done = ledger.successes(stage, outcomes, len(pairs), lambda pair: pair.clip.name)
-    return [(pair, value["keys"]) for pair, value in done]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The second and third stage: sounds to features, features to one row of scores per clip.
+"""The third stage: features to one row of scores per clip.
 
 ``bench run`` and ``bench score`` meet here: both come with pairs of a clip and a generated sound.
 """
@@ -15,17 +15,8 @@ from typing import Any, Literal
 
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
-from bench.features import (
-    Bench,
-    FeatureStore,
-    checked,
-    excerpt_key,
-    finite,
-    joined,
-    joint_key,
-    shared_root,
-)
-from bench.judges import Extractor, Features, Judge, NetworkExtractor, SignalExtractor, Stimulus
+from bench.features import FeatureStore, joint_key, shared_root
+from bench.judges import Extractor, Judge, NetworkExtractor
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
@@ -38,6 +29,18 @@ COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
 
 #: The key of the features of each role.
 Keys = Mapping[Role, str]
+
+
+def can_sense(extractor: Extractor, keys: Keys) -> bool:
+    """Whether the clip has what the extractor hears and sees."""
+    return extractor.senses != "both" or "picture" in keys
+
+
+def feature_key(extractor: Extractor, role: Role, keys: Keys) -> str:
+    """The key of what this extractor makes of one role, its picture included where it sees it."""
+    if extractor.senses == "both":
+        return joint_key(keys[role], keys["picture"])
+    return keys[role]
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,6 @@ class Scoring:
             return FeatureStore(self.directory / "features")
         return FeatureStore(shared_root(self.judge.name))
 
-    def without_networks(self) -> Scoring:
-        """The same with those metrics only that need no checkpoint."""
-        light = (each for each in self.metrics if not replace(self, metrics=(each,)).weights())
-        return replace(self, metrics=tuple(light))
-
     def suited(self, seconds: float) -> Scoring:
         """The same with those metrics only that clips of this length can be scored by."""
         return replace(self, metrics=tuple(each for each in self.metrics if each.suits(seconds)))
@@ -88,6 +86,12 @@ class Scoring:
             names.update(each.name for each in seen if each.senses == "picture")
         return tuple(each for each in self.judge.extractors if each.name in names)
 
+    def networks(self) -> tuple[NetworkExtractor, ...]:
+        """The networks that these metrics need, each after those whose features it is given."""
+        names = {each.name for role in ROLES for each in self.extractors(role)}
+        wanted = (each for each in self.judge.extractors if each.name in names)
+        return tuple(each for each in wanted if isinstance(each, NetworkExtractor))
+
     def weights(self) -> tuple[str, ...]:
         """The checkpoints that these metrics need, by name."""
         needed = {each.weights for role in ROLES for each in self.extractors(role)}
@@ -101,11 +105,11 @@ class Scoring:
         late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
         later = replace(self, metrics=tuple(late)).suited(clip.seconds)
         return all(
-            later.store(role).has(extractor, _key(extractor, role, keys))
+            later.store(role).has(extractor, feature_key(extractor, role, keys))
             for role in ROLES
             if role in keys
             for extractor in later.extractors(role)
-            if _can_sense(extractor, keys)
+            if can_sense(extractor, keys)
         )
 
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
@@ -117,28 +121,10 @@ class Scoring:
         store, wanted = self.store(role), set(names)
         chosen = [each for each in self.judge.extractors if each.name in wanted]
         return {
-            each.name: store.load(each, _key(each, role, keys))
+            each.name: store.load(each, feature_key(each, role, keys))
             for each in chosen
-            if _can_sense(each, keys)
+            if can_sense(each, keys)
         }
-
-
-def _can_sense(extractor: Extractor, keys: Keys) -> bool:
-    """Whether the clip has what the extractor hears and sees."""
-    return extractor.senses != "both" or "picture" in keys
-
-
-def _key(extractor: Extractor, role: Role, keys: Keys) -> str:
-    if extractor.senses == "both":
-        return joint_key(keys[role], keys["picture"])
-    return keys[role]
-
-
-def extract_features(
-    pairs: Sequence[Pair], scoring: Scoring, engine: Engine
-) -> Iterator[Outcome[Pair, dict[str, Any]]]:
-    """Extract what the metrics read; an outcome's value holds ``keys`` and ``seconds_spent``."""
-    return engine.map(partial(_open_extraction, scoring), pairs)
 
 
 def score_pairs(
@@ -146,60 +132,6 @@ def score_pairs(
 ) -> Iterator[Outcome[tuple[Pair, Keys], dict[str, Any]]]:
     """Compute each pair's row: ``scores`` (None: not scored) and ``seconds_spent``."""
     return engine.map(partial(_open_scoring, scoring), scored)
-
-
-def _open_extraction(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
-    bench = Bench()
-
-    def work(pair: Pair) -> dict[str, Any]:
-        started = time.perf_counter()
-        excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
-        wanted = {role: suited.extractors(role) for role in ROLES}
-        needed = [role for role in ROLES if wanted[role] and role in excerpts]
-        keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in needed}
-        for role in needed:
-            _extract(pair, role, keys, wanted, scoring, bench)
-        return {"keys": keys, "seconds_spent": round(time.perf_counter() - started, 4)}
-
-    return work
-
-
-def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
-    found: dict[Role, Excerpt | None] = {
-        "target": pair.clip.sound,
-        "reference": pair.clip.reference,
-        "picture": pair.clip.picture,
-        "generated": pair.generated,
-    }
-    return {role: excerpt for role, excerpt in found.items() if excerpt is not None}
-
-
-def _extract(
-    pair: Pair,
-    role: Role,
-    keys: Keys,
-    wanted: Mapping[Role, tuple[Extractor, ...]],
-    scoring: Scoring,
-    bench: Bench,
-) -> None:
-    """Bring the features of one role into their store; those of the picture must come first."""
-    store, excerpt = scoring.store(role), _excerpts(pair)[role]
-    stimulus = Stimulus(None, excerpt) if role == "picture" else Stimulus(excerpt)
-    for extractor in wanted[role]:
-        key = _key(extractor, role, keys) if _can_sense(extractor, keys) else None
-        if key is not None and not store.has(extractor, key):
-            seen = scoring.load("picture", pair.clip, keys, extractor.after) or {}
-            store.save(extractor, key, _features(extractor, stimulus, seen, bench))
-
-
-def _features(
-    extractor: Extractor, stimulus: Stimulus, seen: Mapping[str, Features], bench: Bench
-) -> Features:
-    if isinstance(extractor, NetworkExtractor):
-        prepared = joined(extractor.prepare(stimulus), seen)
-        return finite(extractor, bench.embed(extractor, [prepared])[0])
-    assert isinstance(extractor, SignalExtractor)  # noqa: S101 - there are two kinds
-    return bench.extract(extractor, stimulus)
 
 
 def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:

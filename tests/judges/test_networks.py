@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from bench.backbones import imagebind, panns, synchformer
-from bench.errors import BenchError, MediaError
+from bench.engine import InlineEngine
+from bench.errors import MediaError
 from bench.judges import Stimulus, open_judge
 from bench.media import read_audio, reference_waveform, write_audio, write_video
-from bench.runs.score import Pair, Scoring, _open_extraction, _open_scoring
+from bench.runs.extract import extract_features
+from bench.runs.score import Pair, Scoring, score_pairs
 from bench.suite import PROFILES
 from bench.types import Audio, Clip, Excerpt
 
@@ -40,6 +42,18 @@ def prepared(name: str, profile: str, stimulus: Stimulus):
     """What one network of the paper judge is given of a stimulus."""
     (extractor,) = (e for e in open_judge("paper", profile, Path("w")).extractors if e.name == name)
     return extractor.prepare(stimulus)
+
+
+def extracted(pair: Pair, scoring: Scoring):
+    """The keys of a pair whose features are in the stores now."""
+    (outcome,) = extract_features([pair], scoring, 0)
+    assert outcome.failure is None
+    return outcome.value["keys"]
+
+
+def scored(pair: Pair, keys, scoring: Scoring):
+    (outcome,) = score_pairs([(pair, keys)], scoring, InlineEngine())
+    return outcome.value["scores"]
 
 
 def panns_images(waveform: np.ndarray) -> np.ndarray:
@@ -145,7 +159,7 @@ def test_desync_compares_the_sample_with_the_stored_picture(
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     pair = Pair(Clip("clip", sound, 8.0, picture=picture), sound)
-    keys = _open_extraction(scoring)(pair)["keys"]
+    keys = extracted(pair, scoring)
     assert synchformer_stand_in["frames"].shape == (1, 200, 3, 224, 224)
     assert synchformer_stand_in["waveforms"].shape == (1, 128_000)
     assert float(synchformer_stand_in["video"].mean()) == 7.0
@@ -157,9 +171,9 @@ def test_a_picture_is_looked_at_once_for_all_systems(sound, picture, synchformer
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     clip = Clip("clip", sound, 8.0, picture=picture)
-    _open_extraction(scoring)(Pair(clip, sound))
+    extracted(Pair(clip, sound), scoring)
     del synchformer_stand_in["frames"]
-    _open_extraction(scoring)(Pair(clip, Excerpt(sound.path, 1.0, 8.0)))
+    extracted(Pair(clip, Excerpt(sound.path, 1.0, 8.0)), scoring)
     assert "frames" not in synchformer_stand_in
     assert "waveforms" in synchformer_stand_in
 
@@ -168,9 +182,9 @@ def test_without_a_picture_desync_is_not_scored(sound, synchformer_stand_in, hom
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in {"desync", "onset_acc"})
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     pair = Pair(Clip("clip", sound, 8.0), sound)
-    keys = _open_extraction(scoring)(pair)["keys"]
+    keys = extracted(pair, scoring)
     assert synchformer_stand_in == {}
-    scores = _open_scoring(scoring)((pair, keys))["scores"]
+    scores = scored(pair, keys, scoring)
     assert scores["desync"] is None
     assert scores["onset_acc"] == 1.0
 
@@ -181,8 +195,8 @@ def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(sound, home):
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     too_long = Excerpt(sound.path, 0.0, 9.99), 10.5  # PaSST hears 10 s
     pair = Pair(Clip("clip", too_long[0], too_long[1]), too_long[0])
-    keys = _open_extraction(scoring)(pair)["keys"]
-    scores = _open_scoring(scoring)((pair, keys))["scores"]
+    keys = extracted(pair, scoring)
+    scores = scored(pair, keys, scoring)
     assert scores["kl_passt"] is None
     assert scores["onset_acc"] == 1.0
 
@@ -195,7 +209,7 @@ def test_a_sample_a_frame_short_has_as_many_segments_as_its_picture(
     short = Excerpt(tmp_path / "short.flac", 0.0, 8.0)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    _open_extraction(scoring)(Pair(Clip("clip", short, 8.0, picture=picture), short))
+    extracted(Pair(Clip("clip", short, 8.0, picture=picture), short), scoring)
     assert synchformer_stand_in["waveforms"].shape == (1, 128_000)
 
 
@@ -204,6 +218,6 @@ def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(sound, mo
     monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: lambda images: broken)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "kl_panns")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    with pytest.raises(BenchError, match="panns gave values that are not finite"):
-        _open_extraction(scoring)(Pair(Clip("clip", sound, 8.0), sound))
+    (outcome,) = extract_features([Pair(Clip("clip", sound, 8.0), sound)], scoring, 0)
+    assert outcome.failure.message == "panns gave values that are not finite"
     assert not list((home / "features").rglob("*.safetensors"))

@@ -1,0 +1,159 @@
+"""The second stage: each clip's media are decoded once, and become features in the stores.
+
+Without networks, worker processes share the clips. With networks there is one pass in one process:
+threads load the next clips (decode, resample, signal extractors, front ends) while the networks
+compute batches of those that are ready, and features are written by a thread of their own. What is
+loaded ahead is bounded, so memory does not grow with the number of clips.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bench.engine import Outcome, StreamEngine, attempt, open_engine
+from bench.features import Bench, checked, excerpt_key
+from bench.judges import NetworkExtractor, SignalExtractor, Stimulus
+from bench.runs.batches import Batches, Need
+from bench.runs.score import ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
+from bench.types import Excerpt
+
+#: What became of a pair: its ``keys``, and the ``seconds_spent`` on it.
+Extracted = Outcome[Pair, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A clip that was decoded: its keys, and what is left for the networks."""
+
+    keys: Keys
+    needs: tuple[Need, ...]
+    seconds: float
+
+
+def extract_features(
+    pairs: Sequence[Pair], scoring: Scoring, workers: int
+) -> Iterator[Outcome[Pair, dict[str, Any]]]:
+    """Extract what the metrics read; an outcome's value holds ``keys`` and ``seconds_spent``.
+
+    ``workers`` are processes or, beside networks, threads that load; 0 works in this process.
+    """
+    if not scoring.networks():
+        return open_engine(workers).map(partial(_open_signal, scoring), pairs)
+    # Of a group that is computed, as many more that are loaded, and the one that is asked for next.
+    ahead = 2 * scoring.judge.batch_size + 2
+    stream = StreamEngine(ahead, is_apart=workers > 0)
+    return stream.map(partial(_open_pass, scoring, max(1, workers)), pairs)
+
+
+def _open_signal(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
+    bench = Bench()
+
+    def work(pair: Pair) -> dict[str, Any]:
+        loaded = load(scoring, bench, pair)
+        return {"keys": loaded.keys, "seconds_spent": round(loaded.seconds, 4)}
+
+    return work
+
+
+def load(scoring: Scoring, bench: Bench, pair: Pair) -> Loaded:
+    """Decode what features are missing of, store the signal's, and prepare for the networks."""
+    started = time.perf_counter()
+    excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
+    wanted = {role: suited.extractors(role) for role in ROLES}
+    roles = [role for role in ROLES if wanted[role] and role in excerpts]
+    keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in roles}
+    needs: list[Need] = []
+    for role in roles:
+        store, excerpt = scoring.store(role), excerpts[role]
+        is_seen = role == "picture"
+        stimulus = Stimulus(None if is_seen else excerpt, excerpts.get("picture"))
+        for extractor in wanted[role]:
+            if not can_sense(extractor, keys):
+                continue
+            key = feature_key(extractor, role, keys)
+            if store.has(extractor, key):
+                continue
+            if isinstance(extractor, SignalExtractor):
+                store.save(extractor, key, bench.extract(extractor, stimulus))
+            elif isinstance(extractor, NetworkExtractor):
+                needs.append(Need(extractor, key, store, extractor.prepare(stimulus), keys))
+    return Loaded(keys, tuple(needs), time.perf_counter() - started)
+
+
+def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
+    found: dict[Role, Excerpt | None] = {
+        "target": pair.clip.sound,
+        "reference": pair.clip.reference,
+        "picture": pair.clip.picture,
+        "generated": pair.generated,
+    }
+    return {role: excerpt for role, excerpt in found.items() if excerpt is not None}
+
+
+def _open_pass(scoring: Scoring, n_threads: int) -> Callable[[Iterator[Pair]], Iterator[Extracted]]:
+    bench, size = Bench(), scoring.judge.batch_size
+
+    def work(pairs: Iterator[Pair]) -> Iterator[Extracted]:
+        with _threads(n_threads) as loaders, _threads(1) as writer:
+            loaded = _ahead(loaders, partial(load, scoring, bench), pairs, size + 1)
+            while group := list(itertools.islice(loaded, size)):
+                batches = Batches(scoring, bench, writer)
+                yield from _finished(group, batches, n_threads)
+
+    return work
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that compute with one core each; what they have not begun is dropped at the end."""
+    import torch
+
+    n_cores = torch.get_num_threads()  # asked here, or this thread would take over the others' 1
+    pool = ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(n_cores)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Pair], Loaded],
+    pairs: Iterable[Pair],
+    number: int,
+) -> Iterator[Outcome[Pair, Loaded]]:
+    """What the function makes of each pair, in order, begun for up to ``number`` in advance."""
+    begun: deque[Future[Outcome[Pair, Loaded]]] = deque()
+    for pair in pairs:
+        begun.append(pool.submit(attempt, function, pair))
+        if len(begun) == number:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _finished(
+    group: Sequence[Outcome[Pair, Loaded]], batches: Batches, n_threads: int
+) -> Iterator[Extracted]:
+    """Compute what the networks owe to a group of clips, and tell what became of each."""
+    started = time.perf_counter()
+    failures = batches.compute([outcome.value.needs for outcome in group if outcome.value])
+    # The networks have all cores: while they compute one clip, no worker loads for free.
+    share = (time.perf_counter() - started) / len(group) * n_threads
+    remaining = iter(failures)
+    for outcome in group:
+        failure = outcome.failure if outcome.value is None else next(remaining)
+        if failure is not None or outcome.value is None:
+            yield Outcome(outcome.item, failure=failure)
+            continue
+        spent = round(outcome.value.seconds + share, 4)
+        yield Outcome(outcome.item, {"keys": outcome.value.keys, "seconds_spent": spent})
