@@ -31,6 +31,11 @@ SYSTEMS: dict[str, str] = {
     "oracle-shift": "baselines.oracle:ORACLE_SHIFT",
     "oracle-timbre": "baselines.oracle:ORACLE_TIMBRE",
     "oracle-class": "baselines.oracle:ORACLE_CLASS",
+    "oracle-noise": "baselines.oracle:ORACLE_NOISE",
+    "oracle-lowpass": "baselines.oracle:ORACLE_LOWPASS",
+    "oracle-gain": "baselines.oracle:ORACLE_GAIN",
+    "oracle-cut": "baselines.oracle:ORACLE_CUT",
+    "oracle-speed": "baselines.oracle:ORACLE_SPEED",
     "precomputed": "baselines.precomputed:PRECOMPUTED",
 }
 

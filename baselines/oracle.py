@@ -1,7 +1,8 @@
 """Oracles: they know the scene that a clip of the mini world was rendered from, and redo it.
 
-One tells all the truth; the others damage exactly one thing by a known amount, so that a metric can
-be asked whether it ranks them as it claims to.
+One tells all the truth; the others damage exactly one thing by a known amount, the scene before it
+is rendered or the sound afterwards, so that a metric can be asked whether it ranks them as it
+claims to.
 """
 
 from __future__ import annotations
@@ -9,29 +10,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
+from bench.files import stable_seed
 from bench.mini.damage import shift_events, with_other_class, with_timbre_at
 from bench.mini.sound import render_sound
+from bench.mini.spoil import at_level, low_passed, played_faster, silent_from, with_noise
 from bench.mini.world import Scene, scene_from_truth
 from bench.system import System
-from bench.types import Audio, Clip, Request
+from bench.types import Audio, Clip, Request, Waveform
 
 SAMPLE_RATE_HZ = 44_100
 SCENE_KEYS = {"events", "timbre"}
+USES = frozenset({"truth"})
 
+#: What is done to a scene before it is rendered, and to its sound afterwards.
 Damage = Callable[[Scene, int], Scene]
+Spoil = Callable[[Waveform, Request], Waveform]
 
 
-def render(damage: Damage, request: Request) -> Audio:
-    """Return the sound of the clip's scene after ``damage(scene, seed)``, over the asked window."""
+def render(damage: Damage, spoil: Spoil, request: Request) -> Audio:
+    """Return the sound of the clip's scene, damaged and spoiled, over the asked window."""
     clip = _mini_clip(request)
     scene = damage(scene_from_truth(clip.truth), request.seed)
-    samples = render_sound(scene, SAMPLE_RATE_HZ)
+    samples = spoil(render_sound(scene, SAMPLE_RATE_HZ), request)
     start = round(clip.sound.start_s * SAMPLE_RATE_HZ)
     window = samples[start : start + round(request.seconds * SAMPLE_RATE_HZ)]
     return Audio(window[None].astype(np.float32), SAMPLE_RATE_HZ)
@@ -50,29 +57,58 @@ def _mini_clip(request: Request) -> Clip:
     return request.clip
 
 
-def oracle_shift(seconds: str) -> System:
-    """Return the oracle whose events come ``seconds`` later; BenchError for what is no number."""
-    offset_s = _number("oracle-shift", "seconds", seconds)
+def _undamaged(scene: Scene, seed: int) -> Scene:
+    return scene
+
+
+def _unspoiled(sound: Waveform, request: Request) -> Waveform:
+    return sound
+
+
+def _oracle(
+    name: str, summary: str, damage: Damage = _undamaged, spoil: Spoil = _unspoiled
+) -> System:
+    opened = nothing_to_load(partial(render, damage, spoil))
+    return System(name, summary, USES, opened, sample_rate_hz=SAMPLE_RATE_HZ, is_anchor=True)
+
+
+class _Amount(NamedTuple):
+    """The number after the colon: what it counts, and the lowest that makes sense."""
+
+    what: str
+    lowest: float = -math.inf
+
+
+def _family(
+    name: str,
+    amount: _Amount,
+    summary: str,
+    damage: Callable[..., Scene] = _undamaged,
+    spoil: Callable[..., Waveform] = _unspoiled,
+) -> Family:
+    """Oracles that differ by the number after the colon, the first argument of what they do."""
+    make = partial(_make, name, amount, summary, damage, spoil)
+    return Family(amount.what.upper(), summary, USES, make)
+
+
+def _make(
+    name: str,
+    amount: _Amount,
+    summary: str,
+    damage: Callable[..., Scene],
+    spoil: Callable[..., Waveform],
+    argument: str,
+) -> System:
+    number = _number(name, amount, argument)
     return _oracle(
-        f"oracle-shift={offset_s:g}",
-        f"The true scene with every event {offset_s:g} s later",
-        partial(_shifted, offset_s),
+        f"{name}={number:g}",
+        summary,
+        damage if damage is _undamaged else partial(damage, number),
+        spoil if spoil is _unspoiled else partial(spoil, number),
     )
 
 
-def oracle_timbre(distance: str) -> System:
-    """Return the oracle whose timbre is ``distance`` off; BenchError for what is no distance."""
-    length = _number("oracle-timbre", "distance", distance)
-    if length < 0.0:
-        raise BenchError(f"oracle-timbre was given the distance {length:g}, expected at least 0")
-    return _oracle(
-        f"oracle-timbre={length:g}",
-        f"The true scene with a timbre {length:g} from the true one",
-        partial(_with_timbre, length),
-    )
-
-
-def _number(name: str, what: str, argument: str) -> float:
+def _number(name: str, amount: _Amount, argument: str) -> float:
     try:
         number = float(argument)
     except ValueError:
@@ -80,19 +116,13 @@ def _number(name: str, what: str, argument: str) -> float:
     if not math.isfinite(number):
         found = f"got {argument!r}" if argument else "got nothing"
         raise BenchError(
-            f"{name} needs a number of {what} after the colon, as in {name}:0.2; {found}"
+            f"{name} needs a number of {amount.what} after the colon, as in {name}:0.2; {found}"
+        )
+    if number < amount.lowest:
+        raise BenchError(
+            f"{name} was given the {amount.what} {number:g}, expected at least {amount.lowest:g}"
         )
     return number
-
-
-def _oracle(name: str, summary: str, damage: Damage) -> System:
-    opened = nothing_to_load(partial(render, damage))
-    uses = frozenset({"truth"})
-    return System(name, summary, uses, opened, sample_rate_hz=SAMPLE_RATE_HZ, is_anchor=True)
-
-
-def _undamaged(scene: Scene, seed: int) -> Scene:
-    return scene
 
 
 def _shifted(offset_s: float, scene: Scene, seed: int) -> Scene:
@@ -103,21 +133,76 @@ def _with_timbre(distance: float, scene: Scene, seed: int) -> Scene:
     return with_timbre_at(scene, distance, seed)
 
 
-ORACLE = _oracle(
-    "oracle", "The true scene rendered again: the ceiling of the mini world", _undamaged
-)
-ORACLE_CLASS = _oracle(
-    "oracle-class", "The true events on another material: right time, wrong class", with_other_class
-)
-ORACLE_SHIFT = Family(
-    "SECONDS",
+def _with_class(share: float, scene: Scene, seed: int) -> Scene:
+    """Clips that are swapped at one share are swapped at every larger one."""
+    place = np.random.default_rng(stable_seed("class swap", scene.name)).uniform()
+    return with_other_class(scene, seed) if place < share else scene
+
+
+def _with_noise(level_db: float, sound: Waveform, request: Request) -> Waveform:
+    return with_noise(sound, level_db, np.random.default_rng(request.seed))
+
+
+def _low_passed(cutoff_hz: float, sound: Waveform, request: Request) -> Waveform:
+    return low_passed(sound, cutoff_hz, SAMPLE_RATE_HZ)
+
+
+def _at_level(gain_db: float, sound: Waveform, request: Request) -> Waveform:
+    return at_level(sound, gain_db)
+
+
+def _cut(seconds: float, sound: Waveform, request: Request) -> Waveform:
+    start_s = request.clip.sound.start_s if request.clip else 0.0
+    return silent_from(sound, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
+
+
+def _faster(percent: float, sound: Waveform, request: Request) -> Waveform:
+    return played_faster(sound, percent, SAMPLE_RATE_HZ)
+
+
+ORACLE = _oracle("oracle", "The true scene rendered again: the ceiling of the mini world")
+ORACLE_SHIFT = _family(
+    "oracle-shift",
+    _Amount("seconds"),
     "The true scene with every event so much later: right sound, wrong time",
-    frozenset({"truth"}),
-    oracle_shift,
+    _shifted,
 )
-ORACLE_TIMBRE = Family(
-    "DISTANCE",
+ORACLE_TIMBRE = _family(
+    "oracle-timbre",
+    _Amount("distance", 0.0),
     "The true scene with a timbre so far from the true one: right time, another object",
-    frozenset({"truth"}),
-    oracle_timbre,
+    _with_timbre,
+)
+ORACLE_CLASS = _family(
+    "oracle-class",
+    _Amount("share", 0.0),
+    "The true events, in this share of the clips on another material: right time, wrong class",
+    _with_class,
+)
+ORACLE_NOISE = _family(
+    "oracle-noise",
+    _Amount("decibels"),
+    "The true sound under white noise of this level relative to its own",
+    spoil=_with_noise,
+)
+ORACLE_LOWPASS = _family(
+    "oracle-lowpass",
+    _Amount("hertz", 0.0),
+    "The true sound without what lies above this frequency",
+    spoil=_low_passed,
+)
+ORACLE_GAIN = _family(
+    "oracle-gain", _Amount("decibels"), "The true sound so much louder, or quieter", spoil=_at_level
+)
+ORACLE_CUT = _family(
+    "oracle-cut",
+    _Amount("seconds", 0.0),
+    "The true sound with its last seconds silent: too short",
+    spoil=_cut,
+)
+ORACLE_SPEED = _family(
+    "oracle-speed",
+    _Amount("percent"),
+    "The true sound played at a sample rate that is so much too high",
+    spoil=_faster,
 )

@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.types import Audio, Request
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
-RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class"]
+RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class:1", "oracle-noise:-20"]
 SPECS = [
     "ground-truth",
     "silence",
@@ -23,6 +23,10 @@ SPECS = [
     "motion-grains",
     "oracle",
     "oracle-shift:0.2",
+    "oracle-lowpass:2000",
+    "oracle-gain:-6",
+    "oracle-cut:1",
+    "oracle-speed:5",
     "precomputed",
     "precomputed:DIRECTORY",
     *RANDOM,

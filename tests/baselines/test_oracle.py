@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from baselines import open_system
+from baselines.oracle import _with_class
 from bench.errors import BenchError
 from bench.media import read_audio
+from bench.mini.world import make_scene
 from bench.types import Clip, FloatArray, Request
 
 Ask = Callable[..., Request]
@@ -46,7 +48,7 @@ def test_no_shift_and_no_distance_are_no_damage(ask: Ask) -> None:
     assert np.array_equal(render("oracle-timbre:0", ask), truth)
 
 
-@pytest.mark.parametrize("spec", ["oracle-timbre:0.5", "oracle-class"])
+@pytest.mark.parametrize("spec", ["oracle-timbre:0.5", "oracle-class:1"])
 def test_another_timbre_keeps_the_time(ask: Ask, spec: str) -> None:
     truth, damaged = render("oracle", ask), render(spec, ask)
     assert np.abs(damaged - truth).max() > 0.05
@@ -69,3 +71,30 @@ def test_a_clip_that_was_not_rendered_is_refused(
 def test_a_timbre_farther_than_there_is_is_refused(ask: Ask) -> None:
     with pytest.raises(BenchError, match="the timbre distance is 9, expected 0 to"):
         render("oracle-timbre:9", ask)
+
+
+def test_a_share_of_the_classes_is_swapped_and_the_same_clips_at_every_larger_share() -> None:
+    scenes = [make_scene("mini", index) for index in range(60)]
+    swapped = [
+        {scene.name for scene in scenes if _with_class(share, scene, 0) != scene}
+        for share in (0.0, 0.3, 0.7, 1.0)
+    ]
+    assert [len(names) for names in swapped[::3]] == [0, 60]
+    assert 0 < len(swapped[1]) < len(swapped[2]) < 60
+    assert swapped[1] < swapped[2]
+
+
+def test_no_amount_is_no_damage_to_the_sound_either(ask: Ask) -> None:
+    truth = render("oracle", ask)
+    for spec in ("oracle-gain:0", "oracle-cut:0", "oracle-class:0", "oracle-speed:0"):
+        assert np.array_equal(render(spec, ask), truth), spec
+
+
+def test_the_sound_is_spoiled_by_the_amount(ask: Ask) -> None:
+    truth = render("oracle", ask)
+    np.testing.assert_allclose(render("oracle-gain:-6", ask), truth * 10 ** (-6 / 20), atol=1e-6)
+    cut = render("oracle-cut:1", ask)
+    assert not cut[-44_100:].any()
+    assert np.array_equal(cut[:-44_100], truth[:-44_100])
+    noise = render("oracle-noise:-20", ask) - truth
+    assert 20 * np.log10(noise.std() / truth.std()) == pytest.approx(-20, abs=2.0)
