@@ -4,6 +4,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,24 @@ def test_sinc_hann_equals_the_plain_sum(rng: np.random.Generator, from_hz: int, 
     assert resample(samples, from_hz, to_hz, "sinc_hann") == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize(("from_hz", "to_hz"), [*RATES, (48_000, 44_100), (22_050, 44_100)])
+def test_sinc_kaiser_equals_torchaudio(rng: np.random.Generator, from_hz: int, to_hz: int) -> None:
+    transforms = pytest.importorskip("torchaudio").transforms
+    samples = rng.uniform(-1, 1, (2, 9_000)).astype(np.float32)
+    reference = transforms.Resample(
+        from_hz,
+        to_hz,
+        resampling_method="sinc_interp_kaiser",
+        lowpass_filter_width=64,
+        rolloff=0.9475937167399596,
+        beta=14.769656459379492,
+    )
+    expected = reference(torch.from_numpy(samples)).numpy()
+    found = resample(samples, from_hz, to_hz, "sinc_kaiser")
+    assert found.shape == expected.shape
+    assert found == pytest.approx(expected, abs=3e-5)  # it rounds phases to float32
+
+
 @pytest.mark.parametrize(("name", "loader"), GOLDEN)
 def test_waveforms_equal_those_of_the_reference_evaluator(
     shared: Path, name: str, loader: str
@@ -68,7 +87,7 @@ def test_waveforms_equal_those_of_the_reference_evaluator(
     assert found == pytest.approx([total, magnitude, energy], rel=1e-4, abs=5e-6 * n_samples)
 
 
-@pytest.mark.parametrize("method", ["soxr_hq", "sinc_hann"])
+@pytest.mark.parametrize("method", ["soxr_hq", "sinc_hann", "sinc_kaiser"])
 def test_a_tone_stays_the_same_tone(method: Method) -> None:
     def tone(rate: int) -> np.ndarray:
         return np.sin(2 * np.pi * 1000 * np.arange(rate) / rate).astype(np.float32)
@@ -78,7 +97,7 @@ def test_a_tone_stays_the_same_tone(method: Method) -> None:
     assert np.abs(resampled - tone(16_000))[500:-500].max() < 2e-3
 
 
-@pytest.mark.parametrize("method", ["soxr_hq", "sinc_hann"])
+@pytest.mark.parametrize("method", ["soxr_hq", "sinc_hann", "sinc_kaiser"])
 def test_a_tone_above_the_new_range_vanishes(method: Method) -> None:
     tone = np.sin(2 * np.pi * 12_000 * np.arange(44_100) / 44_100).astype(np.float32)
     assert np.abs(resample(tone, 44_100, 16_000, method))[500:-500].max() < 5e-3
@@ -87,7 +106,7 @@ def test_a_tone_above_the_new_range_vanishes(method: Method) -> None:
 @given(
     n_samples=st.integers(1, 3000),
     rates=st.sampled_from([(1, 2), (2, 1), (3, 2), (441, 160), (160, 441), (147, 320)]),
-    method=st.sampled_from(["soxr_hq", "sinc_hann"]),
+    method=st.sampled_from(["soxr_hq", "sinc_hann", "sinc_kaiser"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_the_length_is_rounded_up(n_samples: int, rates: tuple[int, int], method: Method) -> None:
