@@ -1,14 +1,18 @@
-"""The constants of the published 44.1 kHz model, and the lengths that follow from seconds.
+"""The constants of the published 44.1 kHz models: lengths that follow from seconds, and sizes.
 
 Everything the network sees is counted in tokens of four streams; only seconds are free. The numbers
 are those of the released inference code: ``sequence_lengths(8.0)`` gives 345 latents, 64 CLIP
 frames, 192 synchronisation tokens and 353,280 samples.
+
+``PRESETS`` has a row for every published network of 44.1 kHz and for ours; a variant is a row of
+``dataclasses.replace``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 SAMPLE_RATE_HZ = 44_100
 MEL_HOP_SAMPLES = 512
@@ -64,3 +68,81 @@ def sequence_lengths(seconds: float) -> SequenceLengths:
         text_tokens=TEXT_TOKENS,
         samples=latents * SAMPLES_PER_LATENT,
     )
+
+
+@dataclass(frozen=True)
+class ReferenceParams:
+    """How a reference sound enters the network: what encodes it, ``width`` values per token.
+
+    ``vae`` gives latents of the codec, as many as the sound lasts; ``clap`` one embedding of the
+    whole. Tokens become one vector by their ``average`` (the paper's choice) or by ``attention``
+    (Table 5), which joins the vector of the other conditions by ``fusion``.
+    """
+
+    encoder: Literal["vae", "clap"]
+    width: int
+    pooling: Literal["average", "attention"]
+    fusion: Literal["concatenate", "add"]
+
+
+@dataclass(frozen=True)
+class FlowParams:
+    """The size and the kind of a flow network; ``reference`` is None for MMAudio's own.
+
+    ``version`` 1 is the design of MMAudio's ``small_44k``, ``medium_44k`` and ``large_44k``, which
+    AC-Foley is built on; 2 that of ``large_44k_v2``: another activation, one more of them, and
+    times on another scale.
+    """
+
+    width: int
+    n_heads: int
+    n_joint_blocks: int
+    n_fused_blocks: int
+    version: Literal[1, 2]
+    reference: ReferenceParams | None
+    latent_width: int = 40
+    clip_width: int = 1024
+    sync_width: int = 768
+    text_width: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.n_heads):
+            raise ValueError(
+                f"a width of {self.width} cannot be shared by {self.n_heads} heads of even width"
+            )
+
+    @property
+    def head_width(self) -> int:
+        """Values of one head of attention."""
+        return self.width // self.n_heads
+
+    @property
+    def time_width(self) -> int:
+        """Values of the sinusoids that encode the flow's time."""
+        return 256 if self.version == 1 else self.width
+
+    @property
+    def highest_time_frequency(self) -> float:
+        """Radians per unit of time of the fastest sinusoid."""
+        return 1.0 if self.version == 1 else 10_000.0
+
+
+#: The paper's reference: raw latents of the codec, averaged, beside the other conditions.
+VAE_REFERENCE = ReferenceParams("vae", 40, "average", "concatenate")
+#: The conditioning of the trained baseline "MMAudio + CLAP" (Table 1).
+CLAP_REFERENCE = ReferenceParams("clap", 512, "average", "concatenate")
+
+_SMALL = FlowParams(448, 7, 4, 8, version=1, reference=None)
+_MEDIUM = replace(_SMALL, width=896, n_heads=14)
+_LARGE = replace(_MEDIUM, n_joint_blocks=7, n_fused_blocks=14)
+
+PRESETS: dict[str, FlowParams] = {
+    "small_44k": _SMALL,
+    "medium_44k": _MEDIUM,
+    "large_44k": _LARGE,
+    "large_44k_v2": replace(_LARGE, version=2),
+    "acfoley": replace(_LARGE, reference=VAE_REFERENCE),
+    "acfoley_attention": replace(_LARGE, reference=replace(VAE_REFERENCE, pooling="attention")),
+    "mmaudio_clap": replace(_LARGE, reference=CLAP_REFERENCE),
+    "mini": FlowParams(96, 3, 2, 4, version=1, reference=VAE_REFERENCE),
+}

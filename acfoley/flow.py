@@ -1,0 +1,130 @@
+"""Conditional flow matching: straight paths from noise to sound, and the way along them.
+
+At time t a latent is ``(1 - t) * noise + t * sound``; the network learns the velocity ``sound -
+noise`` and sampling follows it in uniform steps. Lipman et al., "Flow Matching for Generative
+Modeling", ICLR 2023; guidance by Ho and Salimans, 2022; times by Esser et al., 2024 (SD3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from acfoley.conditions import Conditions, joined
+from acfoley.model import FlowNetwork
+from bench.files import stable_seed
+
+#: The published settings of sampling.
+N_STEPS = 25
+GUIDANCE = 4.5
+
+#: Called with the number of steps done.
+OnStep = Callable[[int], None]
+Velocity = Callable[[Tensor, Tensor], Tensor]
+
+
+class OfficialNoise(NamedTuple):
+    """Noise in the order of the published inference: for the reference, then for the latents."""
+
+    reference: Tensor | None
+    latents: Tensor
+
+
+def on_path(noise: Tensor, sound: Tensor, times: Tensor) -> Tensor:
+    """The latents ``[B, L, D]`` at ``times [B]`` on the way from ``noise`` to ``sound``."""
+    weight = times[:, None, None]
+    return (1 - weight) * noise + weight * sound
+
+
+def flow_loss(velocity: Tensor, noise: Tensor, sound: Tensor) -> Tensor:
+    """Mean squared error of a velocity ``[B, L, D]``, by clip: ``[B]``."""
+    return (velocity - (sound - noise)).square().flatten(1).mean(dim=1)
+
+
+def logit_normal_times(normal: Tensor, mean: float = 0.0, scale: float = 1.0) -> Tensor:
+    """Times in (0, 1) of training from standard ``normal [B]``: more in the middle of the way."""
+    return torch.sigmoid(mean + scale * normal)
+
+
+def euler(
+    velocity: Velocity, noise: Tensor, n_steps: int = N_STEPS, on_step: OnStep | None = None
+) -> Tensor:
+    """Follow ``velocity`` from ``noise [B, L, D]`` at time 0 to time 1 in uniform steps."""
+    times = torch.linspace(0, 1, n_steps + 1, dtype=torch.float32)
+    latents = noise
+    for step in range(n_steps):
+        now = times[step].to(noise.device).expand(len(noise))
+        latents = latents + (times[step + 1] - times[step]).item() * velocity(latents, now)
+        if on_step is not None:
+            on_step(step + 1)
+    return latents
+
+
+def guided(
+    network: FlowNetwork, known: Conditions, empty: Conditions, strength: float = GUIDANCE
+) -> Velocity:
+    """The velocity pushed away from that of ``empty`` conditions, which are of one clip or of all.
+
+    Both sides are one batch. A ``strength`` of 1 or less is no guidance: ``known`` alone decides.
+    """
+    if strength <= 1:
+        return lambda latents, times: _velocity(network, latents, times, known)
+    if empty.n_clips == 1:
+        empty = joined([empty] * known.n_clips)
+    both = joined([known, empty])
+
+    def velocity(latents: Tensor, times: Tensor) -> Tensor:
+        twice = torch.cat([latents, latents]), torch.cat([times, times])
+        towards, away = _velocity(network, *twice, both).chunk(2)
+        return strength * towards + (1 - strength) * away
+
+    return velocity
+
+
+def noise_for(seeds: Sequence[int], n_latents: int, width: int = 40) -> Tensor:
+    """Noise ``[B, L, D]`` in which each clip has its own seed, whatever stands beside it."""
+    shape = (n_latents, width)
+    return torch.stack([_drawn(stable_seed("latents", seed), shape) for seed in seeds])
+
+
+def reference_noise_for(seed: int, n_tokens: int, width: int = 40) -> Tensor:
+    """Noise ``[L, D]`` for sampling the posterior of a reference; latents do not depend on it."""
+    return _drawn(stable_seed("reference", seed), (n_tokens, width))
+
+
+def official_noise(
+    seed: int,
+    n_latents: int,
+    n_reference_tokens: int | None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> OfficialNoise:
+    """Noise of one clip as the published inference draws it: ``[1, 40, L]`` and ``[1, L, 40]``.
+
+    One generator on ``device`` gives the reference's noise first, so that latents start elsewhere
+    where there is a reference; the codec, like its noise, is float32 and has channels first.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    reference = None
+    if n_reference_tokens is not None:
+        shape = (1, 40, n_reference_tokens)
+        reference = torch.empty(shape, device=device).normal_(generator=generator)
+    latents = torch.empty((1, n_latents, 40), device=device, dtype=dtype)
+    return OfficialNoise(reference, latents.normal_(generator=generator))
+
+
+def _velocity(
+    network: FlowNetwork, latents: Tensor, times: Tensor, conditions: Conditions
+) -> Tensor:
+    """The network in its own type; steps are taken in that of the latents."""
+    dtype = network.latent_mean.dtype
+    velocity: Tensor = network(latents.to(dtype), times, conditions)
+    return velocity.to(latents.dtype)
+
+
+def _drawn(seed: int, shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

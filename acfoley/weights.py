@@ -1,0 +1,95 @@
+"""Checkpoints of the flow network: official files, warm starts, and what a refusal says.
+
+Names and shapes must be those of the preset, to the last tensor. The official files also hold
+tables that are computed here (``COMPUTED``), which are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from acfoley.initialise import warm_start
+from acfoley.model import FlowNetwork
+from acfoley.params import PRESETS, FlowParams, ReferenceParams
+from bench.backbones.loading import assign_state, load_state
+from bench.errors import BenchError, MissingError
+
+#: Tables of places and frequencies that some files hold and every network computes.
+COMPUTED = ("t_embed.freqs", "latent_rot", "clip_rot")
+
+
+def preset_params(name: str) -> FlowParams:
+    """Return the parameters of a preset.
+
+    Raises:
+        BenchError: there is no such preset; the message lists those there are.
+    """
+    if name not in PRESETS:
+        raise BenchError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def open_flow(
+    checkpoint: Path,
+    params: FlowParams,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> FlowNetwork:
+    """Return the network with the weights of ``checkpoint``, frozen, on ``device``.
+
+    The network is made without memory of its own and takes over the tensors of the file, which
+    stay mapped to it on the CPU. Weights stored with half precision are widened.
+
+    Raises:
+        MissingError: there is no such file.
+        BenchError: its tensors are not those of the parameters, or it is damaged; where they are
+            those of a preset, the message names it.
+    """
+    if not checkpoint.is_file():
+        raise MissingError(f"there is no checkpoint {checkpoint} of the flow network")
+    state = {name: _widened(value) for name, value in load_state(checkpoint).items()}
+    network = _unfilled(params)
+    try:
+        assign_state(network, state, checkpoint, optional=COMPUTED)
+    except BenchError as error:
+        if (name := recognised(state)) is not None and PRESETS[name] != params:
+            raise BenchError(
+                f"{checkpoint} is a checkpoint of the preset {name!r}, not of the one asked for: "
+                f"use --preset {name}, or another file"
+            ) from error
+        raise
+    return network.to(device=device, dtype=dtype)
+
+
+def open_warm(
+    checkpoint: Path, params: FlowParams, reference: ReferenceParams, seed: int
+) -> FlowNetwork:
+    """Open an MMAudio ``checkpoint`` as an AC-Foley that makes the same sound, ready to be trained.
+
+    ``params`` are those of the checkpoint; see ``warm_start``. Raises as ``open_flow`` does.
+    """
+    return warm_start(open_flow(checkpoint, params), reference, seed)
+
+
+def recognised(state: Mapping[str, Tensor]) -> str | None:
+    """The preset whose tensors these are, or None."""
+    found = {name: value.shape for name, value in state.items() if name not in COMPUTED}
+    for name, params in PRESETS.items():
+        shapes = {key: value.shape for key, value in _unfilled(params).state_dict().items()}
+        if shapes == found:
+            return name
+    return None
+
+
+def _unfilled(params: FlowParams) -> FlowNetwork:
+    with torch.device("meta"):
+        return FlowNetwork(params)
+
+
+def _widened(value: Tensor) -> Tensor:
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value

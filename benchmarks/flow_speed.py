@@ -1,0 +1,249 @@
+"""How fast clips are generated beside a plain implementation of the same network.
+
+    python benchmarks/flow_speed.py [--preset small_44k] [--clips 2] [--steps 2] [--repeats 3]
+
+Plain is what the published inference does: features are projected at every step, guidance is two
+passes one after another, clips come one by one, every latent has a modulation of its own, and
+layers are torch's. Ours projects once per clip, guides all clips in one batch, modulates tokens
+that share a condition once, and runs linear layers on oneDNN. Both have the same seeded weights and
+must make the same latents. They take turns in one process and the best of the repeats counts, so
+that the ratio survives a busy machine. Exits with 1 if it falls below its target.
+
+On a GPU (``--device cuda``) time per step, clips per second and the share of the measured peak of a
+matrix product are printed too, by type (``--dtypes float32,bfloat16``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from acfoley.conditions import Features
+from acfoley.flow import GUIDANCE, euler, guided, noise_for
+from acfoley.initialise import new_network
+from acfoley.layers import Projection, Stream
+from acfoley.model import FlowNetwork
+from acfoley.params import PRESETS, SequenceLengths, sequence_lengths
+
+TARGET_RATIO = 1.5
+LARGEST_DIFFERENCE = 1e-4
+#: At the cap of 25 steps the ratio is the same: all costs but that of projection are per step.
+SECONDS = 8.0
+
+
+def main() -> int:
+    """Run the race and return the exit code."""
+    options = parsed()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    lengths = sequence_lengths(options.seconds)
+    network = drawn_network(options.preset).to(options.device)
+    features = drawn_features(network, options.clips, lengths, options.device)
+    noise = noise_for(range(options.clips), lengths.latents).to(options.device)
+    print(
+        f"{options.preset}, {options.clips} clips of {options.seconds:g} s, {options.steps} steps, "
+        f"{options.device}, {torch.get_num_threads()} threads, best of {options.repeats}"
+    )
+    is_met = race(network, features, noise, lengths, options)
+    if options.device != "cpu":
+        report_gpu(network, features, noise, lengths, options)
+    return int(not is_met)
+
+
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description="Time the flow network.")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="small_44k")
+    parser.add_argument("--clips", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtypes", default="float32,bfloat16", help="On a GPU.")
+    parser.add_argument("--compile", action="store_true", help="On a GPU: compiled, too.")
+    return parser.parse_args()
+
+
+@torch.inference_mode()
+def race(
+    network: FlowNetwork,
+    features: Features,
+    noise: Tensor,
+    lengths: SequenceLengths,
+    options: argparse.Namespace,
+) -> bool:
+    """Print seconds per clip and step of both, and return whether the target is met."""
+    works: dict[str, Callable[[], Tensor]] = {
+        "plain": lambda: plain(network, features, noise, lengths, options.steps),
+        "ours": lambda: ours(network, features, noise, lengths, options.steps),
+    }
+    best: dict[str, float] = {}
+    made: dict[str, Tensor] = {}
+    for _ in range(options.repeats):
+        for name, work in works.items():
+            taken_s, made[name] = timed(work, options.device)
+            best[name] = min(best.get(name, taken_s), taken_s)
+    difference = ((made["ours"] - made["plain"]).norm() / made["plain"].norm()).item()
+    ratio = best["plain"] / best["ours"]
+    for name, seconds in best.items():
+        print(f"{name:<6} {seconds / options.steps / options.clips:8.3f} s per clip and step")
+    print(f"ratio {ratio:.2f}, at least {TARGET_RATIO:g}; relative difference {difference:.1e}")
+    return ratio >= TARGET_RATIO and difference < LARGEST_DIFFERENCE
+
+
+def timed(work: Callable[[], Tensor], device: str) -> tuple[float, Tensor]:
+    """Seconds that ``work`` takes, and what it makes."""
+    start_s = time.perf_counter()
+    made = work()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start_s, made
+
+
+def ours(
+    network: FlowNetwork, features: Features, noise: Tensor, lengths: SequenceLengths, n_steps: int
+) -> Tensor:
+    """All clips as the package generates them."""
+    known, empty = (network.conditions(each, lengths) for each in (features, Features()))
+    return euler(guided(network, known, empty), noise, n_steps)
+
+
+def plain(
+    network: FlowNetwork, features: Features, noise: Tensor, lengths: SequenceLengths, n_steps: int
+) -> Tensor:
+    """Clip by clip, pass by pass, nothing kept."""
+    with plain_layers():
+        return torch.cat(
+            [
+                plain_clip(network, clip_of(features, index), noise[index, None], lengths, n_steps)
+                for index in range(len(noise))
+            ]
+        )
+
+
+def plain_clip(
+    network: FlowNetwork, features: Features, noise: Tensor, lengths: SequenceLengths, n_steps: int
+) -> Tensor:
+    """Euler's steps of one clip."""
+    empty = network.empty_features(1, lengths)
+
+    def velocity(latents: Tensor, times: Tensor) -> Tensor:
+        towards = network(latents, times, network.conditions(features, lengths))
+        away = network(latents, times, network.conditions(empty, lengths))
+        return GUIDANCE * towards + (1 - GUIDANCE) * away
+
+    return euler(velocity, noise, n_steps)
+
+
+class plain_layers:  # noqa: N801 - used as a context, like a function
+    """While open, linear layers are torch's, and every token is modulated on its own."""
+
+    def __enter__(self) -> None:
+        self.projection = Projection.forward
+        self.speak = Stream.speak
+        Projection.forward = nn.Linear.forward  # type: ignore[method-assign]
+        Stream.speak = speak_by_token  # type: ignore[method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        Projection.forward = self.projection  # type: ignore[method-assign]
+        Stream.speak = self.speak  # type: ignore[method-assign]
+
+
+def speak_by_token(stream: Stream, tokens, condition, angles):
+    """As the stream does, from conditions that were handed out before they are worked on."""
+    activation, projection = stream.adaLN_modulation
+    parts = projection(activation(condition.handed_out(condition.rows)))
+    shift, scale, *rest = parts.chunk(stream.adaLN_modulation.n_parts, dim=-1)
+    normal = functional.layer_norm(tokens, tokens.shape[-1:])
+    return stream.attn(normal * (1 + scale) + shift, angles), tuple(rest)
+
+
+def clip_of(features: Features, index: int) -> Features:
+    """The features of one clip."""
+    rows = {
+        name: None if (found := features.get(name)) is None else found[index, None]
+        for name in ("audio", "sync", "video", "text")
+    }
+    return Features(**rows)
+
+
+@torch.inference_mode()
+def report_gpu(
+    network: FlowNetwork,
+    features: Features,
+    noise: Tensor,
+    lengths: SequenceLengths,
+    options: argparse.Namespace,
+) -> None:
+    """Print time per step, clips per second and the share of the peak, by type."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        ours(network, features, noise, lengths, 1)
+    flop_per_step = counter.get_total_flops()
+    for name in options.dtypes.split(","):
+        dtype = getattr(torch, name)
+        cast = network.to(dtype)
+        known, empty = (cast.conditions(each, lengths) for each in (features, Features()))
+        for is_compiled in (False, True) if options.compile else (False,):
+            velocity = guided(cast, known, empty)
+            walk = torch.compile(velocity) if is_compiled else velocity
+            times = torch.zeros(len(noise), device=options.device)
+            work = lambda walk=walk, times=times: [walk(noise, times) for _ in range(10)][-1]  # noqa: E731
+            timed(work, options.device)
+            step_s = min(timed(work, options.device)[0] for _ in range(options.repeats)) / 10
+            peak = matrix_peak(dtype, options.device)
+            print(
+                f"{name}{', compiled' if is_compiled else ''}: {step_s * 1e3:.1f} ms per step, "
+                f"{len(noise) / step_s / 25:.2f} clips/s at 25 steps, "
+                f"{flop_per_step / step_s / peak:.0%} of {peak / 1e12:.0f} TFLOP/s"
+            )
+
+
+def matrix_peak(dtype: torch.dtype, device: str, side: int = 8192) -> float:
+    """Operations per second of a large matrix product."""
+    first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    work = lambda: first @ second  # noqa: E731
+    timed(work, device)
+    return 2 * side**3 / min(timed(work, device)[0] for _ in range(5))
+
+
+@torch.no_grad()
+def drawn_network(preset: str) -> FlowNetwork:
+    """The network with weights under which every part matters: none at zero."""
+    network = new_network(PRESETS[preset], seed=1)
+    generator = torch.Generator().manual_seed(2)
+    for name, tensor in network.named_parameters():
+        if not tensor.any():
+            fan_in = tensor[0].numel() if tensor.dim() > 1 else 400
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * fan_in**-0.5)
+            if name.startswith("empty_"):
+                tensor.mul_(tensor.norm() ** -1 * tensor.numel() ** 0.5)
+    network.latent_mean.zero_()
+    return network.eval()
+
+
+def drawn_features(
+    network: FlowNetwork, n_clips: int, lengths: SequenceLengths, device: str
+) -> Features:
+    """Features of as many clips."""
+    params, generator = network.params, torch.Generator().manual_seed(3)
+
+    def draw(n_tokens: int, width: int) -> Tensor:
+        return torch.randn(n_clips, n_tokens, width, generator=generator).to(device)
+
+    return Features(
+        sync=draw(lengths.sync_tokens, params.sync_width),
+        video=draw(lengths.clip_frames, params.clip_width),
+        text=draw(lengths.text_tokens, params.text_width),
+        audio=None if params.reference is None else draw(87, params.reference.width),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
