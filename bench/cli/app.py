@@ -94,6 +94,9 @@ def score(
     generated: Annotated[Path, typer.Option(help="Folder of generated sounds (or videos).")],
     reference: Annotated[Path, typer.Option(help="Folder of true sounds (or videos).")],
     videos: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Compare two sets: no pairs, any names and numbers.")
+    ] = False,
     metrics: Metrics = None,
     seconds: Annotated[
         float | None,
@@ -107,7 +110,7 @@ def score(
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
 ) -> None:
-    """Score any folder of sounds against another, paired by file name."""
+    """Score any folder of sounds against another: paired by file name, or set against set."""
     from bench.cli.judging import Choice
     from bench.cli.scoring import score_command
 
@@ -115,6 +118,7 @@ def score(
         generated=generated,
         reference=reference,
         videos=videos,
+        is_paired=not unpaired,
         choice=Choice(metrics, profile, judge, weights, device),
         seconds=seconds,
         workers=workers,

@@ -19,10 +19,10 @@ from bench.cli.running import as_json
 from bench.errors import BenchError
 from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import write_rows
-from bench.runs import FolderPlan, score_folders
+from bench.runs import FolderPlan, score_folders, score_unpaired
 from bench.runs.folders import LONGEST_SECONDS
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS
-from bench.suite import Metric
+from bench.suite import DEFAULT_PROFILE, Metric, select
 
 WITHOUT_PICTURE = tuple(name for name in NETWORK_METRICS if name not in {"ib", "desync"})
 
@@ -32,6 +32,7 @@ def score_command(
     generated: Path,
     reference: Path,
     videos: Path | None,
+    is_paired: bool,
     choice: Choice,
     seconds: float | None,
     workers: int | None,
@@ -39,7 +40,9 @@ def score_command(
     parquet: Path | None,
 ) -> None:
     """Compare two folders, print, write what was asked for; exit 1 where clips failed."""
-    wanted = (*NETWORK_METRICS, *BASE_METRICS) if videos else (*WITHOUT_PICTURE, *BASE_METRICS)
+    if not is_paired and (videos or parquet):
+        raise BenchError("--unpaired compares whole sets: it takes no --videos and no --parquet")
+    wanted = _wanted(videos, is_paired)
     judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
     _check_sides(metrics, videos)
     plan = FolderPlan(
@@ -52,14 +55,14 @@ def score_command(
         workers=worker_count(workers),
         device=choice.device,
     )
-    if not videos and choice.metrics is None:
+    if is_paired and not videos and choice.metrics is None:
         notices().print("ib and desync look at the picture: name its folder with --videos")
     require_folder(bench_home())
     for file in (json_file, parquet):
         if file:
             require_target(file)
     with progress_bars() as progress:
-        result = score_folders(plan, progress)
+        result = (score_folders if is_paired else score_unpaired)(plan, progress)
     if json_file:
         write_json(json_file, as_json(result.results, result.failures, result.provenance))
     if parquet:
@@ -67,6 +70,15 @@ def score_command(
     print_result(result.results)
     print_failures(result.failures, str(json_file) if json_file else "--json FILE keeps them")
     raise typer.Exit(1 if result.failures else 0)
+
+
+def _wanted(videos: Path | None, is_paired: bool) -> tuple[str, ...]:
+    """The columns that come by default."""
+    if not is_paired:
+        rows = select(DEFAULT_PROFILE)
+        return tuple(metric.name for metric in rows if metric.score_set is not None)
+    networks = NETWORK_METRICS if videos else WITHOUT_PICTURE
+    return (*networks, *BASE_METRICS)
 
 
 def _check_sides(metrics: Iterable[Metric], videos: Path | None) -> None:

@@ -5,6 +5,7 @@ from bench.runs.evaluate import Progress
 from bench.runs.folders import FolderPlan, FolderResult, score_folders
 from bench.runs.plan import Estimate, RunPlan
 from bench.runs.run import RunResult, look_ahead, run
+from bench.runs.unpaired import score_unpaired
 
 __all__ = [
     "Comparison",
@@ -19,4 +20,5 @@ __all__ = [
     "look_ahead",
     "run",
     "score_folders",
+    "score_unpaired",
 ]

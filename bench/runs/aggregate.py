@@ -52,14 +52,15 @@ def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scorin
     scored = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
     if metric.score_set is None or len(scored) < 2:
         return Score(None, None, None, 0)
-    true = _sides(metric.against, metric, scored, scoring)
-    generated = _sides("generated", metric, scored, scoring)
-    return Score(_none_if_nan(metric.score_set(true, generated)), None, None, len(scored))
+    true = sides_of(metric.against, metric, scored, scoring)
+    generated = sides_of("generated", metric, scored, scoring)
+    return Score(none_if_nan(metric.score_set(true, generated)), None, None, len(scored))
 
 
-def _sides(
+def sides_of(
     role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
 ) -> Iterator[Side]:
+    """The features that a metric reads of one role, clip after clip."""
     names = metric.reads_of(role)
     for pair, keys in scored:
         side = scoring.load(role, pair.clip, keys, names)
@@ -73,7 +74,7 @@ def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
     values = np.array([_number(row.get(name)) for row in rows], dtype=np.float64)
     generator = np.random.default_rng(stable_seed("bootstrap", name))
     found = bootstrap_interval(values, generator)
-    bounds = (_none_if_nan(found.value), _none_if_nan(found.low), _none_if_nan(found.high))
+    bounds = (none_if_nan(found.value), none_if_nan(found.low), none_if_nan(found.high))
     return Score(*bounds, n=found.n, chance=chance)
 
 
@@ -131,5 +132,6 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _none_if_nan(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
+    """The value; None, "not scored", for NaN."""
     return None if np.isnan(value) else float(value)

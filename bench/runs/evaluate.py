@@ -113,6 +113,28 @@ def summarise(
         name: _scores([row for row in rows if row.pair.clip.group == name], scoring)
         for name in groups_of(row.pair.clip.group for row in rows)
     }
+    return describe(
+        identity,
+        scoring,
+        _scores(rows, scoring),
+        expected=expected,
+        scored=len(rows),
+        groups=groups,
+        notes=(*notes, *onset_notes(flat)),
+    )
+
+
+def describe(
+    identity: Identity,
+    scoring: Scoring,
+    metrics: Mapping[str, Score],
+    *,
+    expected: int,
+    scored: int,
+    groups: Mapping[str, Mapping[str, Score]] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """Return the results that say of themselves what was scored, how, and over how many clips."""
     return Results(
         system=identity.system,
         split=identity.split,
@@ -124,12 +146,12 @@ def summarise(
         is_mini=identity.is_mini,
         is_anchor=identity.is_anchor,
         expected=expected,
-        scored=len(rows),
-        failed=expected - len(rows),
+        scored=scored,
+        failed=expected - scored,
         columns=tuple(Column.of(metric) for metric in scoring.metrics),
-        metrics=_scores(rows, scoring),
-        groups=groups,
-        notes=(*notes, *onset_notes(flat), *_envelope_notes(scoring.metrics)),
+        metrics=metrics,
+        groups=groups or {},
+        notes=(*notes, *_envelope_notes(scoring.metrics)),
     )
 
 

@@ -1,0 +1,110 @@
+"""``bench score --unpaired``: two folders as two sets, whatever their files are called.
+
+Only metrics of whole sets apply. Files need not match in number, name or length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench.errors import BenchError, MediaError
+from bench.matching import audio_files, other_files
+from bench.results import Failure, Score
+from bench.runs.aggregate import none_if_nan, sides_of
+from bench.runs.evaluate import Identity, Ledger, Progress, describe
+from bench.runs.extract import extract_features
+from bench.runs.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
+from bench.runs.provenance import provenance
+from bench.runs.score import Keys, Pair, Scoring
+from bench.suite import Metric
+from bench.types import Clip, Excerpt
+
+#: A set of sounds that could be heard, each with the keys of its features.
+Heard = list[tuple[Pair, Keys]]
+
+
+def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
+    """Compare all sounds of ``plan.generated`` with all of ``plan.reference``.
+
+    Each is heard over its first ``plan.seconds``, or up to 8 s where none are named.
+
+    Raises:
+        BenchError: a folder is missing or empty, fewer than two of its sounds can be heard, or a
+            metric needs pairs.
+    """
+    if paired := [metric.name for metric in plan.metrics if metric.score_set is None]:
+        raise BenchError(f"{paired[0]} compares pairs, --unpaired compares whole sets")
+    ledger, scoring = Ledger(progress, []), Scoring(plan.metrics, plan.judge, None)
+    folders = (plan.reference, plan.generated)
+    sides = [_sounds(folder, plan.seconds, ledger) for folder in folders]
+    outcomes = extract_features([pair for side in sides for pair in side], scoring, plan.workers)
+    total = sum(map(len, sides))
+    done = ledger.successes("extract", outcomes, total, lambda pair: pair.clip.name)
+    keys = {pair.clip.name: value["keys"] for pair, value in done}
+    true, generated = (
+        [(pair, keys[pair.clip.name]) for pair in side if pair.clip.name in keys] for side in sides
+    )
+    for folder, heard in zip(folders, (true, generated), strict=True):
+        _require_set(folder, heard, ledger.failures)
+    results = describe(
+        Identity(plan.generated.absolute().name, plan.reference.absolute().name, "full", 0),
+        scoring,
+        {metric.name: _score(metric, true, generated, scoring) for metric in plan.metrics},
+        expected=len(true) + len(generated) + len(ledger.failures),
+        scored=len(true) + len(generated),
+        notes=(
+            f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
+            *_other_notes(plan),
+        ),
+    )
+    failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
+    return FolderResult(results, (), failures, provenance(plan.judge, plan.device))
+
+
+def _sounds(folder: Path, seconds: float | None, ledger: Ledger) -> list[Pair]:
+    """The sounds of a folder that can be opened; the others are failures in the ledger."""
+    found = (_alone(folder, path, seconds, ledger) for path in sorted(audio_files(folder)))
+    return [pair for pair in found if pair is not None]
+
+
+def _require_set(folder: Path, heard: Heard, failures: Sequence[Failure]) -> None:
+    if len(heard) < 2:
+        reasons = (f"; {each.clip}: {each.error}" for each in failures)
+        raise BenchError(
+            f"{folder} holds {len(heard)} sounds that can be heard, a set needs at least 2"
+            f"{next(reasons, '')}"
+        )
+
+
+def _alone(folder: Path, path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
+    """A sound as the pair of itself: whatever side it is on, its features are the same."""
+    from bench.media import sound_seconds
+
+    name = str(path)
+    try:
+        window_s = seconds or min(LONGEST_SECONDS, sound_seconds(path))
+        if window_s < SHORTEST_SECONDS:
+            raise MediaError(f"{path} lasts {window_s:.3f} s, which is too short to judge")
+    except MediaError as error:
+        ledger.failures.append(Failure(name, "pair", str(error)))
+        return None
+    excerpt = Excerpt(path.absolute(), 0.0, window_s)
+    return Pair(Clip(name, excerpt, window_s), excerpt)
+
+
+def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> Score:
+    true, generated = ([s for s in side if _suits(metric, s[0])] for side in (true, generated))
+    if metric.score_set is None or min(len(true), len(generated)) < 2:
+        return Score(None, None, None, 0)
+    sides = (sides_of("target", metric, side, scoring) for side in (true, generated))
+    return Score(none_if_nan(metric.score_set(*sides)), None, None, len(generated))
+
+
+def _suits(metric: Metric, pair: Pair) -> bool:
+    return metric.suits(pair.clip.seconds)
+
+
+def _other_notes(plan: FolderPlan) -> Iterable[str]:
+    n_other = len(other_files(plan.reference)) + len(other_files(plan.generated))
+    return (f"{n_other} files are neither sound nor video",) if n_other else ()
