@@ -50,8 +50,8 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        weights = _write_checkpoints(root / "weights")
-        true, made = _write_pairs(root, n_clips)
+        weights = write_checkpoints(root / "weights")
+        true, made = write_pairs(root, n_clips)
         started = time.perf_counter()
         judge = open_judge("paper", PROFILE, weights)
         metrics = tuple(row for row in PROFILES[PROFILE] if not row.is_extra)
@@ -66,7 +66,8 @@ def main() -> int:
     return 1 if unscored or result.failures else 0
 
 
-def _write_checkpoints(folder: Path) -> Path:
+def write_checkpoints(folder: Path) -> Path:
+    """Files of the official layouts with seeded weights, for all five networks."""
     folder.mkdir()
     for name, table in TABLES.items():
         state: dict[str, Any] = seeded_state(SHARED, table)
@@ -77,7 +78,7 @@ def _write_checkpoints(folder: Path) -> Path:
     return folder
 
 
-def _write_pairs(root: Path, n_clips: int) -> tuple[Path, Path]:
+def write_pairs(root: Path, n_clips: int) -> tuple[Path, Path]:
     """The first clips themselves, and as their samples the 2 s after each target four times."""
     videos = sorted((SHARED / "media" / "vggsound").glob("*.mp4"))[:n_clips]
     true, made = root / "true", root / "made"

@@ -40,7 +40,8 @@ class Stimulus:
     The signal extractors hear the window. The published evaluator's networks hear the whole file
     before they cut it (its mean is removed, its end resampled), so ``file()`` is there as well; for
     a window that starts later, the window is the file, as if it had been cut out beforehand.
-    Whatever was decoded stays for the next extractor; one thread at a time may ask.
+    Whatever was decoded stays for the next extractor, and a window is cut out of its file where
+    that was decoded before; one thread at a time may ask.
     """
 
     sound: Excerpt | None
@@ -70,9 +71,12 @@ class Stimulus:
         return pixels
 
     def _read_window(self) -> Audio:
-        from bench.media import read_audio
+        from bench.media import cut_audio, read_audio
 
-        return read_audio(self._heard(), shortfall_s=MAX_SHORTFALL_S)
+        heard = self._heard()
+        if "file" in self._decoded and heard.start_s == 0:
+            return cut_audio(self.file(), heard, shortfall_s=MAX_SHORTFALL_S)
+        return read_audio(heard, shortfall_s=MAX_SHORTFALL_S)
 
     def _read_file(self) -> Audio:
         from bench.media import read_audio

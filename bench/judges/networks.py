@@ -235,9 +235,10 @@ def _mono(
 ) -> Waveform:
     from bench.media import reference_waveform
 
-    window = stimulus.window()
-    heard = stimulus.file() if setting.profile == PUBLISHED else window
-    return reference_waveform(heard, sample_rate_hz, window.seconds, remove_dc=remove_dc)
+    # The file first: its window need not be decoded again.
+    heard = stimulus.file() if setting.profile == PUBLISHED else stimulus.window()
+    seconds = stimulus.window().seconds
+    return reference_waveform(heard, sample_rate_hz, seconds, remove_dc=remove_dc)
 
 
 def _stereo(audio: Audio, sample_rate_hz: int) -> Tensor:

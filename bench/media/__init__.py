@@ -10,7 +10,7 @@ Files are untrusted: whatever is wrong with one is a MediaError that names it. R
 returns less than was asked for, and nothing is guessed, repaired or left out on the way.
 """
 
-from bench.media.audio import read_audio
+from bench.media.audio import cut_audio, read_audio
 from bench.media.frames import Frame, Frames, each_frame, read_frames
 from bench.media.length import sound_seconds
 from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
@@ -25,6 +25,7 @@ __all__ = [
     "MediaInfo",
     "VideoStream",
     "center_crop",
+    "cut_audio",
     "each_frame",
     "mux_audio",
     "probe",

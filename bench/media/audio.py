@@ -69,6 +69,18 @@ def read_audio(excerpt: Excerpt, *, mono: bool = False, shortfall_s: float = 0.0
     return Audio(audio.mono()[np.newaxis], rate) if mono else audio
 
 
+def cut_audio(audio: Audio, excerpt: Excerpt, *, shortfall_s: float = 0.0) -> Audio:
+    """The window of ``excerpt`` out of ``audio``, which is its whole file: as if it had been read.
+
+    Raises MediaError when the file ends more than ``shortfall_s`` before the window does.
+    """
+    check_window(excerpt)
+    rate, n_decoded = audio.sample_rate_hz, audio.samples.shape[1]
+    start, n_samples = _start_and_length(excerpt, rate)
+    samples = audio.samples[:, start : start + n_samples]
+    return Audio(_filled(samples, excerpt, rate, n_decoded, shortfall_s), rate)
+
+
 def _gapless(frames: Iterator[AudioFrame], stream: AudioStream, path: Path) -> Iterator[AudioFrame]:
     """Yield ``frames``; a frame dropped for its checksum, seen as a leap, is refused."""
     first_s, decoded_s = None, 0.0

@@ -50,7 +50,7 @@ def extract_features(
     # Of a group that is computed, as many more that are loaded, and the one that is asked for next.
     ahead = 2 * scoring.judge.batch_size + 2
     stream = StreamEngine(ahead, is_apart=workers > 0)
-    return stream.map(partial(_open_pass, scoring, max(1, workers)), pairs)
+    return stream.map(partial(open_pass, scoring, max(1, workers)), pairs)
 
 
 def _open_signal(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
@@ -75,7 +75,8 @@ def load(scoring: Scoring, bench: Bench, pair: Pair) -> Loaded:
         store, excerpt = scoring.store(role), excerpts[role]
         is_seen = role == "picture"
         stimulus = Stimulus(None if is_seen else excerpt, excerpts.get("picture"))
-        for extractor in wanted[role]:
+        # Networks first: some hear the whole file, and the window is cut out of that.
+        for extractor in sorted(wanted[role], key=lambda each: isinstance(each, SignalExtractor)):
             if not can_sense(extractor, keys):
                 continue
             key = feature_key(extractor, role, keys)
@@ -98,8 +99,11 @@ def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
     return {role: excerpt for role, excerpt in found.items() if excerpt is not None}
 
 
-def _open_pass(scoring: Scoring, n_threads: int) -> Callable[[Iterator[Pair]], Iterator[Extracted]]:
-    bench, size = Bench(), scoring.judge.batch_size
+def open_pass(
+    scoring: Scoring, n_threads: int, bench: Bench | None = None
+) -> Callable[[Iterator[Pair]], Iterator[Extracted]]:
+    """The one pass: loads with so many threads, and computes with the networks on the bench."""
+    bench, size = bench or Bench(), scoring.judge.batch_size
 
     def work(pairs: Iterator[Pair]) -> Iterator[Extracted]:
         with _threads(n_threads) as loaders, _threads(1) as writer:
