@@ -22,11 +22,13 @@ NOT_MONOTONE = "not monotone"
 
 @dataclass(frozen=True)
 class Curve:
-    """Results at growing amounts of one fault: ``amounts[i]`` gave ``results[i]``."""
+    """Results at growing amounts of one fault: ``amounts[i]``, in words, gave ``results[i]``.
+
+    The first amount is none. ``metrics`` are those that claim to follow the fault.
+    """
 
     fault: str
-    unit: str
-    amounts: tuple[float, ...]
+    amounts: tuple[str, ...]
     results: tuple[Results, ...]
     metrics: tuple[str, ...]
 
@@ -60,7 +62,7 @@ class Curve:
         lows = [each.metrics[metric].low for each in self.results[end:]]
         if any(low is not None and low > level for low in lows):
             return NOT_MONOTONE
-        return f"monotone down to chance at {self.amounts[end]:g} {self.unit}, then not above it"
+        return f"monotone down to chance at {self.amounts[end]}, then not above it"
 
 
 def _is_rising(values: Sequence[float]) -> bool:
@@ -87,20 +89,19 @@ def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
 def _draw(panel: Axes, curve: Curve, metric: str, colour: str) -> None:
     column = curve.column(metric)
     scores = [each.metrics[metric] for each in curve.results]
-    panel.plot(curve.amounts, curve.values(metric), "o-", color=colour, markersize=4)
+    steps = range(len(scores))
+    panel.plot(steps, curve.values(metric), "o-", color=colour, markersize=4)
     bounds = [(s.low, s.high) for s in scores]
     if all(low is not None and high is not None for low, high in bounds):
         lows, highs = zip(*bounds, strict=True)
-        panel.fill_between(curve.amounts, lows, highs, color=colour, alpha=0.18, linewidth=0)
+        panel.fill_between(steps, lows, highs, color=colour, alpha=0.18, linewidth=0)
     if column.has_chance:
         level = curve.chance(metric)
         panel.axhline(level, color="0.45", linestyle=":", linewidth=1.2)
-        panel.annotate("chance", (curve.amounts[-1], level), (0, 3), textcoords="offset points",
+        panel.annotate("chance", (steps[-1], level), (0, 3), textcoords="offset points",
                        ha="right", fontsize=8, color="0.35")  # fmt: skip
-    panel.set(
-        xlabel=curve.fault + _in_brackets(curve.unit),
-        ylabel=column.label + _in_brackets(column.unit),
-    )
+    panel.set_xticks(steps, curve.amounts, fontsize=8)
+    panel.set(xlabel=curve.fault, ylabel=column.label + _in_brackets(column.unit))
     panel.set_ylim(bottom=min(0.0, 1.2 * min(curve.values(metric))))
     panel.grid(color="0.92")
     panel.spines[["top", "right"]].set_visible(False)
@@ -110,31 +111,11 @@ def _in_brackets(unit: str) -> str:
     return f" [{unit}]" if unit else ""
 
 
-def describe_curves(curves: Sequence[Curve], command: str) -> str:
-    """The same numbers as a Markdown page."""
-    first = curves[0].results[0]
+def curve_table(curve: Curve) -> list[str]:
+    """The numbers of a curve, and a verdict on each metric, as lines of Markdown."""
     lines = [
-        "# Known-truth curves",
-        "",
-        f"What each metric says of oracles with one known fault, on {first.scored} clips of the "
-        f"mini world (profile {first.profile}, suite version {first.suite_version}). "
-        f"Made by `{command}`. Onset scores fall below chance before they return to it, because "
-        "true events keep a distance of a quarter of a second: just outside the tolerance of 0.1 s "
-        "there is nothing to be hit by luck.",
-        "",
-        "![curves](validation.png)",
-        "",
-    ]
-    for curve in curves:
-        lines += [f"## {curve.fault.capitalize()}", "", *_markdown(curve), ""]
-    return "\n".join(lines)
-
-
-def _markdown(curve: Curve) -> list[str]:
-    amounts = [f"{amount:g} {curve.unit}".strip() for amount in curve.amounts]
-    lines = [
-        "| metric | " + " | ".join(amounts) + " | verdict |",
-        "| --- |" + " ---: |" * len(amounts) + " --- |",
+        "| metric | " + " | ".join(curve.amounts) + " | verdict |",
+        "| --- |" + " ---: |" * len(curve.amounts) + " --- |",
     ]
     for metric in curve.metrics:
         column = curve.column(metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.results import Column, Results, Score
-from reports.curves import Curve, describe_curves, plot_curves
+from reports.curves import Curve, curve_table, plot_curves
 
 HIGHER = Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True)
 DOWN = "monotone down to chance"
@@ -13,7 +13,7 @@ LOWER = Column("mcd", "MCD", "lower", 2, "dB")
 
 
 def curve(column: Column, *values: float, chance: float | None = None, width: float = 0.02):
-    amounts = tuple(0.1 * i for i in range(len(values)))
+    amounts = tuple(f"{0.1 * i:g} s" for i in range(len(values)))
     results = tuple(
         Results(
             "oracle", "mini", "full", 42, "signal", "av-benchmark", 1, True, True, 9, 9, 0,
@@ -21,7 +21,7 @@ def curve(column: Column, *values: float, chance: float | None = None, width: fl
         )
         for value in values
     )  # fmt: skip
-    return Curve("a fault", "s", amounts, results, (column.name,))
+    return Curve("a fault", amounts, results, (column.name,))
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,13 @@ def test_the_verdict_is_earned(made, verdict):
     assert made.verdict(made.metrics[0]) == verdict
 
 
-def test_the_page_holds_every_number_and_the_figure_is_drawn(tmp_path):
+def test_the_table_holds_every_number_and_the_figure_is_drawn(tmp_path):
     curves = [curve(HIGHER, 1.0, 0.2, chance=0.3), curve(LOWER, 0.0, 2.5)]
-    page = describe_curves(curves, "bench validate")
-    assert "| Onset Acc. | 1.0000 | 0.2000 |" in page
-    assert "| MCD | 0.00 | 2.50 | monotone |" in page
-    assert "`bench validate`" in page
+    assert "| Onset Acc. | 1.0000 | 0.2000 | monotone |" in curve_table(curves[0])
+    assert curve_table(curves[1]) == [
+        "| metric | 0 s | 0.1 s | verdict |",
+        "| --- | ---: | ---: | --- |",
+        "| MCD | 0.00 | 2.50 | monotone |",
+    ]
     plot_curves(curves, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,83 @@
+"""The known faults that metrics are validated with, and which metrics claim to follow each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FRECHET = ("fd_passt", "fd_panns", "fd_vgg")
+LABELS = ("kl_passt", "kl_panns")
+ONSETS = ("onset_acc", "onset_ap", "onset_f1")
+TIMBRE = ("mcd", "mcd_c1", "lsd")
+
+
+class Fault(NamedTuple):
+    """One way to damage a true sound, in growing amounts.
+
+    ``system`` is the oracle that does it, ``amounts`` its arguments with what they are called;
+    ``followed_by`` the metrics that must get worse with it.
+    """
+
+    name: str
+    system: str
+    amounts: dict[str, str]
+    followed_by: tuple[str, ...]
+
+    def specs(self) -> list[str]:
+        """The oracles to run, from the smallest amount to the largest."""
+        return [f"{self.system}:{argument}" for argument in self.amounts]
+
+
+def _counted(unit: str, *amounts: str) -> dict[str, str]:
+    return {amount: f"{amount} {unit}".strip() for amount in amounts}
+
+
+FAULTS = (
+    Fault(
+        "late",
+        "oracle-shift",
+        _counted("s", "0.05", "0.1", "0.15", "0.2", "0.3", "0.4", "0.5"),
+        (*ONSETS, "env_corr", "desync"),
+    ),
+    Fault(
+        "other timbre",
+        "oracle-timbre",
+        _counted("", "0.1", "0.2", "0.4", "0.6", "0.8"),
+        (*TIMBRE, *FRECHET),
+    ),
+    Fault(
+        "other class",
+        "oracle-class",
+        {"0.25": "25 %", "0.5": "50 %", "0.75": "75 %", "1": "100 %"},
+        (*LABELS, *TIMBRE, "ib"),
+    ),
+    Fault(
+        "noise",
+        "oracle-noise",
+        _counted("dB", "-40", "-30", "-20", "-10", "0"),
+        (*TIMBRE, *FRECHET, *LABELS),
+    ),
+    Fault(
+        "low-pass",
+        "oracle-lowpass",
+        {"8000": "8 kHz", "4000": "4 kHz", "2000": "2 kHz", "1000": "1 kHz"},
+        (*TIMBRE, *FRECHET, *LABELS),
+    ),
+    Fault(
+        "quieter",
+        "oracle-gain",
+        _counted("dB", "-3", "-6", "-12", "-24"),
+        ("mcd", "lsd"),
+    ),
+    Fault(
+        "cut short",
+        "oracle-cut",
+        _counted("s", "0.5", "1", "2", "4"),
+        ("onset_acc", "onset_f1", "lsd", "env_corr"),
+    ),
+    Fault(
+        "too fast",
+        "oracle-speed",
+        _counted("%", "1", "2", "5", "10", "20"),
+        (*TIMBRE, "env_corr"),
+    ),
+)

@@ -1,0 +1,150 @@
+"""How strongly every metric answers every known fault: one matrix, as a figure and as a page.
+
+A **response** is the change for the worse from the undamaged sound, in units of the change that
+unrelated sound brings (the worse of another clip's sound and of noise with the true spectrum): 0 is
+deaf to the fault, 1 is as bad as unrelated, below 0 takes the fault for an improvement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.files import atomic_path
+from bench.results import Column, Results
+from reports.curves import NOT_MONOTONE, Curve, curve_table
+
+#: What a metric does not notice at any amount.
+UNNOTICED = "not noticed"
+NOT_TESTED = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Curves of all faults, what unrelated sound scores, and from where a fault is noticed.
+
+    ``noticed[fault][metric]`` is the first amount that is clearly worse than none, clip by clip;
+    metrics of a whole set have no such test.
+    """
+
+    curves: tuple[Curve, ...]
+    unrelated: tuple[Results, ...]
+    noticed: Mapping[str, Mapping[str, str]]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that all results have."""
+        return self.curves[0].results[0].columns
+
+    def response(self, curve: Curve, column: Column) -> float:
+        """The response at the largest amount; NaN where something was not scored."""
+        values = curve.values(column.name)
+        span = max((self._worse(values[0], each, column) for each in self.unrelated), default=0.0)
+        sign = 1.0 if column.better == "lower" else -1.0
+        return sign * (values[-1] - values[0]) / span if span > 0 else float("nan")
+
+    def responses(self) -> npt.NDArray[np.float64]:
+        """All of them, ``[columns, faults]``."""
+        return np.array(
+            [[self.response(curve, column) for curve in self.curves] for column in self.columns]
+        )
+
+    def _worse(self, clean: float, unrelated: Results, column: Column) -> float:
+        value = unrelated.metrics[column.name].value
+        sign = 1.0 if column.better == "lower" else -1.0
+        return 0.0 if value is None else sign * (value - clean)
+
+
+def plot_sensitivity(found: Sensitivity, destination: Path) -> None:
+    """Draw the matrix of responses; metrics that claim to follow a fault have a frame there."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    responses = found.responses()
+    figure = Figure(
+        figsize=(1.5 + 1.25 * len(found.curves), 1.2 + 0.38 * len(responses)), layout="constrained"
+    )
+    panel = figure.subplots()
+    image = panel.imshow(responses, cmap="RdBu_r", vmin=-1.0, vmax=1.0, aspect="auto")
+    for (row, place), value in np.ndenumerate(responses):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.6 else "black"
+            panel.text(place, row, f"{value:.2f}", ha="center", va="center", color=colour)
+        if found.columns[row].name in found.curves[place].metrics:
+            panel.add_patch(Rectangle((place - 0.48, row - 0.46), 0.96, 0.92, fill=False, lw=1.6))
+    names = [f"{curve.fault}\n{curve.amounts[-1]}" for curve in found.curves]
+    panel.set_xticks(range(len(names)), names, fontsize=9)
+    panel.set_yticks(range(len(responses)), [column.label for column in found.columns])
+    panel.xaxis.tick_top()
+    figure.colorbar(image, ax=panel, label="response (1: as bad as unrelated sound)", shrink=0.7)
+    with atomic_path(destination) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+
+
+def describe_sensitivity(found: Sensitivity, command: str) -> str:
+    """Return the page ``validation.md``: what is claimed, the matrix, thresholds, every number."""
+    first = found.curves[0].results[0]
+    return "\n".join(
+        [
+            "# What the metrics hear: known faults, measured answers",
+            "",
+            f"The oracle of the mini world renders the true scene again; here it is damaged in one "
+            f"way, by a known amount, on {first.scored} clips (judge {first.judge}, profile "
+            f"{first.profile}, suite version {first.suite_version}). `{command}` makes this page "
+            "and both figures, and exits with 1 if a metric does not follow a fault that it claims "
+            "to follow (framed below).",
+            "",
+            "![responses of every metric to every fault](validation-matrix.png)",
+            "",
+            *_explained(),
+            "",
+            "## From which amount a fault is noticed",
+            "",
+            "The first amount whose paired difference from the undamaged sound is for the worse "
+            "with its whole 95 % interval. Metrics of a whole set have no interval per clip.",
+            "",
+            *_thresholds(found),
+            "",
+            "## Metrics that claim to follow a fault",
+            "",
+            "![curves](validation.png)",
+            "",
+            *(line for curve in found.curves for line in _section(curve)),
+        ]
+    )
+
+
+def _explained() -> Sequence[str]:
+    return (
+        "**Response**: the change for the worse at the largest amount, divided by the change that "
+        "unrelated sound brings, the worse of another clip's sound (`shuffled`) and of noise with "
+        "the true spectrum (`noise`). 0 is deaf, 1 as bad as unrelated, above 1 worse than that; "
+        "below 0 the metric takes the fault for an improvement.",
+    )
+
+
+def _thresholds(found: Sensitivity) -> Sequence[str]:
+    names = [curve.fault for curve in found.curves]
+    lines = ["| metric | " + " | ".join(names) + " |", "| --- |" + " ---: |" * len(names)]
+    for column in found.columns:
+        cells = [found.noticed[name].get(column.name, NOT_TESTED) for name in names]
+        lines.append(f"| {column.label} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _section(curve: Curve) -> Sequence[str]:
+    return (f"### {curve.fault.capitalize()}", "", *curve_table(curve), "")
+
+
+def problems(found: Sensitivity) -> list[str]:
+    """A sentence for each metric that does not follow a fault that it claims to follow."""
+    return [
+        f"{curve.fault}: {metric} is {NOT_MONOTONE}"
+        for curve in found.curves
+        for metric in curve.metrics
+        if curve.verdict(metric) == NOT_MONOTONE
+    ]
