@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.types import Audio, Request
+from bench.types import COMPONENTS, Audio, Request
 
 Generate = Callable[[Request], Audio]
 
@@ -33,7 +33,8 @@ class System:
     ``uses`` is a subset of ``INPUTS``; a request carries nothing else. ``sample_rate_hz`` and
     ``seconds`` are the native rate and length, None where the system follows its input; a longer
     sample is cut to the protocol's length, a shorter one is a failure. An anchor marks a bound of
-    the table and is not ranked among the systems that compete.
+    the table and is not ranked among the systems that compete. ``masks`` are the components of
+    ``bench.types.COMPONENTS`` that it can be asked to do without.
 
     A system that reads samples made elsewhere may need to tell the clips of a split apart:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
@@ -48,6 +49,7 @@ class System:
     seconds: float | None = None
     licence: str = "Apache-2.0"
     is_anchor: bool = False
+    masks: frozenset[str] = frozenset()
     with_clips: Callable[[tuple[str, ...]], System] | None = None
     inputs: Callable[[str], tuple[Path, ...]] | None = None
 
@@ -55,4 +57,8 @@ class System:
         if unknown := self.uses - INPUTS:
             raise ValueError(
                 f"system {self.name!r} uses {sorted(unknown)}, known: {sorted(INPUTS)}"
+            )
+        if unknown := self.masks - set(COMPONENTS):
+            raise ValueError(
+                f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
             )

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: What a system may be told about a clip, and can be made to do without (paper, Table 6).
+COMPONENTS = ("audio", "sync", "video", "text")
+SCOPES = ("whole", "vector")
+
 Waveform = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -74,10 +78,33 @@ class Clip:
     truth: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a system has to do without: ``masked`` components of ``COMPONENTS``.
+
+    ``scope`` is ``whole``, or ``vector`` where only the pooled vector of a component is masked.
+    """
+
+    masked: frozenset[str] = frozenset()
+    scope: str = "whole"
+
+    @property
+    def name(self) -> str:
+        """``full``, ``no-audio``, ``no-sync+text``, ``no-video-vector``: a part of a run's path."""
+        if not self.masked:
+            return "full"
+        masked = "+".join(each for each in COMPONENTS if each in self.masked)
+        return f"no-{masked}" if self.scope == "whole" else f"no-{masked}-{self.scope}"
+
+
+FULL = Condition()
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What a system is given for one clip.
 
+    ``condition`` says what it is to do without; only systems that declare masks are asked to.
     ``picture`` is the silent video: the file may carry sound, which a contestant must not read.
     ``clip`` (the whole item, true sound included) and ``other`` (another clip of the run, chosen
     by the seed) are filled only for systems that declare that they use them: anchors, which mark
@@ -92,3 +119,4 @@ class Request:
     prompt: str = ""
     clip: Clip | None = None
     other: Clip | None = None
+    condition: Condition = FULL

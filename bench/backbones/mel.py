@@ -6,6 +6,7 @@ come in two kinds, Slaney's (librosa's default) and HTK's, mel(f) = 1127 ln(1 + 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from bench.errors import MediaError
 from bench.types import FloatArray
 
 SLANEY_BEND_HZ, SLANEY_BEND_MEL = 1000.0, 15.0
-SLANEY_LOG_STEP = np.log(6.4) / 27.0
+SLANEY_LOG_STEP = math.log(6.4) / 27.0
 
 
 def check_waveforms(
@@ -100,7 +101,7 @@ def _slaney_mel(frequency_hz: float) -> float:
     """Linear to 1 kHz (15 mel), then 27 mel for every factor of 6.4."""
     if frequency_hz < SLANEY_BEND_HZ:
         return frequency_hz * SLANEY_BEND_MEL / SLANEY_BEND_HZ
-    return SLANEY_BEND_MEL + float(np.log(frequency_hz / SLANEY_BEND_HZ)) / SLANEY_LOG_STEP
+    return SLANEY_BEND_MEL + math.log(frequency_hz / SLANEY_BEND_HZ) / SLANEY_LOG_STEP
 
 
 def _slaney_hz(mels: FloatArray) -> FloatArray:

@@ -40,6 +40,13 @@ JudgeName = Annotated[
     typer.Option(help="signal (no weights) or paper; by default paper, on the mini world signal."),
 ]
 Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
+Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
+Mask = Annotated[
+    str | None, typer.Option(help="What the system does without: audio, sync, video, text.")
+]
+MaskScope = Annotated[
+    str, typer.Option(help="Mask the whole component, or only its pooled vector: whole, vector.")
+]
 Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
 
 
@@ -63,7 +70,9 @@ def run(
     model: Annotated[str, typer.Option(help="A system: `bench list models`, or module:NAME.")],
     split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")] = 42,
+    seed: Seed = 42,
+    mask: Mask = None,
+    mask_scope: MaskScope = "whole",
     metrics: Metrics = None,
     profile: Profile = "av-benchmark",
     judge: JudgeName = None,
@@ -77,15 +86,49 @@ def run(
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order
+    from bench.cli.planning import Order, parse_condition
     from bench.cli.running import run_command
 
     run_command(
-        Order(model, split, limit, seed, workers, runs),
+        Order(model, split, limit, seed, workers, runs, parse_condition(mask, mask_scope)),
         Choice(metrics, profile, judge, weights, device),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,
+    )
+
+
+@app.command()
+def ablate(
+    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    mask: Annotated[
+        str,
+        typer.Option(help="Components to mask, one run each, between commas; all for all."),
+    ] = "all",
+    model: Annotated[str, typer.Option(help="A system that declares masks.")] = "acfoley",
+    mask_scope: MaskScope = "whole",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    seed: Seed = 42,
+    metrics: Metrics = None,
+    profile: Profile = "av-benchmark",
+    judge: JudgeName = None,
+    weights: WeightsFolder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    runs: Runs = Path("runs"),
+    json: Annotated[Path | None, typer.Option(help="Also write all rows here.")] = None,
+) -> None:
+    """Table 6: a system under masked components, beside itself unmasked."""
+    from bench.cli.ablating import ablate_command
+    from bench.cli.judging import Choice
+    from bench.cli.planning import Order
+
+    ablate_command(
+        Order(model, split, limit, seed, workers, runs),
+        Choice(metrics, profile, judge, weights, device),
+        mask=mask,
+        scope=mask_scope,
+        json_file=json,
     )
 
 

@@ -35,7 +35,9 @@ def run_command(
     if dry_run:
         _print_estimate(plan, ahead)
         return
-    _check_places(plan, ahead, json_file)
+    if json_file:
+        require_target(json_file)
+    check_places(plan, ahead)
     try:
         with progress_bars() as progress:
             result = carry_out(plan, progress, fresh=fresh)
@@ -50,10 +52,12 @@ def run_command(
     raise typer.Exit(1 if result.failures else 0)
 
 
-def _check_places(plan: RunPlan, ahead: Estimate, json_file: Path | None) -> None:
-    """Refuse before any work what could only fail after it."""
-    if json_file:
-        require_target(json_file)
+def check_places(plan: RunPlan, ahead: Estimate) -> None:
+    """Refuse before any work what could only fail after it.
+
+    Raises:
+        BenchError: a folder cannot be written to, or the disk is too full.
+    """
     for folder in (bench_home(), plan.root):
         require_folder(folder)
     if ahead.bytes_needed > ahead.bytes_free:

@@ -15,7 +15,7 @@ from bench.runs.pairing import FilePair, pair_folders
 from bench.runs.provenance import provenance
 from bench.runs.score import Pair, Scoring
 from bench.suite import Metric
-from bench.types import Clip, Excerpt
+from bench.types import FULL, Clip, Excerpt
 
 #: The longest window that is compared where the user names none: the paper's.
 LONGEST_SECONDS = 8.0
@@ -64,7 +64,7 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
         "their own length; --seconds N requires one"
     )
     results = summarise(
-        Identity(plan.generated.absolute().name, plan.reference.absolute().name, "full", 0),
+        Identity(plan.generated.absolute().name, plan.reference.absolute().name, FULL.name, 0),
         rows,
         scoring,
         expected=len(rows) + len(ledger.failures),

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.judges import MAX_SHORTFALL_S
 from bench.runs.plan import RunPlan
 from bench.system import System
-from bench.types import Audio, Clip, Request
+from bench.types import FULL, Audio, Clip, Condition, Request
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class GenerateJob:
     other: Clip | None
     seed: int
     destination: Path
+    condition: Condition = FULL
 
 
 def generate_samples(
@@ -40,6 +41,7 @@ def generate_samples(
             plan.other(clip) if needs_other else None,
             plan.clip_seed(clip),
             plan.sample_path(clip),
+            plan.condition,
         )
         for clip in clips
     ]
@@ -53,7 +55,8 @@ def _open_generator(system: System, device: str) -> Callable[[GenerateJob], dict
 
     def work(job: GenerateJob) -> dict[str, Any]:
         started = time.perf_counter()
-        sample = generate(make_request(system, job.clip, job.other, job.seed))
+        request = make_request(system, job.clip, job.other, job.seed, job.condition)
+        sample = generate(request)
         fitted, notes = fit(sample, job.clip.seconds, system.name)
         write_audio(job.destination, fitted)
         return {"seconds_spent": round(time.perf_counter() - started, 4), **notes}
@@ -61,7 +64,9 @@ def _open_generator(system: System, device: str) -> Callable[[GenerateJob], dict
     return work
 
 
-def make_request(system: System, clip: Clip, other: Clip | None, seed: int) -> Request:
+def make_request(
+    system: System, clip: Clip, other: Clip | None, seed: int, condition: Condition = FULL
+) -> Request:
     """What this system is given for this clip: what it declares that it uses, and nothing else."""
     from bench.media import read_audio
 
@@ -78,6 +83,7 @@ def make_request(system: System, clip: Clip, other: Clip | None, seed: int) -> R
         prompt=clip.prompt if "prompt" in uses else "",
         clip=clip if "truth" in uses else None,
         other=other if "other" in uses else None,
+        condition=condition,
     )
 
 

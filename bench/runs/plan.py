@@ -19,10 +19,7 @@ from bench.runs.score import Scoring
 from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
-from bench.types import Clip
-
-#: The only condition there is until systems can be masked: everything a system declares is given.
-FULL = "full"
+from bench.types import FULL, Clip, Condition
 
 #: Estimates for a dry run where no earlier run tells: seconds per clip on one core of a laptop.
 DEFAULT_SECONDS = {"generate": 0.3, "extract": 1.2, "score": 0.05}
@@ -50,6 +47,7 @@ class RunPlan:
     root: Path
     workers: int
     device: str = "cpu"
+    condition: Condition = FULL
 
     @property
     def is_partial(self) -> bool:
@@ -72,14 +70,15 @@ class RunPlan:
     @property
     def directory(self) -> Path:
         """``runs/<system>/<split>/<condition>-<seed>``."""
-        return self.root / slug(self.system_name) / self.split.name / f"{FULL}-{self.seed}"
+        name = f"{self.condition.name}-{self.seed}"
+        return self.root / slug(self.system_name) / self.split.name / name
 
     def sample_path(self, clip: Clip) -> Path:
         """Where the sample of this clip lies, or will lie."""
         return self.directory / "samples" / f"{clip.name}.flac"
 
     def clip_seed(self, clip: Clip) -> int:
-        """Depends on the system, the clip and the run's seed, on nothing else."""
+        """Depends on the system, the clip and the run's seed: equal under every condition."""
         return stable_seed(self.system_name, clip.name, self.seed)
 
     def other(self, clip: Clip) -> Clip:
@@ -118,13 +117,16 @@ class RunPlan:
         files += [file_identity(path) for path in inputs]
         facts = (self.system.sample_rate_hz, self.system.seconds, sorted(self.system.uses))
         made_from = [repr(clip), files, list(map(str, inputs)), generated, other]
-        return fingerprint(self.system_name, facts, made_from, self.seed)
+        return fingerprint(self.system_name, facts, made_from, self.seed, self.condition.name)
 
     @property
     def identity(self) -> Identity:
         """What the result is about."""
         split, is_anchor = self.split, self.system.is_anchor
-        return Identity(self.system.name, split.name, FULL, self.seed, split.is_mini, is_anchor)
+        condition = self.condition.name
+        return Identity(
+            self.system.name, split.name, condition, self.seed, split.is_mini, is_anchor
+        )
 
     def configuration(self) -> dict[str, object]:
         """The frozen part of ``run.json``: what may not change between two sittings of one run."""

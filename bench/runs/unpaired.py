@@ -18,7 +18,7 @@ from bench.runs.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, Fo
 from bench.runs.provenance import provenance
 from bench.runs.score import Keys, Pair, Scoring
 from bench.suite import Metric
-from bench.types import Clip, Excerpt
+from bench.types import FULL, Clip, Excerpt
 
 #: A set of sounds that could be heard, each with the keys of its features.
 Heard = list[tuple[Pair, Keys]]
@@ -48,7 +48,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     for folder, heard in zip(folders, (true, generated), strict=True):
         _require_set(folder, heard, ledger.failures)
     results = describe(
-        Identity(plan.generated.absolute().name, plan.reference.absolute().name, "full", 0),
+        Identity(plan.generated.absolute().name, plan.reference.absolute().name, FULL.name, 0),
         scoring,
         {metric.name: _score(metric, true, generated, scoring) for metric in plan.metrics},
         expected=len(true) + len(generated) + len(ledger.failures),
