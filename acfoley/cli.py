@@ -1,22 +1,33 @@
-"""The ``acfoley`` command."""
+"""The ``acfoley`` command. Everything heavy is imported inside the command that needs it."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from acfoley.params import sequence_lengths
 from bench import __version__
+from bench.errors import BenchError
 
 app = typer.Typer(
     help="AC-Foley: sound for a silent video, guided by a reference sound.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+WeightsFolder = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
+]
+Preset = Annotated[
+    str, typer.Option(help="acfoley, small_44k, medium_44k, large_44k or large_44k_v2.")
+]
 
 
 @app.callback()
@@ -39,10 +50,85 @@ def lengths(
         typer.echo(f"{name:<12} {count:>9,}")
 
 
+@app.command()
+def generate(
+    video: Annotated[Path, typer.Option(help="The video; its sound is not read.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="A sound (or video) with the timbre to aim for.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="What is to be heard, in words.")] = "",
+    negative: Annotated[str, typer.Option(help="What is not to be heard.")] = "",
+    mask: Annotated[str, typer.Option(help="Hide audio, sync, video, text (by commas).")] = "",
+    mask_scope: Annotated[str, typer.Option(help="whole, or vector: only what is pooled.")] = (
+        "whole"
+    ),
+    seconds: Annotated[float, typer.Option(help="Length, 1 to 30 s, from the start.")] = 8.0,
+    steps: Annotated[int, typer.Option(help="Steps from noise to sound.")] = 25,
+    cfg: Annotated[float, typer.Option(help="Guidance; 1 is none.")] = 4.5,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same sound.")] = 42,
+    preset: Preset = "acfoley",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Weights of the flow network other than the official.")
+    ] = None,
+    weights: WeightsFolder = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16: the flow network's.")] = (
+        "float32"
+    ),
+    low_memory: Annotated[
+        bool, typer.Option("--low-memory", help="On a GPU: networks take turns there.")
+    ] = False,
+    compile_: Annotated[bool, typer.Option("--compile", help="Compile the flow network.")] = False,
+    whole_reference: Annotated[
+        bool,
+        typer.Option("--whole-reference", help="Hear up to 30 s of it, not its first 2.02 s."),
+    ] = False,
+    parity: Annotated[
+        str, typer.Option(help="own, or official: noise in the order of the published inference.")
+    ] = "own",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .mp4, .mov, .wav or .flac file."),
+    ] = None,
+) -> None:
+    """Make sound for a video."""
+    from acfoley.command import Order, generate_command
+    from acfoley.generate import Loading, checked_settings
+
+    sequence_lengths(seconds)
+    settings = checked_settings(
+        steps, cfg, mask, mask_scope, parity, "whole" if whole_reference else "published"
+    )
+    generate_command(
+        Order(video, reference, prompt, negative, seconds, seed, preset, weights, output),
+        settings,
+        Loading(device, dtype, checkpoint, low_memory, compile_),
+    )
+
+
+@app.command()
+def fetch(preset: Preset = "acfoley", weights: WeightsFolder = None) -> None:
+    """Download the official files that a preset lacks; go on where it stopped."""
+    from acfoley.command import fetch_command
+
+    fetch_command(preset, weights)
+
+
+@app.command(name="weights")
+def list_weights(weights: WeightsFolder = None) -> None:
+    """List the official files, and which are here."""
+    from acfoley.command import list_command
+
+    list_command(weights)
+
+
 def main() -> None:
     """Run the command line; bad values become one line and exit code 2."""
     try:
         app()
-    except ValueError as error:
+    except (BenchError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(130)

@@ -66,6 +66,13 @@ class Features:
             raise ValueError(f"components describe different numbers of clips: {sorted(counts)}")
         return counts.pop() if counts else 1
 
+    def to(self, device: torch.device | str) -> Features:
+        """The same features on ``device``."""
+        found = {name: self.get(name) for name in COMPONENTS}
+        return Features(
+            **{n: None if each is None else each.to(device) for n, each in found.items()}
+        )
+
     def without(self, components: frozenset[Component]) -> Features:
         """The same features, of these components none."""
         return replace(self, **dict.fromkeys(components))

@@ -8,7 +8,6 @@ Modeling", ICLR 2023; guidance by Ho and Salimans, 2022; times by Esser et al., 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,13 +23,6 @@ GUIDANCE = 4.5
 #: Called with the number of steps done.
 OnStep = Callable[[int], None]
 Velocity = Callable[[Tensor, Tensor], Tensor]
-
-
-class OfficialNoise(NamedTuple):
-    """Noise in the order of the published inference: for the reference, then for the latents."""
-
-    reference: Tensor | None
-    latents: Tensor
 
 
 def on_path(noise: Tensor, sound: Tensor, times: Tensor) -> Tensor:
@@ -86,35 +78,38 @@ def guided(
 
 def noise_for(seeds: Sequence[int], n_latents: int, width: int = 40) -> Tensor:
     """Noise ``[B, L, D]`` in which each clip has its own seed, whatever stands beside it."""
-    shape = (n_latents, width)
-    return torch.stack([_drawn(stable_seed("latents", seed), shape) for seed in seeds])
+    return torch.cat([Noise(seed).latents(n_latents, width) for seed in seeds])
 
 
-def reference_noise_for(seed: int, n_tokens: int, width: int = 40) -> Tensor:
-    """Noise ``[L, D]`` for sampling the posterior of a reference; latents do not depend on it."""
-    return _drawn(stable_seed("reference", seed), (n_tokens, width))
+class Noise:
+    """All noise of one clip.
 
-
-def official_noise(
-    seed: int,
-    n_latents: int,
-    n_reference_tokens: int | None,
-    *,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-) -> OfficialNoise:
-    """Noise of one clip as the published inference draws it: ``[1, 40, L]`` and ``[1, L, 40]``.
-
-    One generator on ``device`` gives the reference's noise first, so that latents start elsewhere
-    where there is a reference; the codec, like its noise, is float32 and has channels first.
+    By default latents and reference have generators of their own, on the CPU and in float32: a
+    clip starts from the same noise with and without a reference, in any batch, on any device.
+    ``official`` is the order of the published inference, for comparison with it: one generator on
+    ``device`` that the reference draws from first, then latents in the type of the network.
     """
-    generator = torch.Generator(device).manual_seed(seed)
-    reference = None
-    if n_reference_tokens is not None:
-        shape = (1, 40, n_reference_tokens)
-        reference = torch.empty(shape, device=device).normal_(generator=generator)
-    latents = torch.empty((1, n_latents, 40), device=device, dtype=dtype)
-    return OfficialNoise(reference, latents.normal_(generator=generator))
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        official: bool = False,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._device, self._dtype = (device, dtype) if official else ("cpu", torch.float32)
+        if official:
+            self._latents = self.reference = torch.Generator(device).manual_seed(seed)
+        else:
+            self._latents = _generator("latents", seed)
+            #: What the posterior of the reference is sampled with, before ``latents`` are drawn.
+            self.reference = _generator("reference", seed)
+
+    def latents(self, n_latents: int, width: int = 40) -> Tensor:
+        """Noise to start from, ``[1, L, D]``."""
+        noise = torch.empty((1, n_latents, width), device=self._device, dtype=self._dtype)
+        return noise.normal_(generator=self._latents)
 
 
 def _velocity(
@@ -126,5 +121,5 @@ def _velocity(
     return velocity.to(latents.dtype)
 
 
-def _drawn(seed: int, shape: tuple[int, ...]) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+def _generator(*names: object) -> torch.Generator:
+    return torch.Generator().manual_seed(stable_seed(*names))

@@ -37,6 +37,7 @@ SYSTEMS: dict[str, str] = {
     "oracle-cut": "baselines.oracle:ORACLE_CUT",
     "oracle-speed": "baselines.oracle:ORACLE_SPEED",
     "precomputed": "baselines.precomputed:PRECOMPUTED",
+    "acfoley": "baselines.acfoley:ACFOLEY",
 }
 
 

@@ -10,14 +10,13 @@ import torch
 
 from acfoley.conditions import Features
 from acfoley.flow import (
+    Noise,
     euler,
     flow_loss,
     guided,
     logit_normal_times,
     noise_for,
-    official_noise,
     on_path,
-    reference_noise_for,
 )
 from acfoley.initialise import new_network
 from acfoley.params import PRESETS, sequence_lengths
@@ -75,21 +74,23 @@ def test_noise_of_a_clip_is_its_own_whatever_stands_beside_it():
     assert float(together.std()) == pytest.approx(1, abs=0.05)
 
 
-def test_noise_of_a_reference_is_not_that_of_the_latents():
-    assert reference_noise_for(7, 87).shape == (87, 40)
-    assert not torch.equal(reference_noise_for(7, 87), noise_for([7], 87)[0])
+def test_latents_start_from_the_same_noise_whatever_the_reference_draws():
+    with_reference, without = Noise(7), Noise(7)
+    first = torch.randn((40, 87), generator=with_reference.reference)
+    assert torch.equal(with_reference.latents(87), without.latents(87))
+    assert not torch.equal(first.T, Noise(7).latents(87)[0])
 
 
 def test_the_official_order_draws_the_reference_first():
     generator = torch.Generator().manual_seed(42)
     reference = torch.randn((1, 40, 87), generator=generator)
     latents = torch.randn((1, 345, 40), generator=generator)
-    found = official_noise(42, 345, 87)
-    assert torch.equal(found.reference, reference)
-    assert torch.equal(found.latents, latents)
-    alone = official_noise(42, 345, None)
-    assert alone.reference is None
-    assert torch.equal(alone.latents.flatten()[:40], reference.flatten()[:40])
+    noise = Noise(42, official=True)
+    assert torch.equal(torch.randn((1, 40, 87), generator=noise.reference), reference)
+    assert torch.equal(noise.latents(345), latents)
+    alone = Noise(42, official=True).latents(345)
+    assert not torch.equal(alone, latents)
+    assert Noise(42, official=True, dtype=torch.bfloat16).latents(3).dtype == torch.bfloat16
 
 
 @pytest.fixture(scope="module")

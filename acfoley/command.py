@@ -1,0 +1,167 @@
+"""``acfoley generate``: all that can be refused is refused before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bench.errors import BenchError, MediaError
+from bench.files import require_target
+from bench.media import mux_audio, probe, read_audio, write_audio
+from bench.media.write import VIDEO_SUFFIXES
+from bench.types import Audio, Excerpt
+
+if TYPE_CHECKING:
+    from acfoley.generate import Loading, Settings
+
+SOUND_SUFFIXES = (".wav", ".flac")
+#: A picture may end this much early: half a frame of Synchformer's 25 per second.
+SHORTFALL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asks for, as typed."""
+
+    video: Path
+    reference: Path | None
+    prompt: str
+    negative: str
+    seconds: float
+    seed: int
+    preset: str
+    weights: Path | None
+    output: Path | None
+
+
+def generate_command(order: Order, settings: Settings, loading: Loading) -> None:
+    """Check, load, generate, write, and say where."""
+    from acfoley.generate import Job, open_model
+    from bench.backbones.weights import weights_directory
+
+    destination = output_path(order)
+    check_video(order.video, order.seconds)
+    reference = read_reference(order.reference, settings)
+    for message in cut_words(order.prompt, order.negative):
+        say(message)
+    directory = order.weights or weights_directory()
+    model = open_model(order.preset, directory, loading, seconds=order.seconds)
+    job = Job(
+        seconds=order.seconds,
+        seed=order.seed,
+        picture=Excerpt(order.video.absolute()),
+        prompt=order.prompt,
+        negative=order.negative,
+        reference=reference,
+    )
+    (sound,) = model.generate([job], settings, on_stage=say, on_step=StepCounter(settings.n_steps))
+    if destination.suffix.lower() in VIDEO_SUFFIXES:
+        mux_audio(order.video, sound, destination)
+    else:
+        write_audio(destination, sound)
+    typer.echo(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
+
+
+def output_path(order: Order) -> Path:
+    """Where the sound goes, alone or with the picture; by default here.
+
+    Raises:
+        BenchError: the suffix is that of no file that can be written, or the video would be
+            overwritten.
+    """
+    path = order.output or Path(f"{order.video.stem}_acfoley.mp4")
+    known = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
+    if path.suffix.lower() not in known:
+        raise BenchError(f"cannot write {path}: {path.suffix!r} is none of {', '.join(known)}")
+    if path.absolute() == order.video.absolute():
+        raise BenchError(f"{path} is the video itself: name another file with -o")
+    return require_target(path)
+
+
+def check_video(video: Path, seconds: float) -> None:
+    """Make sure that there is a picture of this length.
+
+    Raises:
+        MediaError: there is none, or it is shorter.
+    """
+    info = probe(video)
+    if info.video is None:
+        raise MediaError(f"{video} has no picture: give a video, its sound is not needed")
+    known_s = info.video.seconds or info.seconds
+    if known_s is not None and seconds > known_s + SHORTFALL_S:
+        raise MediaError(
+            f"{video} lasts {known_s:.2f} s, {seconds:g} s were asked for: "
+            f"use --seconds {int(known_s * 10) / 10:g}, or a longer video"
+        )
+
+
+def read_reference(path: Path | None, settings: Settings) -> Audio | None:
+    """The reference sound, found good.
+
+    Raises:
+        MediaError: it cannot be read, or is empty, silent, too short or too long.
+    """
+    if path is None:
+        return None
+    from acfoley.reference import prepare_reference
+
+    sound = read_audio(Excerpt(path.absolute()))
+    try:
+        prepare_reference(sound, settings.reference_length)
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from error
+    return sound
+
+
+def cut_words(*prompts: str) -> list[str]:
+    """What is said of prompts that are longer than CLIP can read: which words were cut."""
+    from acfoley.clip import tokenise
+
+    messages = (tokenise(prompt).message for prompt in prompts if prompt.strip())
+    return [message for message in messages if message]
+
+
+@dataclass(frozen=True)
+class StepCounter:
+    """Says every fifth step, and the last."""
+
+    n_steps: int
+
+    def __call__(self, done: int) -> None:
+        """Say that ``done`` steps are done."""
+        if done % 5 == 0 or done == self.n_steps:
+            say(f"  step {done} of {self.n_steps}")
+
+
+def say(line: str) -> None:
+    """Tell the user, beside the result."""
+    typer.echo(line, err=True)
+
+
+def fetch_command(preset: str, directory: Path | None) -> None:
+    """Fetch what a preset lacks, and say what came."""
+    from acfoley.official import fetch_file, needed_files
+    from bench.backbones.weights import weights_directory
+
+    directory = directory or weights_directory()
+    for row in needed_files(preset):
+        say(f"{row.file}: {row.part}, {row.licence}")
+        typer.echo(f"{fetch_file(row, directory)} is there")
+
+
+def list_command(directory: Path | None) -> None:
+    """Print every official file: what it is, its size, and whether it is here."""
+    from acfoley.files import OFFICIAL_FILES
+    from acfoley.official import FLOW_FILES
+    from bench.backbones.weights import weights_directory
+
+    directory = directory or weights_directory()
+    for row in (*FLOW_FILES.values(), *OFFICIAL_FILES.values()):
+        size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
+        presence = "here" if (directory / row.file).is_file() else "not here"
+        checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
+        typer.echo(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
+    say(f"Weights lie in {directory}")

@@ -1,0 +1,195 @@
+"""Which official files a preset needs, whether they are here and whole, and how they get here.
+
+Files lie together under their official names (``$BENCH_HOME/weights``, where the judges' lie too).
+A file is judged by its size and the checksum that its publisher states; where none is known, the
+names and shapes of its tensors still have to be the network's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from acfoley.files import OFFICIAL_FILES, OfficialFile
+from bench.backbones.download import Download, download
+from bench.backbones.verify import BLOCK_BYTES, GIBIBYTE, OnBytes, no_progress
+from bench.backbones.weights import weights_directory
+from bench.errors import BenchError, MissingError
+from bench.files import bench_home, read_json, write_json
+
+_MMAUDIO = "https://huggingface.co/hkchengrex/MMAudio/resolve/main/weights"
+_ACFOLEY = "https://huggingface.co/FF2416/AC-Foley/resolve/main/weights"
+_LICENCE = "CC-BY-NC-4.0 (not for commercial use)"
+
+#: Where releases and model hubs send those who ask for a file.
+REDIRECT_HOSTS = {
+    "objects.githubusercontent.com",
+    "release-assets.githubusercontent.com",
+    "cdn-lfs.huggingface.co",
+    "cdn-lfs.hf.co",
+    "cdn-lfs-us-1.hf.co",
+    "cas-bridge.xethub.hf.co",
+}
+
+
+def _mmaudio(preset: str, md5: str | None = None) -> OfficialFile:
+    file = f"mmaudio_{preset}.pth"
+    url = f"{_MMAUDIO}/{file}"
+    part = f"flow network of MMAudio, {preset}"
+    return OfficialFile(preset, part, file, url, None, None, md5, _LICENCE)
+
+
+#: The flow network of every preset that has been published.
+FLOW_FILES: Mapping[str, OfficialFile] = {
+    "acfoley": OfficialFile(
+        "acfoley",
+        "flow network of AC-Foley",
+        "ac_foley.pth",
+        f"{_ACFOLEY}/ac_foley.pth",
+        4_335_438_310,
+        # Both ends of the checksum are known: 60 bits, enough to tell a wrong file.
+        "7956e353...17a30a1",
+        None,
+        _LICENCE,
+    ),
+    "small_44k": _mmaudio("small_44k"),
+    "medium_44k": _mmaudio("medium_44k"),
+    "large_44k": _mmaudio("large_44k", "fed96c325a6785b85ce75ae1aafd2673"),
+    "large_44k_v2": _mmaudio("large_44k_v2", "01ad4464f049b2d7efdaa4c1a59b8dfe"),
+}
+PUBLISHED = tuple(FLOW_FILES)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the files of a preset lie."""
+
+    flow: Path
+    autoencoder: Path
+    vocoder: Path
+    clip: Path
+    synchformer: Path
+
+
+def needed_files(preset: str) -> tuple[OfficialFile, ...]:
+    """The official files that a preset needs, the flow network first.
+
+    Raises:
+        BenchError: nobody has published weights of this preset.
+    """
+    if preset not in FLOW_FILES:
+        raise BenchError(
+            f"the preset {preset!r} has no published weights; there are: {', '.join(PUBLISHED)}"
+        )
+    names = ("autoencoder", "vocoder", "clip", "synchformer")
+    return (FLOW_FILES[preset], *(OFFICIAL_FILES[name] for name in names))
+
+
+def require_official(
+    preset: str, directory: Path, *, flow: Path | None = None, progress: OnBytes = no_progress
+) -> Paths:
+    """Return the files of ``preset`` in ``directory``; the flow network's may be another.
+
+    Checksums are read once and remembered until a file changes.
+
+    Raises:
+        MissingError: files are missing; one line says which, and the command that fetches them.
+        BenchError: a file is not the official one, or nobody has published weights of the preset.
+    """
+    rows = needed_files(preset)[1 if flow else 0 :]
+    if missing := [row for row in rows if not (directory / row.file).is_file()]:
+        raise MissingError(describe_missing(preset, missing, directory))
+    for row in rows:
+        if problem := remembered_problem(row, directory / row.file, progress):
+            raise BenchError(
+                f"{directory / row.file} {problem}; run `{fetch_command(preset, directory)}`"
+            )
+    others = [directory / row.file for row in needed_files(preset)]
+    return Paths(flow or others[0], *others[1:])
+
+
+def describe_missing(preset: str, missing: Sequence[OfficialFile], directory: Path) -> str:
+    """Say which files are missing and the one command that fetches them."""
+    files = ", ".join(row.file for row in missing)
+    return (
+        f"{preset} cannot generate: {directory} lacks {files}; "
+        f"fetch with `{fetch_command(preset, directory)}`"
+    )
+
+
+def fetch_command(preset: str, directory: Path) -> str:
+    """The command that fetches what a preset lacks."""
+    command = f"acfoley fetch --preset {preset}"
+    return command if directory == weights_directory() else f"{command} --weights {directory}"
+
+
+def fetch_file(row: OfficialFile, directory: Path, progress: OnBytes = no_progress) -> Path:
+    """Make sure that ``directory`` holds the official file; return its path.
+
+    The bytes gather in ``<file>.part``; the next attempt goes on from there.
+
+    Raises:
+        BenchError: it cannot be downloaded, or what comes is not the official file.
+    """
+    path = directory / row.file
+    if path.is_file() and remembered_problem(row, path, progress) is None:
+        return path
+    directory.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    hosts = REDIRECT_HOSTS | {str(urlsplit(row.url).hostname)}
+    download(Download(row.url, row.size_bytes, hosts), part, progress)
+    if problem := find_problem(row, part, progress):
+        part.unlink(missing_ok=True)
+        raise BenchError(f"what {row.url} gives {problem}; nothing of it was kept")
+    part.replace(path)
+    return path
+
+
+def find_problem(row: OfficialFile, path: Path, progress: OnBytes = no_progress) -> str | None:
+    """Say what makes ``path`` not the official file, a clause about it, or return None: it is."""
+    size = path.stat().st_size
+    if row.size_bytes is not None and size < row.size_bytes:
+        return f"is truncated: {size:,} of {row.size_bytes:,} bytes"
+    if row.size_bytes is not None and size > row.size_bytes:
+        return f"has {size:,} bytes, the official file {row.size_bytes:,}"
+    for kind, expected in (("sha256", row.sha256), ("md5", row.md5)):
+        if expected is None:
+            continue
+        found = _digest(kind, path, progress)
+        first, _, last = expected.partition("...")
+        if not (found.startswith(first) and found.endswith(last)):
+            return f"is not the official file: its {kind} is {found}, expected {expected}"
+        break
+    return None
+
+
+def remembered_problem(row: OfficialFile, path: Path, progress: OnBytes) -> str | None:
+    """As ``find_problem``; a file that was found good is not read again until it changes."""
+    memory = bench_home() / "verified-acfoley.json"
+    known = read_json(memory) if memory.is_file() else {}
+    about = path.stat()
+    mark = [about.st_size, about.st_mtime_ns, row.sha256, row.md5]
+    if known.get(str(path.absolute())) == mark:
+        return None
+    problem = find_problem(row, path, progress)
+    if problem is None:
+        write_json(memory, {**known, str(path.absolute()): mark})
+    return problem
+
+
+def total_gibibytes(rows: Sequence[OfficialFile]) -> float:
+    """The size of these files as far as it is known."""
+    return sum(row.size_bytes or 0 for row in rows) / GIBIBYTE
+
+
+def _digest(kind: str, path: Path, progress: OnBytes) -> str:
+    digest, done, total = hashlib.new(kind, usedforsecurity=False), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            done += len(block)
+            progress(done, total)
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Stand-ins for codec and encoders: their contracts without weights; they count their work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from acfoley.codec import Posterior
+from acfoley.encoders import PromptFeatures
+from acfoley.features import FeatureMaker
+from acfoley.generate import Model
+from acfoley.initialise import new_network
+from acfoley.params import FlowParams
+from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, seeded_state
+
+
+@dataclass
+class FakeEncoders:
+    """Features drawn by what was given; ``counts`` says how often."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: list[str] = field(default_factory=list)
+
+    def video(self, frames: Tensor) -> Tensor:
+        self.counts["video"] += 1
+        return draw(f"video {frames.mean():.4f}", (len(frames), 1024))
+
+    def movement(self, frames: Tensor) -> Tensor:
+        self.counts["sync"] += 1
+        n_segments = (len(frames) - 16) // 8 + 1
+        return draw(f"sync {frames.mean():.4f}", (8 * n_segments, 768))
+
+    def prompts(self, prompts: list[str]) -> PromptFeatures:
+        self.counts["text"] += 1
+        cut = tuple(f"{prompt!r} was cut" for prompt in prompts if len(prompt) > 77)
+        return PromptFeatures(torch.cat([draw(prompt, (1, 77, 1024)) for prompt in prompts]), cut)
+
+    def to(self, device: torch.device | str) -> FakeEncoders:
+        self.places.append(str(device))
+        return self
+
+
+@dataclass
+class FakeCodec:
+    """Latents are levels of 1,024 samples each, and the other way round."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: list[str] = field(default_factory=list)
+
+    def encode(self, waveforms: Tensor) -> Posterior:
+        self.counts["encode"] += 1
+        mean = waveforms.reshape(len(waveforms), -1, 1024)[..., :40]
+        return Posterior(mean, torch.full_like(mean, 0.5))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        self.counts["decode"] += 1
+        return torch.tanh(latents.mean(-1)).repeat_interleave(1024, dim=1)
+
+    def to(self, device: torch.device | str) -> FakeCodec:
+        self.places.append(str(device))
+        return self
+
+
+def fake_model(params: FlowParams = NARROW, visiting: torch.device | None = None) -> Model:
+    """A seeded narrow network between the stand-ins."""
+    network = new_network(params, seed=0)
+    network.load_state_dict(seeded_state(params, ACFOLEY_GAIN))
+    network.eval().requires_grad_(False)
+    return Model(network, FakeCodec(), FakeEncoders(), visiting=visiting)
+
+
+def work_of(model: Model) -> Counter[str]:
+    """How often each part was asked."""
+    maker: FeatureMaker = model.features
+    return maker._encoders.counts + maker._codec.counts

@@ -1,0 +1,195 @@
+"""Generating: exact lengths, seeds of one's own, nothing done twice, clear refusals."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from acfoley.conditions import Features, parse_mask
+from acfoley.flow import euler, guided
+from acfoley.generate import Job, Settings, checked_settings
+from acfoley.params import sequence_lengths
+from acfoley.reference import prepare_reference
+from bench.errors import BenchError, MediaError
+from bench.media import write_video
+from bench.types import Audio, Excerpt
+from tests.acfoley.fakes import fake_model, work_of
+from tests.acfoley.seeded import NARROW
+
+QUICK = Settings(n_steps=2)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
+    """A picture of 2.5 s that grows brighter."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    shades = np.linspace(20, 200, 63).astype(np.uint8)
+    write_video(path, (np.full((48, 64, 3), shade, np.uint8) for shade in shades), 25)
+    return Excerpt(path)
+
+
+def reference(seed: int, seconds: float = 1.0) -> Audio:
+    noise = np.random.default_rng(seed).normal(0, 0.1, (1, round(44_100 * seconds)))
+    return Audio(noise.clip(-1, 1).astype(np.float32), 44_100)
+
+
+def job(clip: Excerpt | None, **changes: object) -> Job:
+    return replace(
+        Job(seconds=1.5, seed=3, picture=clip, prompt="a dog", reference=reference(0)), **changes
+    )
+
+
+def same(first: Audio, second: Audio) -> bool:
+    return np.allclose(first.samples, second.samples, atol=1e-4)
+
+
+def test_eight_seconds_are_exactly_352_800_samples():
+    (sound,) = fake_model().generate([Job(seconds=8.0, seed=1)], Settings(n_steps=1))
+    assert sound.samples.shape == (1, 352_800)
+    assert sound.sample_rate_hz == 44_100
+    assert sound.samples.dtype == np.float32
+    assert np.abs(sound.samples).max() <= 1
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.57, 2.0])
+def test_any_length_is_met_to_the_sample(seconds, clip):
+    (sound,) = fake_model().generate([job(clip, seconds=seconds)], Settings(n_steps=1))
+    assert sound.samples.shape == (1, round(seconds * 44_100))
+
+
+def test_a_clip_sounds_the_same_whatever_stands_beside_it(clip):
+    model = fake_model()
+    jobs = [job(clip, seed=seed, reference=reference(seed)) for seed in (5, 6, 7)]
+    together = model.generate(jobs, QUICK)
+    turned = model.generate(jobs[::-1], QUICK)[::-1]
+    alone = [model.generate([each], QUICK)[0] for each in jobs]
+    for first, second, third in zip(together, turned, alone, strict=True):
+        assert same(first, second)
+        assert same(first, third)
+    again = fake_model().generate(jobs[:1], QUICK)[0]
+    assert np.array_equal(again.samples, alone[0].samples)
+    assert not same(alone[0], alone[1])
+
+
+def test_five_references_and_four_masks_look_at_the_video_once(clip):
+    model = fake_model()
+    for seed in range(5):
+        model.generate([job(clip, reference=reference(seed))], QUICK)
+    assert work_of(model) == {"video": 1, "sync": 1, "text": 1, "encode": 5, "decode": 5}
+    for mask in ("audio", "sync", "video", "text"):
+        model.generate([job(clip)], replace(QUICK, mask=parse_mask(mask)))
+    assert work_of(model) == {"video": 1, "sync": 1, "text": 1, "encode": 5, "decode": 9}
+
+
+def test_a_picture_that_changed_is_looked_at_again(tmp_path):
+    path, model = tmp_path / "clip.mp4", fake_model()
+    for shade in (40, 180):
+        write_video(path, (np.full((48, 64, 3), shade, np.uint8) for _ in range(45)), 25)
+        model.generate([job(Excerpt(path))], QUICK)
+    assert work_of(model)["video"] == 2
+
+
+def test_what_is_wholly_masked_is_not_even_looked_at(clip):
+    model = fake_model()
+    mask = parse_mask("video,sync,text,audio")
+    (blind,) = model.generate([job(clip)], replace(QUICK, mask=mask))
+    assert work_of(model) == {"decode": 1}
+    (nothing,) = model.generate([Job(seconds=1.5, seed=3)], QUICK)
+    assert np.array_equal(blind.samples, nothing.samples)
+
+
+def test_each_component_changes_the_sound(clip):
+    model = fake_model()
+    (full,) = model.generate([job(clip)], QUICK)
+    for mask in ("audio", "sync", "video", "text"):
+        (masked,) = model.generate([job(clip)], replace(QUICK, mask=parse_mask(mask)))
+        assert not same(masked, full), mask
+    (pushed,) = model.generate([job(clip, negative="speech")], QUICK)
+    assert not same(pushed, full)
+
+
+def test_the_official_order_draws_the_noise_of_the_reference_first(clip):
+    model, network = fake_model(), fake_model().network
+    lengths, only = sequence_lengths(1.5), reference(4)
+    settings = replace(QUICK, parity="official")
+    (sound,) = model.generate([Job(seconds=1.5, seed=42, reference=only)], settings)
+    generator = torch.Generator().manual_seed(42)
+    posterior = model.codec.encode(torch.from_numpy(prepare_reference(only, "published"))[None])
+    drawn = torch.randn((1, 40, 87), generator=generator).transpose(1, 2)
+    start = torch.randn((1, lengths.latents, 40), generator=generator)
+    with torch.inference_mode():
+        known = network.conditions(Features(audio=posterior.mean + posterior.std * drawn), lengths)
+        empty = network.conditions(Features(), lengths)
+        latents = euler(guided(network, known, empty), start, 2)
+        expected = model.codec.decode(latents)[:, : sound.samples.shape[1]]
+    np.testing.assert_allclose(sound.samples, expected.numpy(), atol=1e-5)
+    (own,) = model.generate([Job(seconds=1.5, seed=42, reference=only)], QUICK)
+    assert not same(sound, own)
+
+
+def test_in_turns_parts_come_to_the_device_and_leave_it(clip):
+    device = torch.device("cpu", 0)
+    model = fake_model(visiting=device)
+    (sound,) = model.generate([job(clip)], QUICK)
+    assert model.features._encoders.places == ["cpu:0", "cpu"] * 3
+    assert model.codec.places == ["cpu:0", "cpu"] * 2
+    assert np.array_equal(sound.samples, fake_model().generate([job(clip)], QUICK)[0].samples)
+
+
+def test_a_prompt_that_was_cut_is_said_once(clip, caplog):
+    model = fake_model()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            model.generate([job(clip, prompt="dog " * 30)], QUICK)
+    assert [record.message.endswith("was cut") for record in caplog.records] == [True]
+
+
+def test_stages_and_steps_are_told(clip):
+    stages, steps = [], []
+    fake_model().generate([job(clip)], QUICK, on_stage=stages.append, on_step=steps.append)
+    assert stages == ["picture", "movement", "prompt", "reference", "flow", "sound"]
+    assert steps == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "match"),
+    [
+        ({"seconds": 2.9}, MediaError, "lasts 2.5"),
+        ({"picture": Excerpt(Path("absent.mp4"))}, MediaError, "absent.mp4"),
+        ({"reference": reference(0, 0.05)}, MediaError, "lasts 0.05"),
+        ({"reference": Audio(np.zeros((1, 44_100), np.float32), 44_100)}, MediaError, "silent"),
+        ({"seconds": 31.0}, ValueError, "1 to 30 s"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(clip, changes, error, match):
+    with pytest.raises(error, match=match):
+        fake_model().generate([job(clip, **changes)], QUICK)
+
+
+def test_clips_of_different_lengths_are_no_batch(clip):
+    with pytest.raises(ValueError, match="same length"):
+        fake_model().generate([job(clip), job(clip, seconds=1.6)], QUICK)
+    with pytest.raises(ValueError, match="there must be one"):
+        fake_model().generate([], QUICK)
+
+
+def test_a_reference_for_a_network_that_knows_none_is_refused(clip):
+    model = fake_model(replace(NARROW, reference=None))
+    with pytest.raises(BenchError, match="use the preset acfoley"):
+        model.generate([job(clip)], QUICK)
+
+
+def test_settings_are_checked():
+    settings = checked_settings(3, 2.0, "video", "vector", "official", "whole")
+    assert (settings.n_steps, settings.parity, settings.mask.scope) == (3, "official", "vector")
+    for n_steps, parity, match in (
+        (0, "own", "at least 1 step"),
+        (1, "theirs", "own and official"),
+    ):
+        with pytest.raises(BenchError, match=match):
+            checked_settings(n_steps, 1.0, "", "whole", parity, "published")
