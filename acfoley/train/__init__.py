@@ -1,0 +1,34 @@
+"""Training the flow network: from clips to features on disk, to weights.
+
+    clips, window     which clips, and what of each is target and reference
+    encoding          functions that make features of a clip, by name
+    precompute        clips to shards, resumable; what fails is a row
+    shards, corpus    features on disk, written whole and read by memory map
+    recipe, presets   how a network is trained; every variant that the tables compare
+    sampler, batches  which clips at which step, and all that is random about them
+    objective         the loss of a batch
+    ema, snapshots    two averages of the weights, and any other made of them afterwards
+    checkpoint, log   what a run leaves behind; a killed run goes on as if it had not been
+    world, loop       one process or many; the steps
+
+A small model plugs in with its own features and sizes; the code is the same:
+
+    encoding = Encoding(
+        identity="mini-1",                       # names what made the features
+        columns={
+            "target": codec_target(codec), "after": codec_after(codec),
+            "inside": codec_inside(codec, n_crops=4),
+            "video": my_small_clip, "sync": my_small_sync, "text": my_small_text,
+        },
+        empty_text=my_text_of_nothing,           # [77, D]
+    )
+    precompute(training_clips, encoding, folder, Window())
+    recipe = replace(RECIPES["mini"], params=replace(MINI, clip_width=64, sync_width=32))
+    train(recipe, Data([folder], held_out=[other]), run_folder)
+    synthesise(run_folder, 0.05, weights_file)
+
+A column is a function of a ``Source`` (sound and picture of one clip, read when asked for) that
+returns named arrays, or None where the clip lacks the component. Widths are the encoders' own, as
+long as the network's parameters say the same; lengths are those of ``sequence_lengths``. Without a
+codec, ``target`` and the references may be any latents ``[L, D]`` with a deviation beside the mean.
+"""

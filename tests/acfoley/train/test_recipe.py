@@ -1,0 +1,127 @@
+"""Learning rates, stages, presets, and what settings are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from acfoley.params import PRESETS, sequence_lengths
+from acfoley.train.presets import RECIPES, recipe_named, two_stages, with_borders
+from acfoley.train.recipe import Drops, Schedule, Stage, differences
+from tests.acfoley.seeded import GOLDEN
+
+TRAINING = json.loads((GOLDEN / "training.json").read_text())
+OFFICIAL = TRAINING["official"]
+
+
+def test_learning_rates_are_those_of_the_reference():
+    schedule = Schedule(
+        OFFICIAL["learning_rate"],
+        OFFICIAL["linear_warmup_steps"],
+        tuple(OFFICIAL["schedule_steps"]),
+        OFFICIAL["schedule_gamma"],
+    )
+    for step, rate in TRAINING["lr_by_iteration_official"].items():
+        assert schedule.rate(int(step)) == pytest.approx(rate, rel=1e-12)
+
+
+def test_learning_rates_of_a_short_schedule_are_those_of_the_reference():
+    golden = TRAINING["lr_by_iteration_small"]
+    schedule = Schedule(golden["base"], golden["warmup"], tuple(golden["steps"]), golden["gamma"])
+    rates = [schedule.rate(step) for step in range(len(golden["lr"]))]
+    assert rates == pytest.approx(golden["lr"], rel=1e-12)
+
+
+def test_the_optimiser_is_that_of_the_reference():
+    recipe = RECIPES["acfoley"]
+    settings = recipe.optimiser
+    assert list(settings.betas) == OFFICIAL["betas"]
+    assert recipe.epsilon == OFFICIAL["eps_with_bf16_autocast"]
+    assert replace(recipe, bfloat16=False).epsilon == OFFICIAL["eps_without"]
+    assert settings.weight_decay == OFFICIAL["weight_decay"]
+    assert settings.largest_gradient == OFFICIAL["clip_grad_norm"]
+    assert recipe.drops.picture == OFFICIAL["drop_video_probability"]
+    assert recipe.drops.text == OFFICIAL["drop_text_probability"]
+    assert recipe.time_mean == OFFICIAL["timestep_mean"]
+    assert recipe.time_scale == OFFICIAL["timestep_scale"]
+
+
+def test_the_recipe_is_that_of_the_paper():
+    recipe = RECIPES["acfoley"]
+    assert (recipe.n_steps, recipe.batch_size, recipe.bfloat16) == (260_000, 320, True)
+    assert recipe.schedule.rate(150_000) == 1e-4
+    assert recipe.schedule.rate(210_000) == pytest.approx(1e-5)
+    assert recipe.schedule.rate(259_999) == pytest.approx(1e-6)
+    assert recipe.params == PRESETS["acfoley"]
+    finetune = recipe.stages[-1]
+    assert (finetune.n_steps, finetune.lowest_score) == (40_000, 0.3)
+    assert sequence_lengths(8.0).samples == 353_280
+
+
+def test_every_variant_of_the_tables_has_a_recipe_and_a_small_one():
+    variants = {
+        "overlap-only": ["inside"],
+        "non-overlap-only": ["after"],
+        "two-stage-without-finetuning": ["inside", "after"],
+        "two-stage": ["inside", "after", "after"],
+        "attention-pooling": ["inside", "after", "after"],
+        "clap-encoder": ["inside", "after", "after"],
+    }
+    for name, references in variants.items():
+        for recipe in (RECIPES[name], RECIPES[f"mini-{name}"]):
+            assert [stage.reference for stage in recipe.stages] == references
+    assert RECIPES["attention-pooling"].params == PRESETS["acfoley_attention"]
+    assert RECIPES["clap-encoder"].params == PRESETS["mmaudio_clap"]
+    before = {n: r.n_steps for n, r in RECIPES.items() if "only" in n or "without" in n}
+    assert {n: steps for n, steps in before.items() if not n.startswith("mini")} == dict.fromkeys(
+        ["overlap-only", "non-overlap-only", "two-stage-without-finetuning"], 220_000
+    )
+
+
+def test_every_step_belongs_to_one_stage():
+    recipe = replace(RECIPES["mini"], stages=two_stages((3, 5, 9)))
+    found = [recipe.stage_at(step) for step in range(recipe.n_steps)]
+    assert [stage.name for stage, _ in found] == (
+        ["overlap"] * 3 + ["non-overlap"] * 2 + ["finetune"] * 4
+    )
+    assert [within for _, within in found] == [0, 1, 2, 0, 1, 0, 1, 2, 3]
+    assert [recipe.end_of(stage.name) for stage in recipe.stages] == [3, 5, 9]
+    with pytest.raises(ValueError, match="there is no step 9"):
+        recipe.stage_at(9)
+
+
+def test_borders_of_stages_can_be_moved():
+    recipe = with_borders(RECIPES["acfoley"], (50_000, 260_000, 300_000))
+    assert [stage.n_steps for stage in recipe.stages] == [50_000, 210_000, 40_000]
+
+
+def test_recipes_that_differ_say_where():
+    recipe = RECIPES["mini"]
+    other = replace(recipe, batch_size=64, drops=Drops(text=0.2), stages=two_stages((3, 5, 9)))
+    found = differences(recipe.as_json(), other.as_json())
+    assert "batch_size: 32 or 64" in found
+    assert "drops.text: 0.1 or 0.2" in found
+    assert "stages[0].n_steps: 2000 or 3" in found
+    assert differences(recipe.as_json(), recipe.as_json()) == []
+    assert recipe.digest() != other.digest()
+
+
+def test_what_is_no_recipe_is_refused():
+    recipe = RECIPES["mini"]
+    refused = {
+        "no recipe 'maxi'; there are: acfoley": lambda: recipe_named("maxi"),
+        "must rise from above 0": lambda: with_borders(recipe, (5, 5, 9)),
+        "only a recipe of two stages": lambda: with_borders(RECIPES["overlap-only"], (1, 2, 3)),
+        "no stage 'third'; its stages: overlap, non-overlap, finetune": lambda: recipe.end_of(
+            "third"
+        ),
+        "has 0 steps": lambda: Stage("empty", 0, "inside"),
+        "drop rate of text is 1.5": lambda: Drops(text=1.5),
+        "stages of different names": lambda: replace(recipe, stages=()),
+        "batch_size, video_repeats": lambda: replace(recipe, batch_size=0),
+    }
+    for message, make in refused.items():
+        with pytest.raises(Exception, match=message):
+            make()
