@@ -98,14 +98,17 @@ def progress_bars() -> Iterator[OnProgress]:
 
 
 def print_result(results: Results) -> None:
-    """Print one result, a line per metric, with its footnotes."""
+    """Print one result, a line per metric, with its coverage and its footnotes."""
     drawn = new_table()
     drawn.add_column("metric")
     for name in ("value", "95 % interval", "chance", "n"):
         drawn.add_column(name, justify="right")
     for column in results.columns:
         drawn.add_row(*_line(column, results.metrics[column.name]))
-    footnotes = build_table([results]).footnotes
+    coverage = (
+        f"{results.expected} clips expected, {results.scored} scored, {results.failed} failed"
+    )
+    footnotes = (coverage, *build_table([results]).footnotes)
     print_titled(f"{results.system} on {results.split}", drawn, footnotes)
     for table in group_tables([results], extras=False):
         print_table(table)

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from bench.errors import MediaError
-from bench.media import read_audio, write_audio, write_video
+from bench.media import cut_audio, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt, Waveform
 from tests.media.samples import numbered_frames, tone, write_sound
 
@@ -96,6 +96,20 @@ def test_a_window_is_exact_to_the_sample(wav: Path, start_s: float, seconds: flo
     window = read_audio(Excerpt(wav, start_s, seconds)).samples
     start, n_samples = round(start_s * 44_100), round(seconds * 44_100)
     assert np.array_equal(window, whole[:, start : start + n_samples])
+
+
+@pytest.mark.parametrize(("start_s", "seconds"), [(0.0, 0.7), (0.2, 0.5), (0.5, 0.55), (0.0, None)])
+def test_a_window_cut_out_of_a_decoded_file_is_the_one_that_is_read(
+    wav: Path, start_s: float, seconds: float | None
+) -> None:
+    window = Excerpt(wav, start_s, seconds)
+    cut = cut_audio(read_audio(Excerpt(wav)), window, shortfall_s=0.1)
+    assert np.array_equal(cut.samples, read_audio(window, shortfall_s=0.1).samples)
+
+
+def test_a_window_that_a_decoded_file_does_not_hold_is_refused(wav: Path) -> None:
+    with pytest.raises(MediaError, match=r"noise\.wav lasts 1\.000 s, .* from 0\.5 s .* to 1\.6 s"):
+        cut_audio(read_audio(Excerpt(wav)), Excerpt(wav, 0.5, 1.1))
 
 
 def test_a_start_without_an_end_reads_to_the_end(wav: Path) -> None:

@@ -88,4 +88,5 @@ def test_the_terminal_shows_them_too(capsys):
     print_result(TWO[0])
     out = capsys.readouterr().out
     assert "MCD ref. [dB] ↓ by group" in out
+    assert "8 clips expected, 8 scored, 0 failed" in out
     assert "wo|od" in out

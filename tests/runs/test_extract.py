@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +22,8 @@ from bench.runs.extract import extract_features
 from bench.runs.score import Pair, Scoring
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
+from tests.conftest import ROOT
+from tests.runs import passes
 from tests.runs.networks import CHOKES, DIES, METRICS, NOT_FINITE, small_judge
 
 SECONDS = (2.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0)
@@ -196,3 +203,27 @@ def test_each_sound_is_decoded_once_for_all_extractors(tmp_path, pairs, home, pr
     outcomes = extract_features([pairs[0]], Scoring(metrics, judge, None), 0)
     assert "no checkpoint" in next(outcomes).failure.message  # after everything was prepared
     assert decoded == {"0.wav": 1, "made-0.wav": 1}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_pass_that_is_stopped_goes_on_where_it_was(tmp_path, home, how):
+    media, straight = tmp_path / "media", tmp_path / "straight"
+    for number in range(8):
+        _pair(media, number, passes.SECONDS)
+    shutil.copytree(media, straight)
+    expected = passes.scores(straight, 0)
+    shutil.rmtree(home)
+    log = media / "log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.runs.passes", str(media)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 100
+    while not log.exists():
+        assert time.monotonic() < deadline, "no network was given anything"
+        time.sleep(0.005)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    found = passes.scores(media, 0)
+    assert found.keys() == expected.keys()
+    for clip, scores in expected.items():
+        assert found[clip] == pytest.approx(scores, rel=1e-5, abs=1e-5)
