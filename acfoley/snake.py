@@ -5,8 +5,8 @@ So the signal is brought to twice its rate, the function applied, and the rate h
 through a low-pass of 12 taps.
 
 The published code interleaves the samples of the doubled rate. Here its even and odd samples stay
-apart, which makes each filter six multiplications of whole rows, and rows are taken a cacheful at
-a time: the same sums, several times as fast on a CPU. For inference only (it writes in place).
+apart, which makes each filter six multiplications of whole rows, the same sums with half the work.
+On a CPU compiled code does it (``snake_cpu``). For inference only: there are no gradients.
 
 Source: Lee et al., "BigVGAN", ICLR 2023; Karras et al., "Alias-Free GAN" (StyleGAN3), NeurIPS 2021.
 """
@@ -26,8 +26,6 @@ EPS = 1e-9
 SIDE = N_TAPS // 4
 #: How far, in samples, a value of the output depends on the input to either side of it.
 REACH = 2 * SIDE - 1
-#: Values worked on at once on a CPU, so that what lies between two filters stays in the cache.
-BLOCK_VALUES = 2**18
 
 
 @cache
@@ -57,20 +55,17 @@ class AntialiasedSnake(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         """Apply it to ``signal``."""
-        frequency = self.act["alpha"].exp()[:, None]
-        strength = 1 / (self.act["beta"].exp() + EPS)[:, None]
-        values_per_row = signal.shape[0] * signal.shape[2]
-        n_rows = max(1, BLOCK_VALUES // values_per_row) if signal.device.type == "cpu" else None
-        if n_rows is None or n_rows >= signal.shape[1]:
-            return _activated(signal, frequency, strength)
-        result = torch.empty_like(signal)
-        for start in range(0, signal.shape[1], n_rows):
-            rows = slice(start, start + n_rows)
-            result[:, rows] = _activated(signal[:, rows], frequency[rows], strength[rows])
-        return result
+        frequency = self.act["alpha"].exp()
+        strength = 1 / (self.act["beta"].exp() + EPS)
+        if signal.device.type == "cpu" and signal.dtype == torch.float32:
+            from acfoley import snake_cpu
+
+            return snake_cpu.activated(signal, frequency, strength, lowpass_taps())
+        return activated(signal, frequency[:, None], strength[:, None])
 
 
-def _activated(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
+def activated(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
+    """The same of given ``frequency [C, 1]`` and ``strength [C, 1]``, by torch."""
     taps = lowpass_taps()
     odd_taps, even_taps = taps[1::2], taps[0::2]
     padded = functional.pad(signal, (SIDE, SIDE), mode="replicate")
