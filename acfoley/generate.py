@@ -162,8 +162,8 @@ class Model:
         """The features of one clip; what is wholly masked is not even looked at."""
         hidden, picture = settings.mask.hidden, job.picture
         video = sync = text = audio = None
-        if job.reference is not None and self.network.params.reference is None:
-            raise BenchError("this network knows no reference sound: use the preset acfoley")
+        if job.reference is not None:
+            self._require_ears()
         if picture is not None and "video" not in hidden:
             on_stage("picture")
             video = self.features.video(picture, job.seconds)
@@ -178,6 +178,16 @@ class Model:
             posterior = self.features.reference(job.reference, settings.reference_length)
             audio = posterior.sample(noise.reference)
         return Features(audio=audio, sync=sync, video=video, text=text)
+
+    def _require_ears(self) -> None:
+        reference = self.network.params.reference
+        if reference is None:
+            raise BenchError("this network knows no reference sound: use the preset acfoley")
+        if reference.encoder != "vae":
+            raise BenchError(
+                f"this network hears references through {reference.encoder}, which has no encoder "
+                "here: use the preset acfoley"
+            )
 
     def _latents(
         self,

@@ -61,6 +61,10 @@ FLOW_FILES: Mapping[str, OfficialFile] = {
     "large_44k_v2": _mmaudio("large_44k_v2", "01ad4464f049b2d7efdaa4c1a59b8dfe"),
 }
 PUBLISHED = tuple(FLOW_FILES)
+#: What every preset needs besides, in the order of ``Paths``.
+COMMON_FILES = tuple(
+    OFFICIAL_FILES[name] for name in ("autoencoder", "vocoder", "clip", "synchformer")
+)
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,10 @@ def needed_files(preset: str) -> tuple[OfficialFile, ...]:
     """
     if preset not in FLOW_FILES:
         raise BenchError(
-            f"the preset {preset!r} has no published weights; there are: {', '.join(PUBLISHED)}"
+            f"the preset {preset!r} has no published weights: give its --checkpoint, "
+            f"or use one of {', '.join(PUBLISHED)}"
         )
-    names = ("autoencoder", "vocoder", "clip", "synchformer")
-    return (FLOW_FILES[preset], *(OFFICIAL_FILES[name] for name in names))
+    return FLOW_FILES[preset], *COMMON_FILES
 
 
 def require_official(
@@ -99,7 +103,7 @@ def require_official(
         MissingError: files are missing; one line says which, and the command that fetches them.
         BenchError: a file is not the official one, or nobody has published weights of the preset.
     """
-    rows = needed_files(preset)[1 if flow else 0 :]
+    rows = COMMON_FILES if flow else needed_files(preset)
     if missing := [row for row in rows if not (directory / row.file).is_file()]:
         raise MissingError(describe_missing(preset, missing, directory))
     for row in rows:
@@ -107,22 +111,20 @@ def require_official(
             raise BenchError(
                 f"{directory / row.file} {problem}; run `{fetch_command(preset, directory)}`"
             )
-    others = [directory / row.file for row in needed_files(preset)]
-    return Paths(flow or others[0], *others[1:])
+    flow = flow or directory / FLOW_FILES[preset].file
+    return Paths(flow, *(directory / row.file for row in COMMON_FILES))
 
 
 def describe_missing(preset: str, missing: Sequence[OfficialFile], directory: Path) -> str:
     """Say which files are missing and the one command that fetches them."""
     files = ", ".join(row.file for row in missing)
-    return (
-        f"{preset} cannot generate: {directory} lacks {files}; "
-        f"fetch with `{fetch_command(preset, directory)}`"
-    )
+    command = fetch_command(preset, directory)
+    return f"{preset} cannot generate: {directory} lacks {files}; fetch with `{command}`"
 
 
 def fetch_command(preset: str, directory: Path) -> str:
-    """The command that fetches what a preset lacks."""
-    command = f"acfoley fetch --preset {preset}"
+    """The command that fetches what a preset lacks; all share the files but one."""
+    command = f"acfoley fetch --preset {preset if preset in FLOW_FILES else PUBLISHED[0]}"
     return command if directory == weights_directory() else f"{command} --weights {directory}"
 
 

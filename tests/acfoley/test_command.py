@@ -150,9 +150,11 @@ def test_memory_that_does_not_suffice_is_said_before_loading(folder, run, monkey
 
 
 def test_a_checkpoint_of_ones_own_takes_the_place_of_the_official_file(folder, run):
-    err = run(*GENERATE, "--checkpoint", "mine.pth")[2]
-    assert "ac_foley.pth" not in err
-    assert "v1-44.pth" in err
+    for preset in ("acfoley", "acfoley_attention"):
+        err = run(*GENERATE, "--checkpoint", "mine.pth", "--preset", preset)[2]
+        assert "ac_foley.pth" not in err
+        assert "v1-44.pth" in err
+        assert "`acfoley fetch --preset acfoley`" in err
 
 
 def test_official_files_are_listed(folder, run):
