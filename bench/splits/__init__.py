@@ -38,6 +38,18 @@ def _mini_references(argument: str) -> Split:
     return open_mini_references()
 
 
+def _vggsound_test(argument: str) -> Split:
+    from bench.splits.vggsound import open_vggsound_test
+
+    return open_vggsound_test()
+
+
+def _vggsound_filtered(argument: str) -> Split:
+    from bench.splits.vggsound import open_vggsound_filtered
+
+    return open_vggsound_filtered()
+
+
 def _folder(argument: str) -> Split:
     from bench.splits.folder import open_folder
 
@@ -54,6 +66,8 @@ SPLITS: dict[str, SplitEntry] = {
     "mini": SplitEntry("128 procedural clips, 8 s targets, 2 s references", _mini),
     "mini-hits": SplitEntry("2 s targets, three conditions each (Greatest Hits)", _mini_hits),
     "mini-references": SplitEntry("16 targets under five references (Table 7)", _mini_references),
+    "vggsound-test": SplitEntry("the official test clips of VGGSound", _vggsound_test),
+    "vggsound-ib0.3": SplitEntry("those with an ImageBind score of 0.3", _vggsound_filtered),
     "folder": SplitEntry("every video in a folder of yours, 10 s each", _folder, "PATH"),
     "pairs": SplitEntry("targets and conditions from a list of yours", _pairs, "FILE"),
 }

@@ -78,14 +78,19 @@ def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
 
 def read_labels(folder: Path) -> dict[str, str]:
     """Prompts by file stem from ``labels.csv`` or ``labels.tsv``; empty where there is neither."""
-    for name, delimiter in (("labels.csv", ","), ("labels.tsv", "\t")):
-        path = folder / name
+    for path in (folder / "labels.csv", folder / "labels.tsv"):
         if path.is_file():
-            return _parse_labels(path, delimiter)
+            return parse_labels(path)
     return {}
 
 
-def _parse_labels(path: Path, delimiter: str) -> dict[str, str]:
+def parse_labels(path: Path) -> dict[str, str]:
+    """Labels by file stem from a .csv or .tsv file, with a header or without.
+
+    Raises:
+        BenchError: it cannot be read, or a row lacks a name or a label.
+    """
+    delimiter = "\t" if path.suffix == ".tsv" else ","
     try:
         rows = list(csv.reader(path.read_text("utf-8-sig").splitlines(), delimiter=delimiter))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -18,8 +18,8 @@ SOUND = Excerpt(Path("a.mp4"), 0.0, 8.0)
 
 
 def test_every_split_of_ours_opens_without_its_files(home):
-    for name, entry in SPLITS.items():
-        if not entry.argument:
+    for name in SPLITS:
+        if name.startswith("mini"):
             assert open_split(name).clips
 
 

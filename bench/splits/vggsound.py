@@ -1,0 +1,103 @@
+"""``vggsound-test`` and ``vggsound-ib0.3``: the paper's test clips, from files that you have.
+
+Nothing of VGGSound can be fetched by name: its videos are YouTube's, and many are gone. So they lie
+in ``$BENCH_HOME/data/vggsound``:
+
+    test.csv     the official list: <id>_<start second, six digits>.mp4,<label>
+    ib0.3.txt    names of the clips whose ImageBind score is at least 0.3, one per line
+    videos/      <id>_<start second, six digits>.mp4, 10 s each
+
+The paper's list of 8,676 clips is not published, and how its scores were computed is not stated.
+``bench run --model ground-truth --split vggsound-test --metrics ib`` scores every clip (times 100);
+the published release of V-AURA has another list. A clip of a list without a file is refused by
+name, and so is a row of every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.errors import BenchError, MissingError
+from bench.files import bench_home
+from bench.splits.folder import parse_labels
+from bench.splits.split import (
+    BASE_METRICS,
+    NETWORK_METRICS,
+    REFERENCE_SECONDS,
+    TARGET_SECONDS,
+    Refusal,
+    Split,
+)
+from bench.types import Clip, Excerpt
+
+LABELS, FILTERED, VIDEOS = "test.csv", "ib0.3.txt", "videos"
+
+
+def vggsound_directory() -> Path:
+    """Where lists and videos lie: ``$BENCH_HOME/data/vggsound``."""
+    return bench_home() / "data" / "vggsound"
+
+
+def open_vggsound_test() -> Split:
+    """All clips of the official test list.
+
+    Raises:
+        MissingError: the list or all videos are missing; the message says what goes where.
+    """
+    return _split("vggsound-test", _labels())
+
+
+def open_vggsound_filtered() -> Split:
+    """The clips of the test list whose ImageBind score is at least 0.3.
+
+    Raises:
+        MissingError: a list or all videos are missing; the message says what goes where.
+        BenchError: a name of the filtered list is not in the test list.
+    """
+    labels, path = _labels(), vggsound_directory() / FILTERED
+    if not path.is_file():
+        raise MissingError(
+            f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
+            "of at least 0.3, one per line (the paper's list of 8,676 is not published)"
+        )
+    names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    if unknown := [name for name in names if name not in labels]:
+        raise BenchError(
+            f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
+            f"({len(unknown)} of {len(names)} names)"
+        )
+    return _split("vggsound-ib0.3", {name: labels[name] for name in names})
+
+
+def _labels() -> dict[str, str]:
+    path = vggsound_directory() / LABELS
+    if not path.is_file():
+        raise MissingError(
+            f"VGGSound needs {path}: the official list, rows of <id>_<start>.mp4,<label>, and the "
+            f"videos of the same names in {path.parent / VIDEOS}"
+        )
+    return parse_labels(path)
+
+
+def _split(name: str, labels: dict[str, str]) -> Split:
+    folder = vggsound_directory() / VIDEOS
+    there = {path.stem: path for path in _files(folder) if path.suffix == ".mp4"}
+    clips = [_clip(each, there[each], labels[each]) for each in labels if each in there]
+    refused = [Refusal(each, f"no video in {folder}") for each in labels if each not in there]
+    if not clips:
+        raise MissingError(
+            f"split {name} needs {len(labels)} videos and {folder} holds none of them: "
+            "put them there as <id>_<start second, six digits>.mp4"
+        )
+    return Split(name, tuple(clips), (*NETWORK_METRICS, *BASE_METRICS), tuple(refused))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else ()
+
+
+def _clip(name: str, path: Path, label: str) -> Clip:
+    target = Excerpt(path, 0.0, TARGET_SECONDS)
+    reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
+    return Clip(name, target, TARGET_SECONDS, target, reference, label)

@@ -1,0 +1,78 @@
+"""The paper's clips, from files of the user's own, and what is said where they are missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, MissingError
+from bench.splits import open_split
+from bench.types import Excerpt
+
+NAMES = ["glLQrEijrKg_000300", "-1pRmoJIGQc_000010", "6jiO0tPLK7U_000090"]
+
+
+@pytest.fixture
+def data(home) -> Path:
+    """The official list of three clips, of which two have a video."""
+    folder = home / "data" / "vggsound"
+    (folder / "videos").mkdir(parents=True)
+    rows = [f"{name}.mp4,label {number}" for number, name in enumerate(NAMES)]
+    (folder / "test.csv").write_text("\n".join(rows) + "\n")
+    for name in NAMES[:2]:
+        (folder / "videos" / f"{name}.mp4").write_bytes(b"")
+    return folder
+
+
+def test_listed_clips_have_prompt_target_and_reference_and_missing_ones_are_refused(data):
+    split = open_split("vggsound-test")
+    assert [clip.name for clip in split.clips] == NAMES[:2]
+    assert [(each.clip, "no video in" in each.reason) for each in split.refused] == [
+        (NAMES[2], True)
+    ]
+    clip, path = split.clips[1], data / "videos" / f"{NAMES[1]}.mp4"
+    assert clip.prompt == "label 1"
+    assert (clip.sound, clip.picture) == (Excerpt(path, 0.0, 8.0), Excerpt(path, 0.0, 8.0))
+    assert clip.reference == Excerpt(path, 8.0, 2.0)
+    assert not split.is_mini
+
+
+def test_the_filtered_split_has_the_clips_of_its_list_in_its_order(data):
+    (data / "ib0.3.txt").write_text(f"{NAMES[1]}\n\n{NAMES[0]}\n")
+    split = open_split("vggsound-ib0.3")
+    assert [clip.name for clip in split.clips] == [NAMES[1], NAMES[0]]
+    assert split.refused == ()
+
+
+def test_what_is_missing_is_said_in_one_sentence(home):
+    with pytest.raises(MissingError, match=r"VGGSound needs .*test.csv: the official list"):
+        open_split("vggsound-ib0.3")
+
+
+def test_a_missing_filter_or_no_video_at_all_is_said_too(data):
+    with pytest.raises(MissingError, match=r"needs .*ib0.3.txt: names of the test clips"):
+        open_split("vggsound-ib0.3")
+    for path in (data / "videos").iterdir():
+        path.unlink()
+    with pytest.raises(MissingError, match="needs 3 videos and .*videos holds none of them"):
+        open_split("vggsound-test")
+
+
+def test_a_name_that_the_test_list_lacks_is_refused(data):
+    (data / "ib0.3.txt").write_text("someone_else_000001\n")
+    with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
+        open_split("vggsound-ib0.3")
+
+
+def test_the_official_list_is_read_whole(shared, home):
+    folder = home / "data" / "vggsound"
+    (folder / "videos").mkdir(parents=True)
+    listed = (shared / "media" / "lists" / "vggsound_test_official.csv").read_bytes()
+    (folder / "test.csv").write_bytes(listed)
+    for path in (shared / "media" / "vggsound").glob("*.mp4"):
+        (folder / "videos" / path.name).symlink_to(path)
+    split = open_split("vggsound-test")
+    assert len(split.clips) + len(split.refused) == 15_446
+    assert len(split.clips) == 8
+    assert {clip.name: clip.prompt for clip in split.clips}["-1pRmoJIGQc_000010"]
