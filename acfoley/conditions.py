@@ -141,7 +141,8 @@ class Conditions:
 
     ``video`` and ``text`` are tokens ``[B, L, D]``, ``vector [B, D]`` is what all blocks share, but
     for the time. Sync features are ``sync_rows [R, D]``, of the clips ``sync_clips [R]``, and
-    ``sync_places [B, L]`` says which row each latent takes. ``angles`` turn latents and frames.
+    ``sync_places [B, L]`` says which row each latent takes. ``angles`` turn latents and frames, and
+    time is seen through ``frequencies``: both are of the network and the lengths alone.
     """
 
     video: Tensor
@@ -151,6 +152,7 @@ class Conditions:
     sync_clips: Tensor
     sync_places: Tensor
     angles: tuple[Tensor, Tensor]
+    frequencies: Tensor
 
     @property
     def n_clips(self) -> int:
@@ -175,6 +177,7 @@ def joined(parts: Sequence[Conditions]) -> Conditions:
         sync_clips=torch.cat([p.sync_clips + n for p, n in zip(parts, n_clips, strict=True)]),
         sync_places=torch.cat([p.sync_places + n for p, n in zip(parts, n_rows, strict=True)]),
         angles=parts[0].angles,
+        frequencies=parts[0].frequencies,
     )
 
 

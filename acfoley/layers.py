@@ -89,14 +89,13 @@ class GatedPerceptron(nn.Module):
 class TimeEmbedding(nn.Module):
     """The flow's time as a vector: sinusoids through a perceptron."""
 
-    def __init__(self, width: int, time_width: int, highest_frequency: float) -> None:
+    def __init__(self, width: int, time_width: int) -> None:
         super().__init__()
-        self.time_width, self.highest_frequency = time_width, highest_frequency
         self.mlp = nn.Sequential(nn.Linear(time_width, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, times: Tensor) -> Tensor:
-        """``times [B]`` in [0, 1] to ``[B, D]``."""
-        sinusoids = time_sinusoids(times, self.time_width, self.highest_frequency)
+    def forward(self, times: Tensor, frequencies: Tensor) -> Tensor:
+        """``times [B]`` in [0, 1], seen through ``frequencies [F]``, to ``[B, D]``."""
+        sinusoids = time_sinusoids(times, frequencies)
         embedded: Tensor = self.mlp(sinusoids.to(next(self.parameters()).dtype))
         return embedded
 

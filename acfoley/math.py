@@ -6,8 +6,6 @@ whatever the network's type, because the published weights were trained with the
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -53,17 +51,16 @@ def stretch_places(n_from: int, n_to: int) -> Tensor:
     return functional.interpolate(places, size=n_to, mode="nearest-exact")[0, 0].long()
 
 
-@lru_cache(maxsize=32)
-def time_frequencies(width: int, highest: float, device: torch.device) -> Tensor:
+def time_frequencies(width: int, highest: float) -> Tensor:
     """Radians per unit of time of ``width / 2`` sinusoids, float32, falling from ``highest``."""
     # In float32 from the first step: version 2 has phases of 10,000 rad, where one rounding shows.
     exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
-    return (highest * (1.0 / TIME_BASE**exponents)).to(device)
+    return highest * (1.0 / TIME_BASE**exponents)
 
 
-def time_sinusoids(times: Tensor, width: int, highest: float) -> Tensor:
-    """Cosines, then sines, of ``times [B]`` in [0, 1], float32 ``[B, width]``."""
-    phases = times.float()[:, None] * time_frequencies(width, highest, times.device)
+def time_sinusoids(times: Tensor, frequencies: Tensor) -> Tensor:
+    """Cosines, then sines, of ``times [B]`` at ``frequencies [F]``, float32 ``[B, 2 F]``."""
+    phases = times.float()[:, None] * frequencies
     return torch.cat([phases.cos(), phases.sin()], dim=-1)
 
 

@@ -37,7 +37,7 @@ from acfoley.layers import (
     TimeConvolution,
     TimeEmbedding,
 )
-from acfoley.math import rotary_angles
+from acfoley.math import rotary_angles, time_frequencies
 from acfoley.params import (
     SYNC_TOKENS_PER_SEGMENT,
     TEXT_TOKENS,
@@ -59,7 +59,7 @@ class FlowNetwork(nn.Module):
         width, n_heads = params.width, params.n_heads
         self._add_learned_features(params)
         self._add_projections(params)
-        self.t_embed = TimeEmbedding(width, params.time_width, params.highest_time_frequency)
+        self.t_embed = TimeEmbedding(width, params.time_width)
         last = params.n_joint_blocks - 1
         self.joint_blocks = nn.ModuleList(
             JointBlock(width, n_heads, is_last=index == last) for index in range(last + 1)
@@ -75,7 +75,7 @@ class FlowNetwork(nn.Module):
         Latents are normalised; time 0 is noise, 1 is sound.
         """
         latent = self.audio_input_proj(latents)
-        vector = self.t_embed(times) + conditions.vector
+        vector = self.t_embed(times, conditions.frequencies) + conditions.vector
         shared = Condition(vector)
         sync = conditions.sync_rows + vector[conditions.sync_clips]
         frames = Condition(sync, conditions.sync_places)
@@ -114,6 +114,7 @@ class FlowNetwork(nn.Module):
             sync_clips=torch.arange(n_clips).repeat_interleave(sync_rows.shape[1]).to(video.device),
             sync_places=sync_places,
             angles=self._angles(lengths),
+            frequencies=self._time_frequencies(),
         )
 
     def empty_features(self, n_clips: int, lengths: SequenceLengths) -> Features:
@@ -217,6 +218,12 @@ class FlowNetwork(nn.Module):
         latents = rotary_angles(lengths.latents, width)
         frames = rotary_angles(lengths.clip_frames, width, step)
         return latents.to(device), frames.to(device)
+
+    def _time_frequencies(self) -> Tensor:
+        """Made anew for each clip, so that no cast of the network can round them."""
+        params = self.params
+        frequencies = time_frequencies(params.time_width, params.highest_time_frequency)
+        return frequencies.to(self.latent_mean.device)
 
     def _check(self, features: Features, lengths: SequenceLengths) -> None:
         params, reference = self.params, self.params.reference

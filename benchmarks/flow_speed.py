@@ -2,7 +2,7 @@
 
     python benchmarks/flow_speed.py [--preset small_44k] [--clips 2] [--steps 2] [--repeats 3]
 
-Plain is what the published inference does: features are projected at every step, guidance is two
+Plain is the network as its equations read: features are projected at every step, guidance is two
 passes one after another, clips come one by one, every latent has a modulation of its own, and
 layers are torch's. Ours projects once per clip, guides all clips in one batch, modulates tokens
 that share a condition once, and runs linear layers on oneDNN. Both have the same seeded weights and
@@ -18,23 +18,27 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from acfoley.conditions import Features
-from acfoley.flow import GUIDANCE, euler, guided, noise_for
+from acfoley.flow import GUIDANCE, Velocity, euler, guided, noise_for
 from acfoley.initialise import new_network
-from acfoley.layers import Projection, Stream
+from acfoley.layers import Condition, Projection, Stream
 from acfoley.model import FlowNetwork
 from acfoley.params import PRESETS, SequenceLengths, sequence_lengths
 
 TARGET_RATIO = 1.5
 LARGEST_DIFFERENCE = 1e-4
-#: At the cap of 25 steps the ratio is the same: all costs but that of projection are per step.
 SECONDS = 8.0
+#: A published sample takes this many steps; all costs but that of projection are per step.
+FULL_STEPS = 25
+#: Steps between two looks at the clock, on a GPU.
+TIMED_STEPS = 10
 
 
 def main() -> int:
@@ -140,21 +144,20 @@ def plain_clip(
     return euler(velocity, noise, n_steps)
 
 
-class plain_layers:  # noqa: N801 - used as a context, like a function
+@contextmanager
+def plain_layers() -> Iterator[None]:
     """While open, linear layers are torch's, and every token is modulated on its own."""
-
-    def __enter__(self) -> None:
-        self.projection = Projection.forward
-        self.speak = Stream.speak
-        Projection.forward = nn.Linear.forward  # type: ignore[method-assign]
-        Stream.speak = speak_by_token  # type: ignore[method-assign]
-
-    def __exit__(self, *_: object) -> None:
-        Projection.forward = self.projection  # type: ignore[method-assign]
-        Stream.speak = self.speak  # type: ignore[method-assign]
+    ours = Projection.forward, Stream.speak
+    Projection.forward, Stream.speak = nn.Linear.forward, speak_by_token
+    try:
+        yield
+    finally:
+        Projection.forward, Stream.speak = ours
 
 
-def speak_by_token(stream: Stream, tokens, condition, angles):
+def speak_by_token(
+    stream: Stream, tokens: Tensor, condition: Condition, angles: Tensor | None
+) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
     """As the stream does, from conditions that were handed out before they are worked on."""
     activation, projection = stream.adaLN_modulation
     parts = projection(activation(condition.handed_out(condition.rows)))
@@ -185,30 +188,45 @@ def report_gpu(
 
     with FlopCounterMode(display=False) as counter:
         ours(network, features, noise, lengths, 1)
-    flop_per_step = counter.get_total_flops()
+    times = torch.zeros(len(noise), device=options.device)
     for name in options.dtypes.split(","):
-        dtype = getattr(torch, name)
-        cast = network.to(dtype)
+        cast = network.to(getattr(torch, name))
         known, empty = (cast.conditions(each, lengths) for each in (features, Features()))
+        peak = matrix_peak(getattr(torch, name), options.device)
         for is_compiled in (False, True) if options.compile else (False,):
             velocity = guided(cast, known, empty)
-            walk = torch.compile(velocity) if is_compiled else velocity
-            times = torch.zeros(len(noise), device=options.device)
-            work = lambda walk=walk, times=times: [walk(noise, times) for _ in range(10)][-1]  # noqa: E731
-            timed(work, options.device)
-            step_s = min(timed(work, options.device)[0] for _ in range(options.repeats)) / 10
-            peak = matrix_peak(dtype, options.device)
+            step_s = seconds_per_step(
+                torch.compile(velocity) if is_compiled else velocity, noise, times, options
+            )
+            share = counter.get_total_flops() / step_s / peak
             print(
                 f"{name}{', compiled' if is_compiled else ''}: {step_s * 1e3:.1f} ms per step, "
-                f"{len(noise) / step_s / 25:.2f} clips/s at 25 steps, "
-                f"{flop_per_step / step_s / peak:.0%} of {peak / 1e12:.0f} TFLOP/s"
+                f"{len(noise) / step_s / FULL_STEPS:.2f} clips/s at {FULL_STEPS} steps, "
+                f"{share:.0%} of {peak / 1e12:.0f} TFLOP/s"
             )
+
+
+def seconds_per_step(
+    velocity: Velocity, noise: Tensor, times: Tensor, options: argparse.Namespace
+) -> float:
+    """Best seconds of one guided velocity, after a warm-up."""
+
+    def work() -> Tensor:
+        for _ in range(TIMED_STEPS):
+            found = velocity(noise, times)
+        return found
+
+    timed(work, options.device)
+    return min(timed(work, options.device)[0] for _ in range(options.repeats)) / TIMED_STEPS
 
 
 def matrix_peak(dtype: torch.dtype, device: str, side: int = 8192) -> float:
     """Operations per second of a large matrix product."""
     first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    work = lambda: first @ second  # noqa: E731
+
+    def work() -> Tensor:
+        return first @ second
+
     timed(work, device)
     return 2 * side**3 / min(timed(work, device)[0] for _ in range(5))
 

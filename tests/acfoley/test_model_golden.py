@@ -134,7 +134,7 @@ def test_the_full_size_is_that_of_the_reference(shared, tmp_path):
 )
 def test_frequencies_of_time_are_those_of_the_reference_to_the_bit(file, width, highest, shared):
     expected = np.load(shared / "golden" / f"{file}.npz")["time_frequencies"]
-    found = time_frequencies(width, highest, torch.device("cpu")).numpy()
+    found = time_frequencies(width, highest).numpy()
     np.testing.assert_array_equal(found, expected)
 
 
