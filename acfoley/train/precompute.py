@@ -1,0 +1,102 @@
+"""Clips to shards of features: one after another, each once, whatever stops it in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from acfoley.train.clips import ClipList, TrainingClip
+from acfoley.train.encoding import Encoding, made_by
+from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
+from acfoley.train.window import Window
+from bench.engine import attempt
+from bench.errors import RunError
+
+#: Called with how many clips are finished, of how many.
+OnClip = Callable[[int, int], None]
+SHARD_CLIPS = 128
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How shards are written."""
+
+    part: Part = Part()
+    shard_clips: int = SHARD_CLIPS
+    dtype: StoredType = "float16"
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of the clips of a list: how many are encoded, why others are not."""
+
+    n_clips: int
+    n_encoded: int
+    failed: dict[str, str]
+
+
+def precompute(
+    listed: ClipList,
+    encoding: Encoding,
+    folder: Path,
+    window: Window,
+    writing: Writing | None = None,
+    on_clip: OnClip = lambda done, total: None,
+) -> Summary:
+    """Encode the clips of a list that ``folder`` lacks; what fails is recorded and left out.
+
+    Failed clips are tried again only with ``retry``. The files depend on the list, the encoding and
+    the parts alone, not on interruptions.
+
+    Raises:
+        RunError: the folder holds other features, or another process writes this part of it.
+    """
+    writing = writing or Writing()
+    store = Store(encoding.identity, window.seconds, window.reference_seconds, writing.dtype)
+    open_store(folder, store, encoding.empty_text())
+    try:
+        with FileLock(folder / f".{writing.part}.lock", timeout=0):
+            return _encoded(listed, encoding, folder, window, writing, on_clip)
+    except Timeout as error:
+        raise RunError(f"another process writes part {writing.part} of {folder}") from error
+
+
+def _encoded(
+    listed: ClipList,
+    encoding: Encoding,
+    folder: Path,
+    window: Window,
+    writing: Writing,
+    on_clip: OnClip,
+) -> Summary:
+    writer = ShardWriter(folder, writing.part, writing.dtype, writing.shard_clips)
+    if writing.retry:
+        writer.forget_failures()
+    part = writing.part
+    clips = listed.clips[part.index :: part.n_parts]
+    for name, reason in listed.refused if part.index == 0 else ():
+        if name not in writer.failed:
+            writer.fail(name, reason)
+    for number, clip in enumerate(clips):
+        on_clip(number, len(clips))
+        if clip.name not in writer.done and clip.name not in writer.failed:
+            _add(clip, encoding, window, writer)
+    writer.flush()
+    on_clip(len(clips), len(clips))
+    n_encoded = sum(clip.name in writer.done for clip in clips)
+    return Summary(len(clips), n_encoded, dict(writer.failed))
+
+
+def _add(clip: TrainingClip, encoding: Encoding, window: Window, writer: ShardWriter) -> None:
+    def work(clip: TrainingClip) -> None:
+        writer.add(clip, made_by(encoding, clip, window))
+
+    outcome = attempt(work, clip)
+    if outcome.failure is not None:
+        writer.fail(clip.name, outcome.failure.message)
+    if writer.is_full:
+        writer.flush()

@@ -1,0 +1,214 @@
+"""Features of clips on disk: a folder of shards, each written whole, that can be added to.
+
+<folder>/store.json              what made the features, and how: compared when writing goes on
+<folder>/empty.safetensors       the features of the empty text
+<folder>/0of1-00000.safetensors  a column is one array ``[M, ...]`` over the clips that have it
+<folder>/0of1-00000.json         names of the clips, who has which column, SHA-256, sums of latents
+<folder>/0of1-failures.jsonl     clips that could not be encoded, and why
+
+A shard counts once its JSON is there, which is written last: after ``kill -9`` the clips of the
+shard in hand are encoded again, and the folder ends up as if nothing had happened. Parts are
+written by different processes and differ in their file names only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from acfoley.train.clips import TrainingClip
+from acfoley.train.recipe import differences
+from bench.errors import BenchError, RunError
+from bench.files import atomic_path, read_json, require_folder, write_json
+
+STORE, EMPTY = "store.json", "empty.safetensors"
+FORMAT = 1
+#: The latents whose mean and deviation normalise those of the flow.
+NORMALISED = "target.mean"
+
+Array = npt.NDArray[np.float32]
+StoredType = Literal["float16", "float32"]
+STORED_TYPES: tuple[StoredType, ...] = get_args(StoredType)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What all shards of a folder have in common."""
+
+    identity: str
+    seconds: float
+    reference_seconds: float
+    dtype: StoredType = "float16"
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which of ``n_parts`` processes writes: part ``index`` takes every ``n_parts``-th clip."""
+
+    index: int = 0
+    n_parts: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.n_parts:
+            raise BenchError(f"part {self.index} of {self.n_parts} is none: count from 0")
+
+    def __str__(self) -> str:
+        return f"{self.index}of{self.n_parts}"
+
+
+@dataclass
+class _Pending:
+    """Clips of the shard in hand."""
+
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    holders: dict[str, list[int]] = field(default_factory=dict)
+    arrays: dict[str, list[Array]] = field(default_factory=dict)
+
+
+def open_store(folder: Path, store: Store, empty_text: Array) -> None:
+    """Make ``folder`` hold features of this kind, or make sure that it does.
+
+    Raises:
+        RunError: it holds features that something else made.
+    """
+    from safetensors.numpy import save_file
+
+    require_folder(folder)
+    path = folder / STORE
+    if path.exists():
+        if found := differences(read_json(path), asdict(store)):
+            raise RunError(
+                f"{folder} holds other features ({'; '.join(found)}): use another folder"
+            )
+        return
+    with atomic_path(folder / EMPTY) as temporary:
+        save_file({"text": empty_text}, temporary)
+    write_json(path, asdict(store))
+
+
+class ShardWriter:
+    """Adds clips to ``folder``; ``done`` are the names of those that need no more work."""
+
+    def __init__(self, folder: Path, part: Part, dtype: str, shard_clips: int) -> None:
+        if shard_clips < 1:
+            raise BenchError(f"a shard holds 1 clip or more, not {shard_clips}")
+        self._folder, self._part, self._shard_clips = folder, part, shard_clips
+        self._dtype = np.dtype(dtype)
+        self._pending = _Pending()
+        finished = [read_json(path) for path in shard_tables(folder)]
+        self._shapes: dict[str, list[int]] = {}
+        for table in finished:
+            self._shapes.update(table["shapes"])
+        own = f"{part}-"
+        numbers = [int(p.stem.removeprefix(own)) for p in shard_tables(folder, f"{own}*")]
+        self._number = max(numbers, default=-1) + 1
+        self._failures = folder / f"{part}-failures.jsonl"
+        self.failed = {row["clip"]: row["error"] for row in _whole_rows(self._failures)}
+        self.done = {clip["name"] for table in finished for clip in table["clips"]}
+
+    def add(self, clip: TrainingClip, arrays: Mapping[str, Array]) -> None:
+        """Take the features of one clip into the shard in hand.
+
+        Raises:
+            BenchError: a feature has not the shape that it has in other clips.
+        """
+        for name, array in arrays.items():
+            expected = self._shapes.setdefault(name, list(array.shape))
+            if list(array.shape) != expected:
+                raise BenchError(
+                    f"the feature {name} of {clip.name} is {list(array.shape)}, those of other "
+                    f"clips are {expected}"
+                )
+        place = len(self._pending.clips)
+        self._pending.clips.append({"name": clip.name, "score": clip.score})
+        for name, array in arrays.items():
+            self._pending.holders.setdefault(name, []).append(place)
+            self._pending.arrays.setdefault(name, []).append(array)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the shard in hand should be written."""
+        return len(self._pending.clips) >= self._shard_clips
+
+    def fail(self, clip: str, error: str) -> None:
+        """Record a clip that cannot be encoded."""
+        if self._failures.exists():
+            whole = self._failures.read_bytes()
+            if not whole.endswith(b"\n"):
+                with self._failures.open("r+b") as file:
+                    file.truncate(whole.rfind(b"\n") + 1)
+        with self._failures.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"clip": clip, "error": error}, ensure_ascii=False) + "\n")
+        self.failed[clip] = error
+
+    def forget_failures(self) -> None:
+        """Let failed clips be tried again."""
+        self._failures.unlink(missing_ok=True)
+        self.failed.clear()
+
+    def flush(self) -> None:
+        """Write the clips in hand as one shard, whatever their number."""
+        from safetensors.numpy import save_file
+
+        pending, self._pending = self._pending, _Pending()
+        if not pending.clips:
+            return
+        path = self._folder / f"{self._part}-{self._number:05d}.safetensors"
+        stacked = {name: np.stack(arrays) for name, arrays in sorted(pending.arrays.items())}
+        with atomic_path(path) as temporary:
+            save_file({n: a.astype(self._dtype) for n, a in stacked.items()}, temporary)
+            digest = file_digest(temporary)
+        table = {
+            "file": path.name,
+            "sha256": digest,
+            "shapes": {name: list(array.shape[1:]) for name, array in stacked.items()},
+            "clips": pending.clips,
+            "holders": dict(sorted(pending.holders.items())),
+            "latents": _sums(stacked.get(NORMALISED)),
+        }
+        write_json(path.with_suffix(".json"), table)
+        self.done.update(clip["name"] for clip in pending.clips)
+        self._number += 1
+
+
+def shard_tables(folder: Path, pattern: str = "*of*-*") -> list[Path]:
+    """The tables of all finished shards, sorted."""
+    return sorted(folder.glob(f"{pattern}.json"))
+
+
+def damaged_shards(folder: Path) -> list[Path]:
+    """Shards whose bytes are not those that were written."""
+    tables = (read_json(path) for path in shard_tables(folder))
+    files = [(folder / table["file"], table["sha256"]) for table in tables]
+    return [p for p, sha256 in files if not p.is_file() or file_digest(p) != sha256]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sums(latents: Array | None) -> dict[str, Any]:
+    """Count, sum and sum of squares by channel, of which mean and deviation follow."""
+    if latents is None:
+        return {"count": 0, "sum": [], "squares": []}
+    flat = latents.reshape(-1, latents.shape[-1]).astype(np.float64)
+    total, squares = flat.sum(axis=0), np.square(flat).sum(axis=0)
+    return {"count": len(flat), "sum": total.tolist(), "squares": squares.tolist()}
+
+
+def _whole_rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a file that were written to their end."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]

@@ -1,0 +1,112 @@
+"""A small world to train in: one second of target, four channels, encoders that need no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from acfoley.params import CLAP_REFERENCE, FlowParams, ReferenceParams
+from acfoley.train.clips import ClipList, TrainingClip
+from acfoley.train.encoding import Array, Encoding, Source
+from acfoley.train.precompute import Writing, precompute
+from acfoley.train.recipe import Recipe, Schedule, Stage
+from acfoley.train.window import Window
+from bench.files import stable_seed
+from bench.types import Excerpt
+
+WINDOW = Window(1.0, 1.0)
+D = 4
+PARAMS = FlowParams(
+    width=8,
+    n_heads=2,
+    n_joint_blocks=1,
+    n_fused_blocks=1,
+    version=1,
+    reference=ReferenceParams("vae", D, "average", "concatenate"),
+    latent_width=D,
+    clip_width=6,
+    sync_width=5,
+    text_width=3,
+)
+CLAP_PARAMS = FlowParams(8, 2, 1, 1, 1, CLAP_REFERENCE, D, 6, 5, 3)
+N_CROPS = 3
+SOUND_ONLY = "sound"
+
+
+def drawn(source: Source, column: str, *shape: int) -> Array:
+    """Values of a clip, the same on every call."""
+    rng = np.random.default_rng(stable_seed(source.clip.name, column))
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def target(source: Source) -> dict[str, Array]:
+    mean = drawn(source, "target", 44, D) * 2 + 1
+    return {"target.mean": mean, "target.std": np.full((44, D), 0.1, np.float32)}
+
+
+def references(source: Source) -> dict[str, Array]:
+    found = {}
+    for name, shape in (("inside", (N_CROPS, 7, D)), ("after", (7, D))):
+        found[f"{name}.mean"] = drawn(source, name, *shape)
+        found[f"{name}.std"] = np.full(shape, 0.1, np.float32)
+    return found
+
+
+def seen(name: str, *shape: int):
+    def column(source: Source) -> dict[str, Array] | None:
+        return None if source.clip.picture is None else {name: drawn(source, name, *shape)}
+
+    return column
+
+
+def text(source: Source) -> dict[str, Array] | None:
+    return {"text": drawn(source, "text", 77, 3)} if source.clip.prompt else None
+
+
+def empty_text() -> Array:
+    return np.linspace(-1, 1, 77 * 3, dtype=np.float32).reshape(77, 3)
+
+
+COLUMNS = {
+    "target": target,
+    "references": references,
+    "video": seen("video", 8, 6),
+    "sync": seen("sync", 16, 5),
+    "text": text,
+}
+ENCODING = Encoding("drawn-1", COLUMNS, empty_text)
+
+
+def clip(name: str, score: float | None = 0.5) -> TrainingClip:
+    """A clip of that name; one called ``sound...`` has no picture, and no prompt."""
+    excerpt = Excerpt(Path("nowhere.mp4"))
+    if name.startswith(SOUND_ONLY):
+        return TrainingClip(name, excerpt)
+    return TrainingClip(name, excerpt, excerpt, "a word", score)
+
+
+def listed(*names: str) -> ClipList:
+    return ClipList(tuple(clip(name) for name in names))
+
+
+NAMES = tuple(f"clip{n}" for n in range(6)) + ("sound0", "sound1")
+
+
+def write_features(folder: Path, *names: str, shard_clips: int = 3) -> Path:
+    """Features of clips, in shards."""
+    writing = Writing(shard_clips=shard_clips, dtype="float32")
+    precompute(listed(*(names or NAMES)), ENCODING, folder, WINDOW, writing)
+    return folder
+
+
+RECIPE = Recipe(
+    PARAMS,
+    (Stage("overlap", 4, "inside"), Stage("non-overlap", 4, "after")),
+    Schedule(1e-2, 2, (3,)),
+    batch_size=4,
+    bfloat16=False,
+    video_repeats=2,
+    snapshot_every=3,
+    seed=7,
+)

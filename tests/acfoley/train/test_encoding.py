@@ -1,0 +1,109 @@
+"""What the columns make of real files: targets, references, pictures, and silence."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from acfoley.codec import Posterior
+from acfoley.reference import prepare_reference
+from acfoley.train.clips import TrainingClip
+from acfoley.train.encoding import Encoding, Source, embedded, made_by, published_columns
+from acfoley.train.window import Window
+from bench.errors import MediaError
+from bench.media import write_audio
+from bench.types import Audio, Excerpt
+
+WINDOW = Window(1.0, 1.0)
+RATE_HZ = 44_100
+
+
+class MeanCodec:
+    """Latents are the means of 1,024 samples: which samples they come from can be seen."""
+
+    def encode(self, waveforms):
+        frames = waveforms[:, : waveforms.shape[1] // 1024 * 1024].unflatten(1, (-1, 1024))
+        mean = frames.mean(dim=2, keepdim=True)
+        return Posterior(mean, torch.zeros_like(mean))
+
+
+ENCODERS = SimpleNamespace(
+    video=lambda frames: frames.flatten(1)[:, :6],
+    movement=lambda frames: torch.zeros(16, 5) + len(frames),
+    prompts=lambda prompts: SimpleNamespace(features=torch.full((1, 77, 3), len(prompts[0]))),
+)
+
+
+def encoding(n_crops=3):
+    return Encoding("m", published_columns(ENCODERS, MeanCodec(), n_crops), lambda: np.zeros(1))
+
+
+def sound(tmp_path, samples, name="a.wav"):
+    write_audio(tmp_path / name, Audio(np.float32(samples)[np.newaxis], RATE_HZ))
+    return TrainingClip("a", Excerpt(tmp_path / name))
+
+
+def ramp(n_samples):
+    """A sound in which every place can be told from its value."""
+    return np.linspace(0.1, 0.5, n_samples, dtype=np.float32)
+
+
+def test_target_and_references_are_cut_where_they_should_be(tmp_path):
+    clip = sound(tmp_path, ramp(88_200))
+    source = Source(clip, WINDOW)
+    whole = 0.95 / 0.5 * ramp(88_200)
+    np.testing.assert_allclose(source.waveform, whole, rtol=1e-6)
+    np.testing.assert_array_equal(source.target, source.waveform[:45_056])
+    made = made_by(encoding(), clip, WINDOW)
+    assert {name: array.shape for name, array in made.items()} == {
+        "target.mean": (44, 1),
+        "target.std": (44, 1),
+        "inside.mean": (3, 87, 1),
+        "inside.std": (3, 87, 1),
+        "after.mean": (87, 1),
+        "after.std": (87, 1),
+    }
+    cut = Audio(whole[np.newaxis, 45_056:], RATE_HZ)
+    heard = MeanCodec().encode(torch.from_numpy(prepare_reference(cut))[None]).mean[0]
+    np.testing.assert_allclose(made["after.mean"], heard.numpy(), rtol=1e-6)
+
+
+def test_references_from_inside_differ_and_none_hears_beyond_the_target(tmp_path):
+    samples = np.concatenate([np.full(45_056, 0.1), np.full(43_144, -0.4)])
+    made = made_by(encoding(8), sound(tmp_path, samples), WINDOW)
+    assert made["inside.mean"].min() >= 0
+    assert made["after.mean"].max() <= 0
+    varied = made_by(encoding(8), sound(tmp_path, ramp(88_200), "b.wav"), WINDOW)
+    assert len({array.tobytes() for array in varied["inside.mean"]}) > 4
+
+
+def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
+    half = np.concatenate([ramp(45_056), np.zeros(43_144)])
+    assert "after.mean" not in made_by(encoding(), sound(tmp_path, half), WINDOW)
+    with pytest.raises(MediaError, match="is silent: nothing to learn"):
+        made_by(encoding(), sound(tmp_path, np.zeros(88_200), "s.wav"), WINDOW)
+    with pytest.raises(MediaError, match="the target alone needs"):
+        made_by(encoding(), sound(tmp_path, ramp(44_100), "short.wav"), WINDOW)
+
+
+def test_an_embedding_stands_for_each_reference(tmp_path):
+    column = embedded(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
+    made = made_by(
+        Encoding("m", {"clap": column}, lambda: np.zeros(1)), sound(tmp_path, ramp(88_200)), WINDOW
+    )
+    assert made["inside.embedding"].shape == (3, 1, 512)
+    assert made["after.embedding"].shape == (1, 512)
+    np.testing.assert_allclose(made["after.embedding"], 0.95, rtol=1e-6)
+
+
+def test_a_video_is_seen_and_read(clicks_folder):
+    excerpt = Excerpt(clicks_folder / "clip_000000.mp4")
+    clip = TrainingClip("clip_000000", excerpt, excerpt, "a click")
+    made = made_by(encoding(), clip, WINDOW)
+    assert made["video"].shape == (8, 6)
+    assert (made["sync"] == 25).all()
+    assert (made["text"] == len("a click")).all()
+    assert {"target.mean", "inside.mean", "after.mean"} <= set(made)

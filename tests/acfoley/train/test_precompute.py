@@ -1,0 +1,183 @@
+"""Features on disk: whole, resumable, the same whoever writes them, or refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from acfoley.train.clips import ClipList
+from acfoley.train.corpus import Corpus
+from acfoley.train.encoding import Encoding, Source, made_by
+from acfoley.train.precompute import Writing, precompute
+from acfoley.train.shards import Part, damaged_shards
+from acfoley.train.window import Window
+from bench.errors import BenchError, MediaError, MissingError, RunError
+from tests.acfoley.train.small import COLUMNS, ENCODING, NAMES, WINDOW, clip, listed, write_features
+
+WHOLE = Writing(shard_clips=3, dtype="float32")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def test_features_come_back_as_they_were_made(tmp_path):
+    corpus = Corpus([write_features(tmp_path / "features")])
+    assert [row.name for row in corpus.rows] == sorted(NAMES)
+    for row in corpus.rows:
+        made = made_by(ENCODING, clip(row.name), WINDOW)
+        assert set(row.places) == set(made)
+        for column, array in made.items():
+            np.testing.assert_array_equal(corpus.read(row, column), array)
+        np.testing.assert_array_equal(corpus.read(row, "inside.mean", 1), made["inside.mean"][1])
+    assert [row.has_picture for row in corpus.rows] == [True] * 6 + [False] * 2
+    np.testing.assert_array_equal(corpus.empty_text(), ENCODING.empty_text())
+    assert damaged_shards(tmp_path / "features") == []
+
+
+def test_half_precision_is_near(tmp_path):
+    precompute(listed("a"), ENCODING, tmp_path, WINDOW)
+    corpus = Corpus([tmp_path])
+    made = made_by(ENCODING, clip("a"), WINDOW)
+    found = corpus.read(corpus.rows[0], "target.mean")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, made["target.mean"], rtol=1e-3, atol=1e-4)
+
+
+def test_statistics_of_latents_are_those_of_all_targets_of_the_first_folder(tmp_path):
+    first, second = write_features(tmp_path / "a"), write_features(tmp_path / "b", "other")
+    made = [made_by(ENCODING, clip(name), WINDOW)["target.mean"] for name in NAMES]
+    stacked = np.concatenate(made)
+    latents = Corpus([first, second]).latents()
+    np.testing.assert_allclose(latents.mean, stacked.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(latents.std, stacked.std(axis=0), rtol=1e-5)
+
+
+class Killed(BaseException):
+    """Like a signal: nobody catches it."""
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 3, 4, 7])
+def test_a_killed_process_goes_on_and_leaves_the_same_files(tmp_path, n_before):
+    count = 0
+
+    def stopping(source):
+        nonlocal count
+        count += 1
+        if count > n_before:
+            raise Killed
+        return COLUMNS["target"](source)
+
+    killed = replace(ENCODING, columns={**COLUMNS, "target": stopping})
+    with pytest.raises(Killed):
+        precompute(listed(*NAMES), killed, tmp_path / "killed", WINDOW, WHOLE)
+    seen = []
+    counted = {**COLUMNS, "target": lambda s: seen.append(s.clip.name) or COLUMNS["target"](s)}
+    precompute(
+        listed(*NAMES), replace(ENCODING, columns=counted), tmp_path / "killed", WINDOW, WHOLE
+    )
+    assert seen == list(NAMES[n_before - n_before % 3 :])
+    assert contents(tmp_path / "killed") == contents(write_features(tmp_path / "whole"))
+
+
+def test_a_shard_without_its_table_is_written_again(tmp_path):
+    folder = write_features(tmp_path / "features")
+    before = contents(folder)
+    (folder / "0of1-00001.json").unlink()
+    (folder / "0of1-00002.json").unlink()
+    (folder / "0of1-00001.safetensors").write_bytes(b"half")
+    assert contents(write_features(folder)) == before
+
+
+def test_parts_make_the_same_corpus(tmp_path):
+    whole = Corpus([write_features(tmp_path / "whole")])
+    for index in (2, 0, 1):
+        writing = replace(WHOLE, part=Part(index, 3))
+        precompute(listed(*NAMES), ENCODING, tmp_path / "parts", WINDOW, writing)
+    parts = Corpus([tmp_path / "parts"])
+    assert [row.name for row in parts.rows] == [row.name for row in whole.rows]
+    for one, other in zip(whole.rows, parts.rows, strict=True):
+        np.testing.assert_array_equal(
+            whole.read(one, "target.mean"), parts.read(other, "target.mean")
+        )
+
+
+def test_clips_that_fail_are_rows_and_are_tried_again_when_asked(tmp_path):
+    def broken(source):
+        if source.clip.name == "clip1":
+            raise MediaError("its sound is gone")
+        if source.clip.name == "clip2":
+            return {"target.mean": np.full((44, 4), np.nan, np.float32)}
+        if source.clip.name == "clip3":
+            return {"target.mean": np.zeros((45, 4), np.float32)}
+        return COLUMNS["target"](source)
+
+    bad = replace(ENCODING, columns={**COLUMNS, "target": broken})
+    clips = ClipList(listed(*NAMES).clips, (("gone", "cannot be read"),))
+    summary = precompute(clips, bad, tmp_path, WINDOW, WHOLE)
+    assert summary.n_encoded == 5
+    assert list(summary.failed) == ["gone", "clip1", "clip2", "clip3"]
+    assert summary.failed["clip1"] == "its sound is gone"
+    assert "not finite" in summary.failed["clip2"]
+    assert "[45, 4], those of other clips are [44, 4]" in summary.failed["clip3"]
+    rows = [json.loads(x) for x in (tmp_path / "0of1-failures.jsonl").read_text().splitlines()]
+    assert [row["clip"] for row in rows] == ["gone", "clip1", "clip2", "clip3"]
+    assert precompute(clips, ENCODING, tmp_path, WINDOW, WHOLE).n_encoded == 5
+    again = precompute(clips, ENCODING, tmp_path, WINDOW, replace(WHOLE, retry=True))
+    assert again.n_encoded == 8
+    assert list(again.failed) == ["gone"]
+
+
+def test_a_torn_line_of_failures_is_cut_off(tmp_path):
+    def broken(source):
+        raise MediaError("gone")
+
+    write_features(tmp_path, "clip0")
+    path = tmp_path / "0of1-failures.jsonl"
+    path.write_text('{"clip": "clip1", "error": "gone"}\n{"clip": "cli')
+    bad = replace(ENCODING, columns={"target": broken})
+    assert list(precompute(listed("clip1", "clip2"), bad, tmp_path, WINDOW, WHOLE).failed) == [
+        "clip1",
+        "clip2",
+    ]
+    assert [json.loads(line)["clip"] for line in path.read_text().splitlines()] == [
+        "clip1",
+        "clip2",
+    ]
+
+
+def test_features_of_another_kind_are_refused(tmp_path):
+    folder = write_features(tmp_path / "features")
+    other = replace(ENCODING, identity="drawn-2")
+    with pytest.raises(RunError, match="identity: drawn-1 or drawn-2"):
+        precompute(listed("a"), other, folder, WINDOW, WHOLE)
+    with pytest.raises(RunError, match="reference_seconds"):
+        precompute(listed("a"), ENCODING, folder, Window(1.0, 0.5), WHOLE)
+    precompute(listed("a"), other, tmp_path / "other", WINDOW, WHOLE)
+    with pytest.raises(BenchError, match="hold features that differ in kind"):
+        Corpus([folder, tmp_path / "other"])
+
+
+def test_what_cannot_be_trained_on_is_refused(tmp_path):
+    folder = write_features(tmp_path / "features")
+    with pytest.raises(MissingError, match="holds no features"):
+        Corpus([tmp_path / "nowhere"])
+    with pytest.raises(BenchError, match="'clip0' is in more than one folder"):
+        Corpus([folder, folder])
+    with pytest.raises(BenchError, match=r"part 2 of 2 is none"):
+        Part(2, 2)
+    (folder / "0of1-00000.safetensors").write_bytes(b"damaged")
+    corpus = Corpus([folder])
+    with pytest.raises(BenchError, match="cannot read the shard"):
+        corpus.read(corpus.rows[0], "target.mean")
+    assert [path.name for path in damaged_shards(folder)] == ["0of1-00000.safetensors"]
+
+
+def test_a_source_is_not_read_until_it_is_asked_for():
+    source = Source(clip("a"), WINDOW)
+    with pytest.raises(MediaError, match=r"nowhere\.mp4"):
+        source.waveform  # noqa: B018 - reading is what fails
+    assert isinstance(ENCODING, Encoding)
