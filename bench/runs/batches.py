@@ -29,9 +29,9 @@ class Need:
         """Where they will lie; two clips that need the same have the same path."""
         return self.store.path(self.extractor, self.key)
 
-    def is_for(self, extractor: NetworkExtractor) -> bool:
-        """Whether this network is to make them."""
-        return self.extractor.name == extractor.name
+    def asks(self, extractor: NetworkExtractor) -> bool:
+        """Whether this network is to make them, and has not done so for an earlier group."""
+        return self.extractor.name == extractor.name and not self.path.exists()
 
 
 #: One clip as it is given to a network, and as it comes back.
@@ -61,7 +61,7 @@ class Batches:
             if extractor.after:  # what it is given of others lies in the store by then
                 self._settle()
             alive = [needs for needs in clips if self._failure(needs) is None]
-            owed = {need.path: need for needs in alive for need in needs if need.is_for(extractor)}
+            owed = {need.path: need for needs in alive for need in needs if need.asks(extractor)}
             self._compute(extractor, list(owed.values()))
         self._settle()
         return [self._failure(needs) for needs in clips]
