@@ -106,7 +106,7 @@ def open_pass(
     bench, size = bench or Bench(), scoring.judge.batch_size
 
     def work(pairs: Iterator[Pair]) -> Iterator[Extracted]:
-        with _threads(n_threads) as loaders, _threads(1) as writer:
+        with _threads(n_threads) as loaders, _threads(1) as writer, _full_precision():
             loaded = _ahead(loaders, partial(load, scoring, bench), pairs, size + 1)
             while group := list(itertools.islice(loaded, size)):
                 batches = Batches(scoring, bench, writer)
@@ -127,6 +127,19 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(n_cores)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Convolutions in float32; left alone, torch lets a GPU round what goes into them to TF32."""
+    import torch
+
+    earlier = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = earlier
 
 
 def _ahead(

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import bench.media
 from bench.judges import open_judge
@@ -178,6 +180,22 @@ def test_a_file_that_cannot_be_decoded_is_one_failure(tmp_path, pairs, home):
     assert "there is no file" in failures["clip 4"].error
     assert _same(rows, {clip: expected[clip] for clip in rows})
     assert len(rows) == len(pairs) - 2
+
+
+def test_networks_compute_in_full_precision_with_all_cores(tmp_path, pairs, home):
+    given: list[tuple[bool, int]] = []
+    earlier = torch.backends.cudnn.allow_tf32, torch.get_num_threads()
+
+    def embed(prepared):
+        given.append((torch.backends.cudnn.allow_tf32, torch.get_num_threads()))
+        return [{"embedding": np.zeros(1, np.float32)} for _ in prepared]
+
+    judge = small_judge(tmp_path / "log", 16)
+    ear = replace(judge.select(["ear"])[0], open=lambda: embed)
+    scoring = Scoring(METRICS[:1], replace(judge, extractors=(ear,)), None)
+    assert all(each.failure is None for each in extract_features(pairs, scoring, 0))
+    assert set(given) == {(False, earlier[1])}
+    assert (torch.backends.cudnn.allow_tf32, torch.get_num_threads()) == earlier
 
 
 def test_clips_that_share_a_sound_are_given_to_a_network_once(tmp_path, pairs, home):
