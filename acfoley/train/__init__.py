@@ -6,10 +6,13 @@
     shards, corpus    features on disk, written whole and read by memory map
     recipe, presets   how a network is trained; every variant that the tables compare
     sampler, batches  which clips at which step, and all that is random about them
+    feed              the batches of a run, read ahead
     objective         the loss of a batch
+    guard, validation what stops a run; what is only looked at
     ema, snapshots    two averages of the weights, and any other made of them afterwards
     checkpoint, log   what a run leaves behind; a killed run goes on as if it had not been
-    world, loop       one process or many; the steps
+    world, start      one process or many; what they begin with
+    settings, loop    how a recipe is carried out; the steps
 
 A small model plugs in with its own features and sizes; the code is the same:
 

@@ -1,0 +1,74 @@
+"""The processes that train together: those that torchrun started, or this one alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from acfoley.memory import usable_device
+
+
+@dataclass(frozen=True)
+class World:
+    """Process ``rank`` of ``size``, and the device it works on."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what there is to write."""
+        return self.rank == 0
+
+    def mean(self, value: float) -> float:
+        """The mean of a number over all processes."""
+        return self.total(value) / self.size
+
+    def total(self, value: float) -> float:
+        """The sum of a number over all processes."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(tensor)
+        return tensor.item()
+
+    def gathered(self, names: list[str]) -> list[str]:
+        """The names of all processes, in their order."""
+        if self.size == 1:
+            return names
+        found: list[list[str]] = [[] for _ in range(self.size)]
+        distributed.all_gather_object(found, names)
+        return [name for each in found for name in each]
+
+    def wait(self) -> None:
+        """Go on when all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def open_world(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started; on ``cuda`` each takes the GPU of its local rank.
+
+    Raises:
+        BenchError: there is no such device.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
+    own = usable_device(f"cuda:{local}" if device == "cuda" and size > 1 else device)
+    if size == 1:
+        yield World(0, 1, own)
+        return
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield World(rank, size, own)
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,119 @@
+"""What a step is made of: the right sounds, noise of its own for each clip, drops at rates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from acfoley.params import VAE_REFERENCE
+from acfoley.train.batches import Batcher
+from acfoley.train.corpus import Corpus
+from acfoley.train.encoding import made_by
+from acfoley.train.recipe import Drops
+from bench.errors import BenchError
+from tests.acfoley.train.small import (
+    CLAP_PARAMS,
+    ENCODING,
+    N_CROPS,
+    PARAMS,
+    RECIPE,
+    WINDOW,
+    clip,
+    write_features,
+)
+
+KEPT = replace(RECIPE, drops=Drops(0, 0, 0))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return Corpus([write_features(tmp_path_factory.mktemp("features") / "f")])
+
+
+def rows(corpus, *names):
+    return [row for name in names for row in corpus.rows if row.name == name]
+
+
+def test_a_batch_holds_what_was_made_of_its_clips(corpus):
+    batch = Batcher(corpus, KEPT).training(rows(corpus, "clip3", "sound1"), "after", 5, 0)
+    assert batch.names == ("clip3", "sound1")
+    made = made_by(ENCODING, clip("clip3"), WINDOW)
+    for name in ("video", "sync", "text"):
+        np.testing.assert_array_equal(batch.features.get(name)[0].numpy(), made[name])
+    near = torch.from_numpy(made["target.mean"])
+    assert (batch.sound[0] - near).std() == pytest.approx(0.1, rel=0.2)
+    assert (batch.features.audio[0].numpy() - made["after.mean"]).std() < 0.2
+    assert {name: each.tolist() for name, each in batch.is_empty.items()} == {
+        "sync": [False, True],
+        "video": [False, True],
+        "text": [False, True],
+        "audio": [False, False],
+    }
+    assert batch.noise.std() == pytest.approx(1, abs=0.1)
+    assert ((batch.times > 0) & (batch.times < 1)).all()
+
+
+def test_stage_one_hears_one_of_the_references_inside_and_all_of_them_in_time(corpus):
+    batcher = Batcher(corpus, KEPT)
+    made = made_by(ENCODING, clip("clip0"), WINDOW)["inside.mean"]
+    found = set()
+    for step in range(30):
+        [heard] = batcher.training(rows(corpus, "clip0"), "inside", step, 0).features.audio.numpy()
+        distances = [np.abs(heard - each).max() for each in made]
+        assert min(distances) < 0.6
+        found.add(int(np.argmin(distances)))
+    assert found == set(range(N_CROPS))
+
+
+def test_a_clip_is_the_same_whatever_stands_beside_it_and_new_at_every_step(corpus):
+    batcher = Batcher(corpus, RECIPE)
+    pair = batcher.training(rows(corpus, "clip0", "clip1"), "inside", 3, 0)
+    alone = batcher.training(rows(corpus, "clip1"), "inside", 3, 1)
+    for name in ("sound", "noise", "times"):
+        assert torch.equal(getattr(pair, name)[1], getattr(alone, name)[0])
+    assert torch.equal(pair.features.audio[1], alone.features.audio[0])
+    later = batcher.training(rows(corpus, "clip1"), "inside", 4, 1)
+    twice = batcher.training(rows(corpus, "clip1", "clip1"), "inside", 3, 1)
+    assert not torch.equal(later.noise, alone.noise)
+    assert not torch.equal(twice.noise[0], twice.noise[1])
+
+
+def test_validation_is_the_same_for_ever_and_drops_nothing(corpus):
+    one = Batcher(corpus, RECIPE).validation(corpus.rows)
+    other = Batcher(corpus, replace(RECIPE, seed=99, drops=Drops(1, 1, 1))).validation(corpus.rows)
+    assert torch.equal(one.noise, other.noise)
+    assert torch.equal(one.times, other.times)
+    assert not one.is_empty["audio"].any()
+    assert not other.is_empty["audio"].any()
+
+
+def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
+    batcher = Batcher(corpus, replace(RECIPE, drops=Drops(picture=0.1, text=0.2, audio=0.3)))
+    [row] = rows(corpus, "clip0")
+    batches = [batcher.training([row] * 50, "inside", step, 0) for step in range(40)]
+    drops = {n: torch.cat([b.is_empty[n] for b in batches]) for n in batches[0].is_empty}
+    assert torch.equal(drops["sync"], drops["video"])
+    for name, rate in {"video": 0.1, "text": 0.2, "audio": 0.3}.items():
+        assert drops[name].float().mean() == pytest.approx(rate, abs=0.03)
+    both = (drops["video"] & drops["text"]).float().mean()
+    assert both == pytest.approx(0.02, abs=0.015)
+
+
+def test_times_are_more_often_in_the_middle(corpus):
+    [row] = rows(corpus, "clip0")
+    times = Batcher(corpus, RECIPE).training([row] * 1_000, "inside", 0, 0).times
+    assert times.logit().mean() == pytest.approx(0, abs=0.1)
+    assert times.logit().std() == pytest.approx(1, abs=0.1)
+
+
+def test_features_that_do_not_fit_the_network_are_refused(corpus):
+    wide = replace(PARAMS, clip_width=7)
+    with pytest.raises(BenchError, match=r"video of \[8, 6\], the network .* takes \[8, 7\]"):
+        Batcher(corpus, replace(RECIPE, params=wide))
+    with pytest.raises(BenchError, match=r"has no inside\.embedding, which this recipe needs"):
+        Batcher(corpus, replace(RECIPE, params=CLAP_PARAMS))
+    with pytest.raises(BenchError, match=r"inside\.mean of \[7, 4\], .* takes \[any, 40\]"):
+        Batcher(corpus, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))
