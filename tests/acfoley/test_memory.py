@@ -1,0 +1,58 @@
+"""What a model needs, and what is said where it is not there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import acfoley.memory
+from acfoley.memory import GIBIBYTE, estimate_need, require_memory, usable_device
+from acfoley.params import PRESETS
+from bench.errors import BenchError
+
+CPU = torch.device("cpu")
+
+
+def test_the_network_is_counted_to_the_byte_in_its_type():
+    full = estimate_need(PRESETS["acfoley"], torch.float32, 8.0)
+    short = estimate_need(PRESETS["acfoley"], torch.bfloat16, 8.0)
+    assert full.network == 4 * 1_083_814_176
+    assert short.network == 2 * 1_083_814_176
+    assert full.total - short.total == 2 * 1_083_814_176
+
+
+def test_more_seconds_and_more_clips_need_more():
+    needs = [
+        estimate_need(PRESETS["mini"], torch.float32, seconds, n_clips=n_clips).total
+        for seconds, n_clips in ((2.0, 1), (8.0, 1), (8.0, 4))
+    ]
+    assert needs == sorted(set(needs))
+
+
+def test_in_turns_only_the_largest_part_is_there():
+    together = estimate_need(PRESETS["acfoley"], torch.bfloat16, 8.0)
+    turns = estimate_need(PRESETS["acfoley"], torch.bfloat16, 8.0, low_memory=True)
+    assert turns.total == together.encoders + together.work
+    assert "one at a time" in str(turns)
+
+
+def test_what_fits_passes_and_what_does_not_is_refused_with_what_helps(monkeypatch):
+    need = estimate_need(PRESETS["acfoley"], torch.float32, 8.0)
+    monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: need.total)
+    require_memory(need, CPU)
+    monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: need.total - 1)
+    with pytest.raises(BenchError, match=r"needs about 1\d\.\d GiB .*cpu has .*smaller --preset"):
+        require_memory(need, CPU)
+    with pytest.raises(BenchError, match="use --low-memory or --dtype bfloat16"):
+        require_memory(need, torch.device("cuda"))
+
+
+def test_free_memory_of_this_machine_is_something():
+    assert acfoley.memory.free_bytes(CPU) > GIBIBYTE / 64
+
+
+def test_devices_that_are_not_there_are_refused():
+    assert usable_device("cpu") == CPU
+    for name in ("meta", "toaster", "cuda:x"):
+        with pytest.raises(BenchError, match="use cpu, cuda or cuda:N"):
+            usable_device(name)
