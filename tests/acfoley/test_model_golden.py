@@ -79,6 +79,28 @@ def test_eight_seconds_of_two_clips_are_those_of_the_release(acfoley, shared):
     assert max(errors.values()) < 1e-5, errors
 
 
+@pytest.mark.parametrize(
+    ("device", "dtype", "limit"),
+    [
+        ("cpu", torch.bfloat16, 0.05),
+        pytest.param("cuda", torch.float32, 1e-3, marks=pytest.mark.gpu),
+        pytest.param("cuda", torch.bfloat16, 0.05, marks=pytest.mark.gpu),
+    ],
+)
+@torch.inference_mode()
+def test_other_devices_and_types_come_near(device, dtype, limit, tmp_path):
+    path = write_checkpoint(tmp_path / "narrow.pth", NARROW, ACFOLEY_GAIN)
+    network = open_flow(path, NARROW, device=device, dtype=dtype)
+    lengths, tag = sequence_lengths(2.0), "acfoley_2s"
+    known = network.conditions(drawn_features(tag, 1, lengths).to(device), lengths)
+    empty = network.conditions(Features(), lengths)
+    noise = draw(f"{tag}.x", (1, lengths.latents, 40)).to(device)
+    sample = euler(guided(network, known, empty, 4.5), noise, 5).cpu()
+    assert sample.dtype == torch.float32
+    golden = np.load(GOLDEN / "acfoley_flow_2s.npz")["euler5_cfg4.5"]
+    assert relative_error(sample, golden) < limit
+
+
 @pytest.mark.parametrize("version", [1, 2])
 @torch.inference_mode()
 def test_both_versions_of_mmaudio_are_those_of_the_reference(version, shared, tmp_path):
