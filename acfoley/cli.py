@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from acfoley.params import sequence_lengths
+from acfoley.train.cli import add_commands
 from bench import __version__
 from bench.errors import BenchError
 
@@ -120,6 +121,9 @@ def list_weights(weights: WeightsFolder = None) -> None:
     from acfoley.command import list_command
 
     list_command(weights)
+
+
+add_commands(app)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ samples. One that is silent cannot be: a clip without a reference is trained wit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ import numpy.typing as npt
 import torch
 
 from acfoley.codec import Codec, Posterior
+from acfoley.features import Encodes
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
@@ -33,6 +35,8 @@ from acfoley.train.window import Span, Window
 from bench.errors import MediaError
 from bench.media import read_audio, resample
 from bench.types import Audio, Waveform
+
+log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float32]
 #: How often places for references are drawn for each that is wanted, before silence wins.
@@ -142,31 +146,29 @@ def embedded(embed: Callable[[Audio], Array], n_crops: int) -> Column:
     return column
 
 
-def published_columns(encoders: object, codec: Codec, n_crops: int) -> dict[str, Column]:
-    """The columns of AC-Foley, by the published encoders and codec.
-
-    ``encoders`` is an ``acfoley.encoders.Encoders``, or anything with its ``video``, ``movement``
-    and ``prompts``.
-    """
-    from acfoley.features import Encodes
-
-    known: Encodes = encoders  # type: ignore[assignment]  # duck-typed on purpose
+def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str, Column]:
+    """The columns of AC-Foley, by the published encoders and codec."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
         picture, seconds = source.clip.picture, source.window.seconds
         if picture is None:
             return None
-        return {"video": known.video(clip_frames(picture, seconds)).numpy()}
+        return {"video": encoders.video(clip_frames(picture, seconds)).numpy()}
 
     def sync(source: Source) -> Mapping[str, Array] | None:
         picture, seconds = source.clip.picture, source.window.seconds
         if picture is None:
             return None
-        return {"sync": known.movement(sync_frames(picture, seconds)).numpy()}
+        return {"sync": encoders.movement(sync_frames(picture, seconds)).numpy()}
 
     def text(source: Source) -> Mapping[str, Array] | None:
         prompt = source.clip.prompt.strip()
-        return {"text": known.prompts([prompt]).features[0].numpy()} if prompt else None
+        if not prompt:
+            return None
+        found = encoders.prompts([prompt])
+        for message in found.messages:
+            log.warning("%s: %s", source.clip.name, message)
+        return {"text": found.features[0].numpy()}
 
     return {
         "target": codec_target(codec),

@@ -118,8 +118,10 @@ class ShardWriter:
         """Take the features of one clip into the shard in hand.
 
         Raises:
-            BenchError: a feature has not the shape that it has in other clips.
+            BenchError: a feature has not the shape that it has in other clips, or is too large to
+                be stored.
         """
+        stored = {name: self._cast(clip, name, array) for name, array in arrays.items()}
         for name, array in arrays.items():
             expected = self._shapes.setdefault(name, list(array.shape))
             if list(array.shape) != expected:
@@ -129,9 +131,19 @@ class ShardWriter:
                 )
         place = len(self._pending.clips)
         self._pending.clips.append({"name": clip.name, "score": clip.score})
-        for name, array in arrays.items():
+        for name, array in stored.items():
             self._pending.holders.setdefault(name, []).append(place)
             self._pending.arrays.setdefault(name, []).append(array)
+
+    def _cast(self, clip: TrainingClip, name: str, array: Array) -> Array:
+        with np.errstate(over="ignore"):
+            cast = array.astype(self._dtype)
+        if not np.isfinite(cast).all():
+            raise BenchError(
+                f"the feature {name} of {clip.name} reaches {np.abs(array).max():g}, more than "
+                f"{self._dtype} can hold: store float32 (--full)"
+            )
+        return cast
 
     @property
     def is_full(self) -> bool:
@@ -164,7 +176,7 @@ class ShardWriter:
         path = self._folder / f"{self._part}-{self._number:05d}.safetensors"
         stacked = {name: np.stack(arrays) for name, arrays in sorted(pending.arrays.items())}
         with atomic_path(path) as temporary:
-            save_file({n: a.astype(self._dtype) for n, a in stacked.items()}, temporary)
+            save_file(stacked, temporary)
             digest = file_digest(temporary)
         table = {
             "file": path.name,

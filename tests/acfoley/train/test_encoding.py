@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,7 +34,9 @@ class MeanCodec:
 ENCODERS = SimpleNamespace(
     video=lambda frames: frames.flatten(1)[:, :6],
     movement=lambda frames: torch.zeros(16, 5) + len(frames),
-    prompts=lambda prompts: SimpleNamespace(features=torch.full((1, 77, 3), len(prompts[0]))),
+    prompts=lambda prompts: SimpleNamespace(
+        features=torch.full((1, 77, 3), len(prompts[0])), messages=("its end was cut",)
+    ),
 )
 
 
@@ -99,10 +102,12 @@ def test_an_embedding_stands_for_each_reference(tmp_path):
     np.testing.assert_allclose(made["after.embedding"], 0.95, rtol=1e-6)
 
 
-def test_a_video_is_seen_and_read(clicks_folder):
+def test_a_video_is_seen_and_read(clicks_folder, caplog):
     excerpt = Excerpt(clicks_folder / "clip_000000.mp4")
     clip = TrainingClip("clip_000000", excerpt, excerpt, "a click")
-    made = made_by(encoding(), clip, WINDOW)
+    with caplog.at_level(logging.WARNING):
+        made = made_by(encoding(), clip, WINDOW)
+    assert "clip_000000: its end was cut" in caplog.text
     assert made["video"].shape == (8, 6)
     assert (made["sync"] == 25).all()
     assert (made["text"] == len("a click")).all()

@@ -56,6 +56,15 @@ def test_statistics_of_latents_are_those_of_all_targets_of_the_first_folder(tmp_
     np.testing.assert_allclose(latents.std, stacked.std(axis=0), rtol=1e-5)
 
 
+def test_values_that_half_precision_cannot_hold_are_refused(tmp_path):
+    def column(source):
+        return {"target.mean": np.full((44, 4), 1e5, np.float32)}
+
+    large = replace(ENCODING, columns={"target": column})
+    summary = precompute(listed("a"), large, tmp_path, WINDOW)
+    assert "reaches 100000, more than float16 can hold: store float32" in summary.failed["a"]
+
+
 class Killed(BaseException):
     """Like a signal: nobody catches it."""
 

@@ -1,0 +1,5 @@
+"""``python -m acfoley`` is ``acfoley``; ``torchrun -m acfoley train ...`` trains on many GPUs."""
+
+from acfoley.cli import main
+
+main()

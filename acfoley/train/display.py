@@ -1,0 +1,96 @@
+"""What is shown while clips are encoded and networks are trained, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from acfoley.train.precompute import OnClip
+from acfoley.train.settings import OnStep, Report
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> duration(3_725)
+    '1:02:05'
+    """
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def line(report: Report) -> str:
+    """One line about a step."""
+    return (
+        f"step {report.step:,} of {report.n_steps:,}  {report.stage}  loss {report.loss:.4f}  "
+        f"rate {report.learning_rate:.2e}  {report.clips_per_second:.1f} clips/s  "
+        f"{duration(report.seconds_left)} left"
+    )
+
+
+@contextmanager
+def training_progress(every: int) -> Iterator[OnStep]:
+    """Yield what shows each step: a bar on a terminal, else a line ``every`` so many steps."""
+    console = _console()
+    if not console.is_terminal:
+        yield lambda report: _say(console, report, every)
+        return
+    columns = (
+        TextColumn("{task.description:<11}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}", markup=False),
+    )
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("starting", total=None, numbers="")
+
+        def show(report: Report) -> None:
+            numbers = (
+                f"loss {report.loss:.4f}  {report.clips_per_second:.1f} clips/s  "
+                f"{duration(report.seconds_left)} left"
+            )
+            bars.update(
+                task,
+                description=report.stage,
+                completed=report.step,
+                total=report.n_steps,
+                numbers=numbers,
+            )
+
+        yield show
+
+
+@contextmanager
+def clip_progress() -> Iterator[OnClip]:
+    """Yield what shows how many clips are finished."""
+    columns = (
+        TextColumn("clips", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_console()) as bars:
+        task = bars.add_task("clips", total=None)
+
+        def show(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _say(console: Console, report: Report, every: int) -> None:
+    if report.step % every == 0 or report.step == report.n_steps:
+        console.print(line(report))
+
+
+def _console() -> Console:
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)

@@ -1,0 +1,43 @@
+"""The encoding of AC-Foley: the published codec and encoders, from their official files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acfoley.autoencoder import AUTOENCODER_44K, load_autoencoder
+from acfoley.codec import Codec
+from acfoley.encoders import load_encoders
+from acfoley.griffin_lim import GriffinLim
+from acfoley.memory import usable_device
+from acfoley.official import require_official
+from acfoley.train.encoding import Array, Encoding, published_columns
+from bench.errors import BenchError
+
+#: Raised when what is made of the same file changes.
+VERSION = "acfoley-1"
+#: References from inside the target that are encoded for each clip.
+N_CROPS = 8
+
+
+def open_published(directory: Path, device: str = "cpu", n_crops: int = N_CROPS) -> Encoding:
+    """Return the encoding that AC-Foley is trained on, its networks on ``device``.
+
+    Raises:
+        MissingError: a file is missing; the message names the command that fetches it.
+        BenchError: a file is not the official one, there is no such device, or no reference is
+            asked for.
+    """
+    if n_crops < 1:
+        raise BenchError(f"at least 1 reference is cut from inside a target, not {n_crops}")
+    own = usable_device(device)
+    paths = require_official("acfoley", directory, flow=Path("not needed"))
+    # Nothing is decoded: the vocoder stays where it is.
+    codec = Codec(load_autoencoder(paths.autoencoder, own, AUTOENCODER_44K), GriffinLim())
+    encoders = load_encoders(paths.clip, paths.synchformer, own)
+
+    def empty_text() -> Array:
+        array: Array = encoders.prompts([""]).features[0].numpy()
+        return array
+
+    columns = published_columns(encoders, codec, n_crops)
+    return Encoding(f"{VERSION}, {n_crops} references inside", columns, empty_text)

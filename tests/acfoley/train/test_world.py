@@ -1,0 +1,99 @@
+"""Two processes train as one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from acfoley.train.log import read_curve
+from acfoley.train.loop import train
+from acfoley.train.recipe import Stage
+from acfoley.train.settings import Data, Settings
+from acfoley.train.snapshots import snapshots
+from acfoley.train.world import open_world
+from bench.backbones.loading import load_state
+from tests.acfoley.train.small import RECIPE, write_features
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from acfoley.train.loop import train
+from acfoley.train.recipe import Stage
+from acfoley.train.settings import Data, Settings
+from acfoley.train.world import open_world
+from tests.acfoley.train.small import RECIPE
+
+features, held_out, run, n_accumulated = sys.argv[1:]
+recipe = replace(RECIPE, stages=(Stage("overlap", 2, "inside"),))
+settings = Settings(log_every=1, n_accumulated=int(n_accumulated))
+with open_world("cpu") as world:
+    train(recipe, Data([Path(features)], [Path(held_out)]), Path(run), settings, world=world)
+"""
+
+
+def processes(n: int, *arguments: str) -> None:
+    """Run the script in ``n`` processes, as torchrun starts them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error::FutureWarning", "-c", SCRIPT, *arguments],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": str(n),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+        for rank in range(n)
+    ]
+    for process in started:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+
+
+def test_two_processes_with_accumulation_give_the_weights_of_one(tmp_path):
+    features = write_features(tmp_path / "features")
+    held_out = write_features(tmp_path / "held", "held0", "held1", "held2")
+    recipe = replace(RECIPE, stages=(Stage("overlap", 2, "inside"),))
+    one, two = tmp_path / "one", tmp_path / "two"
+    train(recipe, Data([features], [held_out]), one, Settings(log_every=1))
+    processes(2, str(features), str(held_out), str(two), "2")
+    for step in (0, 1):
+        single, double = (read_curve(run / "log.csv")[step] for run in (one, two))
+        for name in ("loss", "gradient_norm"):
+            torch.testing.assert_close(float(single[name]), float(double[name]), rtol=1e-5, atol=0)
+    [single], [double] = (read_curve(run / "validation.csv") for run in (one, two))
+    assert single["n_clips"] == double["n_clips"] == "3"
+    torch.testing.assert_close(float(single["loss"]), float(double["loss"]), rtol=1e-5, atol=0)
+    for ours, theirs in zip(snapshots(one), snapshots(two), strict=True):
+        expected = load_state(ours.path)
+        for name, value in load_state(theirs.path).items():
+            torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5, msg=name)
+    assert json.loads((two / "run.json").read_text())["n_processes"] == 2
+
+
+def test_one_process_is_a_world_of_its_own(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with open_world("cpu") as world:
+        assert (world.rank, world.size, world.is_first) == (0, 1, True)
+        assert world.mean(3.0) == world.total(3.0) == 3.0
+        assert world.gathered(["a"]) == ["a"]
