@@ -39,6 +39,9 @@ JudgeName = Annotated[
     str | None,
     typer.Option(help="signal (no weights) or paper; by default paper, on the mini world signal."),
 ]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
+]
 Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
 Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
 Mask = Annotated[
@@ -78,6 +81,7 @@ def run(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the result here.")] = None,
@@ -91,7 +95,7 @@ def run(
 
     run_command(
         Order(model, split, limit, seed, workers, runs, parse_condition(mask, mask_scope)),
-        Choice(metrics, profile, judge, weights, device),
+        Choice(metrics, profile, judge, weights, device, batch_size),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,
@@ -114,6 +118,7 @@ def ablate(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows here.")] = None,
@@ -125,7 +130,7 @@ def ablate(
 
     ablate_command(
         Order(model, split, limit, seed, workers, runs),
-        Choice(metrics, profile, judge, weights, device),
+        Choice(metrics, profile, judge, weights, device, batch_size),
         mask=mask,
         scope=mask_scope,
         json_file=json,
@@ -149,6 +154,7 @@ def score(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    batch_size: BatchSize = None,
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
@@ -162,7 +168,7 @@ def score(
         reference=reference,
         videos=videos,
         is_paired=not unpaired,
-        choice=Choice(metrics, profile, judge, weights, device),
+        choice=Choice(metrics, profile, judge, weights, device, batch_size),
         seconds=seconds,
         workers=workers,
         json_file=json,

@@ -24,6 +24,7 @@ class Choice:
     judge: str | None
     weights: Path | None
     device: str
+    batch_size: int | None = None
 
 
 def choose(
@@ -42,7 +43,7 @@ def choose(
         raise BenchError("--metrics names no column; leave it out for all of them")
     wanted = select(choice.profile, names or default_metrics)
     judge_name = choice.judge or ("signal" if is_mini else "paper")
-    judge = open_judge(judge_name, choice.profile, choice.weights, choice.device)
+    judge = open_judge(judge_name, choice.profile, choice.weights, choice.device, choice.batch_size)
     kept = computable(wanted, judge)
     problems = _not_by(judge, wanted, kept)
     kept, too_short = _of_length(kept, seconds)
