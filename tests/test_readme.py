@@ -5,14 +5,33 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
+from bench.media import write_audio
+from bench.types import Audio
 from tests.conftest import ROOT
 
 
-def test_the_library_example_runs(capsys, rng):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+@pytest.fixture
+def examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+
+
+def test_the_example_of_scoring_folders_runs(examples, capsys, rng, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("OUT", "TRUE"):
+        (tmp_path / folder).mkdir()
+        noise = rng.normal(0, 0.1, (1, 44_100)).astype(np.float32)
+        write_audio(tmp_path / folder / "clip.wav", Audio(noise, 22_050))
+    exec(examples[0], {})  # noqa: S102 - our own README
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["onset_acc", "onset_ap", "mcd"]
+    assert np.isfinite([float(line[1]) for line in lines]).all()
+
+
+def test_the_example_of_metrics_runs(examples, capsys, rng):
     sounds = {"true.wav": rng.normal(0, 0.1, 22_050), "generated.wav": rng.normal(0, 0.1, 22_050)}
-    exec(code, {"load": sounds.__getitem__})  # noqa: S102 - our own README
+    exec(examples[1], {"load": sounds.__getitem__})  # noqa: S102 - our own README
     accuracy_line, mcd_line = capsys.readouterr().out.splitlines()
     assert len(accuracy_line.split()) == 2
     assert np.isfinite(float(mcd_line.removesuffix(" dB")))
