@@ -17,21 +17,25 @@
 A small model plugs in with its own features and sizes; the code is the same:
 
     encoding = Encoding(
-        identity="mini-1",                       # names what made the features
+        identity="mini-1, 4 references inside",  # names all that decides the features
         columns={
-            "target": codec_target(codec), "after": codec_after(codec),
+            "target": codec_target(codec),
             "inside": codec_inside(codec, n_crops=4),
-            "video": my_small_clip, "sync": my_small_sync, "text": my_small_text,
+            "after": codec_after(codec),
+            "video": small_video,                # Source to {"video": [64, 16]}, or None
+            "sync": small_sync,                  # {"sync": [192, 8]}
+            "text": small_text,                  # {"text": [77, 16]}, None without a prompt
         },
-        empty_text=my_text_of_nothing,           # [77, D]
+        empty_text=small_empty_text,             # [77, 16]
     )
-    precompute(training_clips, encoding, folder, Window())
-    recipe = replace(RECIPES["mini"], params=replace(MINI, clip_width=64, sync_width=32))
-    train(recipe, Data([folder], held_out=[other]), run_folder)
-    synthesise(run_folder, 0.05, weights_file)
+    precompute(ClipList(clips), encoding, folder, Window())
+    recipe = RECIPES["mini"]
+    sizes = replace(recipe.params, clip_width=16, sync_width=8, text_width=16)
+    train(replace(recipe, params=sizes), Data([folder], held_out=[other]), run)
+    synthesise(run, 0.05, run / "weights.safetensors")
 
 A column is a function of a ``Source`` (sound and picture of one clip, read when asked for) that
 returns named arrays, or None where the clip lacks the component. Widths are the encoders' own, as
 long as the network's parameters say the same; lengths are those of ``sequence_lengths``. Without a
-codec, ``target`` and the references may be any latents ``[L, D]`` with a deviation beside the mean.
+codec, targets and references may be any latents ``[L, D]`` with a deviation beside the mean.
 """

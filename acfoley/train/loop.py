@@ -125,6 +125,7 @@ class Trainer:
                 self._log(norm, rate)
                 since, n_since = now, 0
             self._keep()
+        self.world.wait()
 
     def _begin(self) -> Progress:
         """Where the run is; a folder that holds a run must be meant to be gone on with."""
@@ -202,7 +203,6 @@ class Trainer:
             save_checkpoint(
                 self.run, self.state, self.progress, self.recipe, self.data, settings.keep
             )
-        self.world.wait()
 
     def _validate(self, held_out: Batcher, stage: str) -> None:
         size = max(self.recipe.batch_size // self.feed.share.n_parts, 1)

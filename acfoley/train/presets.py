@@ -19,10 +19,10 @@ OVERLAP, NON_OVERLAP, FINETUNE = "overlap", "non-overlap", "finetune"
 HIGH_CORRESPONDENCE = 0.3
 
 PAPER_BORDERS = (100_000, 220_000, 260_000)
-MINI_BORDERS = (2_000, 4_400, 5_200)
+MINI_BORDERS = (800, 1_800, 2_200)
 
 _PAPER_SCHEDULE = Schedule(1e-4, 1_000, (200_000, 240_000))
-_MINI_SCHEDULE = Schedule(1e-3, 100, (3_800, 4_700))
+_MINI_SCHEDULE = Schedule(1e-3, 50, (1_600, 2_000))
 
 
 def two_stages(borders: tuple[int, int, int], *, finetune: bool = True) -> tuple[Stage, ...]:
@@ -75,7 +75,7 @@ def _mini(params: FlowParams) -> Recipe:
         32,
         bfloat16=False,
         video_repeats=1,
-        snapshot_every=200,
+        snapshot_every=100,
     )
 
 

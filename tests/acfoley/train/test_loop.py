@@ -12,12 +12,14 @@ from acfoley.initialise import new_network
 from acfoley.train.batches import Batcher
 from acfoley.train.checkpoint import checkpoints
 from acfoley.train.corpus import Corpus
+from acfoley.train.guard import Losses, require_finite
 from acfoley.train.log import read_curve
 from acfoley.train.loop import train
 from acfoley.train.objective import Objective
 from acfoley.train.recipe import Drops, Schedule, Stage
 from acfoley.train.settings import Data, Settings
 from acfoley.train.snapshots import snapshots
+from acfoley.train.world import World
 from bench.errors import BenchError, RunError
 from tests.acfoley.train.small import PARAMS, RECIPE, write_features
 
@@ -207,6 +209,16 @@ def poison_after(step, row):
                 file.write(whole.read_bytes())
 
     return on_step
+
+
+def test_a_gradient_that_is_no_number_names_the_batch(features, tmp_path):
+    corpus = Corpus([features])
+    batch = Batcher(corpus, RECIPE).training(corpus.rows, "inside", 0, 0)
+    losses = Losses([batch], [torch.ones(8)], float("inf"))
+    world = World(0, 1, torch.device("cpu"))
+    with pytest.raises(RunError, match="a gradient in the batch of clip0, .*, clip4 and 3 more"):
+        require_finite(losses, 3, "overlap", tmp_path, world)
+    require_finite(replace(losses, gradient_norm=1.0), 3, "overlap", tmp_path, world)
 
 
 def test_stages_can_be_trained_one_after_another(features, tmp_path, finished):

@@ -103,7 +103,7 @@ def test_recipes_that_differ_say_where():
     found = differences(recipe.as_json(), other.as_json())
     assert "batch_size: 32 or 64" in found
     assert "drops.text: 0.1 or 0.2" in found
-    assert "stages[0].n_steps: 2000 or 3" in found
+    assert "stages[0].n_steps: 800 or 3" in found
     assert differences(recipe.as_json(), recipe.as_json()) == []
     assert recipe.digest() != other.digest()
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
+from acfoley.train.checkpoint import checkpoints
 from acfoley.train.log import read_curve
 from acfoley.train.loop import train
 from acfoley.train.recipe import Stage
@@ -97,3 +101,29 @@ def test_one_process_is_a_world_of_its_own(monkeypatch):
         assert (world.rank, world.size, world.is_first) == (0, 1, True)
         assert world.mean(3.0) == world.total(3.0) == 3.0
         assert world.gathered(["a"]) == ["a"]
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_at_once_goes_on_to_the_bit(tmp_path):
+    features = write_features(tmp_path / "features")
+    recipe = replace(RECIPE, stages=(Stage("overlap", 400, "inside"),))
+    settings = Settings(checkpoint_every=20, keep=100, resume=True)
+    script = SCRIPT.replace('"overlap", 2,', '"overlap", 400,').replace(
+        "log_every=1,", "checkpoint_every=20, keep=100,"
+    )
+    one, two = tmp_path / "one", tmp_path / "two"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(features), str(features), str(two), "1"], cwd=ROOT
+    )
+    while len(checkpoints(two)) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert max(checkpoints(two)) < 400
+    data = Data([features], [features])
+    train(recipe, data, two, settings)
+    train(recipe, data, one, settings)
+    assert checkpoints(one).keys() == checkpoints(two).keys()
+    for step, path in checkpoints(one).items():
+        assert path.read_bytes() == checkpoints(two)[step].read_bytes()

@@ -1,0 +1,102 @@
+"""A small model from real files to sound, with encoders of its own: the way in for others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from acfoley.autoencoder import Autoencoder
+from acfoley.autoencoder_loss import draw_weights, set_statistics
+from acfoley.codec import AUTOENCODER_MINI, Codec
+from acfoley.conditions import Features
+from acfoley.flow import euler
+from acfoley.griffin_lim import GriffinLim
+from acfoley.mel import log_mel
+from acfoley.train.clips import ClipList, TrainingClip
+from acfoley.train.corpus import Corpus
+from acfoley.train.encoding import Encoding, codec_after, codec_inside, codec_target
+from acfoley.train.loop import train
+from acfoley.train.precompute import precompute
+from acfoley.train.presets import RECIPES
+from acfoley.train.recipe import Schedule, Stage
+from acfoley.train.settings import Data, Settings
+from acfoley.train.snapshots import synthesise
+from acfoley.train.window import Window
+from acfoley.weights import open_flow
+from bench.media import read_audio, read_frames
+from bench.types import Excerpt
+
+pytestmark = pytest.mark.slow
+
+
+def drawn_codec(path):
+    """The small codec with drawn weights, and the statistics of one sound."""
+    autoencoder = Autoencoder(AUTOENCODER_MINI)
+    draw_weights(autoencoder, torch.Generator().manual_seed(0))
+    sound = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
+    set_statistics(autoencoder, log_mel(sound))
+    return Codec(autoencoder.eval(), GriffinLim())
+
+
+def seen(name, fps, n_tokens, width):
+    """The brightness of frames, repeated."""
+
+    def column(source):
+        excerpt = replace(source.clip.picture, seconds=source.window.seconds)
+        pixels = read_frames(excerpt, fps, short_side=16).pixels
+        brightness = pixels.mean(axis=(1, 2, 3), dtype=np.float32) / 255
+        places = np.arange(n_tokens) * len(brightness) // n_tokens
+        return {name: np.repeat(brightness[places, np.newaxis], width, axis=1)}
+
+    return column
+
+
+def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
+    codec = drawn_codec(clicks_folder / "clip_000000.mp4")
+    encoding = Encoding(
+        identity="brightness",
+        columns={
+            "target": codec_target(codec),
+            "inside": codec_inside(codec, n_crops=2),
+            "after": codec_after(codec),
+            "video": seen("video", 8, 64, 3),
+            "sync": seen("sync", 25, 192, 4),
+            "text": lambda source: {"text": np.ones((77, 5), np.float32)},
+        },
+        empty_text=lambda: np.zeros((77, 5), np.float32),
+    )
+    excerpts = [Excerpt(path) for path in sorted(clicks_folder.glob("*.mp4"))]
+    clips = tuple(TrainingClip(e.path.stem, e, e, "click", 0.9) for e in excerpts)
+    folder, run = tmp_path / "features", tmp_path / "run"
+    assert precompute(ClipList(clips), encoding, folder, Window()).n_encoded == 3
+    shapes = Corpus([folder]).shapes
+    assert shapes["target.mean"] == (345, 40)
+    assert shapes["inside.mean"] == (2, 87, 40)
+    assert shapes["after.mean"] == (87, 40)
+
+    mini = RECIPES["mini"]
+    params = replace(mini.params, clip_width=3, sync_width=4, text_width=5)
+    recipe = replace(
+        mini,
+        params=params,
+        stages=(Stage("overlap", 2, "inside"), Stage("finetune", 2, "after", 0.3)),
+        schedule=Schedule(1e-3, 1, ()),
+        batch_size=2,
+    )
+    train(recipe, Data([folder], [folder]), run, Settings(validate_every=2))
+    synthesise(run, 0.05, run / "weights.safetensors")
+
+    network, lengths = open_flow(run / "weights.safetensors", params), Window().lengths
+    with torch.inference_mode():
+        conditions = network.conditions(Features(text=torch.ones(1, 77, 5)), lengths)
+        latents = euler(
+            lambda latents, times: network(latents, times, conditions),
+            torch.randn(1, lengths.latents, 40),
+            n_steps=2,
+        )
+        sound = codec.decode(network.denormalised(latents))
+    assert sound.shape == (1, lengths.samples)
+    assert sound.isfinite().all()
