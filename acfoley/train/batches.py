@@ -73,7 +73,7 @@ class Batcher:
     recipe: Recipe
 
     def __post_init__(self) -> None:
-        check_features(self.corpus, self.recipe.params)
+        check_features(self.corpus, self.recipe)
 
     def training(self, rows: Sequence[Row], reference: Reference, step: int, first: int) -> Batch:
         """The batch of ``step``: ``rows`` stand at positions ``first``, ``first + 1``, ..."""
@@ -161,13 +161,13 @@ class Batcher:
         return torch.from_numpy(self.corpus.read(row, name)) if name in row.places else None
 
 
-def check_features(corpus: Corpus, params: FlowParams) -> None:
-    """Make sure that a network of ``params`` can be trained on ``corpus``.
+def check_features(corpus: Corpus, recipe: Recipe) -> None:
+    """Make sure that the network of ``recipe`` can be trained on ``corpus``, in all its stages.
 
     Raises:
         BenchError: a column that is needed is missing, or has another shape.
     """
-    for name, expected in _expected_shapes(corpus, params).items():
+    for name, expected in _expected_shapes(corpus, recipe).items():
         found = corpus.shapes.get(name)
         where = corpus.folders[0]
         if found is None and name.partition(".")[0] in ("sync", "video", "text"):
@@ -185,9 +185,9 @@ def check_features(corpus: Corpus, params: FlowParams) -> None:
             )
 
 
-def _expected_shapes(corpus: Corpus, params: FlowParams) -> dict[str, tuple[int | None, int]]:
+def _expected_shapes(corpus: Corpus, recipe: Recipe) -> dict[str, tuple[int | None, int]]:
     """Tokens and width of each column; None is any number of tokens."""
-    lengths = corpus.window.lengths
+    params, lengths = recipe.params, corpus.window.lengths
     expected: dict[str, tuple[int | None, int]] = {
         "target.mean": (lengths.latents, params.latent_width),
         "target.std": (lengths.latents, params.latent_width),
@@ -197,8 +197,8 @@ def _expected_shapes(corpus: Corpus, params: FlowParams) -> dict[str, tuple[int 
     }
     if (reference := params.reference) is not None:
         parts = ("mean", "std") if reference.encoder == "vae" else ("embedding",)
-        for part in parts:
-            expected[f"inside.{part}"] = expected[f"after.{part}"] = (None, reference.width)
+        for kind in sorted({stage.reference for stage in recipe.stages}):
+            expected.update({f"{kind}.{part}": (None, reference.width) for part in parts})
     return expected
 
 
