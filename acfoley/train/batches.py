@@ -197,7 +197,7 @@ def _expected_shapes(corpus: Corpus, recipe: Recipe) -> dict[str, tuple[int | No
     }
     if (reference := params.reference) is not None:
         parts = ("mean", "std") if reference.encoder == "vae" else ("embedding",)
-        for kind in sorted({stage.reference for stage in recipe.stages}):
+        for kind in dict.fromkeys(stage.reference for stage in recipe.stages):
             expected.update({f"{kind}.{part}": (None, reference.width) for part in parts})
     return expected
 

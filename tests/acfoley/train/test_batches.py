@@ -12,16 +12,20 @@ from acfoley.params import VAE_REFERENCE
 from acfoley.train.batches import Batcher
 from acfoley.train.corpus import Corpus
 from acfoley.train.encoding import made_by
-from acfoley.train.recipe import Drops
+from acfoley.train.precompute import precompute
+from acfoley.train.recipe import Drops, Stage
 from bench.errors import BenchError
 from tests.acfoley.train.small import (
     CLAP_PARAMS,
+    COLUMNS,
     ENCODING,
     N_CROPS,
     PARAMS,
     RECIPE,
     WINDOW,
     clip,
+    drawn,
+    listed,
     write_features,
 )
 
@@ -117,3 +121,14 @@ def test_features_that_do_not_fit_the_network_are_refused(corpus):
         Batcher(corpus, replace(RECIPE, params=CLAP_PARAMS))
     with pytest.raises(BenchError, match=r"inside\.mean of \[7, 4\], .* takes \[any, 40\]"):
         Batcher(corpus, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))
+
+
+def test_only_the_references_of_a_recipe_are_asked_for(corpus, tmp_path):
+    columns = {**COLUMNS, "references": lambda s: {"after.mean": drawn(s, "after", 7, 4)}}
+    precompute(listed("a"), replace(ENCODING, columns=columns), tmp_path, WINDOW)
+    only_after = Corpus([tmp_path])
+    with pytest.raises(BenchError, match=r"has no inside\.mean"):
+        Batcher(only_after, RECIPE)
+    with pytest.raises(BenchError, match=r"has no after\.std"):
+        Batcher(only_after, replace(RECIPE, stages=(Stage("non-overlap", 1, "after"),)))
+    assert Batcher(corpus, replace(RECIPE, stages=(Stage("overlap", 1, "inside"),)))
