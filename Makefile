@@ -1,6 +1,7 @@
 # make demo   fresh machine: environment, then the main job on the mini split, ending in a table
 # make test   fresh machine: environment, then all tests
-# The parts: setup check bench clean; docs redraws the figures and pages of docs/.
+# The parts: setup check bench clean; docs redraws the figures and pages of docs/;
+# judges teaches the networks of the mini judge again, which replaces their weights.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -11,7 +12,7 @@ DEMO_CLIPS ?= 12
 DEMO_MODELS := reference-loop motion-grains noise shuffled silence oracle ground-truth
 TEST_WORKERS ?= auto
 
-.PHONY: demo test setup check bench docs clean
+.PHONY: demo test setup check bench docs judges clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -48,6 +49,10 @@ docs: setup
 	$(BIN)/bench data sheet
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
+
+judges: setup
+	$(BIN)/python -m bench.mini.judges.teach
+	$(BIN)/python -m bench.mini.judges.measure
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

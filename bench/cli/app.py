@@ -37,7 +37,7 @@ WeightsFolder = Annotated[
 ]
 JudgeName = Annotated[
     str | None,
-    typer.Option(help="signal (no weights) or paper; by default paper, on the mini world signal."),
+    typer.Option(help="signal, paper or mini; by default paper, on the mini world mini."),
 ]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")

@@ -42,7 +42,7 @@ def choose(
     if names == []:
         raise BenchError("--metrics names no column; leave it out for all of them")
     wanted = select(choice.profile, names or default_metrics)
-    judge_name = choice.judge or ("signal" if is_mini else "paper")
+    judge_name = choice.judge or ("mini" if is_mini else "paper")
     judge = open_judge(judge_name, choice.profile, choice.weights, choice.device, choice.batch_size)
     kept = computable(wanted, judge)
     problems = _not_by(judge, wanted, kept)

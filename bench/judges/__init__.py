@@ -2,6 +2,7 @@
 
 signal   onsets, cepstra, spectrum: no network, no weights
 paper    these, and the published networks of the paper's columns
+mini     these, and small networks in the roles of the published ones, taught on the mini world
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
     "open_judge",
 ]
 
-JUDGES = ("signal", "paper")
+JUDGES = ("signal", "paper", "mini")
 
 #: Clips that a network is given at a time: a CPU gains nothing from more, a GPU idles with fewer.
 CPU_BATCH, GPU_BATCH = 4, 16
@@ -92,4 +93,8 @@ def open_judge(
         directory = weights or weights_directory()
         networks = network_extractors(profile, directory, device)
         return Judge(label, profile, (*signal, *networks), directory, batch_size)
+    if name == "mini":
+        from bench.judges.mini import mini_extractors
+
+        return Judge(label, profile, (*signal, *mini_extractors(device)), batch_size=batch_size)
     raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")

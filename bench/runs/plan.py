@@ -57,7 +57,7 @@ class RunPlan:
     @property
     def results_directory(self) -> Path:
         """Where scores lie: the run's directory; for another judge or profile, a folder in it."""
-        usual = "signal" if self.split.is_mini else "paper"
+        usual = "mini" if self.split.is_mini else "paper"
         if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
             return self.directory
         return self.directory / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")

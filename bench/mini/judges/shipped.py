@@ -1,0 +1,90 @@
+"""The weights of the small judges: half-precision safetensors that come with the package."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError
+from bench.files import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+NAMES = ("passt", "panns", "vggish", "imagebind", "synchformer")
+FOLDER = Path(__file__).parent / "weights"
+
+
+def new_network(name: str) -> nn.Module:
+    """An untaught network; BenchError where there is none of this name."""
+    from bench.mini.judges.imagebind import Imagebind
+    from bench.mini.judges.panns import Panns
+    from bench.mini.judges.passt import Passt
+    from bench.mini.judges.synchformer import Synchformer
+    from bench.mini.judges.vggish import Vggish
+
+    kinds: tuple[Callable[[], nn.Module], ...] = (Passt, Panns, Vggish, Imagebind, Synchformer)
+    if name not in NAMES:
+        raise BenchError(f"no small judge {name!r}; there are: {', '.join(NAMES)}")
+    return kinds[NAMES.index(name)]()
+
+
+def load_network(name: str, device: torch.device | str = "cpu") -> nn.Module:
+    """A network with the weights of the package, in single precision, frozen, on ``device``.
+
+    Raises:
+        BenchError: there is no such network, or its file is damaged or of another network.
+    """
+    import torch
+
+    from bench.backbones.loading import assign_state, load_state
+
+    path = weights_path(name)
+    state = load_state(path)
+    with torch.device("meta"):
+        network = new_network(name)
+    whole = {key: _single(value) for key, value in state.items()}
+    return assign_state(network, whole, path).to(device)
+
+
+def save_network(network: nn.Module, name: str) -> Path:
+    """Ship the weights of a network in half precision; returns their file.
+
+    Raises:
+        BenchError: a weight is not finite, or too large for half precision.
+    """
+    from safetensors.torch import save_file
+
+    state = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
+    if broken := [key for key, value in state.items() if not value.isfinite().all()]:
+        raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
+    path = weights_path(name)
+    with atomic_path(path) as temporary:
+        save_file(state, temporary)
+    return path
+
+
+def weights_path(name: str) -> Path:
+    """Where the weights of a network lie in the package."""
+    return FOLDER / f"{name}.safetensors"
+
+
+@cache
+def weights_hash(name: str) -> str:
+    """The SHA-256 of a network's weights as shipped; BenchError where they are missing."""
+    path = weights_path(name)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BenchError(f"cannot read {path} ({error}): install the package again") from error
+
+
+def _single(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value

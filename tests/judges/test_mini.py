@@ -1,0 +1,97 @@
+"""The mini judge: what its extractors answer of real files, and the columns that read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.judges import Stimulus, open_judge
+from bench.mini.clips import render_clip
+from bench.mini.judges.labels import label_of
+from bench.mini.judges.shipped import weights_hash
+from bench.mini.world import make_scene
+from bench.suite import PROFILES, computable
+from bench.types import Excerpt
+
+SPLIT = "mini-heldout"
+CLIPS = (1, 3)
+
+
+@pytest.fixture(scope="module")
+def excerpts(tmp_path_factory) -> list[Excerpt]:
+    """Two clips as they lie on disk, after H.264 and AAC."""
+    folder = tmp_path_factory.mktemp("clips")
+    files = [folder / render_clip(folder, SPLIT, index)["file"] for index in CLIPS]
+    return [Excerpt(file, 0.0, 8.0) for file in files]
+
+
+def network(name: str):
+    (extractor,) = (e for e in open_judge("mini", "strict").extractors if e.name == name)
+    return extractor
+
+
+def answers(name: str, stimuli) -> list:
+    extractor = network(name)
+    return list(extractor.open()([extractor.prepare(stimulus) for stimulus in stimuli]))
+
+
+def test_it_answers_every_column_of_every_profile_without_any_official_weights():
+    for profile, rows in PROFILES.items():
+        judge = open_judge("mini", profile)
+        assert computable(rows, judge) == rows
+        assert {each.weights for each in judge.extractors} == {""}
+
+
+def test_its_extractors_and_features_have_the_names_of_the_papers(excerpts):
+    names = [(e.name, e.senses, e.after) for e in open_judge("mini", "strict").extractors]
+    papers = open_judge("paper", "strict", Path("w")).extractors
+    assert names == [(e.name, e.senses, e.after) for e in papers]
+    shapes = {"passt": (96,), "panns": (128,), "vggish": (8, 64)}
+    for name, shape in shapes.items():
+        (features,) = answers(name, [Stimulus(excerpts[0])])
+        assert features["embedding"].shape == shape
+        assert ("logits" in features) == (name != "vggish")
+
+
+def test_versions_name_the_weights_that_are_shipped():
+    for name in ("passt", "panns", "vggish"):
+        assert network(name).version.endswith(weights_hash(name)[:12])
+    assert network("sync").version.endswith(weights_hash("synchformer")[:12])
+
+
+def test_answers_do_not_depend_on_the_batch(excerpts):
+    for name in ("passt", "panns", "vggish", "imagebind_audio"):
+        together = answers(name, [Stimulus(each) for each in excerpts])
+        for clip, excerpt in zip(together, excerpts, strict=True):
+            (alone,) = answers(name, [Stimulus(excerpt)])
+            for feature, array in alone.items():
+                np.testing.assert_allclose(clip[feature], array, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["passt", "panns"])
+def test_the_class_of_a_clip_is_heard_through_its_codec(name, excerpts):
+    told = [int(f["logits"].argmax()) for f in answers(name, [Stimulus(e) for e in excerpts])]
+    scenes = [make_scene(SPLIT, index) for index in CLIPS]
+    assert told == [label_of(scene.action, scene.material) for scene in scenes]
+
+
+def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
+    pictures = answers("sync_picture", [Stimulus(None, excerpt) for excerpt in excerpts])
+    sync = network("sync")
+    prepared = [
+        {**sync.prepare(Stimulus(excerpt)), "sync_picture.tokens": picture["tokens"]}
+        for excerpt, picture in zip(excerpts, pictures, strict=True)
+    ]
+    logits = np.stack([features["logits"] for features in sync.open()(prepared)])
+    assert logits.shape == (2, 2, 21)
+    assert (logits.argmax(axis=-1) == 10).all()
+
+
+def test_the_picture_of_a_clip_fits_its_own_sound_better(excerpts):
+    pictures = answers("imagebind_picture", [Stimulus(None, excerpt) for excerpt in excerpts])
+    sounds = answers("imagebind_audio", [Stimulus(excerpt) for excerpt in excerpts])
+    sides = [np.stack([f["embedding"] for f in side]) for side in (pictures, sounds)]
+    cosines = sides[0] @ sides[1].T
+    assert np.diag(cosines).min() > np.diag(cosines[::-1]).max() + 0.2
