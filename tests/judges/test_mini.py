@@ -37,17 +37,19 @@ def answers(name: str, stimuli) -> list:
     return list(extractor.open()([extractor.prepare(stimulus) for stimulus in stimuli]))
 
 
-def test_it_answers_every_column_of_every_profile_without_any_official_weights():
+def test_it_answers_every_column_of_the_paper_without_any_official_weights():
     for profile, rows in PROFILES.items():
         judge = open_judge("mini", profile)
-        assert computable(rows, judge) == rows
+        ten = tuple(row for row in rows if not row.is_extra)
+        assert len(ten) == 10
+        assert computable(ten, judge) == ten
         assert {each.weights for each in judge.extractors} == {""}
 
 
 def test_its_extractors_and_features_have_the_names_of_the_papers(excerpts):
     names = [(e.name, e.senses, e.after) for e in open_judge("mini", "strict").extractors]
     papers = open_judge("paper", "strict", Path("w")).extractors
-    assert names == [(e.name, e.senses, e.after) for e in papers]
+    assert names == [(e.name, e.senses, e.after) for e in papers][: len(names)]
     shapes = {"passt": (96,), "panns": (128,), "vggish": (8, 64)}
     for name, shape in shapes.items():
         (features,) = answers(name, [Stimulus(excerpts[0])])

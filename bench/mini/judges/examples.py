@@ -36,7 +36,7 @@ HELD_OUT_SPLIT = "mini-heldout"
 N_TRAINING_BLOCKS = 40
 #: The first blocks of a split have pictures; classes of sounds need more examples than they do.
 N_PICTURE_BLOCKS = 20
-N_HELD_OUT_BLOCKS = 2
+N_HELD_OUT_BLOCKS = 6
 BLOCK_SCENES = len(CLASSES)
 
 Samples = npt.NDArray[np.int16]

@@ -48,7 +48,7 @@ class Course(NamedTuple):
 COURSES = {
     "synchformer": Course(600, 3e-3, N_PICTURE_BLOCKS),
     "passt": Course(900, 2e-3, N_TRAINING_BLOCKS),
-    "panns": Course(700, 3e-3, N_TRAINING_BLOCKS),
+    "panns": Course(1300, 3e-3, N_TRAINING_BLOCKS),
     "imagebind": Course(500, 3e-3, N_PICTURE_BLOCKS),
     "vggish": Course(400, 3e-3, N_TRAINING_BLOCKS),
 }
