@@ -24,7 +24,18 @@ def start(plan: RunPlan, clicks_folder: Path) -> subprocess.Popen[bytes]:
     command += ["--split", f"folder:{clicks_folder}", "--runs", str(plan.root), "--workers", "1"]
     command += ["--metrics", "onset_acc,onset_ap,mcd"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=plan.root.parent)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        cwd=plan.root.parent,
+        preexec_fn=hear_interrupts,
+    )
+
+
+def hear_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
