@@ -49,7 +49,19 @@ def _needs(usage: str, mini: str) -> str:
     name = usage.partition(":")[0]
     if name.startswith("oracle"):
         return mini
+    if name == "acfoley":
+        return _official_files(name)
     return "your samples" if name == "precomputed" else "nothing"
+
+
+def _official_files(preset: str) -> str:
+    """Whether the weights of a preset of AC-Foley are here, or the command that fetches them."""
+    from acfoley.official import fetch_command as fetch_preset
+    from acfoley.official import needed_files
+
+    directory = weights_directory()
+    is_whole = all((directory / row.file).is_file() for row in needed_files(preset))
+    return "weights, here" if is_whole else f"weights: {fetch_preset(preset, directory)}"
 
 
 def _mini_clips() -> str:

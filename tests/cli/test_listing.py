@@ -43,6 +43,7 @@ def test_models_say_what_they_need_and_what_is_missing(home, capsys):
     assert "bench data prepare mini" in rows["oracle"]
     assert rows["silence"].endswith("nothing nothing")
     assert "your samples" in rows["precomputed:DIRECTORY"]
+    assert "weights: acfoley fetch --preset acfoley" in rows["acfoley"]
 
 
 def test_oracles_are_ready_once_the_mini_clips_are_there(home, capsys):
