@@ -87,7 +87,7 @@ def _python() -> Check:
 
 def _packages() -> Iterator[Check]:
     found, missing = [], []
-    for name in (*PACKAGES, "torch"):
+    for name in PACKAGES:
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
