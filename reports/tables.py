@@ -17,6 +17,9 @@ from reports.ranking import Rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
+#: The heading of a level of chance, beside its column.
+CHANCE = "chance"
+
 #: What the runs of one table have in common.
 COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
 
@@ -145,7 +148,7 @@ def cell(score: Score | None, column: Column, place: Rank) -> Cell:
 
 
 def _headings(column: Column) -> tuple[str, ...]:
-    return (heading(column), "chance") if column.has_chance else (heading(column),)
+    return (heading(column), CHANCE) if column.has_chance else (heading(column),)
 
 
 def _cells(score: Score | None, column: Column, place: Rank) -> tuple[Cell, ...]:

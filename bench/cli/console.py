@@ -25,10 +25,16 @@ from rich.text import Text
 from bench.results import Column, Failure, Results, Score
 from bench.runs import Progress as OnProgress
 from reports.groups import group_tables
-from reports.tables import Cell, Table, build_table, heading
+from reports.tables import CHANCE, Cell, Table, build_table, heading
 
 #: Columns of text where there is no terminal to ask.
-PIPE_WIDTH = 150
+PIPE_WIDTH = 200
+
+#: Names of systems up to this length stay on one line.
+LABEL_WIDTH = 24
+
+#: Between two columns.
+GAP = 2
 
 #: Failures that a summary names one by one; the file holds them all.
 N_NAMED = 5
@@ -109,7 +115,7 @@ def print_result(results: Results) -> None:
         f"{results.expected} clips expected, {results.scored} scored, {results.failed} failed"
     )
     footnotes = (coverage, *build_table([results]).footnotes)
-    print_titled(f"{results.system} on {results.split}", drawn, footnotes)
+    print_titled(f"{results.system} on {results.split}", drawn, notes=footnotes)
     for table in group_tables([results], extras=False):
         print_table(table)
 
@@ -124,16 +130,41 @@ def _line(column: Column, score: Score) -> tuple[str, ...]:
 
 
 def print_table(table: Table) -> None:
-    """Print several results, a line per system, with the footnotes."""
+    """Print several results, a line per system, with the footnotes.
+
+    Where the terminal is too narrow for all columns, some stand below the others.
+    """
+    columns = range(len(table.headings))
+    print_titled(table.title, *_fitting(table, columns, console()), notes=table.footnotes)
+
+
+def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
+    """The table, or parts of it that are narrow enough; a level of chance follows its column."""
+    middle = len(columns) // 2
+    middle += middle < len(columns) and table.headings[columns[middle]] == CHANCE
+    drawn = _drawn(table, columns)
+    narrowest = sum((column.min_width or 0) + GAP for column in drawn.columns)
+    if narrowest <= out.width or middle in (0, len(columns)):
+        return [drawn]
+    return [
+        *_fitting(table, columns[:middle], out),
+        *_fitting(table, columns[middle:], out),
+    ]
+
+
+def _drawn(table: Table, columns: range) -> RichTable:
     drawn = new_table()
-    drawn.add_column("system", overflow="fold")
-    drawn.add_column("n", justify="right")
-    for name in table.headings:
-        drawn.add_column(name, justify="right")
+    widest = max((len(row.label) for row in table.rows), default=0)
+    drawn.add_column("system", overflow="fold", min_width=min(widest, LABEL_WIDTH))
+    drawn.add_column("n", justify="right", min_width=max(len(str(row.n)) for row in table.rows))
+    for column in columns:
+        texts = (row.cells[column].text for row in table.rows)
+        longest = max(map(len, (*texts, *table.headings[column].split())))
+        drawn.add_column(table.headings[column], justify="right", min_width=longest)
     for row, after in zip_longest(table.rows, table.rows[1:]):
-        cells = (row.label, str(row.n), *map(_text, row.cells))
+        cells = (row.label, str(row.n), *(_text(row.cells[column]) for column in columns))
         drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
-    print_titled(table.title, drawn, table.footnotes)
+    return drawn
 
 
 def _text(cell: Cell) -> Text:
@@ -142,14 +173,17 @@ def _text(cell: Cell) -> Text:
 
 def new_table() -> RichTable:
     """A table to fill, in the one look that tables of numbers have."""
-    return RichTable(header_style="bold", box=box.SIMPLE_HEAD)
+    return RichTable(
+        header_style="bold", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False
+    )
 
 
-def print_titled(title: str, drawn: RichTable, notes: Sequence[str] = ()) -> None:
-    """Print a table between its title, which may be wider than it, and its footnotes."""
+def print_titled(title: str, *drawn: RichTable, notes: Sequence[str] = ()) -> None:
+    """Print tables between their title, which may be wider than they are, and their footnotes."""
     out = console()
     out.print(title, style="italic")
-    out.print(drawn)
+    for each in drawn:
+        out.print(each)
     for note in notes:
         out.print(f"  {note}", style="dim")
 

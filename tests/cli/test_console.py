@@ -22,6 +22,21 @@ def test_tables_print_names_as_they_stand(capsys):
     assert capsys.readouterr().out.count(NAME) == 4
 
 
+def test_a_table_wider_than_the_terminal_loses_no_column(monkeypatch, capsys):
+    monkeypatch.setattr("bench.cli.console.PIPE_WIDTH", 40)
+    headings = tuple(f"column{number}" for number in range(7)) + ("Onset", "chance")
+    row = TableRow("some-system", 3, tuple(Cell(f"{i}.5") for i in range(9)), is_anchor=False)
+    print_table(Table("title", headings, (row,), ("note",)))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 40 for line in lines)
+    for name, cell in zip(headings, row.cells, strict=True):
+        assert any(name in line for line in lines)
+        assert any(cell.text in line for line in lines)
+    together = next(line for line in lines if "Onset" in line)
+    assert "chance" in together
+    assert sum("note" in line for line in lines) == 1
+
+
 def test_a_dry_run_into_a_folder_with_brackets_says_its_name(bench, clicks_folder, tmp_path):
     runs = tmp_path / "a[" / "b]"
     split = f"folder:{clicks_folder}"
