@@ -48,8 +48,8 @@ class Curve:
         return sum(known) / len(known) if known else 0.0
 
     def verdict(self, metric: str) -> str:
-        """In words: monotone, or monotone down to the level of chance, or neither."""
-        values = self.values(metric)
+        """In words: monotone, as printed, or monotone down to the level of chance, or neither."""
+        values = [round(value, self.column(metric).decimals) for value in self.values(metric)]
         if self.column(metric).better == "lower":
             return "monotone" if _is_rising(values) else NOT_MONOTONE
         falling = [-value for value in values]

@@ -29,6 +29,7 @@ def curve(column: Column, *values: float, chance: float | None = None, width: fl
     [
         (curve(LOWER, 0.0, 1.0, 2.0), "monotone"),
         (curve(LOWER, 0.0, 2.0, 1.0), "not monotone"),
+        (curve(LOWER, 0.0, 0.001, 0.0, 2.0), "monotone"),
         (curve(HIGHER, 1.0, 0.8, 0.5, chance=0.3), "monotone"),
         (curve(HIGHER, 1.0, 0.1, 0.31, chance=0.3), f"{DOWN} at 0.1 s, then not above it"),
         (curve(HIGHER, 1.0, 0.1, 0.5, chance=0.3), "not monotone"),
