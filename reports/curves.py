@@ -14,6 +14,8 @@ from bench.results import Column, Results
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Panels of a figure side by side, and the colour of each.
+N_IN_A_ROW = 4
 COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7a4988")
 
 #: The verdict on a metric that does not follow the fault.
@@ -70,20 +72,24 @@ def _is_rising(values: Sequence[float]) -> bool:
 
 
 def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
-    """Draw one row of panels per curve, one panel per metric, with 95 % intervals and chance."""
+    """Draw one panel per curve and metric, up to four in a row, with 95 % intervals and chance."""
     from matplotlib.figure import Figure
 
-    widest = max(len(curve.metrics) for curve in curves)
-    figure = Figure(figsize=(3.6 * widest, 3.0 * len(curves)), layout="constrained")
-    panels = figure.subplots(len(curves), widest, squeeze=False)
-    for line, curve in zip(panels, curves, strict=True):
+    rows = [(curve, part) for curve in curves for part in _parts(curve.metrics)]
+    figure = Figure(figsize=(3.6 * N_IN_A_ROW, 2.7 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), N_IN_A_ROW, squeeze=False)
+    for line, (curve, metrics) in zip(panels, rows, strict=True):
         for position, panel in enumerate(line):
-            if position < len(curve.metrics):
-                _draw(panel, curve, curve.metrics[position], COLOURS[position % len(COLOURS)])
+            if position < len(metrics):
+                _draw(panel, curve, metrics[position], COLOURS[position])
             else:
                 panel.set_axis_off()
     with atomic_path(destination) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+        figure.savefig(temporary, dpi=90, metadata={"Software": None})
+
+
+def _parts(metrics: Sequence[str]) -> list[Sequence[str]]:
+    return [metrics[start : start + N_IN_A_ROW] for start in range(0, len(metrics), N_IN_A_ROW)]
 
 
 def _draw(panel: Axes, curve: Curve, metric: str, colour: str) -> None:

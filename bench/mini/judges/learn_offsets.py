@@ -1,7 +1,9 @@
-"""How offsets are learned: windows of sound and picture, moved by a step of the grid.
+"""How offsets are learned: windows of sound and picture, moved by any number of frames.
 
-A head that is not shipped marks the events on each side, which tells both early on what to look
-for. A third of the sounds are of another material, so that time does not hang on timbre.
+What lies between two steps of the grid is shared by both, in proportion, so that the answer to an
+offset that is on no step is a step beside it. A head that is not shipped marks the events on each
+side, which tells both early on what to look for. A third of the sounds are of another material, so
+that time does not hang on timbre.
 """
 
 from __future__ import annotations
@@ -36,21 +38,21 @@ SAMPLES_PER_FRAME = HEARING.sample_rate_hz // FRAMES_PER_S
 
 
 class Moved(NamedTuple):
-    """A batch: 10 scenes, and for each of 120 windows its label and where its picture starts.
+    """A batch: 10 scenes, and for each of 120 windows its offset and where its picture starts.
 
-    ``grey [10, F, 64, 64]``, ``waveforms [10, T]``, ``marks [10, F]``, ``labels [120]``; window n
-    is of scene n modulo 10.
+    ``grey [10, F, 64, 64]``, ``waveforms [10, T]``, ``marks [10, F]``, ``ahead [120]``: frames by
+    which the sound is ahead; window n is of scene n modulo 10.
     """
 
     grey: Tensor
     waveforms: Tensor
     marks: Tensor
-    labels: Tensor
+    ahead: Tensor
     starts: list[int]
 
 
 class OffsetLesson(nn.Module):
-    """By how many steps of the grid a sound is ahead of its picture."""
+    """By how much a sound is ahead of its picture."""
 
     def __init__(self, network: Synchformer, n_blocks: int) -> None:
         super().__init__()
@@ -69,10 +71,11 @@ class OffsetLesson(nn.Module):
         sounds = self.sounds[scenes, which, part].float() / FULL_SCALE
         grey = tint(self.grey[scenes, shown], generator)
         waveforms = augment(sounds, HEARING.sample_rate_hz, generator)
-        labels = torch.randint(N_OFFSETS, (N_SCENES * N_WINDOWS,), generator=generator)
-        ahead = (GRID_FRAMES * labels - LARGEST_FRAMES).tolist()
-        starts = [_start(each, generator) for each in ahead]
-        return Moved(grey, waveforms, self.marks[scenes, shown], labels, starts)
+        n_offsets = 2 * LARGEST_FRAMES + 1
+        ahead = torch.randint(n_offsets, (N_SCENES * N_WINDOWS,), generator=generator)
+        ahead -= LARGEST_FRAMES
+        starts = [_start(each, generator) for each in ahead.tolist()]
+        return Moved(grey, waveforms, self.marks[scenes, shown], ahead, starts)
 
     def forward(self, moved: Moved) -> Tensor:
         """The loss of one batch."""
@@ -84,11 +87,11 @@ class OffsetLesson(nn.Module):
 
     def _of_offsets(self, seen: Tensor, heard: Tensor, moved: Moved) -> Tensor:
         windows: list[tuple[Tensor, Tensor]] = []
-        for number, (label, start) in enumerate(
-            zip(moved.labels.tolist(), moved.starts, strict=True)
+        for number, (ahead, start) in enumerate(
+            zip(moved.ahead.tolist(), moved.starts, strict=True)
         ):
             # The window of the sound starts later where the sound is ahead.
-            scene, later = number % N_SCENES, start + GRID_FRAMES * label - LARGEST_FRAMES
+            scene, later = number % N_SCENES, start + ahead
             windows.append(
                 (
                     seen[scene, start : start + WINDOW_FRAMES],
@@ -97,7 +100,15 @@ class OffsetLesson(nn.Module):
             )
         sides = (torch.stack(side) for side in zip(*windows, strict=True))
         logits = self.network.compare(*sides)
-        return functional.cross_entropy(logits, moved.labels, label_smoothing=SMOOTHING)
+        shares = grid_shares(moved.ahead)
+        return functional.cross_entropy(logits, shares, label_smoothing=SMOOTHING)
+
+
+def grid_shares(ahead: Tensor) -> Tensor:
+    """The share of each step of the grid ``[B, 21]`` in offsets ``ahead [B]`` in frames."""
+    steps = torch.arange(N_OFFSETS) * GRID_FRAMES - LARGEST_FRAMES
+    distance = (ahead[:, None] - steps).abs() / GRID_FRAMES
+    return (1.0 - distance).clamp(min=0.0)
 
 
 def _start(ahead: int, generator: Generator) -> int:
