@@ -116,6 +116,7 @@ def test_folding_changes_no_output_and_happens_once() -> None:
     assert weight.square().sum((1, 2)).detach().numpy() == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned() -> None:
     model = Autoencoder(AUTOENCODER_MINI)
     draw_weights(model, generator())

@@ -135,6 +135,7 @@ def test_the_waveform_equals_the_reference(
     assert waveform.numpy() == pytest.approx(golden["waveform"][0], abs=1e-5)  # the limit is 1e-4
 
 
+@pytest.mark.slow
 def test_pieces_equal_the_whole_at_full_size(model: Vocoder, mel: Tensor) -> None:
     longer = torch.cat([mel, mel.flip(-1)], dim=-1)
     whole, pieces = synthesise(model, longer, None), synthesise(model, longer, 20)
