@@ -44,6 +44,7 @@ bench: setup
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/runs_speed.py
 	$(BIN)/python benchmarks/frechet_speed.py
+	$(BIN)/python -m benchmarks.generation_speed
 
 docs: setup
 	$(BIN)/bench data sheet
