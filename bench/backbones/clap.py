@@ -1,0 +1,181 @@
+"""CLAP: sounds and prompts as vectors of one space, whose cosine says how well they agree.
+
+Wu et al., "Large-Scale Contrastive Language-Audio Pretraining with Feature Fusion and
+Keyword-to-Caption Augmentation", 2023. The networks (HTSAT-base, RoBERTa-base) are those of the
+package transformers, an extra of this one; weights are those of
+``music_speech_audioset_epoch_15_esc_89.98.pt``, front end and order of steps those of LAION's
+package laion_clap without fusion, but for one thing: of a long sound the first 10 s are heard,
+where that package draws 10 s at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.backbones.clap_names import Tower, tower_state
+from bench.backbones.loading import assign_state, load_state
+from bench.backbones.mel import check_waveforms, power_spectrogram, slaney_mel_bank
+from bench.errors import MissingError
+
+SAMPLE_RATE_HZ = 48_000
+WINDOW = 10 * SAMPLE_RATE_HZ
+WIDTH = 512
+
+N_FFT, HOP = 1024, 480
+N_MELS, MIN_HZ, MAX_HZ = 64, 50.0, 14_000.0
+POWER_FLOOR = 1e-10
+#: Sounds pass through 16 bits on their way.
+FULL_SCALE = 32_767
+
+N_TOKENS = 77
+#: RoBERTa-base reads up to 512 tokens; positions count from 2.
+N_POSITIONS = 514
+
+HTSAT_BASE = {
+    "patch_embeds_hidden_size": 128,
+    "hidden_size": 1024,
+    "depths": [2, 2, 12, 2],
+    "num_attention_heads": [4, 8, 16, 32],
+    "projection_dim": WIDTH,
+}
+ROBERTA_BASE = {
+    "max_position_embeddings": N_POSITIONS,
+    "layer_norm_eps": 1e-5,
+    "projection_dim": WIDTH,
+}
+
+
+def require_transformers() -> None:
+    """Refuse to go on without the package that has the networks.
+
+    Raises:
+        MissingError: it is not installed; the message has the command.
+    """
+    if find_spec("transformers") is None:
+        raise MissingError(
+            "CLAP needs the package transformers: install it with `pip install 'foley-bench[clap]'`"
+        )
+
+
+def load_clap_audio(checkpoint: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """Return what hears, frozen, on ``device``: for ``embed_audio``.
+
+    Raises:
+        MissingError: there is no such file, or no package transformers.
+        BenchError: its tensors are not those of CLAP with HTSAT-base, or it is damaged.
+    """
+    require_transformers()
+    from transformers import ClapAudioConfig, ClapAudioModelWithProjection
+
+    with torch.device("meta"):
+        tower: nn.Module = ClapAudioModelWithProjection(ClapAudioConfig(**HTSAT_BASE))
+    return assign_state(tower, _official(checkpoint, "audio"), checkpoint).to(device)
+
+
+def load_clap_text(checkpoint: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """Return what reads, frozen, on ``device``: for ``embed_text``.
+
+    Raises:
+        MissingError: there is no such file, or no package transformers.
+        BenchError: its tensors are not those of CLAP with RoBERTa-base, or it is damaged.
+    """
+    require_transformers()
+    from transformers import ClapTextConfig, ClapTextModelWithProjection
+
+    with torch.device("meta"):
+        tower: nn.Module = ClapTextModelWithProjection(ClapTextConfig(**ROBERTA_BASE))
+    counters = {
+        "text_model.embeddings.position_ids": torch.arange(N_POSITIONS)[None],
+        "text_model.embeddings.token_type_ids": torch.zeros(1, N_POSITIONS, dtype=torch.int64),
+    }
+    state = _official(checkpoint, "text") | counters
+    return assign_state(tower, state, checkpoint).to(device)
+
+
+def load_tokeniser(vocabulary: Path, merges: Path) -> Any:
+    """Return RoBERTa's tokeniser from its two files; one thread at a time may use it.
+
+    Raises:
+        MissingError: there is no package transformers.
+    """
+    require_transformers()
+    from transformers import RobertaTokenizer
+
+    return RobertaTokenizer(str(vocabulary), str(merges))
+
+
+def front_end(waveforms: Tensor) -> Tensor:
+    """Return log-mel frames ``[B, 1001, 64]`` in dB of 48 kHz ``waveforms [B, T]``.
+
+    The first 10 s, or a shorter sound as often as it fits into them and then zeros; rounded to
+    16 bits; centred frames of 1024 samples every 480 with mirrored ends, periodic Hann, power, 64
+    Slaney mel bands from 50 to 14,000 Hz, 10 log10(max(x, 1e-10)).
+
+    Raises:
+        MediaError: the sounds are empty.
+    """
+    check_waveforms(waveforms, "CLAP", SAMPLE_RATE_HZ)
+    heard = waveforms[:, :WINDOW]
+    heard = heard.repeat(1, WINDOW // heard.shape[1])
+    heard = functional.pad(heard, (0, WINDOW - heard.shape[1]))
+    heard = (heard.clamp(-1, 1) * FULL_SCALE).trunc() / FULL_SCALE
+    power = power_spectrogram(heard, torch.hann_window(N_FFT), n_fft=N_FFT, hop_samples=HOP)
+    bank = torch.from_numpy(slaney_mel_bank(N_MELS, N_FFT, SAMPLE_RATE_HZ, MIN_HZ, MAX_HZ))
+    mels = power.transpose(1, 2) @ bank.float().to(power.device)
+    return 10 * mels.clamp(min=POWER_FLOOR).log10()
+
+
+@torch.inference_mode()
+def embed_audio(tower: nn.Module, log_mels: Tensor) -> dict[str, Tensor]:
+    """Return ``embedding [B, 512]`` of length 1 of what ``front_end`` gives."""
+    answer = tower(input_features=log_mels[:, None])
+    return {"embedding": functional.normalize(answer.audio_embeds, dim=-1)}
+
+
+@torch.inference_mode()
+def embed_text(tower: nn.Module, tokeniser: Any, prompts: Sequence[str]) -> dict[str, Tensor]:
+    """Return ``embedding [B, 512]`` of length 1; of each prompt the first 77 tokens are read."""
+    device = next(tower.parameters()).device
+    read = tokenise(tokeniser, prompts)
+    tokens, mask = (torch.from_numpy(each).to(device) for each in read)
+    answer = tower(input_ids=tokens, attention_mask=mask)
+    return {"embedding": functional.normalize(answer.text_embeds, dim=-1)}
+
+
+def tokenise(tokeniser: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens ``[B, 77]`` padded with 1, and 1 where they are no padding, else 0; both int64."""
+    read = tokeniser(
+        list(prompts),
+        padding="max_length",
+        truncation=True,
+        max_length=N_TOKENS,
+        return_tensors="np",
+    )
+    return read["input_ids"].astype(np.int64), read["attention_mask"].astype(np.int64)
+
+
+def _official(checkpoint: Path, tower: Tower) -> dict[str, Tensor]:
+    # Beside the weights lies the state of training, with numbers of NumPy, which the restricted
+    # unpickler takes for code unless told that they are data.
+    with torch.serialization.safe_globals(_numbers()):
+        state = load_state(checkpoint, key="state_dict", prefix="module.")
+    return tower_state(state, tower)
+
+
+def _numbers() -> list[Any]:
+    """What a pickled float64 of NumPy is made of, under the names of NumPy 1 and 2."""
+    rebuild = np.float64(0).__reduce__()[0]
+    return [
+        (rebuild, "numpy.core.multiarray.scalar"),
+        (rebuild, "numpy._core.multiarray.scalar"),
+        np.dtype,
+        type(np.dtype(np.float64)),
+    ]
