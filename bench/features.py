@@ -52,6 +52,11 @@ def joint_key(sound: str, picture: str) -> str:
     return hashlib.sha256(f"{sound}|{picture}".encode()).hexdigest()
 
 
+def prompt_key(prompt: str) -> str:
+    """The key of features that come from a prompt."""
+    return hashlib.sha256(f"{prompt}|{PREPARATION}".encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class FeatureStore:
     """Features below one directory, one file per extractor and stimulus."""

@@ -43,7 +43,15 @@ def test_every_metric_reads_extractors_that_some_judge_has():
 def test_the_signal_judge_computes_what_needs_no_network():
     rows = computable(PROFILES["av-benchmark"], SIGNAL)
     lost = {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows}
-    assert lost == {*PAPER_COLUMNS, *SET_COLUMNS}
+    assert lost == {*PAPER_COLUMNS, *SET_COLUMNS, "clap"}
+
+
+def test_clap_is_an_extra_that_only_the_paper_judge_has():
+    for profile, rows in PROFILES.items():
+        (row,) = select(profile, ["clap"])
+        assert row.is_extra
+        assert row in computable(rows, open_judge("paper", profile, Path("weights")))
+        assert row not in computable(rows, open_judge("mini", profile))
 
 
 def test_a_metric_is_of_a_clip_or_of_a_set():

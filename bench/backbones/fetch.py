@@ -26,9 +26,16 @@ from bench.backbones.verify import (
 from bench.backbones.weights import WEIGHTS, Weights
 from bench.errors import BenchError, MissingError
 
-#: Where GitHub sends those who ask for a file of a release.
-RELEASE_HOSTS = {"objects.githubusercontent.com", "release-assets.githubusercontent.com"}
-OFFICIAL_HOSTS = {str(urlsplit(row.url).hostname) for row in WEIGHTS.values()} | RELEASE_HOSTS
+#: Where releases and model hubs send those who ask for a file.
+REDIRECT_HOSTS = {
+    "objects.githubusercontent.com",
+    "release-assets.githubusercontent.com",
+    "cdn-lfs.huggingface.co",
+    "cdn-lfs.hf.co",
+    "cdn-lfs-us-1.hf.co",
+    "cas-bridge.xethub.hf.co",
+}
+OFFICIAL_HOSTS = {str(urlsplit(row.url).hostname) for row in WEIGHTS.values()} | REDIRECT_HOSTS
 
 
 @dataclass(frozen=True)

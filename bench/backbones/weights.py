@@ -1,8 +1,8 @@
 """The table of official checkpoints: what each is called, weighs and hashes to, and who needs it.
 
 Sizes and checksums are those that the publishers state (Zenodo's MD5 and GitHub's file name agree
-with the SHA-256 given here, Hugging Face states SHA-256) or, for PaSST and ImageBind, those on
-which several independent projects agree. To add a checkpoint, add a row.
+with the SHA-256 given here, Hugging Face states SHA-256) or, for PaSST, ImageBind and RoBERTa's
+vocabulary, those on which several independent projects agree. To add a checkpoint, add a row.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files import bench_home
+
+_ROBERTA = (
+    "https://huggingface.co/FacebookAI/roberta-base/resolve/"
+    "e2da8e2f811d1448a5b465c236feacd80ffbac7b"
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,36 @@ WEIGHTS = {
             "8aff082f2df5c3bc52759db0c865c7ee772ae6400b860d1b7e90413f2defb67c",
             "MIT (of the code; none is stated for the file)",
             ("desync",),
+        ),
+        Weights(
+            "clap",
+            "music_speech_audioset_epoch_15_esc_89.98.pt",
+            "https://huggingface.co/lukewys/laion_clap/resolve/main/"
+            "music_speech_audioset_epoch_15_esc_89.98.pt",
+            2_352_471_003,
+            "51c68f12f9d7ea25fdaaccf741ec7f81e93ee594455410f3bca4f47f88d8e006",
+            "CC0-1.0",
+            ("clap",),
+        ),
+        # What CLAP's text tower counts in. The hub calls these vocab.json and merges.txt, as it
+        # does those of every other network.
+        Weights(
+            "roberta-vocab",
+            "roberta-base-vocab.json",
+            f"{_ROBERTA}/vocab.json",
+            898_823,
+            "9e7f63c2d15d666b52e21d250d2e513b87c9b713cfa6987a82ed89e5e6e50655",
+            "MIT",
+            ("clap",),
+        ),
+        Weights(
+            "roberta-merges",
+            "roberta-base-merges.txt",
+            f"{_ROBERTA}/merges.txt",
+            456_318,
+            "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+            "MIT",
+            ("clap",),
         ),
     )
 }

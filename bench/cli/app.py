@@ -43,6 +43,9 @@ BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
 ]
 Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
+Clap = Annotated[
+    bool, typer.Option("--clap", help="Also the CLAP score: do sound and prompt agree?")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
 Mask = Annotated[
     str | None, typer.Option(help="What the system does without: audio, sync, video, text.")
@@ -77,6 +80,7 @@ def run(
     mask: Mask = None,
     mask_scope: MaskScope = "whole",
     metrics: Metrics = None,
+    clap: Clap = False,
     profile: Profile = "av-benchmark",
     judge: JudgeName = None,
     weights: WeightsFolder = None,
@@ -95,7 +99,7 @@ def run(
 
     run_command(
         Order(model, split, limit, seed, workers, runs, parse_condition(mask, mask_scope)),
-        Choice(metrics, profile, judge, weights, device, batch_size),
+        Choice(metrics, profile, judge, weights, device, batch_size, clap),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,
@@ -146,6 +150,13 @@ def score(
         bool, typer.Option("--unpaired", help="Compare two sets: no pairs, any names and numbers.")
     ] = False,
     metrics: Metrics = None,
+    clap: Clap = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names and prompts, for --clap.", show_default="labels.csv or .tsv in REFERENCE"
+        ),
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(min=0.1, help="Compare exactly this much; shorter files then fail."),
@@ -167,8 +178,9 @@ def score(
         generated=generated,
         reference=reference,
         videos=videos,
+        prompts=prompts,
         is_paired=not unpaired,
-        choice=Choice(metrics, profile, judge, weights, device, batch_size),
+        choice=Choice(metrics, profile, judge, weights, device, batch_size, clap),
         seconds=seconds,
         workers=workers,
         json_file=json,

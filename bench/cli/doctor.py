@@ -27,8 +27,8 @@ GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
 MIN_MEMORY_BYTES = 2 * GIBIBYTE
 
-#: Without it MCD is approximate and says so; everything else runs.
-OPTIONAL_PACKAGES = frozenset({"pyworld"})
+#: Without pyworld MCD is approximate and says so, without transformers there is no column clap.
+OPTIONAL_PACKAGES = frozenset({"pyworld", "transformers"})
 
 
 @dataclass(frozen=True)

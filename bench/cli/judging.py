@@ -14,6 +14,9 @@ from bench.judges import Judge, open_judge
 from bench.runs.score import Scoring
 from bench.suite import Metric, computable, select
 
+#: The column that ``--clap`` adds.
+CLAP = "clap"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -25,6 +28,7 @@ class Choice:
     weights: Path | None
     device: str
     batch_size: int | None = None
+    clap: bool = False
 
 
 def choose(
@@ -41,7 +45,7 @@ def choose(
     names = split_names(choice.metrics)
     if names == []:
         raise BenchError("--metrics names no column; leave it out for all of them")
-    wanted = select(choice.profile, names or default_metrics)
+    wanted = select(choice.profile, [*(names or default_metrics), *([CLAP] if choice.clap else [])])
     judge_name = choice.judge or ("mini" if is_mini else "paper")
     judge = open_judge(judge_name, choice.profile, choice.weights, choice.device, choice.batch_size)
     kept = computable(wanted, judge)
@@ -49,18 +53,29 @@ def choose(
     kept, too_short = _of_length(kept, seconds)
     kept, without_weights = _with_weights(kept, judge)
     problems += too_short + without_weights
-    if problems and (names or not kept):
+    is_clap_lost = choice.clap and CLAP not in [metric.name for metric in kept]
+    if problems and (names or not kept or is_clap_lost):
         raise BenchError("; ".join(problems))
     for problem in problems:
         notices().print(problem)
+    if CLAP in [metric.name for metric in kept]:
+        _require_clap()
     if needed := _needed(kept, judge):
         require_weights(needed, judge.weights or weights_directory())
     return judge, kept
 
 
+def _require_clap() -> None:
+    """Refuse now what would fail for every clip; the import is slow and for this column only."""
+    from bench.backbones.clap import require_transformers
+
+    require_transformers()
+
+
 def _not_by(judge: Judge, wanted: Iterable[Metric], kept: Sequence[Metric]) -> list[str]:
     lost = [metric.name for metric in wanted if metric not in kept]
-    return [f"the judge {judge.name} cannot compute {', '.join(lost)}"] if lost else []
+    hint = ": only --judge paper has CLAP" if CLAP in lost else ""
+    return [f"the judge {judge.name} cannot compute {', '.join(lost)}{hint}"] if lost else []
 
 
 def _of_length(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric, ...], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
@@ -21,6 +21,7 @@ from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import write_rows
 from bench.runs import FolderPlan, score_folders, score_unpaired
 from bench.runs.folders import LONGEST_SECONDS
+from bench.splits.folder import parse_labels, read_labels
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS
 from bench.suite import DEFAULT_PROFILE, Metric, select
 
@@ -32,6 +33,7 @@ def score_command(
     generated: Path,
     reference: Path,
     videos: Path | None,
+    prompts: Path | None,
     is_paired: bool,
     choice: Choice,
     seconds: float | None,
@@ -40,10 +42,13 @@ def score_command(
     parquet: Path | None,
 ) -> None:
     """Compare two folders, print, write what was asked for; exit 1 where clips failed."""
-    if not is_paired and (videos or parquet):
-        raise BenchError("--unpaired compares whole sets: it takes no --videos and no --parquet")
+    if not is_paired and (videos or parquet or prompts or choice.clap):
+        raise BenchError(
+            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap or --prompts"
+        )
     wanted = _wanted(videos, is_paired)
     judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
+    told = _prompts(metrics, reference, prompts)
     _check_sides(metrics, videos)
     plan = FolderPlan(
         generated=generated,
@@ -54,6 +59,7 @@ def score_command(
         metrics=metrics,
         workers=worker_count(workers),
         device=choice.device,
+        prompts=told,
     )
     if is_paired and not videos and choice.metrics is None:
         notices().print("ib and desync look at the picture: name its folder with --videos")
@@ -81,9 +87,29 @@ def _wanted(videos: Path | None, is_paired: bool) -> tuple[str, ...]:
     return (*networks, *BASE_METRICS)
 
 
+def _prompts(metrics: Iterable[Metric], reference: Path, file: Path | None) -> Mapping[str, str]:
+    """Prompts by the stem of a sound's file, where a column reads them.
+
+    Raises:
+        BenchError: there are none, or there is a file of them and no column that reads it.
+    """
+    if not any(metric.against == "prompt" for metric in metrics):
+        if file:
+            raise BenchError("only the column clap reads --prompts: ask for it with --clap")
+        return {}
+    prompts = parse_labels(file) if file else read_labels(reference)
+    if not prompts:
+        where = file or f"{reference}/labels.csv and labels.tsv"
+        raise BenchError(
+            f"clap compares sound with prompts and there are none in {where}: "
+            "give a .csv or .tsv of names and prompts with --prompts FILE"
+        )
+    return prompts
+
+
 def _check_sides(metrics: Iterable[Metric], videos: Path | None) -> None:
     """Refuse columns that compare with what two folders do not hold."""
-    there = {"target", "picture"} if videos else {"target"}
+    there = {"target", "prompt", "picture"} if videos else {"target", "prompt"}
     for metric in metrics:
         if metric.against not in there:
             what = "a folder of --videos" if metric.against == "picture" else "a split: bench run"

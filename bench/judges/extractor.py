@@ -1,7 +1,7 @@
 """What an extractor is, and what it is given to hear and to see.
 
-An extractor turns a sound, a picture, or both into named arrays, the *features* that metrics read.
-There are two kinds:
+An extractor turns a sound, a picture, both, or a prompt into named arrays, the *features* that
+metrics read. There are two kinds:
 
     SignalExtractor    one function of one stimulus
     NetworkExtractor   prepare(stimulus) -> arrays     decode, resample, front end: in any thread
@@ -35,7 +35,7 @@ MAX_SHORTFALL_S = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:
-    """One sound, its window, and the picture it belongs to, decoded when first asked for.
+    """One sound, its window, picture and prompt; media are decoded when first asked for.
 
     The signal extractors hear the window. The published evaluator's networks hear the whole file
     before they cut it (its mean is removed, its end resampled), so ``file()`` is there as well; for
@@ -46,6 +46,7 @@ class Stimulus:
 
     sound: Excerpt | None
     picture: Excerpt | None = None
+    prompt: str = ""
     _decoded: dict[str, Any] = field(default_factory=dict)
 
     def window(self) -> Audio:
@@ -125,16 +126,17 @@ Embed = Callable[[Sequence[Prepared]], Sequence[Features]]
 class Extractor:
     """One row of a judge: what both kinds have in common.
 
-    ``senses``: the sound, the picture, or both. ``after`` names the extractors of the picture whose
-    features one that senses both is given. ``weights`` names the checkpoint of the table of
-    official files that it needs, empty for none.
+    ``senses``: the sound, the picture, both, or the prompt. ``after`` names the extractors of the
+    picture whose features one that senses both is given. ``weights`` names the checkpoint of the
+    table of official files that it needs, empty for none, and ``also`` the other files.
     """
 
     name: str
     version: str
-    senses: Literal["sound", "picture", "both"] = "sound"
+    senses: Literal["sound", "picture", "both", "prompt"] = "sound"
     after: tuple[str, ...] = ()
     weights: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

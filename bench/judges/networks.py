@@ -2,7 +2,8 @@
 
 ``av-benchmark`` keeps every choice of the published evaluator (hkchengrex/av-benchmark): the mean
 of the whole file is removed before resampling, ImageBind hears the left channel of the whole file.
-``strict`` gives every network the mono mix of the window and nothing else.
+``strict`` gives every network the mono mix of the window and nothing else. CLAP, whose column is
+an extra, hears the mono mix of the window under both, resampled as its own package does it.
 """
 
 from __future__ import annotations
@@ -182,6 +183,42 @@ def _open_sync(setting: Setting) -> Embed:
     return embed
 
 
+def _prepare_clap_audio(setting: Setting, stimulus: Stimulus) -> Prepared:
+    from bench.backbones import clap
+
+    return _only("log_mels", clap.front_end(_batch(stimulus.signal(clap.SAMPLE_RATE_HZ))))
+
+
+def _open_clap_audio(setting: Setting) -> Embed:
+    from bench.backbones import clap
+
+    tower = clap.load_clap_audio(setting.checkpoint, setting.device)
+
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        return unstacked(clap.embed_audio(tower, stacked(prepared, "log_mels", setting.device)))
+
+    return embed
+
+
+def _prepare_clap_text(setting: Setting, stimulus: Stimulus) -> Prepared:
+    # An object, for strings of unequal length are of unequal type and would share no batch.
+    return {"prompt": np.array(stimulus.prompt, dtype=object)}
+
+
+def _open_clap_text(setting: Setting) -> Embed:
+    from bench.backbones import clap
+
+    folder = setting.checkpoint.parent
+    tower = clap.load_clap_text(setting.checkpoint, setting.device)
+    tokeniser = clap.load_tokeniser(*(folder / WEIGHTS[name].file for name in VOCABULARY))
+
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        prompts = [str(each["prompt"]) for each in prepared]
+        return unstacked(clap.embed_text(tower, tokeniser, prompts))
+
+    return embed
+
+
 class _Network(NamedTuple):
     name: str
     weights: str
@@ -189,7 +226,11 @@ class _Network(NamedTuple):
     open: Callable[[Setting], Embed]
     senses: Any = "sound"
     after: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
+
+#: The files of CLAP's tokeniser.
+VOCABULARY = ("roberta-vocab", "roberta-merges")
 
 NETWORKS = (
     _Network("passt", "passt", _prepare_passt, _open_passt),
@@ -205,6 +246,8 @@ NETWORKS = (
     ),
     _Network("sync_picture", "synchformer", _prepare_sync_picture, _open_sync_picture, "picture"),
     _Network("sync", "synchformer", _prepare_sync, _open_sync, "both", ("sync_picture",)),
+    _Network("clap_audio", "clap", _prepare_clap_audio, _open_clap_audio),
+    _Network("clap_text", "clap", _prepare_clap_text, _open_clap_text, "prompt", (), VOCABULARY),
 )
 
 #: Raised when what a network is given, or how it answers, changes.
@@ -225,6 +268,7 @@ def _extractor(row: _Network, profile: str, directory: Path, device: str) -> Net
         row.senses,
         row.after,
         row.weights,
+        row.also,
         prepare=partial(row.prepare, setting),
         open=partial(row.open, setting),
     )

@@ -120,7 +120,7 @@ def summarise(
         expected=expected,
         scored=len(rows),
         groups=groups,
-        notes=(*notes, *onset_notes(flat)),
+        notes=(*notes, *onset_notes(flat), *_prompt_notes(rows, scoring.metrics)),
     )
 
 
@@ -161,6 +161,13 @@ def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
     means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
     found = means | set_scores(scored, scoring)
     return {metric.name: found[metric.name] for metric in scoring.metrics}
+
+
+def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, ...]:
+    n_mute = sum(not row.pair.clip.prompt for row in rows)
+    names = ", ".join(metric.name for metric in metrics if metric.against == "prompt")
+    is_said = names and n_mute
+    return (f"{n_mute} of {len(rows)} clips have no prompt: no {names} there",) if is_said else ()
 
 
 def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:

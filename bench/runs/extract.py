@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from bench.engine import Outcome, StreamEngine, attempt, open_engine
-from bench.features import Bench, checked, excerpt_key
+from bench.features import Bench, checked, excerpt_key, prompt_key
 from bench.judges import NetworkExtractor, SignalExtractor, Stimulus
 from bench.runs.batches import Batches, Need
 from bench.runs.score import ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
@@ -70,11 +70,13 @@ def load(scoring: Scoring, bench: Bench, pair: Pair) -> Loaded:
     wanted = {role: suited.extractors(role) for role in ROLES}
     roles = [role for role in ROLES if wanted[role] and role in excerpts]
     keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in roles}
+    if wanted["prompt"] and pair.clip.prompt:
+        keys["prompt"] = prompt_key(pair.clip.prompt)
     needs: list[Need] = []
-    for role in roles:
-        store, excerpt = scoring.store(role), excerpts[role]
-        is_seen = role == "picture"
-        stimulus = Stimulus(None if is_seen else excerpt, excerpts.get("picture"))
+    for role in keys:
+        store = scoring.store(role)
+        heard = None if role == "picture" else excerpts.get(role)
+        stimulus = Stimulus(heard, excerpts.get("picture"), pair.clip.prompt)
         # Networks first: some hear the whole file, and the window is cut out of that.
         for extractor in sorted(wanted[role], key=lambda each: isinstance(each, SignalExtractor)):
             if not can_sense(extractor, keys):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ SHORTEST_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class FolderPlan:
-    """What to compare. With ``seconds``, shorter files fail; without, pairs meet at the shorter."""
+    """What to compare. With ``seconds``, shorter files fail; without, pairs meet at the shorter.
+
+    ``prompts`` are by the stem of the true sound's file, for those metrics that read them.
+    """
 
     generated: Path
     reference: Path
@@ -34,6 +37,7 @@ class FolderPlan:
     metrics: tuple[Metric, ...]
     workers: int
     device: str = "cpu"
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     sees = any(metric.against == "picture" for metric in plan.metrics)
     pairing = pair_folders(plan.reference, plan.generated, plan.videos if sees else None)
     ledger = Ledger(progress, list(pairing.failures))
-    pairs, n_cut = _windowed(pairing.pairs, plan.seconds, ledger)
+    pairs, n_cut = _windowed(pairing.pairs, plan, ledger)
     scoring = Scoring(plan.metrics, plan.judge, None)
     scored = evaluate(pairs, scoring, plan.workers, ledger)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
@@ -76,17 +80,17 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
 
 
 def _windowed(
-    pairs: Sequence[FilePair], seconds: float | None, ledger: Ledger
+    pairs: Sequence[FilePair], plan: FolderPlan, ledger: Ledger
 ) -> tuple[list[Pair], int]:
     """The pairs with the window to compare; how many windows the sample made shorter."""
     windowed, n_cut = [], 0
     for pair in pairs:
         try:
-            window, is_cut = _window(pair.true, pair.generated, seconds)
+            window, is_cut = _window(pair.true, pair.generated, plan.seconds)
         except MediaError as error:
             ledger.failures.append(Failure(pair.name, "pair", str(error)))
             continue
-        windowed.append(_as_pair(pair, window))
+        windowed.append(_as_pair(pair, window, plan.prompts.get(pair.true.stem, "")))
         n_cut += is_cut
     return windowed, n_cut
 
@@ -107,8 +111,8 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
     return window, generated_s < wanted - MAX_SHORTFALL_S
 
 
-def _as_pair(pair: FilePair, seconds: float) -> Pair:
+def _as_pair(pair: FilePair, seconds: float, prompt: str) -> Pair:
     window = Excerpt(pair.true.absolute(), 0.0, seconds)
     picture = Excerpt(pair.picture.absolute(), 0.0, seconds) if pair.picture else None
-    clip = Clip(pair.name, window, seconds, picture=picture)
+    clip = Clip(pair.name, window, seconds, picture=picture, prompt=prompt)
     return Pair(clip, Excerpt(pair.generated.absolute(), 0.0, seconds))

@@ -25,6 +25,7 @@ PACKAGES = (
     "pyworld",
     "soundfile",
     "torch",
+    "transformers",
 )
 
 

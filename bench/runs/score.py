@@ -20,9 +20,9 @@ from bench.judges import Extractor, Judge, NetworkExtractor
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
-#: The parts that a sound, a picture, or an annotation in a sound's place, plays in scoring.
-Role = Literal["target", "reference", "hits", "picture", "generated"]
-ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "generated")
+#: The parts that a sound, a picture, a prompt, or an annotation in a sound's place, plays here.
+Role = Literal["target", "reference", "hits", "picture", "prompt", "generated"]
+ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "prompt", "generated")
 
 #: Whose onsets are counted beside the scores, for the reader of a row.
 COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
@@ -93,8 +93,9 @@ class Scoring:
         return tuple(each for each in wanted if isinstance(each, NetworkExtractor))
 
     def weights(self) -> tuple[str, ...]:
-        """The checkpoints that these metrics need, by name."""
-        needed = {each.weights for role in ROLES for each in self.extractors(role)}
+        """The official files that these metrics need, by name."""
+        extractors = (each for role in ROLES for each in self.extractors(role))
+        needed = {name for each in extractors for name in (each.weights, *each.also)}
         return tuple(sorted(needed - {""}))
 
     def holds(self, clip: Clip, keys: Keys) -> bool:

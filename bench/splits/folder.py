@@ -16,7 +16,13 @@ from pathlib import Path
 
 from bench.errors import BenchError, MediaError
 from bench.judges import MAX_SHORTFALL_S
-from bench.matching import VIDEO_SUFFIXES, clip_name, hashed_name, visible_files
+from bench.matching import (
+    SOUND_SUFFIXES,
+    VIDEO_SUFFIXES,
+    clip_name,
+    hashed_name,
+    visible_files,
+)
 from bench.splits.split import (
     BASE_METRICS,
     NETWORK_METRICS,
@@ -109,9 +115,9 @@ def parse_labels(path: Path) -> dict[str, str]:
 
 
 def _stem(name: str) -> str:
-    """A label file may name clips with or without the video suffix."""
+    """A label file may name clips with or without the suffix of their video or sound."""
     path = Path(name)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES | SOUND_SUFFIXES else path.name
 
 
 def _words(stem: str) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from bench.errors import BenchError
 from bench.judges import Judge
 from bench.suite.metric import Metric, Side
-from bench.suite.networks import NETWORK_ROWS, SET_ROWS
+from bench.suite.networks import CLAP_ROW, NETWORK_ROWS, SET_ROWS
 from bench.suite.signal import signal_rows, strict_signal_rows
 
 __all__ = [
@@ -35,8 +35,8 @@ SUITE_VERSION = 1
 DEFAULT_PROFILE = "av-benchmark"
 
 PROFILES: dict[str, tuple[Metric, ...]] = {
-    "av-benchmark": (*NETWORK_ROWS, *signal_rows("reference"), *SET_ROWS),
-    "strict": (*NETWORK_ROWS, *strict_signal_rows(), *SET_ROWS),
+    "av-benchmark": (*NETWORK_ROWS, *signal_rows("reference"), *SET_ROWS, CLAP_ROW),
+    "strict": (*NETWORK_ROWS, *strict_signal_rows(), *SET_ROWS, CLAP_ROW),
 }
 
 

@@ -60,6 +60,15 @@ def imagebind(true: Side, generated: Side) -> float:
     return 100.0 * float(cosine_score(picture, sound)[0])
 
 
+def clap(true: Side, generated: Side) -> float:
+    """Return the cosine of the prompt (true side) and the sound, times 100."""
+    from bench.metrics import cosine_score
+
+    prompt = true["clap_text"]["embedding"][None]
+    sound = generated["clap_audio"]["embedding"][None]
+    return 100.0 * float(cosine_score(prompt, sound)[0])
+
+
 def desync(true: Side, generated: Side) -> float:
     """Return the mean absolute offset of two windows, in seconds."""
     from bench.metrics import desync

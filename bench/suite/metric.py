@@ -11,7 +11,7 @@ from bench.judges import Features
 
 #: Features of one sound, by extractor.
 Side = Mapping[str, Features]
-Against = Literal["target", "reference", "hits", "picture"]
+Against = Literal["target", "reference", "hits", "picture", "prompt"]
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Metric:
     ``score(true, generated)`` gives the value of one clip from the features named in ``reads``;
     NaN means "not scored". A metric of a whole set has ``score_set`` instead, which reads the sides
     of all clips one after another. ``against`` says what the true side is: the clip's own sound
-    (``target``), the one the system was given (``reference``), annotated hits, or the picture;
-    ``true_reads`` names its features where they are others. Clips shorter than ``shortest_s`` or
-    longer than ``longest_s`` are not scored. ``has_chance`` asks for the value that shuffled pairs
-    reach, beside the column. ``is_extra`` columns are not in the paper's tables.
+    (``target``), the one the system was given (``reference``), annotated hits, the picture, or the
+    prompt; ``true_reads`` names its features where they are others. Clips shorter than
+    ``shortest_s`` or longer than ``longest_s`` are not scored. ``has_chance`` asks for the value
+    that shuffled pairs reach, beside the column. ``is_extra`` columns are not in the paper's
+    tables.
     """
 
     name: str

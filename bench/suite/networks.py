@@ -1,4 +1,4 @@
-"""The columns that need networks: the paper's seven, and what else can be said of a whole set."""
+"""The columns that need networks: the paper's seven, those of a whole set beyond it, and CLAP."""
 
 from __future__ import annotations
 
@@ -110,6 +110,20 @@ NETWORK_ROWS = (
         true_reads=(),
         shortest_s=4.8,
     ),
+)
+
+#: Agreement with the prompt, which the paper does not measure: only when asked for.
+CLAP_ROW = Metric(
+    "clap",
+    "CLAP",
+    "CLAP cosine of prompt and sound, times 100",
+    ("clap_audio",),
+    clips.clap,
+    "higher",
+    1,
+    against="prompt",
+    true_reads=("clap_text",),
+    is_extra=True,
 )
 
 #: Metrics of whole sets beyond the paper's: minutes for thousands of clips, so only when asked for.

@@ -273,3 +273,13 @@ def test_score_refuses_columns_that_two_folders_cannot_fill(bench, two_folders):
     true, made = two_folders
     folders = ["--generated", made, "--reference", true, "--judge", "signal"]
     refused(bench("score", *folders, "--metrics", "mcd_ref"), "mcd_ref compares with the reference")
+
+
+def test_clap_needs_prompts_and_prompts_need_clap(bench, tmp_path):
+    for folder in ("made", "true"):
+        (tmp_path / folder).mkdir()
+    folders = ["--generated", tmp_path / "made", "--reference", tmp_path / "true"]
+    prompts = ["--prompts", tmp_path / "prompts.csv"]
+    refused(bench("score", *folders, *prompts, "--judge", "signal"), "ask for it with --clap")
+    refused(bench("score", *folders, "--judge", "mini", "--clap"), "only --judge paper has CLAP")
+    refused(bench("score", *folders, "--unpaired", "--clap"), "it takes no", "--clap")

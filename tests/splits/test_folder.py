@@ -49,6 +49,7 @@ def test_prompts_come_from_the_labels_and_else_from_a_file_name_that_has_words(
         ("labels.csv", "a.mp4,rain\nb.mp4,wind\n"),
         ("labels.tsv", "id\tlabel\na\train\nb\twind\n"),
         ("labels.csv", "label,clip\nrain,a\nwind,b\n"),
+        ("labels.csv", "file,prompt\na.wav,rain\nb.flac,wind\n"),
     ],
 )
 def test_labels_are_read_with_and_without_a_header(tmp_path, clicks_folder, file, text):

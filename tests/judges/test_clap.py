@@ -1,0 +1,126 @@
+"""The column clap: prompts are read once, sounds are heard, and what lacks a prompt is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.backbones import clap
+from bench.backbones.weights import WEIGHTS
+from bench.cli.judging import Choice, choose
+from bench.errors import BenchError, MissingError
+from bench.judges import Stimulus, open_judge
+from bench.media import write_audio
+from bench.runs import FolderPlan, score_folders
+from bench.suite import select
+from bench.types import Audio, Excerpt
+from tests.backbones import clap_inputs
+
+PROMPTS = {"a": "a dog", "b": "a dog", "c": "rain on a roof"}
+
+
+@pytest.fixture
+def folders(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Path]:
+    """Generated and true sounds of 1 s: ``a`` to ``d``, of which ``d`` has no prompt."""
+    for kind in ("made", "true"):
+        (tmp_path / kind).mkdir()
+        for name in "abcd":
+            noise = rng.normal(0, 0.1, (2, 44_100)).clip(-1, 1).astype(np.float32)
+            write_audio(tmp_path / kind / f"{name}.flac", Audio(noise, 44_100))
+    return tmp_path / "made", tmp_path / "true"
+
+
+@pytest.fixture
+def stand_in(monkeypatch) -> list[object]:
+    """Towers that answer unit vectors 60 degrees apart, and log what they are given."""
+    given: list[object] = []
+
+    def embed_audio(tower, log_mels):
+        given.append(tuple(log_mels.shape))
+        return {"embedding": torch.tensor([[1.0, 0.0]]).repeat(len(log_mels), 1)}
+
+    def embed_text(tower, tokeniser, prompts):
+        given.extend(prompts)
+        return {"embedding": torch.tensor([[0.5, 0.75**0.5]]).repeat(len(prompts), 1)}
+
+    for name in ("load_clap_audio", "load_clap_text", "load_tokeniser"):
+        monkeypatch.setattr(clap, name, lambda *files: None)
+    monkeypatch.setattr(clap, "embed_audio", embed_audio)
+    monkeypatch.setattr(clap, "embed_text", embed_text)
+    return given
+
+
+def scored(folders: tuple[Path, Path], weights: Path, prompts=PROMPTS):
+    judge = open_judge("paper", "av-benchmark", weights)
+    metrics = select("av-benchmark", ["clap"])
+    plan = FolderPlan(*folders, None, None, judge, metrics, 0, prompts=prompts)
+    return score_folders(plan, lambda stage, done, total: None)
+
+
+def test_clips_without_a_prompt_are_counted_and_not_scored(folders, stand_in, home):
+    found = scored(folders, Path("w"))
+    assert found.failures == ()
+    score = found.results.metrics["clap"]
+    assert score.n == 3
+    assert score.value == pytest.approx(50.0, abs=1e-4)
+    assert "1 of 4 clips have no prompt: no clap there" in found.results.notes
+
+
+def test_a_prompt_of_several_clips_is_read_once_and_prompts_share_a_batch(folders, stand_in, home):
+    scored(folders, Path("w"))
+    assert [each for each in stand_in if isinstance(each, str)] == ["a dog", "rain on a roof"]
+    assert [each for each in stand_in if isinstance(each, tuple)] == [(4, 1001, 64)]
+    stand_in.clear()
+    scored(folders, Path("w"), {"d": "a dog"})
+    assert stand_in == []  # all of it lies in the store
+
+
+@pytest.mark.slow
+def test_the_column_of_an_official_file_is_the_cosine_of_its_towers(folders, home, tmp_path):
+    pytest.importorskip("transformers", reason="needs the extra clap")
+    checkpoint = tmp_path / WEIGHTS["clap"].file
+    state = {f"module.{name}": tensor for name, tensor in clap_inputs.official_state().items()}
+    torch.save({"state_dict": state}, checkpoint)
+    files = [tmp_path / WEIGHTS[name].file for name in ("roberta-vocab", "roberta-merges")]
+    for path, place in zip(clap_inputs.write_vocabulary(tmp_path), files, strict=True):
+        path.rename(place)
+    score = scored(folders, tmp_path, {"a": "a dog"}).results.metrics["clap"]
+
+    heard = torch.from_numpy(Stimulus(Excerpt(folders[0] / "a.flac")).signal(48_000))[None]
+    listener, reader = clap.load_clap_audio(checkpoint), clap.load_clap_text(checkpoint)
+    sound = clap.embed_audio(listener, clap.front_end(heard))["embedding"]
+    words = clap.embed_text(reader, clap.load_tokeniser(*files), ["a dog"])["embedding"]
+    checkpoint.unlink()  # it is large
+    assert score.n == 1
+    assert score.value == pytest.approx(100 * float((sound * words).sum()), abs=1e-3)
+
+
+def chosen(**others: object):
+    choice = {"metrics": None, "profile": "strict", "judge": None, "weights": None}
+    return choose(
+        Choice(**{**choice, "device": "cpu", "clap": True, **others}), ["mcd"], 8.0, is_mini=False
+    )
+
+
+def test_a_judge_without_clap_says_so_in_one_sentence(home):
+    for judge in ("mini", "signal"):
+        message = f"the judge {judge} cannot compute clap: only --judge paper has CLAP"
+        with pytest.raises(BenchError, match=message):
+            chosen(judge=judge)
+
+
+def test_missing_weights_are_named_with_the_command_that_fetches_them(home):
+    with pytest.raises(BenchError, match="`bench weights fetch clap roberta-vocab roberta-merges`"):
+        chosen()
+
+
+def test_without_transformers_the_command_stops_before_the_first_clip(home, monkeypatch):
+    (home / "weights").mkdir(parents=True)
+    for name in ("clap", "roberta-vocab", "roberta-merges"):
+        (home / "weights" / WEIGHTS[name].file).write_bytes(b"x")
+    monkeypatch.setattr(clap, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match=r"pip install 'foley-bench\[clap\]'"):
+        chosen()
