@@ -55,6 +55,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """One metric of two runs on the clips that both scored.
+
+    ``difference`` is ``new - base`` and ``ratio`` is ``new / base``, each with the interval that
+    resampling clips in pairs gives.
+    """
+
+    column: Column
+    base: Score
+    new: Score
+    difference: Score
+    ratio: Score
+
+
+@dataclass(frozen=True)
 class Failure:
     """A clip without a score: in which stage it failed, and why."""
 

@@ -53,7 +53,10 @@ from bench.metrics.uncertainty import (
     Interval,
     bootstrap_interval,
     derangements,
+    interval_around,
     paired_difference,
+    paired_ratio,
+    resampled,
 )
 
 __all__ = [
@@ -81,6 +84,7 @@ __all__ = [
     "fd_infinity",
     "frechet_distance",
     "inception_score",
+    "interval_around",
     "kernel_distance",
     "kl_divergence",
     "log_mel",
@@ -94,6 +98,8 @@ __all__ = [
     "onset_features",
     "onset_scores",
     "paired_difference",
+    "paired_ratio",
+    "resampled",
     "stft_envelope",
     "suppress_close_onsets",
     "world_envelope",

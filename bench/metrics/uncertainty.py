@@ -8,7 +8,7 @@ and from nothing else: same seed, same numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,60 @@ def paired_difference(
     Row i of both is the same clip. ValueError if the lengths differ, or as above.
     """
     return bootstrap_interval(_differences(a, b), rng, level, n_resamples)
+
+
+def paired_ratio(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    n_resamples: int = 1_000,
+) -> Interval:
+    """Return the mean of ``b`` over that of ``a``, over the clips that both scored.
+
+    Row i of both is the same clip. Where the mean of ``a`` is 0, infinite, or NaN for 0 over 0.
+    ValueError as above.
+    """
+    first, second = check_scores(a, "a"), check_scores(b, "b")
+    both = ~np.isnan(_differences(first, second))
+    first, second = first[both], second[both]
+
+    def ratio(chosen: IntArray) -> float:
+        base, new = float(first[chosen].mean()), float(second[chosen].mean())
+        return new / base if base else math.inf * new
+
+    n, n_excluded = len(first), len(both) - len(first)
+    if n < 2:
+        value = ratio(np.arange(n)) if n else math.nan
+        return Interval(value, math.nan, math.nan, n, n_excluded)
+    ratios = resampled(ratio, n, rng, n_resamples)
+    bounds = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(ratios[1:], bounds, method="inverted_cdf")  # between no infinities
+    return Interval(float(ratios[0]), float(low), float(high), n, n_excluded)
+
+
+def resampled(
+    statistic: Callable[[IntArray], float], n: int, rng: np.random.Generator, n_resamples: int
+) -> FloatArray:
+    """Return ``[1 + n_resamples]``: a statistic of all n clips, then of random choices of n.
+
+    ``statistic`` is given the places ``[n]`` of the clips, with repetition. Two systems whose
+    choices come from equal generators are resampled in pairs.
+    """
+    choices = (rng.integers(0, n, size=n) for _ in range(n_resamples))
+    return np.array([statistic(np.arange(n)), *map(statistic, choices)], dtype=np.float64)
+
+
+def interval_around(values: npt.ArrayLike, n: int, level: float = 0.95) -> Interval:
+    """Return the interval of a statistic of a whole set, from its ``resampled`` values.
+
+    Choices that repeat clips make a set look narrower than it is, and so raise distances between
+    sets. That shift is the mean of the choices over the value of all clips; it is taken off, and
+    their spread is left, around the value that tables print.
+    """
+    value, draws = np.asarray(values, dtype=np.float64)[0], np.asarray(values)[1:]
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]) - draws.mean() + value
+    return Interval(float(value), float(low), float(high), n, 0)
 
 
 def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:

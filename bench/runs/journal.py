@@ -47,6 +47,10 @@ class Journal:
         entry = self._entries.get((kind, clip))
         return entry if entry is not None and entry["fingerprint"] == fingerprint else None
 
+    def latest(self, kind: str, clip: str) -> Entry | None:
+        """The entry of this kind for this clip, whatever it was made from."""
+        return self._entries.get((kind, clip))
+
     def add(self, kind: str, clip: str, fingerprint: str, **values: Any) -> Entry:
         """Append an entry; it is with the operating system when this returns."""
         entry = {"kind": kind, "clip": clip, "fingerprint": fingerprint, **values}
@@ -74,6 +78,11 @@ class Journal:
 def _whole_lines(path: Path) -> bytes:
     content = path.read_bytes()
     return content[: content.rfind(b"\n") + 1]
+
+
+def row_kind(judge: str, profile: str) -> str:
+    """The kind of a row of scores: those of different profiles stand side by side."""
+    return f"row {judge} {profile}"
 
 
 def fingerprint(*parts: Any) -> str:

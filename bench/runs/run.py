@@ -17,7 +17,7 @@ from bench.files import read_json, write_json
 from bench.results import Failure, Results, write_failures, write_results, write_rows
 from bench.runs.evaluate import Ledger, Progress, Row, evaluate, summarise
 from bench.runs.generate import generate_samples
-from bench.runs.journal import Journal, file_identity
+from bench.runs.journal import Journal, file_identity, row_kind
 from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
 from bench.runs.provenance import provenance
 from bench.runs.score import Pair
@@ -130,8 +130,7 @@ def _partial_note(plan: RunPlan) -> tuple[str, ...]:
 
 
 def _row_kind(plan: RunPlan) -> str:
-    """Rows of different profiles stand side by side in the journal."""
-    return f"row {plan.judge.name} {plan.judge.profile}"
+    return row_kind(plan.judge.name, plan.judge.profile)
 
 
 def _pair(plan: RunPlan, clip: Clip) -> Pair:

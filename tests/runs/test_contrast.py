@@ -1,0 +1,71 @@
+"""One metric of two finished runs: the numbers of their tables, with paired intervals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.errors import BenchError
+from bench.judges import open_judge
+from bench.results import Score, load_results
+from bench.runs import run
+from bench.runs.contrast import contrast_runs
+from tests.runs.test_run import TONE, quiet
+
+
+@pytest.fixture
+def finished(make_plan):
+    """Run a system, judged by the small networks; returns where its scores lie."""
+
+    def call(model: str, metrics: tuple[str, ...] = ("mcd", "fd_vgg"), limit: int | None = None):
+        plan = replace(
+            make_plan(model, metrics=metrics, limit=limit),
+            judge=open_judge("mini", "av-benchmark"),
+        )
+        run(plan, quiet)
+        return plan.results_directory
+
+    return call
+
+
+def test_values_are_those_of_the_tables_and_intervals_hold_them(finished):
+    base, new = finished("reference-loop"), finished(TONE)
+    for name in ("mcd", "fd_vgg"):
+        found = contrast_runs(base, new, name)
+        before, after = (load_results(each).metrics[name].value for each in (base, new))
+        assert found.column.name == name
+        assert found.base.value == pytest.approx(before)
+        assert found.new.value == pytest.approx(after)
+        assert found.difference.value == pytest.approx(after - before)
+        assert found.ratio.value == pytest.approx(after / before)
+        for score in (found.base, found.new, found.difference, found.ratio):
+            assert score.low <= score.value <= score.high
+            assert score.n == 3
+        assert contrast_runs(base, new, name) == found
+
+
+def test_a_run_does_not_differ_from_itself(finished):
+    base = finished(TONE)
+    for name in ("mcd", "fd_vgg"):
+        assert contrast_runs(base, base, name).difference == Score(0.0, 0.0, 0.0, 3)
+
+
+def test_a_ratio_to_a_distance_of_nothing_is_not_given(finished):
+    truth = finished("ground-truth")
+    found = contrast_runs(truth, finished(TONE), "fd_vgg")
+    assert found.base.value == pytest.approx(0.0, abs=1e-6)
+    assert found.difference.low > 0
+
+
+def test_runs_that_cannot_be_compared_are_refused(finished, make_plan):
+    base = finished(TONE)
+    with pytest.raises(BenchError, match="has no desync; run it again"):
+        contrast_runs(base, base, "desync")
+    other = make_plan("reference-loop", metrics=("mcd",))
+    run(other, quiet)
+    with pytest.raises(BenchError, match="judge 'mini' and 'paper'"):
+        contrast_runs(base, other.results_directory, "mcd")
+    short = finished("silence", limit=1)
+    with pytest.raises(BenchError, match="1 scored clips in common"):
+        contrast_runs(base, short, "mcd")
