@@ -7,6 +7,7 @@ killed process leaves either the old file or the new one.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,9 +15,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
 
@@ -87,6 +91,17 @@ def write_json(destination: Path, value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_path(destination) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_page(figure: Figure, destination: Path, n_colours: int) -> None:
+    """Write a figure as a PNG with a palette, which keeps it small enough for a repository."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    page = Image.open(buffer).convert("RGB").quantize(n_colours, dither=Image.Dither.NONE)
+    with atomic_path(destination) as temporary:
+        page.save(temporary, format="PNG", optimize=True)
 
 
 def read_json(path: Path) -> Any:

@@ -243,6 +243,18 @@ def validate(
     validate_command(out, clips, workers, runs)
 
 
+@app.command()
+def samples(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    clips: Annotated[int, typer.Option(min=1, max=16, help="How many, of different prompts.")] = 8,
+    out: Annotated[Path, typer.Option(help="The picture to draw.")] = Path("samples.png"),
+) -> None:
+    """Draw spectrograms of a run: target, reference and sample of some clips, with true events."""
+    from bench.cli.samples import samples_command
+
+    samples_command(run, clips, out)
+
+
 @data_app.command("prepare")
 def data_prepare(
     split: Annotated[str, typer.Argument(help="mini.")],

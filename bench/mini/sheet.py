@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import signal
 
-from bench.files import atomic_path
+from bench.files import write_page
 from bench.mini.actions import ACTIONS
 from bench.mini.materials import MATERIALS
 from bench.mini.picture import render_frames
@@ -45,7 +44,7 @@ def contact_sheet(destination: Path) -> None:
         panel.set_title(label(scene), fontsize=8, pad=2)
         panel.set_axis_off()
     figure.suptitle("The mini world: frames 160 and 80 ms before, at, and after an event")
-    _save(figure, destination)
+    write_page(figure, destination, N_COLOURS)
 
 
 def spectrogram_page(destination: Path) -> None:
@@ -54,7 +53,7 @@ def spectrogram_page(destination: Path) -> None:
     for panel, scene in zip(panels, _scenes(), strict=True):
         _draw_spectrogram(panel, scene)
     figure.suptitle("The mini world: spectrograms (70 dB), true events above them")
-    _save(figure, destination)
+    write_page(figure, destination, N_COLOURS)
 
 
 def _scenes() -> list[Scene]:
@@ -88,7 +87,8 @@ def _strip(scene: Scene) -> Pixels:
 
 def _draw_spectrogram(panel: Axes, scene: Scene) -> None:
     sound = render_sound(scene).astype(np.float64)
-    frequencies_hz, times_s, level_db = _level_db(sound)
+    frequencies_hz, times_s, power = band_powers(sound)
+    level_db = 10.0 * np.log10(power / power.max() + 1e-12)
     panel.pcolormesh(
         times_s,
         frequencies_hz,
@@ -108,10 +108,11 @@ def _draw_spectrogram(panel: Axes, scene: Scene) -> None:
     panel.set_ylabel("Hz", fontsize=6)
 
 
-def _level_db(sound: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Frequencies ``[F]``, times ``[T]`` and level ``[F, T]`` in dB below the loudest point.
+def band_powers(sound: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Frequencies ``[F]`` in Hz, times ``[T]`` in s and power ``[F, T]`` of ``sound [N]``.
 
-    Bands are as wide as the page can show, and as loud as the loudest line within them.
+    At 44.1 kHz. Bands are as wide as the page can show, and as loud as the loudest line within
+    them.
     """
     frequencies_hz, times_s, transform = signal.stft(
         sound, SAMPLE_RATE_HZ, nperseg=2048, noverlap=2048 - HOP_SAMPLES
@@ -119,16 +120,4 @@ def _level_db(sound: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     lines = np.searchsorted(frequencies_hz, np.geomspace(*SHOWN_HZ, N_BANDS))
     starts = np.unique(np.minimum(lines, frequencies_hz.size - 1))
     power = np.maximum.reduceat(np.abs(transform) ** 2, starts, axis=0)
-    level_db = 10.0 * np.log10(power / power.max() + 1e-12)
-    return frequencies_hz[starts], times_s, level_db
-
-
-def _save(figure: Figure, destination: Path) -> None:
-    """A palette keeps the page small enough for a repository."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    page = Image.open(buffer).convert("RGB").quantize(N_COLOURS, dither=Image.Dither.NONE)
-    with atomic_path(destination) as temporary:
-        page.save(temporary, format="PNG", optimize=True)
+    return frequencies_hz[starts], times_s, power

@@ -1,0 +1,31 @@
+"""The page of spectrograms is an image that a repository can carry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reports.spectrograms import Shown, Spectrogram, plot_spectrograms
+
+
+def shown(rng, *, has_reference: bool) -> Shown:
+    def part(seconds: float) -> Spectrogram:
+        times = np.arange(0, seconds, 0.05)
+        level = rng.uniform(-60, 0, (40, len(times)))
+        return Spectrogram(np.geomspace(50, 20_000, 40), times, level)
+
+    parts = {"target": part(4.0), "generated": part(4.0)}
+    if has_reference:
+        parts["reference"] = part(2.0)
+    return Shown("a clip", 4.0, (0.5, 1.5), parts, ("MCD 1.00 dB",))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_any_number_of_clips_with_and_without_reference_is_drawn(rng, tmp_path, n):
+    clips = [shown(rng, has_reference=i % 2 == 0) for i in range(n)]
+    plot_spectrograms("a run", clips, tmp_path / "page.png")
+    plot_spectrograms("a run", clips, tmp_path / "again.png")
+    assert (tmp_path / "page.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    with Image.open(tmp_path / "page.png") as image:
+        assert min(image.size) > 300
