@@ -1,6 +1,7 @@
 # make demo   fresh machine: environment, then the main job on the mini split, ending in a table
 # make test   fresh machine: environment, then all tests
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/;
+# effects runs what docs/effects.md compares, on 128 clips, and writes it again;
 # judges teaches the networks of the mini judge again, which replaces their weights.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,9 +11,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 STAMP := $(VENV)/.setup-done
 DEMO_CLIPS ?= 12
 DEMO_MODELS := reference-loop motion-grains noise shuffled silence oracle ground-truth
+EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
+  reference-loop motion-grains ground-truth
 TEST_WORKERS ?= auto
 
-.PHONY: demo test setup check bench docs judges clean
+.PHONY: demo test setup check bench docs effects judges clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -50,6 +53,17 @@ docs: setup
 	$(BIN)/bench data sheet
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
+
+effects: setup
+	$(BIN)/bench data prepare mini
+	$(BIN)/bench ablate --model acfoley-mini --split mini --mask all
+	@for model in $(EFFECT_MODELS); do \
+	  $(BIN)/bench run --model $$model --split mini || exit 1; \
+	done
+	$(BIN)/bench run --model acfoley-mini --split mini-references
+	$(BIN)/bench run --model acfoley-mini --split mini-references --mask audio
+	$(BIN)/bench effects
+	$(BIN)/bench samples runs/acfoley-mini/mini/full-42 --out docs/mini-acfoley.png
 
 judges: setup
 	$(BIN)/python -m bench.mini.judges.teach

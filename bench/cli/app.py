@@ -244,6 +244,18 @@ def validate(
 
 
 @app.command()
+def effects(
+    runs: Annotated[Path, typer.Argument(help="Folder of finished runs.")] = Path("runs"),
+    seed: Seed = 42,
+    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("docs/effects.md"),
+) -> None:
+    """The paper's claims, asked of the runs of the mini AC-Foley: a table with verdicts."""
+    from bench.cli.effects import effects_command
+
+    effects_command(runs, seed, out)
+
+
+@app.command()
 def samples(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     clips: Annotated[int, typer.Option(min=1, max=16, help="How many, of different prompts.")] = 8,
