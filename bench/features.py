@@ -93,8 +93,10 @@ class FeatureStore:
         """Store features; the file appears whole or not at all."""
         from safetensors.numpy import save_file
 
+        # Row by row: safetensors writes the memory of an array, whatever its strides.
+        whole = {name: np.ascontiguousarray(array) for name, array in features.items()}
         with atomic_path(self.path(extractor, key)) as temporary:
-            save_file(dict(features), temporary)
+            save_file(whole, temporary)
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ def open_store(folder: Path, store: Store, empty_text: Array) -> None:
             )
         return
     with atomic_path(folder / EMPTY) as temporary:
-        save_file({"text": empty_text}, temporary)
+        save_file({"text": np.ascontiguousarray(empty_text)}, temporary)
     write_json(path, asdict(store))
 
 
@@ -137,7 +137,8 @@ class ShardWriter:
 
     def _cast(self, clip: TrainingClip, name: str, array: Array) -> Array:
         with np.errstate(over="ignore"):
-            cast = array.astype(self._dtype)
+            # Row by row: safetensors writes the memory of an array, whatever its strides.
+            cast = array.astype(self._dtype, order="C")
         if not np.isfinite(cast).all():
             raise BenchError(
                 f"the feature {name} of {clip.name} reaches {np.abs(array).max():g}, more than "

@@ -38,6 +38,21 @@ def test_features_come_back_as_they_were_made(tmp_path):
     assert damaged_shards(tmp_path / "features") == []
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_arrays_that_lie_column_by_column_come_back_the_same(tmp_path, dtype):
+    def turned(column):
+        return lambda source: {n: np.asfortranarray(a) for n, a in column(source).items()}
+
+    columns = {name: turned(column) for name, column in COLUMNS.items()}
+    whole = Writing(shard_clips=3, dtype=dtype)
+    precompute(listed("a", "b"), replace(ENCODING, columns=columns), tmp_path, WINDOW, whole)
+    corpus = Corpus([tmp_path])
+    made = made_by(ENCODING, clip("b"), WINDOW)
+    for column, array in made.items():
+        found = corpus.read(corpus.rows[1], column)
+        np.testing.assert_allclose(found, array, rtol=1e-3, atol=1e-4)
+
+
 def test_half_precision_is_near(tmp_path):
     precompute(listed("a"), ENCODING, tmp_path, WINDOW)
     corpus = Corpus([tmp_path])
