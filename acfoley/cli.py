@@ -26,9 +26,8 @@ WeightsFolder = Annotated[
     Path | None,
     typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
 ]
-Preset = Annotated[
-    str, typer.Option(help="acfoley, small_44k, medium_44k, large_44k or large_44k_v2.")
-]
+PUBLISHED = "acfoley, small_44k, medium_44k, large_44k or large_44k_v2"
+Preset = Annotated[str, typer.Option(help=f"{PUBLISHED}.")]
 
 
 @app.callback()
@@ -67,9 +66,14 @@ def generate(
     steps: Annotated[int, typer.Option(help="Steps from noise to sound.")] = 25,
     cfg: Annotated[float, typer.Option(help="Guidance; 1 is none.")] = 4.5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same sound.")] = 42,
-    preset: Preset = "acfoley",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help=f"{PUBLISHED}; mini, mini_attention or mini_clap come with this package."
+        ),
+    ] = "acfoley",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Weights of the flow network other than the official.")
+        Path | None, typer.Option(help="Other weights of the flow network, of the same preset.")
     ] = None,
     weights: WeightsFolder = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",

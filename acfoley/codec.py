@@ -11,27 +11,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from acfoley.autoencoder import (
-    AUTOENCODER_44K,
-    Autoencoder,
-    AutoencoderParams,
-    load_autoencoder,
-)
+from acfoley.autoencoder import AUTOENCODER_44K, load_autoencoder
 from acfoley.autoencoder_layers import STRIDE
 from acfoley.griffin_lim import GriffinLim
 from acfoley.mel import MEL_44K, MelParams, log_mel
 from acfoley.vocoder import CHUNK_FRAMES, Vocoder, load_vocoder, synthesise
 from bench.backbones.mel import check_waveforms
 
-#: The codec of the mini world: 44.1 kHz, the same front end and latents, so that all lengths stay
-#: what they are; 1.3 million weights, and Griffin-Lim instead of a trained vocoder.
-AUTOENCODER_MINI = AutoencoderParams(
-    n_mels=128, n_latent=40, width=64, multipliers=(1, 2, 2), n_blocks=1
-)
+
+class Autoencodes(Protocol):
+    """What stands between spectrogram and latents; ``Autoencoder`` is one."""
+
+    data_mean: Tensor
+
+    def encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of latents ``[B, D, T // 2]`` of log-mel ``[B, n_mels, T]``."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Log-mel ``[B, n_mels, 2 L]`` of latents ``[B, D, L]``."""
+
+    def to(self, device: torch.device | str) -> Any:
+        """Move to ``device``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,7 @@ class Codec:
 
     def __init__(
         self,
-        autoencoder: Autoencoder,
+        autoencoder: Autoencodes,
         vocoder: Vocoder | GriffinLim,
         mel: MelParams = MEL_44K,
         chunk_frames: int | None = CHUNK_FRAMES,
@@ -135,12 +140,3 @@ def load_codec(autoencoder: Path, vocoder: Path, device: torch.device | str = "c
         load_vocoder(vocoder, device),
         chunk_frames=chunk_frames,
     )
-
-
-def load_mini_codec(autoencoder: Path, device: torch.device | str = "cpu") -> Codec:
-    """Return the codec of the mini world, whose vocoder is Griffin-Lim.
-
-    Raises as ``load_codec``.
-    """
-    mini = load_autoencoder(autoencoder, device, AUTOENCODER_MINI)
-    return Codec(mini, GriffinLim().to(device))

@@ -40,13 +40,15 @@ class Order:
 def generate_command(order: Order, settings: Settings, loading: Loading) -> None:
     """Check, load, generate, write, and say where."""
     from acfoley.generate import Job, open_model
+    from acfoley.official import SHIPPED
     from bench.backbones.weights import weights_directory
 
     destination = output_path(order)
     check_video(order.video, order.seconds)
     reference = read_reference(order.reference, settings)
-    for message in cut_words(order.prompt, order.negative):
-        say(message)
+    if order.preset not in SHIPPED:
+        for message in cut_words(order.prompt, order.negative):
+            say(message)
     directory = order.weights or weights_directory()
     model = open_model(order.preset, directory, loading, seconds=order.seconds)
     job = Job(

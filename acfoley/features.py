@@ -18,9 +18,8 @@ from torch import Tensor
 
 from acfoley.codec import Codec, Posterior
 from acfoley.encoders import PromptFeatures
-from acfoley.frames import clip_frames, sync_frames
 from acfoley.reference import Length, prepare_reference
-from bench.types import Audio, Excerpt
+from bench.types import Audio, Excerpt, Waveform
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +31,17 @@ N_KEPT = 128
 class Encodes(Protocol):
     """What pictures and prompts are encoded by; ``acfoley.encoders.Encoders`` is one."""
 
-    def video(self, frames: Tensor) -> Tensor:
-        """``frames [F, 3, 384, 384]`` to ``[F, D]``."""
+    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+        """What a picture shows, ``[F, D]``; raises MediaError where it is missing or too short."""
 
-    def movement(self, frames: Tensor) -> Tensor:
-        """``frames [F, 3, 224, 224]`` to ``[S, D]``."""
+    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
+        """When something happens in it, ``[S, D]``; raises as ``video`` does."""
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
         """Prompts to ``[B, 77, D]``."""
+
+    def embedding(self, waveform: Waveform) -> Tensor:
+        """What a sound ``[T]`` at 44.1 kHz is, as one vector ``[D]``."""
 
     def to(self, device: torch.device | str) -> Any:
         """Move what there is to move."""
@@ -68,9 +70,8 @@ class FeatureMaker:
         """What CLIP sees; raises MediaError where the picture is missing or too short."""
 
         def make() -> Tensor:
-            frames = clip_frames(picture, seconds)
             with self.at_work(self._encoders):
-                return self._encoders.video(frames)[None]
+                return self._encoders.video(picture, seconds)[None]
 
         return self._remembered(("video", _identity(picture), seconds), make)
 
@@ -78,9 +79,8 @@ class FeatureMaker:
         """What Synchformer sees; raises MediaError where the picture is missing or too short."""
 
         def make() -> Tensor:
-            frames = sync_frames(picture, seconds)
             with self.at_work(self._encoders):
-                return self._encoders.movement(frames)[None]
+                return self._encoders.movement(picture, seconds)[None]
 
         return self._remembered(("sync", _identity(picture), seconds), make)
 
@@ -106,9 +106,17 @@ class FeatureMaker:
             with self.at_work(self._codec):
                 return self._codec.encode(waveform)
 
-        digest = hashlib.sha256(sound.samples.tobytes()).hexdigest()
-        shape = sound.samples.shape, sound.sample_rate_hz
-        return self._remembered(("reference", digest, shape, length), make)
+        return self._remembered(("reference", *_sound_identity(sound), length), make)
+
+    def embedding(self, sound: Audio, length: Length) -> Tensor:
+        """What the sound is, as one vector ``[1, 1, D]``; raises as ``reference`` does."""
+
+        def make() -> Tensor:
+            waveform = prepare_reference(sound, length)
+            with self.at_work(self._encoders):
+                return self._encoders.embedding(waveform)[None, None]
+
+        return self._remembered(("embedding", *_sound_identity(sound), length), make)
 
     def at_work(self, part: Encodes | Codec | torch.nn.Module) -> AbstractContextManager[None]:
         """While open, ``part`` is on the device that it visits."""
@@ -132,6 +140,11 @@ def _visit(part: Any, device: torch.device) -> Iterator[None]:
     finally:
         part.to("cpu")
         torch.cuda.empty_cache()
+
+
+def _sound_identity(sound: Audio) -> tuple[Hashable, ...]:
+    digest = hashlib.sha256(sound.samples.tobytes()).hexdigest()
+    return digest, sound.samples.shape, sound.sample_rate_hz
 
 
 def _identity(picture: Excerpt) -> Hashable:

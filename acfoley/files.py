@@ -22,6 +22,7 @@ _DFN5B = (
     "01b771ed0d1395ca5ffdd279897d665ebe00dfd2"
 )
 _SYNCHFORMER = WEIGHTS["synchformer"]
+_CLAP = WEIGHTS["clap"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,16 @@ OFFICIAL_FILES: dict[str, OfficialFile] = {
             _SYNCHFORMER.sha256,
             "5b2f5594b0730f70e41e549b7c94390c",
             _SYNCHFORMER.licence,
+        ),
+        OfficialFile(
+            "clap",
+            "LAION-CLAP, of which the half that hears is used, by the preset mmaudio_clap alone",
+            _CLAP.file,
+            _CLAP.url,
+            _CLAP.size_bytes,
+            _CLAP.sha256,
+            None,
+            _CLAP.licence,
         ),
     )
 }

@@ -25,7 +25,7 @@ from acfoley.features import Encodes, FeatureMaker
 from acfoley.flow import GUIDANCE, N_STEPS, Noise, OnStep, euler, guided
 from acfoley.memory import estimate_need, require_memory, usable_device
 from acfoley.model import NO_MASK, FlowNetwork
-from acfoley.official import require_official
+from acfoley.official import SHIPPED, require_clap, require_official
 from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from acfoley.reference import Length
 from acfoley.weights import open_flow, preset_params
@@ -178,19 +178,19 @@ class Model:
             text = self.features.text(job.prompt)
         if job.reference is not None and "audio" not in hidden:
             on_stage("reference")
-            posterior = self.features.reference(job.reference, settings.reference_length)
-            audio = posterior.sample(noise.reference)
+            audio = self._heard(job.reference, noise, settings.reference_length)
         return Features(audio=audio, sync=sync, video=video, text=text)
 
     def _require_ears(self) -> None:
         reference = self.network.params.reference
         if reference is None:
             raise BenchError("this network knows no reference sound: use the preset acfoley")
-        if reference.encoder != "vae":
-            raise BenchError(
-                f"this network hears references through {reference.encoder}, which has no encoder "
-                "here: use the preset acfoley"
-            )
+
+    def _heard(self, sound: Audio, noise: Noise, length: Length) -> Tensor:
+        """The reference as latents drawn by its own noise, or as what it is in one vector."""
+        if self.network.params.hears_clap:
+            return self.features.embedding(sound, length)
+        return self.features.reference(sound, length).sample(noise.reference)
 
     def _latents(
         self,
@@ -219,7 +219,7 @@ def open_model(
     """Return the published model of ``preset`` from the files in ``directory``.
 
     ``seconds`` and ``n_clips`` are what shall be generated at once: whether that fits is said
-    before anything is loaded.
+    before anything is loaded. The small presets come with the package, and fit anywhere.
 
     Raises:
         MissingError: files are missing; one line says which, and the command that fetches them.
@@ -230,16 +230,35 @@ def open_model(
     if loading.dtype not in DTYPES:
         raise BenchError(f"no type {loading.dtype!r}; there are: {', '.join(DTYPES)}")
     dtype, turns = DTYPES[loading.dtype], loading.low_memory and device.type != "cpu"
-    paths = require_official(preset, directory, flow=loading.flow)
-    need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=turns)
-    require_memory(need, device)
     home = torch.device("cpu") if turns else device
-    network = open_flow(paths.flow, params, device=home, dtype=dtype)
+    if preset in SHIPPED:
+        network, codec, encoders = _shipped_parts(preset, loading.flow, home, dtype)
+    else:
+        paths = require_official(preset, directory, flow=loading.flow)
+        clap = require_clap(directory) if params.hears_clap else None
+        need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=turns)
+        require_memory(need, device)
+        network = open_flow(paths.flow, params, device=home, dtype=dtype)
+        codec = load_codec(paths.autoencoder, paths.vocoder, home)
+        encoders = load_encoders(paths.clip, paths.synchformer, home, clap=clap)
     if loading.compile:
         network.compile()
-    codec = load_codec(paths.autoencoder, paths.vocoder, home)
-    encoders = load_encoders(paths.clip, paths.synchformer, home)
     return Model(network, codec, encoders, visiting=device if turns else None)
+
+
+def _shipped_parts(
+    preset: str, flow: Path | None, device: torch.device, dtype: torch.dtype
+) -> tuple[FlowNetwork, Codec, Encodes]:
+    """The flow network of ``flow``, or of the package, with the codec and encoders beside it."""
+    from acfoley.mini.encoders import load_mini_encoders
+    from acfoley.mini.variants import open_mini_codec, open_mini_flow
+
+    network = (
+        open_flow(flow, preset_params(preset), device=device)
+        if flow
+        else open_mini_flow(SHIPPED[preset], device)
+    )
+    return network.to(dtype), open_mini_codec(device), load_mini_encoders(device)
 
 
 def _sound(waveform: Tensor, n_samples: int) -> Audio:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from acfoley.mel import MEL_44K, MelParams, mel_bank
 from bench.files import stable_seed
 
-N_MAGNITUDE_STEPS = 60
-N_PHASE_STEPS = 60
+N_MAGNITUDE_STEPS = 30
+N_PHASE_STEPS = 32
 MOMENTUM = 0.99
 TINY = 1e-8
 
@@ -43,6 +42,7 @@ class GriffinLim(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Synthesise the sound of ``mel``."""
         magnitudes = self._magnitudes(mel.exp())
+        magnitudes = magnitudes.transpose(1, 2).contiguous()
         spectrum = torch.polar(magnitudes, self._first_phases(magnitudes))
         before = torch.zeros_like(spectrum)
         for _ in range(N_PHASE_STEPS):
@@ -59,37 +59,38 @@ class GriffinLim(nn.Module):
         Multiplicative updates of the least squares.
         """
         wanted = self.bank.T @ bands
-        normal = self.bank.T @ self.bank
         magnitudes = wanted
         for _ in range(N_MAGNITUDE_STEPS):
-            magnitudes = magnitudes * wanted / (normal @ magnitudes + TINY)
+            magnitudes = magnitudes * wanted / (self.bank.T @ (self.bank @ magnitudes) + TINY)
         return magnitudes
 
     def _first_phases(self, magnitudes: Tensor) -> Tensor:
-        """Drawn from the method's name, the same for every clip of a length."""
+        """Phases ``[T, F]``, drawn from the method's name: the same for every clip of a length."""
         generator = torch.Generator().manual_seed(stable_seed("griffin-lim"))
         # Time is the slow axis of the draw, so that a longer sound begins with the same phases.
-        drawn = torch.rand(magnitudes.shape[2], magnitudes.shape[1], generator=generator)
-        phases: Tensor = 2 * torch.pi * drawn.T
+        drawn = torch.rand(magnitudes.shape[1:], generator=generator)
+        phases: Tensor = 2 * torch.pi * drawn
         return phases.to(magnitudes.device).expand_as(magnitudes)
 
     def _spectrum(self, waveforms: Tensor) -> Tensor:
-        """Frames of ``waveforms [B, N]`` as complex ``[B, F, T]``, none beyond the ends."""
+        """Frames of ``waveforms [B, N]`` as complex ``[B, T, F]``, none beyond the ends."""
         frames = waveforms.unfold(-1, self.params.n_fft, self.params.hop_samples) * self.window
         spectrum: Tensor = torch.fft.rfft(frames)
-        return spectrum.transpose(1, 2)
+        return spectrum
 
     def _overlapped(self, spectrum: Tensor) -> Tensor:
-        """The waveforms ``[B, N]`` whose frames are nearest to ``spectrum [B, F, T]``."""
+        """The waveforms ``[B, N]`` whose frames are nearest to ``spectrum [B, T, F]``."""
         n_fft, hop = self.params.n_fft, self.params.hop_samples
-        frames = torch.fft.irfft(spectrum, n=n_fft, dim=1) * self.window[:, None]
-        total = _added(frames, n_fft, hop)
-        weights = self.window.square()[None, :, None].expand(1, -1, frames.shape[2])
-        return total / _added(weights, n_fft, hop).clamp(min=TINY)
+        frames = torch.fft.irfft(spectrum, n=n_fft) * self.window
+        weights = self.window.square().expand(1, spectrum.shape[1], -1)
+        return _added(frames, hop) / _added(weights, hop).clamp(min=TINY)
 
 
-def _added(frames: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Overlapping ``frames [B, n_fft, T]`` added up, ``[B, hop * (T - 1) + n_fft]``."""
-    length = hop * (frames.shape[2] - 1) + n_fft
-    summed = functional.fold(frames, (1, length), (1, n_fft), stride=(1, hop))
-    return summed[:, 0, 0]
+def _added(frames: Tensor, hop: int) -> Tensor:
+    """Overlapping ``frames [B, T, n_fft]`` added up, ``[B, hop * (T - 1) + n_fft]``."""
+    n_frames, n_hops = frames.shape[1], frames.shape[2] // hop
+    parts = frames.view(len(frames), n_frames, n_hops, hop)
+    total = frames.new_zeros(len(frames), n_frames + n_hops - 1, hop)
+    for place in range(n_hops):
+        total[:, place : place + n_frames] += parts[:, :, place]
+    return total.flatten(1)

@@ -16,6 +16,8 @@ GIBIBYTE = 2**30
 #: half), float32.
 CODEC_BYTES = 4 * (305_479_938 + 122_155_368)
 ENCODER_BYTES = 4 * (986_714_881 + 122_440_704)
+#: The half of CLAP that hears, which one preset has besides.
+CLAP_BYTES = 4 * 68_611_864
 #: What is computed on the way: frames, tokens and the vocoder's last layers; per clip of 8 s.
 WORK_BYTES = GIBIBYTE
 WORK_BYTES_PER_SECOND = GIBIBYTE // 16
@@ -66,7 +68,7 @@ def estimate_need(
     return Need(
         network=n_values * dtype.itemsize,
         codec=CODEC_BYTES,
-        encoders=ENCODER_BYTES,
+        encoders=ENCODER_BYTES + params.hears_clap * CLAP_BYTES,
         work=WORK_BYTES + int(n_clips * seconds * WORK_BYTES_PER_SECOND),
         takes_turns=low_memory,
     )

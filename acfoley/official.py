@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 
 from acfoley.files import OFFICIAL_FILES, OfficialFile
 from bench.backbones.download import Download, download
-from bench.backbones.verify import BLOCK_BYTES, GIBIBYTE, OnBytes, no_progress
+from bench.backbones.verify import (
+    BLOCK_BYTES,
+    GIBIBYTE,
+    OnBytes,
+    no_progress,
+    require_weights,
+)
 from bench.backbones.weights import weights_directory
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home, read_json, write_json
@@ -61,6 +67,12 @@ FLOW_FILES: Mapping[str, OfficialFile] = {
     "large_44k_v2": _mmaudio("large_44k_v2", "01ad4464f049b2d7efdaa4c1a59b8dfe"),
 }
 PUBLISHED = tuple(FLOW_FILES)
+#: Presets that need no official file: their variant of ``acfoley.mini`` comes with the package.
+SHIPPED: Mapping[str, str] = {
+    "mini": "two-stage",
+    "mini_attention": "attention-pooling",
+    "mini_clap": "clap-encoder",
+}
 #: What every preset needs besides, in the order of ``Paths``.
 COMMON_FILES = tuple(
     OFFICIAL_FILES[name] for name in ("autoencoder", "vocoder", "clip", "synchformer")
@@ -82,8 +94,10 @@ def needed_files(preset: str) -> tuple[OfficialFile, ...]:
     """The official files that a preset needs, the flow network first.
 
     Raises:
-        BenchError: nobody has published weights of this preset.
+        BenchError: nobody has published weights of this preset, or they come with the package.
     """
+    if preset in SHIPPED:
+        raise BenchError(f"the preset {preset!r} comes with the package: it lacks no official file")
     if preset not in FLOW_FILES:
         raise BenchError(
             f"the preset {preset!r} has no published weights: give its --checkpoint, "
@@ -113,6 +127,20 @@ def require_official(
             )
     flow = flow or directory / FLOW_FILES[preset].file
     return Paths(flow, *(directory / row.file for row in COMMON_FILES))
+
+
+def require_clap(directory: Path, progress: OnBytes = no_progress) -> Path:
+    """Return the file of CLAP in ``directory``, which the preset ``mmaudio_clap`` needs besides.
+
+    Raises:
+        MissingError: it or the package that has its network is missing; the message names the
+            command that mends it.
+        BenchError: the file is not the official one.
+    """
+    from bench.backbones.clap import require_transformers
+
+    require_transformers()
+    return require_weights(["clap"], directory, progress)["clap"]
 
 
 def describe_missing(preset: str, missing: Sequence[OfficialFile], directory: Path) -> str:

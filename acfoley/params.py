@@ -112,6 +112,11 @@ class FlowParams:
             )
 
     @property
+    def hears_clap(self) -> bool:
+        """Whether references come as embeddings of CLAP, not as latents of the codec."""
+        return self.reference is not None and self.reference.encoder == "clap"
+
+    @property
     def head_width(self) -> int:
         """Values of one head of attention."""
         return self.width // self.n_heads
@@ -132,8 +137,23 @@ VAE_REFERENCE = ReferenceParams("vae", 40, "average", "concatenate")
 #: The conditioning of the trained baseline "MMAudio + CLAP" (Table 1).
 CLAP_REFERENCE = ReferenceParams("clap", 512, "average", "concatenate")
 
+#: What the encoders of the mini world make.
+MINI_TEXT_WIDTH = 32
+MINI_CLAP_REFERENCE = replace(CLAP_REFERENCE, width=64)
+
 _SMALL = FlowParams(448, 7, 4, 8, version=1, reference=None)
 _MEDIUM = replace(_SMALL, width=896, n_heads=14)
+_MINI = FlowParams(
+    width=96,
+    n_heads=3,
+    n_joint_blocks=1,
+    n_fused_blocks=3,
+    version=1,
+    reference=VAE_REFERENCE,
+    clip_width=64,
+    sync_width=96,
+    text_width=MINI_TEXT_WIDTH,
+)
 _LARGE = replace(_MEDIUM, n_joint_blocks=7, n_fused_blocks=14)
 
 PRESETS: dict[str, FlowParams] = {
@@ -144,5 +164,7 @@ PRESETS: dict[str, FlowParams] = {
     "acfoley": replace(_LARGE, reference=VAE_REFERENCE),
     "acfoley_attention": replace(_LARGE, reference=replace(VAE_REFERENCE, pooling="attention")),
     "mmaudio_clap": replace(_LARGE, reference=CLAP_REFERENCE),
-    "mini": FlowParams(96, 3, 2, 4, version=1, reference=VAE_REFERENCE),
+    "mini": _MINI,
+    "mini_attention": replace(_MINI, reference=replace(VAE_REFERENCE, pooling="attention")),
+    "mini_clap": replace(_MINI, reference=MINI_CLAP_REFERENCE),
 }

@@ -15,7 +15,7 @@ from torch import Tensor
 from acfoley.initialise import warm_start
 from acfoley.model import FlowNetwork
 from acfoley.params import PRESETS, FlowParams, ReferenceParams
-from bench.backbones.loading import assign_state, load_state
+from bench.backbones.loading import assign_state, load_state, widened
 from bench.errors import BenchError, MissingError
 
 #: Tables of places and frequencies that some files hold and every network computes.
@@ -52,7 +52,7 @@ def open_flow(
     """
     if not checkpoint.is_file():
         raise MissingError(f"there is no checkpoint {checkpoint} of the flow network")
-    state = {name: _widened(value) for name, value in load_state(checkpoint).items()}
+    state = widened(load_state(checkpoint))
     network = _unfilled(params)
     try:
         assign_state(network, state, checkpoint, optional=COMPUTED)
@@ -89,7 +89,3 @@ def recognised(state: Mapping[str, Tensor]) -> str | None:
 def _unfilled(params: FlowParams) -> FlowNetwork:
     with torch.device("meta"):
         return FlowNetwork(params)
-
-
-def _widened(value: Tensor) -> Tensor:
-    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value

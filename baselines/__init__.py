@@ -38,6 +38,16 @@ SYSTEMS: dict[str, str] = {
     "oracle-speed": "baselines.oracle:ORACLE_SPEED",
     "precomputed": "baselines.precomputed:PRECOMPUTED",
     "acfoley": "baselines.acfoley:ACFOLEY",
+    "acfoley-overlap-only": "baselines.acfoley_trained:OVERLAP_ONLY",
+    "acfoley-non-overlap-only": "baselines.acfoley_trained:NON_OVERLAP_ONLY",
+    "acfoley-two-stage": "baselines.acfoley_trained:TWO_STAGE",
+    "acfoley-attention-pooling": "baselines.acfoley_trained:ATTENTION_POOLING",
+    "acfoley-clap-encoder": "baselines.acfoley_trained:CLAP_ENCODER",
+    "acfoley-mini": "baselines.acfoley_mini:TWO_STAGE",
+    "acfoley-mini-overlap-only": "baselines.acfoley_mini:OVERLAP_ONLY",
+    "acfoley-mini-non-overlap-only": "baselines.acfoley_mini:NON_OVERLAP_ONLY",
+    "acfoley-mini-attention-pooling": "baselines.acfoley_mini:ATTENTION_POOLING",
+    "acfoley-mini-clap-encoder": "baselines.acfoley_mini:CLAP_ENCODER",
 }
 
 

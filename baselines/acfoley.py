@@ -7,6 +7,7 @@ official files that ``acfoley fetch`` gets; nothing stands in for missing ones.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
+USES = frozenset({"video", "prompt", "reference"})
+LICENCE = "CC-BY-NC-4.0 (weights; not for commercial use)"
 
 
 def open_acfoley(device: str) -> Generate:
@@ -27,11 +30,33 @@ def open_acfoley(device: str) -> Generate:
         MissingError: weights are missing; the message names them and the command that fetches them.
         BenchError: a file is not the official one, or memory does not suffice.
     """
+    return open_preset(PRESET, device)
+
+
+def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
+    """Load a preset with the official files; ``flow`` is a checkpoint for one of its own.
+
+    Raises as ``open_acfoley`` does.
+    """
     from acfoley.generate import Loading, open_model
     from bench.backbones.weights import weights_directory
 
     dtype = "float32" if device == "cpu" else "bfloat16"
-    return partial(generate, open_model(PRESET, weights_directory(), Loading(device, dtype)))
+    return partial(generate, open_model(preset, weights_directory(), Loading(device, dtype, flow)))
+
+
+def official_lacks(*, has_flow: bool = True) -> str:
+    """The command that fetches official files, where one is missing; "" where all are here.
+
+    Without ``has_flow`` the flow network comes from elsewhere, and all others are official.
+    """
+    from acfoley.official import COMMON_FILES, fetch_command, needed_files
+    from bench.backbones.weights import weights_directory
+
+    directory = weights_directory()
+    rows = needed_files(PRESET) if has_flow else COMMON_FILES
+    is_whole = all((directory / row.file).is_file() for row in rows)
+    return "" if is_whole else f"weights: {fetch_command(PRESET, directory)}"
 
 
 def generate(model: Model, request: Request) -> Audio:
@@ -60,9 +85,10 @@ def generate(model: Model, request: Request) -> Audio:
 ACFOLEY = System(
     "acfoley",
     "AC-Foley as published: picture, prompt and reference",
-    frozenset({"video", "prompt", "reference"}),
+    USES,
     open_acfoley,
     sample_rate_hz=SAMPLE_RATE_HZ,
-    licence="CC-BY-NC-4.0 (weights; not for commercial use)",
+    licence=LICENCE,
     masks=frozenset(COMPONENTS),
+    lacks=official_lacks,
 )

@@ -173,9 +173,10 @@ def check_features(corpus: Corpus, recipe: Recipe) -> None:
         if found is None and name.partition(".")[0] in ("sync", "video", "text"):
             continue
         if found is None:
+            is_clap = name.endswith(".embedding")
+            how = "`acfoley precompute --clap`" if is_clap else "an encoding that makes it"
             raise BenchError(
-                f"{where} has no {name}, which this recipe needs: compute it with an encoding that "
-                "makes it"
+                f"{where} has no {name}, which this recipe needs: compute it with {how}"
             )
         tail = found[-len(expected) :]
         if any(want not in (None, have) for want, have in zip(expected, tail, strict=True)):

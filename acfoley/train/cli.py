@@ -38,6 +38,9 @@ def precompute(
         str, typer.Option(help="0/4: the first quarter of the clips, for one of 4 processes.")
     ] = "0/1",
     half: Annotated[bool, typer.Option("--half/--full", help="Store float16, or float32.")] = True,
+    clap: Annotated[
+        bool, typer.Option("--clap", help="Also embed references, for the recipe clap-encoder.")
+    ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try failed clips again.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what is there and compare checksums.")
@@ -54,7 +57,7 @@ def precompute(
         verify_command(out)
         return
     precompute_command(
-        Encoded(list_, split, out, seconds, crops, part, half, retry, weights, device)
+        Encoded(list_, split, out, seconds, crops, part, half, retry, weights, device, clap)
     )
 
 

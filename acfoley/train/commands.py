@@ -41,6 +41,7 @@ class Encoded:
     retry: bool
     weights: Path | None
     device: str
+    has_clap: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def precompute_command(order: Encoded) -> None:
     window = Window(order.seconds)
     dtype: StoredType = "float16" if order.is_half else "float32"
     writing = Writing(parse_part(order.part), dtype=dtype, retry=order.retry)
-    encoding = open_published(order.weights or weights_directory(), order.device, order.n_crops)
+    directory = order.weights or weights_directory()
+    encoding = open_published(directory, order.device, order.n_crops, has_clap=order.has_clap)
     with clip_progress() as on_clip:
         summary = precompute(listed, encoding, order.out, window, writing, on_clip)
     _tell(summary, order.out)

@@ -27,7 +27,6 @@ import torch
 
 from acfoley.codec import Codec, Posterior
 from acfoley.features import Encodes
-from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.train.clips import TrainingClip
@@ -153,13 +152,13 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
         picture, seconds = source.clip.picture, source.window.seconds
         if picture is None:
             return None
-        return {"video": encoders.video(clip_frames(picture, seconds)).numpy()}
+        return {"video": encoders.video(picture, seconds).numpy()}
 
     def sync(source: Source) -> Mapping[str, Array] | None:
         picture, seconds = source.clip.picture, source.window.seconds
         if picture is None:
             return None
-        return {"sync": encoders.movement(sync_frames(picture, seconds)).numpy()}
+        return {"sync": encoders.movement(picture, seconds).numpy()}
 
     def text(source: Source) -> Mapping[str, Array] | None:
         prompt = source.clip.prompt.strip()

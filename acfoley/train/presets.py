@@ -4,14 +4,14 @@ The paper gives 260,000 steps in all, the last 40,000 of them on clips whose pic
 sound (ImageBind cosine over 0.3), and no border between its two stages. Here Stage I has 100,000
 steps, Stage II 120,000, fine-tuning 40,000: borders are settings (``with_borders``). Variants of
 one stage get the 220,000 steps of the two together, so that all see as many clips before
-fine-tuning.
+fine-tuning. Small recipes have no fine-tuning: every picture of the mini world fits its sound.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from acfoley.params import CLAP_REFERENCE, PRESETS, VAE_REFERENCE, FlowParams
+from acfoley.params import PRESETS, FlowParams
 from acfoley.train.recipe import Recipe, Schedule, Stage
 from bench.errors import BenchError
 
@@ -19,23 +19,25 @@ OVERLAP, NON_OVERLAP, FINETUNE = "overlap", "non-overlap", "finetune"
 HIGH_CORRESPONDENCE = 0.3
 
 PAPER_BORDERS = (100_000, 220_000, 260_000)
-MINI_BORDERS = (800, 1_800, 2_200)
+MINI_BORDERS = (600, 1_600)
 
 _PAPER_SCHEDULE = Schedule(1e-4, 1_000, (200_000, 240_000))
-_MINI_SCHEDULE = Schedule(1e-3, 50, (1_600, 2_000))
+_MINI_SCHEDULE = Schedule(1e-3, 50, (1_150, 1_450))
 
 
-def two_stages(borders: tuple[int, int, int], *, finetune: bool = True) -> tuple[Stage, ...]:
-    """Stages that end after these numbers of steps."""
-    first, second, last = borders
-    if not 0 < first < second < last:
-        raise BenchError(f"borders of stages must rise from above 0, not {list(borders)}")
-    stages = (
-        Stage(OVERLAP, first, "inside"),
-        Stage(NON_OVERLAP, second - first, "after"),
-        Stage(FINETUNE, last - second, "after", HIGH_CORRESPONDENCE),
-    )
-    return stages if finetune else stages[:2]
+def two_stages(first: int, second: int) -> tuple[Stage, ...]:
+    """Stages I and II, which end after these numbers of steps."""
+    if not 0 < first < second:
+        raise BenchError(f"borders of stages must rise from above 0, not {first}, {second}")
+    return Stage(OVERLAP, first, "inside"), Stage(NON_OVERLAP, second - first, "after")
+
+
+def finetuned(stages: tuple[Stage, ...], n_steps: int) -> tuple[Stage, ...]:
+    """Stages with fine-tuning up to step ``n_steps`` after them."""
+    n_before = sum(stage.n_steps for stage in stages)
+    if n_steps <= n_before:
+        raise BenchError(f"fine-tuning ends after step {n_steps}, what is before it at {n_before}")
+    return *stages, Stage(FINETUNE, n_steps - n_before, "after", HIGH_CORRESPONDENCE)
 
 
 def with_borders(recipe: Recipe, borders: tuple[int, int, int]) -> Recipe:
@@ -46,41 +48,52 @@ def with_borders(recipe: Recipe, borders: tuple[int, int, int]) -> Recipe:
     """
     if [stage.name for stage in recipe.stages] != [OVERLAP, NON_OVERLAP, FINETUNE]:
         raise BenchError("only a recipe of two stages and fine-tuning has borders to set")
-    return replace(recipe, stages=two_stages(borders))
-
-
-def _variants(full: Recipe, borders: tuple[int, int, int]) -> dict[str, Recipe]:
-    """The variants of one recipe, by what the tables call them."""
-    n_steps = borders[1]
-    clap, attention = CLAP_REFERENCE, replace(VAE_REFERENCE, pooling="attention")
-    return {
-        "two-stage": full,
-        "two-stage-without-finetuning": replace(full, stages=two_stages(borders, finetune=False)),
-        "overlap-only": replace(full, stages=(Stage(OVERLAP, n_steps, "inside"),)),
-        "non-overlap-only": replace(full, stages=(Stage(NON_OVERLAP, n_steps, "after"),)),
-        "attention-pooling": replace(full, params=replace(full.params, reference=attention)),
-        "clap-encoder": replace(full, params=replace(full.params, reference=clap)),
-    }
+    first, second, last = borders
+    return replace(recipe, stages=finetuned(two_stages(first, second), last))
 
 
 def _paper(params: FlowParams) -> Recipe:
-    return Recipe(params, two_stages(PAPER_BORDERS), _PAPER_SCHEDULE, 320, bfloat16=True)
+    first, second, last = PAPER_BORDERS
+    stages = finetuned(two_stages(first, second), last)
+    return Recipe(params, stages, _PAPER_SCHEDULE, 320, bfloat16=True)
 
 
 def _mini(params: FlowParams) -> Recipe:
     return Recipe(
         params,
-        two_stages(MINI_BORDERS),
+        two_stages(*MINI_BORDERS),
         _MINI_SCHEDULE,
-        32,
+        16,
         bfloat16=False,
         video_repeats=1,
         snapshot_every=100,
     )
 
 
-_PAPER = _variants(_paper(PRESETS["acfoley"]), PAPER_BORDERS)
-_MINI = _variants(_mini(PRESETS["mini"]), MINI_BORDERS)
+def _of_one_stage(recipe: Recipe) -> dict[str, Recipe]:
+    """Variants that spend the steps of both stages on one of them."""
+    stages = recipe.stages[:2]
+    n_steps = sum(stage.n_steps for stage in stages)
+    return {
+        f"{stage.name}-only": replace(recipe, stages=(replace(stage, n_steps=n_steps),))
+        for stage in stages
+    }
+
+
+_FULL, _SMALL = _paper(PRESETS["acfoley"]), _mini(PRESETS["mini"])
+_PAPER = {
+    "two-stage": _FULL,
+    "two-stage-without-finetuning": replace(_FULL, stages=_FULL.stages[:2]),
+    **_of_one_stage(_FULL),
+    "attention-pooling": _paper(PRESETS["acfoley_attention"]),
+    "clap-encoder": _paper(PRESETS["mmaudio_clap"]),
+}
+_MINI = {
+    "two-stage": _SMALL,
+    **_of_one_stage(_SMALL),
+    "attention-pooling": _mini(PRESETS["mini_attention"]),
+    "clap-encoder": _mini(PRESETS["mini_clap"]),
+}
 
 #: By the name that ``acfoley train --preset`` takes; ``acfoley`` and ``mini`` are ``two-stage``.
 RECIPES: dict[str, Recipe] = {

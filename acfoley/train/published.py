@@ -9,9 +9,10 @@ from acfoley.codec import Codec
 from acfoley.encoders import load_encoders
 from acfoley.griffin_lim import GriffinLim
 from acfoley.memory import usable_device
-from acfoley.official import require_official
-from acfoley.train.encoding import Array, Encoding, published_columns
+from acfoley.official import require_clap, require_official
+from acfoley.train.encoding import Array, Encoding, embedded, published_columns
 from bench.errors import BenchError
+from bench.types import Audio
 
 #: Raised when what is made of the same file changes.
 VERSION = "acfoley-1"
@@ -19,8 +20,13 @@ VERSION = "acfoley-1"
 N_CROPS = 8
 
 
-def open_published(directory: Path, device: str = "cpu", n_crops: int = N_CROPS) -> Encoding:
+def open_published(
+    directory: Path, device: str = "cpu", n_crops: int = N_CROPS, *, has_clap: bool = False
+) -> Encoding:
     """Return the encoding that AC-Foley is trained on, its networks on ``device``.
+
+    With ``has_clap`` references are embedded by CLAP besides, which the recipe ``clap-encoder``
+    needs.
 
     Raises:
         MissingError: a file is missing; the message names the command that fetches it.
@@ -31,13 +37,22 @@ def open_published(directory: Path, device: str = "cpu", n_crops: int = N_CROPS)
         raise BenchError(f"at least 1 reference is cut from inside a target, not {n_crops}")
     own = usable_device(device)
     paths = require_official("acfoley", directory, flow=Path("not needed"))
+    clap = require_clap(directory) if has_clap else None
     # Nothing is decoded: the vocoder stays where it is.
     codec = Codec(load_autoencoder(paths.autoencoder, own, AUTOENCODER_44K), GriffinLim())
-    encoders = load_encoders(paths.clip, paths.synchformer, own)
+    encoders = load_encoders(paths.clip, paths.synchformer, own, clap=clap)
 
     def empty_text() -> Array:
         array: Array = encoders.prompts([""]).features[0].numpy()
         return array
 
+    def embedding(sound: Audio) -> Array:
+        array: Array = encoders.embedding(sound.samples[0]).numpy()
+        return array
+
     columns = published_columns(encoders, codec, n_crops)
-    return Encoding(f"{VERSION}, {n_crops} references inside", columns, empty_text)
+    identity = f"{VERSION}, {n_crops} references inside"
+    if has_clap:
+        columns["embedding"] = embedded(embedding, n_crops)
+        identity += ", embedded by CLAP"
+    return Encoding(identity, columns, empty_text)

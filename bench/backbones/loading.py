@@ -101,6 +101,12 @@ def assign_state(
     return module.eval().requires_grad_(False)
 
 
+def widened(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, those of half precision in single precision."""
+    halves = torch.float16, torch.bfloat16
+    return {name: v.float() if v.dtype in halves else v for name, v in state.items()}
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -1,8 +1,9 @@
-"""``bench ablate``: what each component is worth, as Table 6 of the paper asks."""
+"""``bench ablate``: what components, stages of training and pooling are worth (Tables 4, 5, 6)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -17,6 +18,7 @@ from bench.cli.console import (
 from bench.cli.judging import Choice
 from bench.cli.planning import Order, parse_condition, plan_run
 from bench.cli.running import as_json, check_places
+from bench.cli.variants import ABLATIONS, Variant
 from bench.errors import BenchError
 from bench.files import require_target, write_json
 from bench.runs import RunPlan, RunResult, look_ahead, run
@@ -27,46 +29,124 @@ from reports.tables import build_table
 UNMASKED = "none"
 
 
+@dataclass(frozen=True)
+class Ablation:
+    """What to vary, as typed: components, stages of training, or pooling."""
+
+    mask: str | None = None
+    stage: str | None = None
+    pooling: str | None = None
+    scope: str = "whole"
+
+    def named(self) -> tuple[str, str]:
+        """The one option that was given, and what it names.
+
+        Raises:
+            BenchError: none or several were given, or a scope without a mask.
+        """
+        options = {"mask": self.mask, "stage": self.stage, "pooling": self.pooling}
+        given = [(name, text) for name, text in options.items() if text is not None]
+        if len(given) != 1:
+            found = ", ".join(f"--{name}" for name, _ in given) or "none of them"
+            raise BenchError(f"give one of --mask, --stage and --pooling, not {found}")
+        if self.mask is None and self.scope != "whole":
+            raise BenchError(f"--mask-scope {self.scope} says how to --mask, which was not given")
+        return given[0]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run and what its row is called in the table; None leaves system and condition."""
+
+    plan: RunPlan
+    label: str | None = None
+
+
 def ablate_command(
-    order: Order, choice: Choice, *, mask: str, scope: str, json_file: Path | None
+    order: Order, choice: Choice, ablation: Ablation, *, json_file: Path | None
 ) -> None:
-    """Run unmasked and under each mask, print one table; exit 1 where clips failed."""
-    plans = _plans(order, choice, mask, scope)
+    """Carry out the runs of an ablation, print one table; exit 1 where clips failed."""
+    rows = _rows(order, choice, ablation)
     if json_file:
         require_target(json_file)
-    for plan in plans.values():
-        check_places(plan, look_ahead(plan))
+    for row in rows.values():
+        check_places(row.plan, look_ahead(row.plan))
     try:
-        results = {name: _carry_out(name, plan) for name, plan in plans.items()}
+        results = {name: _carry_out(name, row.plan) for name, row in rows.items()}
     except KeyboardInterrupt:
         notices().print("Stopped. What is finished is kept: the same command goes on from here.")
         raise typer.Exit(130) from None
-    print_table(build_table([each.results for each in results.values()]))
-    for name, each in results.items():
-        print_failures(each.failures, str(plans[name].results_directory / "failures.jsonl"))
+    _print(rows, results)
     if json_file:
-        rows = {
+        found = {
             name: as_json(each.results, each.failures, each.provenance)
             for name, each in results.items()
         }
-        write_json(json_file, {"rows": rows})
+        write_json(json_file, {"rows": found})
     raise typer.Exit(1 if any(each.failures for each in results.values()) else 0)
 
 
-def _plans(order: Order, choice: Choice, mask: str, scope: str) -> dict[str, RunPlan]:
-    """The unmasked run, and one for each component.
+def _rows(order: Order, choice: Choice, ablation: Ablation) -> dict[str, Row]:
+    """The runs of a table, by the name of their row.
 
     Raises:
-        BenchError: no component is named, or one that there is not.
+        BenchError: what is named is not there.
     """
-    names = list(COMPONENTS) if mask == "all" else split_names(mask)
-    if not names:
-        raise BenchError(f"--mask names nothing; there are: {', '.join(COMPONENTS)}, all")
+    option, text = ablation.named()
+    if option == "mask":
+        return _masked(order, choice, text, ablation.scope)
+    variants = _chosen(order.model, option, text)
+    return {
+        each.label: Row(plan_run(replace(order, model=each.system), choice), each.label)
+        for each in variants
+    }
+
+
+def _masked(order: Order, choice: Choice, mask: str, scope: str) -> dict[str, Row]:
+    """The unmasked run, and one for each component."""
+    names = _names("mask", mask, COMPONENTS)
     masked = {name: replace(order, condition=parse_condition(name, scope)) for name in names}
-    return {name: plan_run(each, choice) for name, each in {UNMASKED: order, **masked}.items()}
+    orders = {UNMASKED: order, **masked}
+    return {name: Row(plan_run(each, choice)) for name, each in orders.items()}
+
+
+def _chosen(model: str, option: str, text: str) -> list[Variant]:
+    """The variants of a model that are named, and the model itself, as the paper orders them."""
+    if model not in ABLATIONS:
+        models = " and ".join(ABLATIONS)
+        raise BenchError(f"--{option} compares trained variants, which {models} have, not {model}")
+    variants = ABLATIONS[model][option]
+    known = [each.name for each in variants]
+    names = _names(option, text, known)
+    if unknown := [name for name in names if name not in known]:
+        raise BenchError(f"no {option} {unknown[0]!r} of {model}; there are: {_listed(known)}")
+    return [each for each in variants if each.name in names or each.system == model]
+
+
+def _names(option: str, text: str, known: Iterable[str]) -> list[str]:
+    """Names between commas; all that are known for ``all``."""
+    names = list(known) if text.strip() == "all" else split_names(text)
+    if not names:
+        raise BenchError(f"--{option} names nothing; there are: {_listed(known)}")
+    return names
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join((*known, "all"))
 
 
 def _carry_out(name: str, plan: RunPlan) -> RunResult:
-    notices().print(f"{plan.system_name}, masked: {name}", style="bold")
+    notices().print(f"{plan.system_name}: {name}", style="bold")
     with progress_bars() as progress:
         return run(plan, progress)
+
+
+def _print(rows: dict[str, Row], results: dict[str, RunResult]) -> None:
+    """Print the table, and the failures of each run."""
+    found = [
+        replace(each.results, system=rows[name].label or each.results.system)
+        for name, each in results.items()
+    ]
+    print_table(build_table(found))
+    for name, each in results.items():
+        print_failures(each.failures, str(rows[name].plan.results_directory / "failures.jsonl"))

@@ -21,6 +21,13 @@ app.add_typer(data_app, name="data")
 weights_app = typer.Typer(help="The checkpoints of the judges' networks.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A system: `bench list models`, or module:NAME.",
+        show_default="acfoley; on the mini world acfoley-mini",
+    ),
+]
 Metrics = Annotated[
     str | None, typer.Option(help="Comma-separated columns; all that apply by default.")
 ]
@@ -73,8 +80,8 @@ def _root(
 
 @app.command()
 def run(
-    model: Annotated[str, typer.Option(help="A system: `bench list models`, or module:NAME.")],
     split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    model: Model = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
     seed: Seed = 42,
     mask: Mask = None,
@@ -94,11 +101,12 @@ def run(
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order, parse_condition
+    from bench.cli.planning import Order, default_model, parse_condition
     from bench.cli.running import run_command
 
+    condition = parse_condition(mask, mask_scope)
     run_command(
-        Order(model, split, limit, seed, workers, runs, parse_condition(mask, mask_scope)),
+        Order(model or default_model(split), split, limit, seed, workers, runs, condition),
         Choice(metrics, profile, judge, weights, device, batch_size, clap),
         json_file=json,
         dry_run=dry_run,
@@ -110,10 +118,20 @@ def run(
 def ablate(
     split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
     mask: Annotated[
-        str,
-        typer.Option(help="Components to mask, one run each, between commas; all for all."),
-    ] = "all",
-    model: Annotated[str, typer.Option(help="A system that declares masks.")] = "acfoley",
+        str | None,
+        typer.Option(help="Table 6: components to mask, one run each: audio, sync, video, text."),
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            help="Table 4: other ways to train it: overlap-only, non-overlap-only, two-stage."
+        ),
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="Table 5: how a reference becomes one vector: attention, average."),
+    ] = None,
+    model: Model = None,
     mask_scope: MaskScope = "whole",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
     seed: Seed = 42,
@@ -127,16 +145,19 @@ def ablate(
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows here.")] = None,
 ) -> None:
-    """Table 6: a system under masked components, beside itself unmasked."""
-    from bench.cli.ablating import ablate_command
+    """A model beside itself masked, or trained otherwise: one of --mask, --stage and --pooling.
+
+    Each takes names between commas, or all. Any system that declares masks can be masked; acfoley
+    and acfoley-mini have variants that were trained otherwise.
+    """
+    from bench.cli.ablating import Ablation, ablate_command
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order
+    from bench.cli.planning import Order, default_model
 
     ablate_command(
-        Order(model, split, limit, seed, workers, runs),
+        Order(model or default_model(split), split, limit, seed, workers, runs),
         Choice(metrics, profile, judge, weights, device, batch_size),
-        mask=mask,
-        scope=mask_scope,
+        Ablation(mask, stage, pooling, mask_scope),
         json_file=json,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.table import Table
 
-from baselines import list_systems
+from baselines import list_systems, open_system
 from bench.backbones.verify import fetch_command
 from bench.backbones.weights import WEIGHTS, Weights, weights_directory
 from bench.cli.console import console
@@ -49,19 +49,10 @@ def _needs(usage: str, mini: str) -> str:
     name = usage.partition(":")[0]
     if name.startswith("oracle"):
         return mini
-    if name == "acfoley":
-        return _official_files(name)
-    return "your samples" if name == "precomputed" else "nothing"
-
-
-def _official_files(preset: str) -> str:
-    """Whether the weights of a preset of AC-Foley are here, or the command that fetches them."""
-    from acfoley.official import fetch_command as fetch_preset
-    from acfoley.official import needed_files
-
-    directory = weights_directory()
-    is_whole = all((directory / row.file).is_file() for row in needed_files(preset))
-    return "weights, here" if is_whole else f"weights: {fetch_preset(preset, directory)}"
+    if name == "precomputed":
+        return "your samples"
+    lacks = open_system(name).lacks
+    return "nothing" if lacks is None else lacks() or "weights, here"
 
 
 def _mini_clips() -> str:
@@ -105,7 +96,7 @@ def _metrics() -> None:
             f"{metric.better} is better",
             metric.unit,
             "extra" if metric.is_extra else "paper",
-            "; ".join(map(_whereabouts, _weights_of(metric, judge))) or "none",
+            _whereabouts(_weights_of(metric, judge)),
         )
         for metric in PROFILES[DEFAULT_PROFILE]
     )
@@ -117,12 +108,12 @@ def _weights_of(metric: Metric, judge: Judge) -> list[Weights]:
     return [WEIGHTS[name] for name in Scoring((metric,), judge, None).weights()]
 
 
-def _whereabouts(row: Weights) -> str:
-    """Whether a checkpoint is here, or the command that fetches it."""
+def _whereabouts(rows: Sequence[Weights]) -> str:
+    """Whether these files are here, or the command that fetches those that are not."""
     directory = weights_directory()
-    if (directory / row.file).is_file():
-        return f"{row.name} {presence(row, directory)}"
-    return f"not here: {fetch_command([row], directory)}"
+    if missing := [row for row in rows if not (directory / row.file).is_file()]:
+        return f"not here: {fetch_command(missing, directory)}"
+    return "; ".join(f"{row.name} {presence(row, directory)}" for row in rows) or "none"
 
 
 LISTS: dict[str, Callable[[], None]] = {

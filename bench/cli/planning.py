@@ -57,6 +57,11 @@ def plan_run(order: Order, choice: Choice) -> RunPlan:
     )
 
 
+def default_model(split: str) -> str:
+    """The model that is meant where none is named: AC-Foley, of the size of the split's world."""
+    return "acfoley-mini" if open_split(split).is_mini else "acfoley"
+
+
 def parse_condition(mask: str | None, scope: str) -> Condition:
     """Return the condition that ``--mask`` and ``--mask-scope`` ask for.
 

@@ -17,7 +17,7 @@ from bench.cli.console import (
 )
 from bench.cli.judging import Choice
 from bench.cli.planning import Order, plan_run
-from bench.errors import BenchError
+from bench.errors import BenchError, MissingError
 from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import Failure, Results
 from bench.runs import Estimate, RunPlan, look_ahead
@@ -56,8 +56,11 @@ def check_places(plan: RunPlan, ahead: Estimate) -> None:
     """Refuse before any work what could only fail after it.
 
     Raises:
+        MissingError: the system cannot be opened for samples that are still to be made.
         BenchError: a folder cannot be written to, or the disk is too full.
     """
+    if ahead.to_generate and plan.system.lacks and (lack := plan.system.lacks()):
+        raise MissingError(f"{plan.system.name} cannot generate, it needs {lack}")
     for folder in (bench_home(), plan.root):
         require_folder(folder)
     if ahead.bytes_needed > ahead.bytes_free:

@@ -11,9 +11,11 @@ from torch import Tensor
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
 from acfoley.features import FeatureMaker
+from acfoley.frames import clip_frames, sync_frames
 from acfoley.generate import Model
 from acfoley.initialise import new_network
 from acfoley.params import FlowParams
+from bench.types import Excerpt, Waveform
 from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, seeded_state
 
 
@@ -24,12 +26,14 @@ class FakeEncoders:
     counts: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
 
-    def video(self, frames: Tensor) -> Tensor:
+    def video(self, picture: Excerpt, seconds: float) -> Tensor:
         self.counts["video"] += 1
+        frames = clip_frames(picture, seconds)
         return draw(f"video {frames.mean():.4f}", (len(frames), 1024))
 
-    def movement(self, frames: Tensor) -> Tensor:
+    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
         self.counts["sync"] += 1
+        frames = sync_frames(picture, seconds)
         n_segments = (len(frames) - 16) // 8 + 1
         return draw(f"sync {frames.mean():.4f}", (8 * n_segments, 768))
 
@@ -37,6 +41,10 @@ class FakeEncoders:
         self.counts["text"] += 1
         cut = tuple(f"{prompt!r} was cut" for prompt in prompts if len(prompt) > 77)
         return PromptFeatures(torch.cat([draw(prompt, (1, 77, 1024)) for prompt in prompts]), cut)
+
+    def embedding(self, waveform: Waveform) -> Tensor:
+        self.counts["embedding"] += 1
+        return draw(f"embedding {waveform.std():.6f}", (512,))
 
     def to(self, device: torch.device | str) -> FakeEncoders:
         self.places.append(str(device))

@@ -12,10 +12,11 @@ import acfoley.generate
 import acfoley.memory
 from acfoley import cli
 from acfoley.files import OFFICIAL_FILES
-from acfoley.official import FLOW_FILES, Paths
+from acfoley.official import FLOW_FILES, SHIPPED, Paths
 from bench.media import probe, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt
 from tests.acfoley.fakes import fake_model
+from tests.acfoley.shipping import ship_drawn
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ REFUSED = {
     "suffix": (["-o", "out.mp3"], "'.mp3' is none of .wav, .flac, .mp4, .mov"),
     "overwriting": (["-o", "in.mp4"], "is the video itself"),
     "preset": (["--preset", "huge"], "no preset 'huge'; there are: small_44k"),
-    "unpublished": (["--preset", "mini"], "'mini' has no published weights"),
+    "unpublished": (["--preset", "mmaudio_clap"], "'mmaudio_clap' has no published weights"),
     "type": (["--dtype", "float8"], "no type 'float8'"),
     "device": (["--device", "toaster"], "no device 'toaster'"),
     "gpu": (["--device", "cuda:99"], "no 'cuda:99' here"),
@@ -155,6 +156,45 @@ def test_a_checkpoint_of_ones_own_takes_the_place_of_the_official_file(folder, r
         assert "ac_foley.pth" not in err
         assert "v1-44.pth" in err
         assert "`acfoley fetch --preset acfoley`" in err
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return ship_drawn(tmp_path / "shipped", monkeypatch)
+
+
+@pytest.mark.parametrize("preset", SHIPPED)
+def test_a_small_preset_makes_sound_with_what_comes_with_the_package(
+    preset, shipped, folder, run, monkeypatch
+):
+    monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: 0)
+    command = (*GENERATE, "--preset", preset, "--prompt", "a bell", "-o", "out.wav")
+    code, out, err = run(*command, "--reference", "tone.wav")
+    assert code == 0, err
+    assert out == "out.wav: 2 s, 88,200 samples\n"
+    with_reference = read_audio(Excerpt(Path("out.wav"))).samples
+    assert run(*command)[0] == 0
+    without = read_audio(Excerpt(Path("out.wav"))).samples
+    assert not np.allclose(with_reference, without, atol=1e-4)
+
+
+def test_a_small_preset_takes_a_checkpoint_of_its_own_shape(shipped, folder, run):
+    (shipped / "two-stage.safetensors").rename("mine.safetensors")
+    mine = (*GENERATE, "--checkpoint", "mine.safetensors", "-o", "out.wav")
+    code, _, err = run(*mine, "--preset", "mini")
+    assert code == 0, err
+    code, _, err = run(*mine, "--preset", "mini_clap")
+    assert code == 2
+    assert "use --preset mini" in err
+    code, _, err = run(*GENERATE, "--preset", "mini")
+    assert code == 2
+    assert "two-stage.safetensors: install the package again, or `make mini-weights`" in err
+
+
+def test_there_is_nothing_to_fetch_for_a_small_preset(folder, run):
+    code, _, err = run("fetch", "--preset", "mini")
+    assert code == 2
+    assert "the preset 'mini' comes with the package" in err
 
 
 def test_official_files_are_listed(folder, run):

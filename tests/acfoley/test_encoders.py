@@ -49,11 +49,11 @@ def encoders() -> Encoders:
 def test_a_picture_gives_as_many_tokens_as_the_network_expects(
     clicks_folder: Path, encoders: Encoders, seconds: float
 ) -> None:
-    features = encoders.picture(Excerpt(clicks_folder / "clip_000000.mp4", 0.5), seconds)
-    lengths = sequence_lengths(seconds)
-    assert features.video.shape == (lengths.clip_frames, 16)
-    assert features.sync.shape == (lengths.sync_tokens, 768)
-    assert features.video.norm(dim=-1).numpy() == pytest.approx(1.0, abs=1e-5)
+    picture, lengths = Excerpt(clicks_folder / "clip_000000.mp4", 0.5), sequence_lengths(seconds)
+    video = encoders.video(picture, seconds)
+    assert video.shape == (lengths.clip_frames, 16)
+    assert encoders.movement(picture, seconds).shape == (lengths.sync_tokens, 768)
+    assert video.norm(dim=-1).numpy() == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0, 5.0, 7.99, 8.0, 8.1, 9.6, 9.99])
@@ -103,9 +103,9 @@ def test_a_picture_that_is_missing_or_too_short_is_refused(
     clicks_folder: Path, shared: Path, encoders: Encoders
 ) -> None:
     with pytest.raises(MediaError, match=r"lasts 10\.000 s: .* 96 are needed"):
-        encoders.picture(Excerpt(clicks_folder / "clip_000000.mp4"), 12.0)
+        encoders.video(Excerpt(clicks_folder / "clip_000000.mp4"), 12.0)
     with pytest.raises(MediaError, match="has no video stream"):
-        encoders.picture(Excerpt(shared / "golden" / "media" / "v1_gt.flac"), 1.0)
+        encoders.movement(Excerpt(shared / "golden" / "media" / "v1_gt.flac"), 1.0)
 
 
 def test_prompts_do_not_depend_on_one_another(encoders: Encoders) -> None:

@@ -21,6 +21,13 @@ def test_the_network_is_counted_to_the_byte_in_its_type():
     assert full.total - short.total == 2 * 1_083_814_176
 
 
+def test_what_hears_through_clap_needs_its_encoder_besides():
+    plain, clap = (
+        estimate_need(PRESETS[preset], torch.float32, 8.0) for preset in ("acfoley", "mmaudio_clap")
+    )
+    assert clap.encoders - plain.encoders == 4 * 68_611_864
+
+
 def test_more_seconds_and_more_clips_need_more():
     needs = [
         estimate_need(PRESETS["mini"], torch.float32, seconds, n_clips=n_clips).total

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from acfoley.files import OfficialFile
+from acfoley.mini.variants import variant_recipe
 from acfoley.official import (
     FLOW_FILES,
+    SHIPPED,
     fetch_file,
     find_problem,
     needed_files,
@@ -48,8 +50,15 @@ def test_every_published_preset_needs_five_files_of_different_names():
 
 
 def test_a_preset_that_nobody_published_has_no_files():
-    with pytest.raises(BenchError, match="'mini' has no published weights.*one of acfoley"):
-        needed_files("mini")
+    with pytest.raises(BenchError, match="'mmaudio_clap' has no published weights.*one of acfoley"):
+        needed_files("mmaudio_clap")
+
+
+def test_a_preset_that_comes_with_the_package_needs_no_file():
+    for preset, variant in SHIPPED.items():
+        assert variant_recipe(variant).params == PRESETS[preset]
+        with pytest.raises(BenchError, match=f"'{preset}' comes with the package"):
+            needed_files(preset)
 
 
 def test_a_file_is_fetched_checked_and_kept(row, server, tmp_path, home):

@@ -14,8 +14,8 @@ from bench.errors import BenchError
 from bench.types import Audio, Request
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
-#: Tried in a test of their own, between stand-ins.
-NEEDS_WEIGHTS = {"acfoley"}
+#: Tried in tests of their own, with drawn weights or between stand-ins.
+NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith("acfoley")}
 RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class:1", "oracle-noise:-20"]
 SPECS = [
     "ground-truth",

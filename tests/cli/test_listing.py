@@ -44,6 +44,8 @@ def test_models_say_what_they_need_and_what_is_missing(home, capsys):
     assert rows["silence"].endswith("nothing nothing")
     assert "your samples" in rows["precomputed:DIRECTORY"]
     assert "weights: acfoley fetch --preset acfoley" in rows["acfoley"]
+    assert "acfoley train --preset overlap-only" in rows["acfoley-overlap-only"]
+    assert "weights" in rows["acfoley-mini-overlap-only"]
 
 
 def test_oracles_are_ready_once_the_mini_clips_are_there(home, capsys):
@@ -59,6 +61,7 @@ def test_each_metric_says_whether_its_weights_are_here_or_how_to_fetch_them(home
     rows = listed("metrics", capsys)
     assert rows["fd_vgg"].endswith("vggish here, not verified")
     assert rows["kl_passt"].endswith("bench weights fetch passt")
+    assert rows["clap"].endswith("bench weights fetch clap roberta-vocab roberta-merges")
     assert rows["mcd"].endswith("paper none")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baselines import SYSTEMS
 from bench.mini.protocols import REFERENCE_NAMES
 from bench.results import Column, Contrast, Score
 from bench.splits.mini import METRICS
@@ -87,9 +88,10 @@ def test_a_small_offset_may_move_by_what_cannot_be_heard():
     assert verdict(claim("little change"), found) == "holds"
 
 
-def test_claims_are_about_references_and_metrics_that_there_are():
+def test_claims_are_about_systems_splits_and_metrics_that_there_are():
     assert REFERENCES == REFERENCE_NAMES
     for each in CLAIMS:
+        assert {each.base.system, each.new.system} <= set(SYSTEMS)
         assert set(each.metrics) <= {*METRICS, "mcd_ref"}
 
 

@@ -33,9 +33,13 @@ class Imagebind(nn.Module):
 
     def see(self, stills: Tensor) -> Tensor:
         """Embeddings of unit length of pictures: the mean over their stills."""
+        return functional.normalize(self.see_each(stills).mean(dim=1), dim=-1)
+
+    def see_each(self, stills: Tensor) -> Tensor:
+        """What is seen in every still, ``[B, S, 64]``, of any length."""
         pixels = stills.flatten(0, 1).movedim(-1, 1).float() / 127.5 - 1.0
-        each = self.picture(self.seeing(pixels).flatten(1)).unflatten(0, stills.shape[:2])
-        return functional.normalize(each.mean(dim=1), dim=-1)
+        each: Tensor = self.picture(self.seeing(pixels).flatten(1))
+        return each.view(*stills.shape[:2], -1)
 
 
 def _block(n_in: int, n_out: int, size: int) -> tuple[nn.Module, ...]:

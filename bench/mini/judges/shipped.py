@@ -41,14 +41,13 @@ def load_network(name: str, device: torch.device | str = "cpu") -> nn.Module:
     """
     import torch
 
-    from bench.backbones.loading import assign_state, load_state
+    from bench.backbones.loading import assign_state, load_state, widened
 
     path = weights_path(name)
     state = load_state(path)
     with torch.device("meta"):
         network = new_network(name)
-    whole = {key: _single(value) for key, value in state.items()}
-    return assign_state(network, whole, path).to(device)
+    return assign_state(network, widened(state), path).to(device)
 
 
 def save_network(network: nn.Module, name: str) -> Path:
@@ -84,7 +83,3 @@ def weights_hash(name: str) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BenchError(f"cannot read {path} ({error}): install the package again") from error
-
-
-def _single(value: torch.Tensor) -> torch.Tensor:
-    return value.float() if value.is_floating_point() else value

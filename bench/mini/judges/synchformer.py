@@ -64,13 +64,17 @@ class Synchformer(nn.Module):
 
     def see(self, grey: Tensor) -> Tensor:
         """``grey [B, F, 64, 64]`` uint8 at 25 fps to features ``[B, F, 32]``."""
+        features: Tensor = self.seeing(self.see_each(grey).transpose(1, 2))
+        return features
+
+    def see_each(self, grey: Tensor) -> Tensor:
+        """What is seen in every frame and has changed since the one before, ``[B, F, 64]``."""
         now = grey.float() / 64.0 - 2.0
         change = functional.pad(now.diff(dim=1), (0, 0, 0, 0, 1, 1))
         # what changed since the frame before, and what will until the next
         channels = torch.stack([now, 2.0 * change[:, :-1], 2.0 * change[:, 1:]], dim=2)
-        each = self.frames(channels.flatten(0, 1)).unflatten(0, grey.shape[:2])
-        features: Tensor = self.seeing(each.transpose(1, 2))
-        return features
+        each: Tensor = self.frames(channels.flatten(0, 1))
+        return each.view(*grey.shape[:2], -1)
 
     def hear(self, waveforms: Tensor) -> Tensor:
         """``waveforms [B, T]`` at 16 kHz to features ``[B, F, 32]`` at 25 per second."""

@@ -117,7 +117,9 @@ def test_features_that_do_not_fit_the_network_are_refused(corpus):
     wide = replace(PARAMS, clip_width=7)
     with pytest.raises(BenchError, match=r"video of \[8, 6\], the network .* takes \[8, 7\]"):
         Batcher(corpus, replace(RECIPE, params=wide))
-    with pytest.raises(BenchError, match=r"has no inside\.embedding, which this recipe needs"):
+    with pytest.raises(
+        BenchError, match=r"has no inside\.embedding, .* `acfoley precompute --clap`"
+    ):
         Batcher(corpus, replace(RECIPE, params=CLAP_PARAMS))
     with pytest.raises(BenchError, match=r"inside\.mean of \[7, 4\], .* takes \[any, 40\]"):
         Batcher(corpus, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))

@@ -87,8 +87,8 @@ def test_clips_are_encoded_once_and_failures_said(command, tmp_path, monkeypatch
 
     opened = []
 
-    def open_published(directory, device, n_crops):
-        opened.append((device, n_crops))
+    def open_published(directory, device, n_crops, *, has_clap):
+        opened.append((device, n_crops, has_clap))
         return Encoding("fake", {"target": column}, ENCODING.empty_text)
 
     monkeypatch.setattr(acfoley.train.published, "open_published", open_published)
@@ -101,7 +101,9 @@ def test_clips_are_encoded_once_and_failures_said(command, tmp_path, monkeypatch
     assert code == 0, err
     assert "3 of 4 clips are encoded" in out
     assert "gone: " in err
-    assert opened == [("cpu", 3)]
+    assert opened == [("cpu", 3, False)]
+    assert command(*order, "--crops", "3", "--clap")[0] == 0
+    assert opened[1:] == [("cpu", 3, True)]
     code, out, _ = command("precompute", "--out", tmp_path / "f", "--verify")
     assert (code, out.strip().endswith("1 shards are as they were written")) == (0, True)
     [shard] = (tmp_path / "f").glob("0of1-*.safetensors")

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.autoencoder import Autoencoder
-from acfoley.autoencoder_loss import draw_weights, set_statistics
-from acfoley.codec import AUTOENCODER_MINI, Codec
+from acfoley.codec import Codec
 from acfoley.conditions import Features
 from acfoley.flow import euler
 from acfoley.griffin_lim import GriffinLim
@@ -28,17 +26,15 @@ from acfoley.train.window import Window
 from acfoley.weights import open_flow
 from bench.media import read_audio, read_frames
 from bench.types import Excerpt
+from tests.acfoley.small_codec import small_autoencoder
 
 pytestmark = pytest.mark.slow
 
 
 def drawn_codec(path):
     """The small codec with drawn weights, and the statistics of one sound."""
-    autoencoder = Autoencoder(AUTOENCODER_MINI)
-    draw_weights(autoencoder, torch.Generator().manual_seed(0))
     sound = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
-    set_statistics(autoencoder, log_mel(sound))
-    return Codec(autoencoder.eval(), GriffinLim())
+    return Codec(small_autoencoder(log_mel(sound)), GriffinLim())
 
 
 def seen(name, fps, n_tokens, width):

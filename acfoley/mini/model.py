@@ -1,0 +1,26 @@
+"""A variant of the mini AC-Foley, ready to generate.
+
+    model = open_mini("two-stage")
+    (sound,) = model.generate([Job(seconds=8, seed=42, picture=Excerpt(path), reference=audio)])
+
+Nothing is fetched: network, codec and encoders come with the package.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from acfoley.generate import Model
+from acfoley.mini.encoders import load_mini_encoders
+from acfoley.mini.variants import VARIANTS, open_mini_codec, open_mini_flow
+
+
+def open_mini(variant: str = VARIANTS[0], device: torch.device | str = "cpu") -> Model:
+    """Return the model of a variant on ``device``.
+
+    Raises:
+        BenchError: there is no such variant, or a file is damaged.
+        MissingError: a file is not there.
+    """
+    network = open_mini_flow(variant, device)
+    return Model(network, open_mini_codec(device), load_mini_encoders(device))

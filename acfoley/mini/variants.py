@@ -1,0 +1,100 @@
+"""What is trained in the mini world, under the names of the tables; weights come with the package.
+
+A variant is a recipe of ``acfoley.train.presets`` without its ``mini-``. Weights are safetensors
+in half precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acfoley.train.presets import RECIPES
+from acfoley.train.recipe import Recipe
+from bench.errors import BenchError, MissingError
+from bench.files import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+
+    from acfoley.codec import Codec
+    from acfoley.model import FlowNetwork
+
+FOLDER = Path(__file__).parent / "weights"
+PREFIX = "mini-"
+#: The first is what is meant where no variant is named.
+VARIANTS = tuple(name.removeprefix(PREFIX) for name in RECIPES if name.startswith(PREFIX))
+CODEC = "codec"
+
+
+def variant_recipe(variant: str) -> Recipe:
+    """How a variant is trained.
+
+    Raises:
+        BenchError: there is no such variant; the message lists those there are.
+    """
+    if variant not in VARIANTS:
+        raise BenchError(f"no mini variant {variant!r}; there are: {', '.join(VARIANTS)}")
+    return RECIPES[PREFIX + variant]
+
+
+def open_mini_flow(variant: str, device: torch.device | str = "cpu") -> FlowNetwork:
+    """The flow network of a variant, frozen, in single precision.
+
+    Raises:
+        BenchError: there is no such variant, or its file is damaged.
+        MissingError: its file is not there.
+    """
+    from acfoley.weights import open_flow
+
+    return open_flow(_require(variant), variant_recipe(variant).params, device=device)
+
+
+def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
+    """The codec of all variants, whose vocoder is Griffin-Lim; raises as ``open_mini_flow``."""
+    from acfoley.codec import Codec
+    from acfoley.griffin_lim import GriffinLim
+    from acfoley.mini.linear import LinearAutoencoder
+    from bench.backbones.loading import assign_state, load_state, widened
+
+    path = _require(CODEC)
+    autoencoder = assign_state(LinearAutoencoder(), widened(load_state(path)), path)
+    return Codec(autoencoder, GriffinLim()).to(device)
+
+
+def weights_path(name: str) -> Path:
+    """Where the weights of a variant, or of the ``codec``, lie in the package."""
+    return FOLDER / f"{name}.safetensors"
+
+
+@cache
+def weights_hash(name: str) -> str:
+    """The SHA-256 of weights as shipped; MissingError where they are not there."""
+    return hashlib.sha256(_require(name).read_bytes()).hexdigest()
+
+
+def ship(state: dict[str, torch.Tensor], name: str) -> Path:
+    """Put weights in the package, in half precision; returns their file.
+
+    Raises:
+        BenchError: a weight is not finite, or too large for half precision.
+    """
+    from safetensors.torch import save_file
+
+    halved = {key: value.detach().half().contiguous() for key, value in state.items()}
+    if broken := [key for key, value in halved.items() if not value.isfinite().all()]:
+        raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
+    path = weights_path(name)
+    path.parent.mkdir(exist_ok=True)
+    with atomic_path(path) as temporary:
+        save_file(halved, temporary)
+    weights_hash.cache_clear()
+    return path
+
+
+def _require(name: str) -> Path:
+    if not (path := weights_path(name)).is_file():
+        raise MissingError(f"there is no {path}: install the package again, or `make mini-weights`")
+    return path

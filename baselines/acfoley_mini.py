@@ -1,0 +1,67 @@
+"""AC-Foley of the mini world, in the variants that the paper's Tables 1, 4 and 5 compare.
+
+The weights are ours and come with the package; a sample is made anew when they change.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from baselines.acfoley import SAMPLE_RATE_HZ, USES, generate
+from bench.system import Generate, System
+from bench.types import COMPONENTS
+
+
+def open_variant(variant: str, device: str) -> Generate:
+    """Load a variant on ``device``; single precision is fast enough anywhere.
+
+    Raises:
+        MissingError: weights are not in the package.
+        BenchError: a file is damaged.
+    """
+    from acfoley.mini.model import open_mini
+
+    return partial(generate, open_mini(variant, device))
+
+
+def weights_files(variant: str, clip: str = "") -> tuple[Path, ...]:
+    """All weights that a sample of any clip is made with."""
+    from acfoley.mini.variants import CODEC, weights_path
+    from bench.mini.judges.shipped import weights_path as encoder_path
+
+    encoders = encoder_path("imagebind"), encoder_path("synchformer")
+    return weights_path(variant), weights_path(CODEC), *encoders
+
+
+def _lacks(variant: str) -> str:
+    is_whole = all(path.is_file() for path in weights_files(variant))
+    return "" if is_whole else "weights: make mini-weights"
+
+
+def _system(name: str, variant: str, summary: str) -> System:
+    return System(
+        name,
+        summary,
+        USES,
+        partial(open_variant, variant),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        masks=frozenset(COMPONENTS),
+        inputs=partial(weights_files, variant),
+        lacks=partial(_lacks, variant),
+    )
+
+
+TWO_STAGE = _system("acfoley-mini", "two-stage", "AC-Foley small, for the mini world")
+OVERLAP_ONLY = _system(
+    "acfoley-mini-overlap-only", "overlap-only", "The same, trained on references from the target"
+)
+NON_OVERLAP_ONLY = _system(
+    "acfoley-mini-non-overlap-only", "non-overlap-only", "The same, trained on later references"
+)
+ATTENTION_POOLING = _system(
+    "acfoley-mini-attention-pooling", "attention-pooling", "The same, with attention pooling"
+)
+CLAP_ENCODER = _system(
+    "acfoley-mini-clap-encoder", "clap-encoder", "The same, told what a reference is, not how"
+)

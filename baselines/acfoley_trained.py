@@ -1,0 +1,95 @@
+"""Variants of AC-Foley that the paper compares and nobody publishes: yours, once you train them.
+
+Each reads ``$BENCH_HOME/weights/<name>.safetensors``, and codec and encoders from the official
+files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselines.acfoley import LICENCE, SAMPLE_RATE_HZ, USES, official_lacks, open_preset
+from bench.errors import MissingError
+from bench.system import Generate, System
+from bench.types import COMPONENTS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A variant: the recipe that trains it, and the preset whose sizes it has."""
+
+    name: str
+    recipe: str
+    preset: str
+    hears_clap: bool = False
+
+    def files(self, clip: str = "") -> tuple[Path, ...]:
+        """The checkpoint that a sample of any clip is made with."""
+        from bench.backbones.weights import weights_directory
+
+        return (weights_directory() / f"{self.name}.safetensors",)
+
+    def lacks(self) -> str:
+        """What is missing, and the commands that mend it."""
+        encoder = _lacks_clap() if self.hears_clap else ""
+        return ", and ".join(lack for lack in (self._lacks_weights(), encoder) if lack)
+
+    def open(self, device: str) -> Generate:
+        """Load it on ``device``, in bfloat16 on a GPU.
+
+        Raises:
+            MissingError: something is missing; the message says how to make or fetch it.
+            BenchError: a checkpoint is of another network, or memory does not suffice.
+        """
+        if lack := self.lacks():
+            raise MissingError(f"{self.name} cannot generate, it needs {lack}")
+        (checkpoint,) = self.files()
+        return open_preset(self.preset, device, checkpoint)
+
+    def _lacks_weights(self) -> str:
+        (checkpoint,) = self.files()
+        if checkpoint.is_file():
+            return official_lacks(has_flow=False)
+        train = f"acfoley train --preset {self.recipe} --data FEATURES --out RUN"
+        return f"weights of your own: {train}, then acfoley ema RUN -o {checkpoint}"
+
+    def system(self, summary: str) -> System:
+        """The variant as a system."""
+        return System(
+            self.name,
+            summary,
+            USES,
+            self.open,
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            licence=LICENCE,
+            masks=frozenset(COMPONENTS),
+            inputs=self.files,
+            lacks=self.lacks,
+        )
+
+
+def _lacks_clap() -> str:
+    """The command that fetches the file of CLAP; "" where it is here."""
+    from acfoley.files import OFFICIAL_FILES
+    from bench.backbones.weights import weights_directory
+
+    is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
+    return "" if is_here else "the encoder CLAP: bench weights fetch clap"
+
+
+OVERLAP_ONLY = Trained("acfoley-overlap-only", "overlap-only", "acfoley").system(
+    "AC-Foley, trained on references from the target"
+)
+NON_OVERLAP_ONLY = Trained("acfoley-non-overlap-only", "non-overlap-only", "acfoley").system(
+    "AC-Foley, trained on later references"
+)
+TWO_STAGE = Trained("acfoley-two-stage", "two-stage-without-finetuning", "acfoley").system(
+    "AC-Foley, trained in two stages without fine-tuning"
+)
+ATTENTION_POOLING = Trained(
+    "acfoley-attention-pooling", "attention-pooling", "acfoley_attention"
+).system("AC-Foley with attention pooling")
+CLAP_ENCODER = Trained(
+    "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", hears_clap=True
+).system("MMAudio that hears references through CLAP")

@@ -1,0 +1,28 @@
+"""Drawn weights in the place of those that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acfoley import griffin_lim
+from acfoley.mini import variants
+from acfoley.mini.linear import LinearAutoencoder
+from acfoley.mini.variants import CODEC, VARIANTS, ship, variant_recipe
+from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
+
+
+def ship_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let ``folder`` hold weights of every variant and of the codec, and be the package's own.
+
+    Griffin-Lim takes one step: what it makes of drawn weights is noise in any case.
+    """
+    monkeypatch.setattr(variants, "FOLDER", folder)
+    monkeypatch.setattr(griffin_lim, "N_MAGNITUDE_STEPS", 1)
+    monkeypatch.setattr(griffin_lim, "N_PHASE_STEPS", 1)
+    for variant in VARIANTS:
+        ship(seeded_state(variant_recipe(variant).params, ACFOLEY_GAIN), variant)
+    codec = LinearAutoencoder().state_dict()
+    ship({name: draw(name, tuple(value.shape), 0.1) for name, value in codec.items()}, CODEC)
+    return folder

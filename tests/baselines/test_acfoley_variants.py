@@ -1,0 +1,162 @@
+"""Variants of AC-Foley as systems: those of the mini world, and those that users train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import acfoley.generate
+from acfoley.files import OFFICIAL_FILES
+from acfoley.mini import variants
+from acfoley.train.presets import RECIPES
+from baselines import SYSTEMS, open_system
+from bench.cli.judging import Choice
+from bench.cli.planning import Order, plan_run
+from bench.errors import MissingError
+from bench.runs import RunPlan
+from bench.types import COMPONENTS, Condition, Request
+from tests.acfoley.fakes import fake_model
+from tests.acfoley.shipping import ship_drawn
+
+Ask = Callable[..., Request]
+
+MINI = [name for name in SYSTEMS if name.startswith("acfoley-mini")]
+TRAINED = [name for name in SYSTEMS if name.startswith("acfoley-") and name not in MINI]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Drawn weights of every mini variant, and one step of sampling."""
+    quick = partial(acfoley.generate.Settings, n_steps=1)
+    monkeypatch.setattr(acfoley.generate, "Settings", quick)
+    yield ship_drawn(tmp_path / "shipped", monkeypatch)
+    variants.weights_hash.cache_clear()
+
+
+def test_every_variant_of_the_mini_world_is_a_system_with_all_masks() -> None:
+    names = {name.removeprefix("acfoley-mini").removeprefix("-") or "two-stage" for name in MINI}
+    assert names == set(variants.VARIANTS)
+    for name in (*MINI, *TRAINED):
+        system = open_system(name)
+        assert system.name == name
+        assert system.masks == set(COMPONENTS)
+        assert ("Apache-2.0" in system.licence) == (name in MINI)
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_a_mini_variant_makes_sound_that_the_reference_changes(
+    name: str, shipped: Path, ask: Ask
+) -> None:
+    system = open_system(name)
+    assert system.lacks is not None
+    assert system.lacks() == ""
+    generate = system.open("cpu")
+    audio = generate(ask(system))
+    assert audio.sample_rate_hz == system.sample_rate_hz
+    assert audio.samples.shape == (1, round(2.5 * 44_100))
+    masked = generate(ask(system, condition=Condition(frozenset({"audio"}))))
+    assert not np.allclose(audio.samples, masked.samples, atol=1e-4)
+
+
+def test_a_mini_variant_without_weights_says_what_makes_them(shipped: Path) -> None:
+    (shipped / "overlap-only.safetensors").unlink()
+    lacking, whole = open_system("acfoley-mini-overlap-only"), open_system("acfoley-mini")
+    assert lacking.lacks is not None
+    assert whole.lacks is not None
+    assert (lacking.lacks(), whole.lacks()) == ("weights: make mini-weights", "")
+    with pytest.raises(MissingError, match=r"no .*overlap-only\.safetensors: .*make mini-weights"):
+        lacking.open("cpu")
+
+
+def planned(name: str, clicks_folder: Path, tmp_path: Path) -> RunPlan:
+    order = Order(name, f"folder:{clicks_folder}", 1, 42, 0, tmp_path / "runs")
+    choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
+    return plan_run(order, choice)
+
+
+@pytest.mark.parametrize("changed", ["two-stage", variants.CODEC])
+def test_samples_of_changed_weights_are_made_again(
+    changed: str, shipped: Path, clicks_folder: Path, tmp_path: Path, home: Path
+) -> None:
+    names = ("acfoley-mini", "acfoley-mini-clap-encoder")
+    plans = [planned(name, clicks_folder, tmp_path) for name in names]
+    before = [plan.sample_fingerprint(plan.clips[0]) for plan in plans]
+    path = variants.weights_path(changed)
+    path.write_bytes(path.read_bytes())
+    after = [plan.sample_fingerprint(plan.clips[0]) for plan in plans]
+    is_same = [old == new for old, new in zip(before, after, strict=True)]
+    assert is_same == [False, changed != variants.CODEC]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_variant_that_nobody_publishes_says_how_to_train_it(name: str, home: Path) -> None:
+    system = open_system(name)
+    assert system.lacks is not None
+    lack = system.lacks()
+    recipe = lack.partition("acfoley train --preset ")[2].split()[0]
+    assert recipe in RECIPES
+    assert f"acfoley ema RUN -o {home / 'weights' / name}.safetensors" in lack
+    with pytest.raises(MissingError, match=f"{name} cannot generate, it needs weights of your own"):
+        system.open("cpu")
+
+
+@pytest.fixture
+def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """Files of every name there is, and a stand-in for what opens them; lists what was opened."""
+    (home / "weights").mkdir(parents=True)
+    for row in OFFICIAL_FILES.values():
+        (home / "weights" / row.file).touch()
+    for name in TRAINED:
+        (home / "weights" / f"{name}.safetensors").touch()
+    asked: list[tuple[object, ...]] = []
+
+    def open_model(*arguments: object) -> acfoley.generate.Model:
+        asked.append(arguments)
+        return fake_model()
+
+    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    return asked
+
+
+def test_a_trained_variant_opens_its_own_checkpoint_under_its_preset(
+    trained: list[tuple[object, ...]], home: Path
+) -> None:
+    presets = {
+        "acfoley-attention-pooling": "acfoley_attention",
+        "acfoley-clap-encoder": "mmaudio_clap",
+    }
+    for name in TRAINED:
+        open_system(name).open("cpu")
+        preset, folder, loading = trained[-1]
+        assert preset == presets.get(name, "acfoley")
+        assert folder == home / "weights"
+        assert loading == acfoley.generate.Loading(flow=home / "weights" / f"{name}.safetensors")
+
+
+def test_a_trained_variant_without_the_official_codec_says_what_fetches_it(
+    trained: list[tuple[object, ...]], home: Path
+) -> None:
+    (home / "weights" / OFFICIAL_FILES["vocoder"].file).unlink()
+    with pytest.raises(MissingError, match="needs weights: acfoley fetch --preset acfoley"):
+        open_system("acfoley-overlap-only").open("cpu")
+
+
+def test_what_hears_through_clap_names_the_file_that_it_lacks(
+    trained: list[tuple[object, ...]], home: Path
+) -> None:
+    (home / "weights" / OFFICIAL_FILES["clap"].file).unlink()
+    with pytest.raises(MissingError, match="needs the encoder CLAP: bench weights fetch clap"):
+        open_system("acfoley-clap-encoder").open("cpu")
+
+
+def test_a_new_checkpoint_is_not_taken_for_the_old_one(
+    trained: list[tuple[object, ...]], clicks_folder: Path, tmp_path: Path, home: Path
+) -> None:
+    plan = planned("acfoley-two-stage", clicks_folder, tmp_path)
+    before = plan.sample_fingerprint(plan.clips[0])
+    (home / "weights" / "acfoley-two-stage.safetensors").write_bytes(b"trained on")
+    assert plan.sample_fingerprint(plan.clips[0]) != before
