@@ -2,7 +2,8 @@
 # make test   fresh machine: environment, then all tests
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/;
 # effects runs what docs/effects.md compares, on 128 clips, and writes it again;
-# judges teaches the networks of the mini judge again, which replaces their weights.
+# mini-weights trains the mini AC-Foley again, judges the networks of the mini judge: both replace
+# the weights that come with the package.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -10,12 +11,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STAMP := $(VENV)/.setup-done
 DEMO_CLIPS ?= 12
-DEMO_MODELS := reference-loop motion-grains noise shuffled silence oracle ground-truth
+DEMO_MODELS := acfoley-mini acfoley-mini-clap-encoder reference-loop motion-grains \
+  noise shuffled silence oracle ground-truth
+DEMO_RUNS := $(DEMO_MODELS:%=runs/%/mini/full-42) runs/acfoley-mini/mini/no-audio-42
 EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
   reference-loop motion-grains ground-truth
 TEST_WORKERS ?= auto
 
-.PHONY: demo test setup check bench docs effects judges clean
+.PHONY: demo test setup check bench docs effects judges mini-weights clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -23,8 +26,11 @@ demo: setup
 	  echo "== $$model"; \
 	  $(BIN)/bench run --model $$model --split mini --limit $(DEMO_CLIPS) > /dev/null || exit 1; \
 	done
-	@$(BIN)/bench table $(DEMO_MODELS:%=runs/%/mini/full-42)
-	@echo "Samples and scores: runs/<model>/mini/full-42. All columns: $(BIN)/bench table runs --extras"
+	@echo "== acfoley-mini without audio"
+	@$(BIN)/bench run --model acfoley-mini --split mini --limit $(DEMO_CLIPS) --mask audio > /dev/null
+	@$(BIN)/bench table $(DEMO_RUNS)
+	@echo "Samples and scores: runs/<model>/mini/full-42 (no-audio-42: without a reference)."
+	@echo "All columns: $(BIN)/bench table runs --extras"
 
 test: setup
 	$(BIN)/pytest -n $(TEST_WORKERS)
@@ -64,6 +70,10 @@ effects: setup
 	$(BIN)/bench run --model acfoley-mini --split mini-references --mask audio
 	$(BIN)/bench effects
 	$(BIN)/bench samples runs/acfoley-mini/mini/full-42 --out docs/mini-acfoley.png
+
+mini-weights: setup
+	$(BIN)/python -m acfoley.mini.teach
+	$(BIN)/python -m acfoley.mini.curves
 
 judges: setup
 	$(BIN)/python -m bench.mini.judges.teach

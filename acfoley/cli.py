@@ -64,7 +64,9 @@ def generate(
     ),
     seconds: Annotated[float, typer.Option(help="Length, 1 to 30 s, from the start.")] = 8.0,
     steps: Annotated[int, typer.Option(help="Steps from noise to sound.")] = 25,
-    cfg: Annotated[float, typer.Option(help="Guidance; 1 is none.")] = 4.5,
+    cfg: Annotated[
+        float | None, typer.Option(help="Guidance; 1 is none.  [default: 4.5; mini: 1.5]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same sound.")] = 42,
     preset: Annotated[
         str,

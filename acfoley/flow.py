@@ -14,11 +14,11 @@ from torch import Tensor
 
 from acfoley.conditions import Conditions, joined
 from acfoley.model import FlowNetwork
+from acfoley.params import GUIDANCE
 from bench.files import stable_seed
 
-#: The published settings of sampling.
+#: Of the published sampling.
 N_STEPS = 25
-GUIDANCE = 4.5
 
 #: Called with the number of steps done.
 OnStep = Callable[[int], None]

@@ -22,7 +22,7 @@ from acfoley.codec import Codec, load_codec
 from acfoley.conditions import Conditions, Features, Mask, joined, parse_mask
 from acfoley.encoders import load_encoders
 from acfoley.features import Encodes, FeatureMaker
-from acfoley.flow import GUIDANCE, N_STEPS, Noise, OnStep, euler, guided
+from acfoley.flow import N_STEPS, Noise, OnStep, euler, guided
 from acfoley.memory import estimate_need, require_memory, usable_device
 from acfoley.model import NO_MASK, FlowNetwork
 from acfoley.official import SHIPPED, require_clap, require_official
@@ -51,14 +51,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Settings:
-    """How sound is made, whatever the clip.
+    """How sound is made, whatever the clip; without ``guidance``, with the network's own.
 
     With parity ``official`` noise is drawn in the order of the published inference, for comparison
     with it; ``own`` lets it depend on the seed of the clip and nothing else.
     """
 
     n_steps: int = N_STEPS
-    guidance: float = GUIDANCE
+    guidance: float | None = None
     mask: Mask = NO_MASK
     parity: Literal["own", "official"] = "own"
     reference_length: Length = "published"
@@ -69,7 +69,12 @@ class Settings:
 
 
 def checked_settings(
-    n_steps: int, guidance: float, mask: str, scope: str, parity: str, reference_length: Length
+    n_steps: int,
+    guidance: float | None,
+    mask: str,
+    scope: str,
+    parity: str,
+    reference_length: Length,
 ) -> Settings:
     """Return settings from what a user typed.
 
@@ -204,7 +209,10 @@ class Model:
         """Latents ``[B, L, 40]`` that the codec can decode, float32."""
         known = joined([self._conditions(each, lengths, settings.mask) for each in encoded])
         empty = joined([self._conditions(each, lengths, NO_MASK) for each in negatives])
-        velocity = guided(self.network, known, empty, settings.guidance)
+        strength = settings.guidance
+        if strength is None:
+            strength = self.network.params.guidance
+        velocity = guided(self.network, known, empty, strength)
         latents = euler(velocity, start.to(known.vector.device), settings.n_steps, on_step)
         return self.network.denormalised(latents).float()
 

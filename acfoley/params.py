@@ -28,6 +28,9 @@ SYNC_TOKENS_PER_SEGMENT = 8
 TEXT_TOKENS = 77
 REFERENCE_SAMPLES = 89_088  # 87 latents, 2.02 s: what the release pads or cuts a reference to
 
+#: Of the published sampling.
+GUIDANCE = 4.5
+
 SHORTEST_SECONDS = 1.0
 LONGEST_SECONDS = 30.0
 
@@ -89,6 +92,8 @@ class ReferenceParams:
 class FlowParams:
     """The size and the kind of a flow network; ``reference`` is None for MMAudio's own.
 
+    ``guidance`` is how strongly it is pushed away from knowing nothing where nobody says otherwise.
+
     ``version`` 1 is the design of MMAudio's ``small_44k``, ``medium_44k`` and ``large_44k``, which
     AC-Foley is built on; 2 that of ``large_44k_v2``: another activation, one more of them, and
     times on another scale.
@@ -104,6 +109,7 @@ class FlowParams:
     clip_width: int = 1024
     sync_width: int = 768
     text_width: int = 1024
+    guidance: float = GUIDANCE
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.n_heads):
@@ -153,6 +159,7 @@ _MINI = FlowParams(
     clip_width=64,
     sync_width=96,
     text_width=MINI_TEXT_WIDTH,
+    guidance=1.5,
 )
 _LARGE = replace(_MEDIUM, n_joint_blocks=7, n_fused_blocks=14)
 

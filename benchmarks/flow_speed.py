@@ -30,11 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acfoley.conditions import Features
-from acfoley.flow import GUIDANCE, Velocity, euler, guided, noise_for
+from acfoley.flow import Velocity, euler, guided, noise_for
 from acfoley.initialise import new_network
 from acfoley.layers import Condition, Projection, Stream
 from acfoley.model import FlowNetwork
-from acfoley.params import PRESETS, SequenceLengths, sequence_lengths
+from acfoley.params import GUIDANCE, PRESETS, SequenceLengths, sequence_lengths
 
 TARGET_RATIO = 1.5
 LARGEST_DIFFERENCE = 1e-4

@@ -59,15 +59,16 @@ class Work:
         return self.folder / f"runs-{weights_hash(CODEC)[:12]}" / f"{variant}-{digest[:8]}"
 
 
-def main(names: Sequence[str]) -> None:
+def main(names: Sequence[str], workers: int) -> None:
     """Train and ship the variants of these names; all of them, and the codec, where there is none.
+
+    ``workers`` is how many processes work side by side; 0 is this one alone.
 
     Raises:
         BenchError: there is no such variant, or something failed on the way.
     """
     for name in names:
         variant_recipe(name)
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     n_clips = clips.N_CLIPS + N_HELD_OUT
     for done, _ in enumerate(clips.render(n_clips, open_engine(workers)), start=1):
         if done % SHOWN_EVERY == 0:
@@ -75,7 +76,8 @@ def main(names: Sequence[str]) -> None:
     if not names or not weights_path(CODEC).is_file():
         _say(f"{CODEC}: {_fit_codec()}")
     work = Work(bench_home() / "mini-acfoley")
-    parts = [(index, workers) for index in range(workers)]
+    n_parts = max(workers, 1)
+    parts = [(index, n_parts) for index in range(n_parts)]
     for _ in _all_done(partial(_open_encoder, work), parts, workers):
         pass
     wanted = [name for name in VARIANTS if name in names or not names]
@@ -183,7 +185,8 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     try:
-        main(sys.argv[1:])
+        main(sys.argv[1:], n_cores)
     except BenchError as error:
         sys.exit(str(error))
