@@ -26,7 +26,13 @@ from acfoley.flow import N_STEPS, Noise, OnStep, euler, guided
 from acfoley.memory import estimate_need, require_memory, usable_device
 from acfoley.model import NO_MASK, FlowNetwork
 from acfoley.official import SHIPPED, require_clap, require_official
-from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
+from acfoley.params import (
+    GUIDANCE,
+    MINI_GUIDANCE,
+    SAMPLE_RATE_HZ,
+    SequenceLengths,
+    sequence_lengths,
+)
 from acfoley.reference import Length
 from acfoley.weights import open_flow, preset_params
 from bench.errors import BenchError
@@ -51,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Settings:
-    """How sound is made, whatever the clip; without ``guidance``, with the network's own.
+    """How sound is made, whatever the clip; without ``guidance``, with the model's own.
 
     With parity ``official`` noise is drawn in the order of the published inference, for comparison
     with it; ``own`` lets it depend on the seed of the clip and nothing else.
@@ -110,7 +116,8 @@ class Loading:
 class Model:
     """The flow network with its codec and encoders, ready to generate.
 
-    With ``visiting`` all parts lie on the CPU and take turns on that device.
+    ``guidance`` is that of settings that name none. With ``visiting`` all parts lie on the CPU and
+    take turns on that device.
     """
 
     def __init__(
@@ -119,9 +126,10 @@ class Model:
         codec: Codec,
         encoders: Encodes,
         *,
+        guidance: float = GUIDANCE,
         visiting: torch.device | None = None,
     ) -> None:
-        self.network, self.codec = network, codec
+        self.network, self.codec, self.guidance = network, codec, guidance
         self.features = FeatureMaker(encoders, codec, visiting=visiting)
 
     @torch.inference_mode()
@@ -211,7 +219,7 @@ class Model:
         empty = joined([self._conditions(each, lengths, NO_MASK) for each in negatives])
         strength = settings.guidance
         if strength is None:
-            strength = self.network.params.guidance
+            strength = self.guidance
         velocity = guided(self.network, known, empty, strength)
         latents = euler(velocity, start.to(known.vector.device), settings.n_steps, on_step)
         return self.network.denormalised(latents).float()
@@ -251,7 +259,9 @@ def open_model(
         encoders = load_encoders(paths.clip, paths.synchformer, home, clap=clap)
     if loading.compile:
         network.compile()
-    return Model(network, codec, encoders, visiting=device if turns else None)
+    guidance = MINI_GUIDANCE if preset in SHIPPED else GUIDANCE
+    visiting = device if turns else None
+    return Model(network, codec, encoders, guidance=guidance, visiting=visiting)
 
 
 def _shipped_parts(

@@ -92,11 +92,9 @@ def plot_training(runs: Mapping[str, Path], destination: Path) -> None:
         panel.set_title(name, fontsize=10)
         _draw(panel, training, held_out)
     panels[0].set(ylabel="loss", ylim=_limits([line for pair in lines.values() for line in pair]))
-    labels = ((f"training, mean of {SMOOTHED_STEPS} steps", TRAINING_COLOUR, 0.92),
-              ("held-out clips", HELD_OUT_COLOUR, 0.85))  # fmt: skip
-    for label, colour, y in labels:
-        panels[0].text(0.97, y, label, color=colour, ha="right", fontsize=9, weight="bold",
-                       transform=panels[0].transAxes)  # fmt: skip
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False
+    )
     with atomic_path(destination) as temporary:
         figure.savefig(temporary, dpi=90, metadata={"Software": None})
 
@@ -107,8 +105,10 @@ def _limits(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _draw(panel: Axes, training: Line, held_out: Line) -> None:
-    panel.plot(training.steps, smoothed(training), color=TRAINING_COLOUR, linewidth=2.5)
-    panel.plot(held_out.steps, held_out.losses, color=HELD_OUT_COLOUR, linewidth=1.3)
+    mean = f"training, mean of {SMOOTHED_STEPS} steps"
+    panel.plot(training.steps, smoothed(training), color=TRAINING_COLOUR, linewidth=2.5, label=mean)
+    known = held_out.steps, held_out.losses
+    panel.plot(*known, color=HELD_OUT_COLOUR, linewidth=1.3, label="held-out clips")
     across = panel.get_xaxis_transform()
     for start, stage in training.stage_starts:
         if start:

@@ -13,6 +13,7 @@ import torch
 from acfoley.generate import Model
 from acfoley.mini.encoders import load_mini_encoders
 from acfoley.mini.variants import VARIANTS, open_mini_codec, open_mini_flow
+from acfoley.params import MINI_GUIDANCE
 
 
 def open_mini(variant: str = VARIANTS[0], device: torch.device | str = "cpu") -> Model:
@@ -23,4 +24,5 @@ def open_mini(variant: str = VARIANTS[0], device: torch.device | str = "cpu") ->
         MissingError: a file is not there.
     """
     network = open_mini_flow(variant, device)
-    return Model(network, open_mini_codec(device), load_mini_encoders(device))
+    codec, encoders = open_mini_codec(device), load_mini_encoders(device)
+    return Model(network, codec, encoders, guidance=MINI_GUIDANCE)
