@@ -24,5 +24,5 @@ def ship_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variant in VARIANTS:
         ship(seeded_state(variant_recipe(variant).params, ACFOLEY_GAIN), variant)
     codec = LinearAutoencoder().state_dict()
-    ship({name: draw(name, tuple(value.shape), 0.1) for name, value in codec.items()}, CODEC)
+    ship({name: draw(name, tuple(value.shape), 0.01) for name, value in codec.items()}, CODEC)
     return folder

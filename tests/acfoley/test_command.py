@@ -12,7 +12,7 @@ import acfoley.generate
 import acfoley.memory
 from acfoley import cli
 from acfoley.files import OFFICIAL_FILES
-from acfoley.official import FLOW_FILES, SHIPPED, Paths
+from acfoley.official import FLOW_FILES, SHIPPED, Paths, needed_files
 from bench.media import probe, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt
 from tests.acfoley.fakes import fake_model
@@ -122,7 +122,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(case, folder, run):
 def test_missing_weights_are_named_with_the_command_that_fetches_them(folder, run, home):
     code, _, err = run(*GENERATE)
     assert code == 2
-    for row in (FLOW_FILES["acfoley"], *OFFICIAL_FILES.values()):
+    for row in needed_files("acfoley"):
         assert row.file in err
     assert err.endswith("fetch with `acfoley fetch --preset acfoley`\n")
     elsewhere = run(*GENERATE, "--weights", "there", "--preset", "small_44k")[2]
