@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from acfoley.autoencoder_layers import KERNEL, DoublingLevel, HalvingLevel, Level, Middle
 from acfoley.magnitude import Conv, fold_weights, scaled_silu
-from bench.backbones.loading import assign_state, load_state, widened
+from bench.backbones.loading import assign_state, load_state
 
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
@@ -138,6 +138,6 @@ def load_autoencoder(
     """
     with torch.device("meta"):
         model = Autoencoder(params)
-    assign_state(model, widened(load_state(checkpoint)), checkpoint)
+    assign_state(model, load_state(checkpoint), checkpoint)
     fold_weights(model)
     return model.to(device)

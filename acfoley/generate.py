@@ -26,13 +26,7 @@ from acfoley.flow import N_STEPS, Noise, OnStep, euler, guided
 from acfoley.memory import estimate_need, require_memory, usable_device
 from acfoley.model import NO_MASK, FlowNetwork
 from acfoley.official import SHIPPED, require_clap, require_official
-from acfoley.params import (
-    GUIDANCE,
-    MINI_GUIDANCE,
-    SAMPLE_RATE_HZ,
-    SequenceLengths,
-    sequence_lengths,
-)
+from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from acfoley.reference import Length
 from acfoley.weights import open_flow, preset_params
 from bench.errors import BenchError
@@ -217,9 +211,7 @@ class Model:
         """Latents ``[B, L, 40]`` that the codec can decode, float32."""
         known = joined([self._conditions(each, lengths, settings.mask) for each in encoded])
         empty = joined([self._conditions(each, lengths, NO_MASK) for each in negatives])
-        strength = settings.guidance
-        if strength is None:
-            strength = self.guidance
+        strength = self.guidance if settings.guidance is None else settings.guidance
         velocity = guided(self.network, known, empty, strength)
         latents = euler(velocity, start.to(known.vector.device), settings.n_steps, on_step)
         return self.network.denormalised(latents).float()
@@ -246,37 +238,23 @@ def open_model(
     if loading.dtype not in DTYPES:
         raise BenchError(f"no type {loading.dtype!r}; there are: {', '.join(DTYPES)}")
     dtype, turns = DTYPES[loading.dtype], loading.low_memory and device.type != "cpu"
-    home = torch.device("cpu") if turns else device
     if preset in SHIPPED:
-        network, codec, encoders = _shipped_parts(preset, loading.flow, home, dtype)
+        from acfoley.mini.model import open_mini
+
+        model = open_mini(SHIPPED[preset], device, dtype=dtype, flow=loading.flow)
     else:
         paths = require_official(preset, directory, flow=loading.flow)
         clap = require_clap(directory) if params.hears_clap else None
         need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=turns)
         require_memory(need, device)
+        home = torch.device("cpu") if turns else device
         network = open_flow(paths.flow, params, device=home, dtype=dtype)
         codec = load_codec(paths.autoencoder, paths.vocoder, home)
         encoders = load_encoders(paths.clip, paths.synchformer, home, clap=clap)
+        model = Model(network, codec, encoders, visiting=device if turns else None)
     if loading.compile:
-        network.compile()
-    guidance = MINI_GUIDANCE if preset in SHIPPED else GUIDANCE
-    visiting = device if turns else None
-    return Model(network, codec, encoders, guidance=guidance, visiting=visiting)
-
-
-def _shipped_parts(
-    preset: str, flow: Path | None, device: torch.device, dtype: torch.dtype
-) -> tuple[FlowNetwork, Codec, Encodes]:
-    """The flow network of ``flow``, or of the package, with the codec and encoders beside it."""
-    from acfoley.mini.encoders import load_mini_encoders
-    from acfoley.mini.variants import open_mini_codec, open_mini_flow
-
-    network = (
-        open_flow(flow, preset_params(preset), device=device)
-        if flow
-        else open_mini_flow(SHIPPED[preset], device)
-    )
-    return network.to(dtype), open_mini_codec(device), load_mini_encoders(device)
+        model.network.compile()
+    return model
 
 
 def _sound(waveform: Tensor, n_samples: int) -> Audio:

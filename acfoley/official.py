@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from acfoley.files import OFFICIAL_FILES, OfficialFile
 from bench.backbones.download import Download, download
+from bench.backbones.fetch import REDIRECT_HOSTS
 from bench.backbones.verify import (
     BLOCK_BYTES,
     GIBIBYTE,
@@ -29,16 +30,6 @@ from bench.files import bench_home, read_json, write_json
 _MMAUDIO = "https://huggingface.co/hkchengrex/MMAudio/resolve/main/weights"
 _ACFOLEY = "https://huggingface.co/FF2416/AC-Foley/resolve/main/weights"
 _LICENCE = "CC-BY-NC-4.0 (not for commercial use)"
-
-#: Where releases and model hubs send those who ask for a file.
-REDIRECT_HOSTS = {
-    "objects.githubusercontent.com",
-    "release-assets.githubusercontent.com",
-    "cdn-lfs.huggingface.co",
-    "cdn-lfs.hf.co",
-    "cdn-lfs-us-1.hf.co",
-    "cas-bridge.xethub.hf.co",
-}
 
 
 def _mmaudio(preset: str, md5: str | None = None) -> OfficialFile:

@@ -6,6 +6,7 @@
     encode    clips to the features that networks are trained on
     variants  what is trained, and where the weights of each lie in the package
     model     a variant, its codec and its encoders, ready to generate
+    curves    how training went, as a picture
     teach     all of it from nothing, in one command
 
 All that generating needs comes with the package; ``make mini-weights`` makes it again.

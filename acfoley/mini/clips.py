@@ -7,14 +7,12 @@ are, H.264 and AAC included. No split for testing holds any of these scenes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from acfoley.train.clips import ClipList, TrainingClip
 from bench.engine import Engine
-from bench.errors import BenchError
 from bench.files import bench_home
-from bench.mini.clips import Row, render_clip, start_directory, write_manifest
+from bench.mini.clips import Row, render_split, start_directory, write_manifest
 from bench.mini.world import label, make_scene
 from bench.types import Excerpt
 
@@ -35,15 +33,11 @@ def render(n_clips: int, engine: Engine) -> Iterator[Row]:
     Raises:
         BenchError: a clip could not be rendered.
     """
-    folder = directory()
+    folder, rows = directory(), []
     start_directory(folder)
-    rows = []
-    for outcome in engine.map(partial(_open_renderer, folder), range(n_clips)):
-        if outcome.value is None:
-            reason = outcome.failure.message if outcome.failure else "no clip came back"
-            raise BenchError(f"clip {outcome.item} of {SPLIT} could not be rendered: {reason}")
-        rows.append(outcome.value)
-        yield outcome.value
+    for row in render_split(folder, SPLIT, n_clips, engine):
+        rows.append(row)
+        yield row
     write_manifest(folder, rows)
 
 
@@ -56,7 +50,3 @@ def _clip(index: int) -> TrainingClip:
     scene = make_scene(SPLIT, index)
     whole = Excerpt(directory() / f"{scene.name}.mp4")
     return TrainingClip(scene.name, whole, whole, label(scene), SCORE)
-
-
-def _open_renderer(folder: Path) -> partial[Row]:
-    return partial(render_clip, folder, SPLIT)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Recipe
 from bench.errors import BenchError, MissingError
-from bench.files import atomic_path
+from bench.mini.judges.shipped import save_halves
 
 if TYPE_CHECKING:
     import torch
@@ -40,16 +40,19 @@ def variant_recipe(variant: str) -> Recipe:
     return RECIPES[PREFIX + variant]
 
 
-def open_mini_flow(variant: str, device: torch.device | str = "cpu") -> FlowNetwork:
-    """The flow network of a variant, frozen, in single precision.
+def open_mini_flow(
+    variant: str, device: torch.device | str = "cpu", flow: Path | None = None
+) -> FlowNetwork:
+    """The flow network of a variant, of the package or of ``flow``, frozen, in single precision.
 
     Raises:
-        BenchError: there is no such variant, or its file is damaged.
+        BenchError: there is no such variant, or its file is damaged or of another network.
         MissingError: its file is not there.
     """
     from acfoley.weights import open_flow
 
-    return open_flow(_require(variant), variant_recipe(variant).params, device=device)
+    params = variant_recipe(variant).params
+    return open_flow(flow or _require(variant), params, device=device)
 
 
 def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
@@ -81,15 +84,7 @@ def ship(state: dict[str, torch.Tensor], name: str) -> Path:
     Raises:
         BenchError: a weight is not finite, or too large for half precision.
     """
-    from safetensors.torch import save_file
-
-    halved = {key: value.detach().half().contiguous() for key, value in state.items()}
-    if broken := [key for key, value in halved.items() if not value.isfinite().all()]:
-        raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
-    path = weights_path(name)
-    path.parent.mkdir(exist_ok=True)
-    with atomic_path(path) as temporary:
-        save_file(halved, temporary)
+    path = save_halves(state, name, weights_path(name))
     weights_hash.cache_clear()
     return path
 

@@ -179,6 +179,25 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
     }
 
 
+def encoded_by(
+    encoders: Encodes, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
+) -> Encoding:
+    """The columns of AC-Foley by any encoders and codec; with ``is_embedded``, CLAP's besides."""
+
+    def empty_text() -> Array:
+        found: Array = encoders.prompts([""]).features[0].numpy()
+        return found
+
+    def embedding(sound: Audio) -> Array:
+        found: Array = encoders.embedding(sound.samples[0]).numpy()
+        return found
+
+    columns = published_columns(encoders, codec, n_crops)
+    if is_embedded:
+        columns["embedding"] = embedded(embedding, n_crops)
+    return Encoding(identity, columns, empty_text)
+
+
 def made_by(encoding: Encoding, clip: TrainingClip, window: Window) -> dict[str, Array]:
     """All features of one clip.
 

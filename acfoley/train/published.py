@@ -10,9 +10,8 @@ from acfoley.encoders import load_encoders
 from acfoley.griffin_lim import GriffinLim
 from acfoley.memory import usable_device
 from acfoley.official import require_clap, require_official
-from acfoley.train.encoding import Array, Encoding, embedded, published_columns
+from acfoley.train.encoding import Encoding, encoded_by
 from bench.errors import BenchError
-from bench.types import Audio
 
 #: Raised when what is made of the same file changes.
 VERSION = "acfoley-1"
@@ -42,17 +41,6 @@ def open_published(
     codec = Codec(load_autoencoder(paths.autoencoder, own, AUTOENCODER_44K), GriffinLim())
     encoders = load_encoders(paths.clip, paths.synchformer, own, clap=clap)
 
-    def empty_text() -> Array:
-        array: Array = encoders.prompts([""]).features[0].numpy()
-        return array
-
-    def embedding(sound: Audio) -> Array:
-        array: Array = encoders.embedding(sound.samples[0]).numpy()
-        return array
-
-    columns = published_columns(encoders, codec, n_crops)
-    identity = f"{VERSION}, {n_crops} references inside"
-    if has_clap:
-        columns["embedding"] = embedded(embedding, n_crops)
-        identity += ", embedded by CLAP"
-    return Encoding(identity, columns, empty_text)
+    embedded = ", embedded by CLAP" if has_clap else ""
+    identity = f"{VERSION}, {n_crops} references inside{embedded}"
+    return encoded_by(encoders, codec, n_crops, identity, is_embedded=has_clap)

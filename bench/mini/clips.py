@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.engine import Engine
 from bench.errors import BenchError, MissingError
 from bench.files import atomic_path, read_json, write_json
 from bench.media.write import write_video
@@ -69,6 +71,23 @@ def render_clip(directory: Path, split: str, index: int) -> Row:
     return _rendered(directory, scene, _clip_row(scene))
 
 
+def render_split(directory: Path, split: str, n_clips: int, engine: Engine) -> Iterator[Row]:
+    """Render the first ``n_clips`` clips of a split, and yield their rows as they are finished.
+
+    ``start_directory`` has been called. Clips that are there and whole are kept; the manifest is
+    the caller's to write.
+
+    Raises:
+        BenchError: a clip could not be rendered.
+    """
+    remove_damaged(directory)
+    for outcome in engine.map(partial(_open_renderer, directory, split), range(n_clips)):
+        if outcome.value is None:
+            reason = outcome.failure.message if outcome.failure else "no clip came back"
+            raise BenchError(f"clip {outcome.item} of {split} could not be rendered: {reason}")
+        yield outcome.value
+
+
 def render_reference(directory: Path, name: str) -> Row:
     """Render one of ``REFERENCE_NAMES`` as ``render_clip`` does a clip, and return its row."""
     return _rendered(directory, reference_scenes()[name], _reference_row(name))
@@ -77,6 +96,10 @@ def render_reference(directory: Path, name: str) -> Row:
 def reference_path(directory: Path, name: str) -> Path:
     """Where the reference ``name`` lies in ``directory``."""
     return directory / REFERENCES / f"{name}.mp4"
+
+
+def _open_renderer(directory: Path, split: str) -> partial[Row]:
+    return partial(render_clip, directory, split)
 
 
 def _rendered(directory: Path, scene: Scene, row: Row) -> Row:

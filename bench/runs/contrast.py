@@ -57,7 +57,7 @@ def contrast_runs(base: Path, new: Path, name: str, group: str = "") -> Contrast
     (metric,) = select(before.profile, [name])
     if metric.score_set is None:
         return _of_clips(base, new, metric, group)
-    return _of_sets(base, new, metric, metric.score_set, before)
+    return _of_sets(base, new, metric, metric.score_set, before, group)
 
 
 def _of_clips(base: Path, new: Path, metric: Metric, group: str) -> Contrast:
@@ -78,10 +78,10 @@ def _of_clips(base: Path, new: Path, metric: Metric, group: str) -> Contrast:
 
 
 def _of_sets(
-    base: Path, new: Path, metric: Metric, score_set: ScoreSet, about: Results
+    base: Path, new: Path, metric: Metric, score_set: ScoreSet, about: Results, group: str
 ) -> Contrast:
     judge = open_judge(about.judge.partition(",")[0], about.profile)
-    keys = [_keys(directory, judge) for directory in (base, new)]
+    keys = [_keys(directory, judge, group) for directory in (base, new)]
     clips = sorted(set(keys[0]) & set(keys[1]))
     n = len(clips)
     _check_count(n, base, new)
@@ -99,11 +99,13 @@ def _of_sets(
     )
 
 
-def _keys(directory: Path, judge: Judge) -> dict[str, Keys]:
-    """The keys of the features of every scored clip."""
+def _keys(directory: Path, judge: Judge, group: str) -> dict[str, Keys]:
+    """The keys of the features of every scored clip, of a group or of all."""
     journal = Journal(_home(directory) / "journal.jsonl")
     kind = row_kind(judge.name, judge.profile)
-    entries = {clip: journal.latest(kind, clip) for clip in load_rows(directory)["clip"]}
+    rows = load_rows(directory)
+    clips = rows[rows["group"] == group]["clip"] if group else rows["clip"]
+    entries = {clip: journal.latest(kind, clip) for clip in clips}
     return {clip: entry["keys"] for clip, entry in entries.items() if entry is not None}
 
 

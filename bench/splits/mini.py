@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from bench.engine import Engine
@@ -20,9 +19,8 @@ from bench.mini.clips import (
     Row,
     read_manifest,
     reference_path,
-    remove_damaged,
-    render_clip,
     render_reference,
+    render_split,
     start_directory,
     write_manifest,
 )
@@ -102,21 +100,13 @@ def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
 def _render(n_clips: int, engine: Engine) -> Iterator[Row]:
     directory = mini_directory()
     start_directory(directory)
-    remove_damaged(directory)
     rows = {row["name"]: row for row in _rows_there(directory)}
-    for outcome in engine.map(partial(_open_renderer, directory), range(n_clips)):
-        if outcome.value is None:
-            reason = outcome.failure.message if outcome.failure else "no clip came back"
-            raise BenchError(f"mini clip {outcome.item} could not be rendered: {reason}")
-        rows[outcome.value["name"]] = outcome.value
-        yield outcome.value
+    for row in render_split(directory, "mini", n_clips, engine):
+        rows[row["name"]] = row
+        yield row
     for name in REFERENCE_NAMES:
         rows[name] = render_reference(directory, name)
     write_manifest(directory, rows.values())
-
-
-def _open_renderer(directory: Path) -> partial[Row]:
-    return partial(render_clip, directory, "mini")
 
 
 def _rows_there(directory: Path) -> list[Row]:

@@ -51,6 +51,13 @@ def test_a_run_does_not_differ_from_itself(finished):
         assert contrast_runs(base, base, name).difference == Score(0.0, 0.0, 0.0, 3)
 
 
+def test_only_the_clips_of_a_group_count(finished):
+    base = finished(TONE)
+    for name in ("mcd", "fd_vgg"):
+        with pytest.raises(BenchError, match="0 scored clips in common"):
+            contrast_runs(base, base, name, "of another group")
+
+
 def test_a_ratio_to_a_distance_of_nothing_is_not_given(finished):
     truth = finished("ground-truth")
     found = contrast_runs(truth, finished(TONE), "fd_vgg")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,17 +56,25 @@ def save_network(network: nn.Module, name: str) -> Path:
     Raises:
         BenchError: a weight is not finite, or too large for half precision.
     """
+    return save_halves(network.state_dict(), name, weights_path(name))
+
+
+def save_halves(state: Mapping[str, torch.Tensor], name: str, path: Path) -> Path:
+    """Write the weights of ``name`` in half precision to ``path``, and return it.
+
+    Raises:
+        BenchError: a weight is not finite, or too large for half precision.
+    """
     from safetensors.torch import save_file
 
-    state = {
-        key: value.half() if value.is_floating_point() else value
-        for key, value in network.state_dict().items()
+    halves = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in state.items()
     }
-    if broken := [key for key, value in state.items() if not value.isfinite().all()]:
+    if broken := [key for key, value in halves.items() if not value.isfinite().all()]:
         raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
-    path = weights_path(name)
     with atomic_path(path) as temporary:
-        save_file(state, temporary)
+        save_file(halves, temporary)
     return path
 
 

@@ -1,0 +1,113 @@
+"""What the mini codec keeps, and what the mini networks listen to.
+
+    python -m benchmarks.mini_acfoley [CLIPS]
+
+The first line is of clips of the split ``mini`` that were encoded and decoded (rendered before by
+``bench data prepare mini``): Fréchet distance by the small PaSST, error of the loud bands, time.
+The others say what the loss of each shipped network becomes on held-out training clips (features
+that ``make mini-weights`` leaves) without a component; ``other`` is another clip's reference.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from acfoley.codec import Codec
+from acfoley.conditions import COMPONENTS
+from acfoley.mel import MEL_44K, log_mel
+from acfoley.mini.teach import Work
+from acfoley.mini.variants import (
+    VARIANTS,
+    open_mini_codec,
+    open_mini_flow,
+    variant_recipe,
+    weights_path,
+)
+from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
+from acfoley.train.batches import Batch, Batcher
+from acfoley.train.corpus import Corpus
+from acfoley.train.objective import Objective
+from bench.files import bench_home
+from bench.media import read_audio, resample
+from bench.metrics import frechet_distance
+from bench.mini.judges.shipped import load_network
+from bench.splits import open_split
+from bench.types import FloatArray, Waveform
+
+N_CLIPS = 24
+SECONDS = 8.0
+PASST_RATE_HZ = 32_000
+#: Bands over this level in natural units are loud.
+LOUD = -3.0
+NEPER_DB = 20 / np.log(10)
+
+
+def measure_codec(n_clips: int) -> None:
+    """Print what is left of the first clips after encoding and decoding."""
+    codec, passt = open_mini_codec(), load_network("passt")
+    embeddings: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    errors, spent_s = [], 0.0
+    for clip in open_split("mini").clips[:n_clips]:
+        true = read_audio(clip.sound, mono=True).samples[0]
+        started = time.process_time()
+        decoded, error = _passed(codec, true)
+        spent_s += time.process_time() - started
+        errors.append(error)
+        for found, sound in zip(embeddings, (true, decoded), strict=True):
+            heard = resample(sound, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
+            with torch.inference_mode():
+                found.append(passt(torch.from_numpy(heard)[None])[0][0].double().numpy())
+    distance = frechet_distance(*(np.stack(found) for found in embeddings))
+    print(f"codec, {n_clips} clips: FD PaSST {distance:.2f}, loud bands off by "
+          f"{np.mean(errors):.2f} dB, {spent_s / n_clips:.2f} s a clip")  # fmt: skip
+
+
+def _passed(codec: Codec, sound: Waveform) -> tuple[Waveform, float]:
+    """A sound after encoding and decoding, and the mean error of its loud bands in dB."""
+    n_samples = sequence_lengths(SECONDS).samples
+    whole = torch.from_numpy(np.pad(sound, (0, n_samples - len(sound))))[None]
+    latents = codec.encode(whole).mean
+    true, kept = log_mel(whole, MEL_44K), codec.decode_mel(latents)
+    error = (kept - true)[true > LOUD].abs().mean().item() * NEPER_DB
+    return codec.synthesise(kept)[0, : len(sound)].numpy(), error
+
+
+def measure_conditions() -> None:
+    """Print the held-out loss of every shipped network without each component."""
+    work = Work(bench_home() / "mini-acfoley")
+    for variant in VARIANTS:
+        if not weights_path(variant).is_file():
+            continue
+        batcher = Batcher(Corpus([work.features("held-out")]), variant_recipe(variant))
+        objective = Objective(open_mini_flow(variant), sequence_lengths(SECONDS), bfloat16=False)
+        losses = {
+            name: _loss(objective, batch)
+            for name, batch in _changed(batcher.validation(batcher.corpus.rows))
+        }
+        print(f"{variant}: " + ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
+
+
+def _changed(batch: Batch) -> Iterator[tuple[str, Batch]]:
+    yield "all", batch
+    for name in COMPONENTS:
+        lost = {**batch.is_empty, name: torch.ones_like(batch.is_empty[name])}
+        yield f"without {name}", replace(batch, is_empty=lost)
+    assert batch.features.audio is not None  # noqa: S101 - every mini clip has a reference
+    turned = replace(batch.features, audio=batch.features.audio.roll(7, dims=0))
+    yield "other", replace(batch, features=turned)
+
+
+@torch.no_grad()
+def _loss(objective: Objective, batch: Batch) -> float:
+    return float(objective(batch).mean())
+
+
+if __name__ == "__main__":
+    measure_codec(int(sys.argv[1]) if sys.argv[1:] else N_CLIPS)
+    measure_conditions()
