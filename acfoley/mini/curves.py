@@ -145,4 +145,5 @@ if __name__ == "__main__":
     try:
         main()
     except BenchError as error:
-        sys.exit(str(error))
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

@@ -189,4 +189,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:], n_cores)
     except BenchError as error:
-        sys.exit(str(error))
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

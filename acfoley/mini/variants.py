@@ -91,5 +91,5 @@ def ship(state: dict[str, torch.Tensor], name: str) -> Path:
 
 def _require(name: str) -> Path:
     if not (path := weights_path(name)).is_file():
-        raise MissingError(f"there is no {path}: install the package again, or `make mini-weights`")
+        raise MissingError(f"there is no {path}: `make mini-weights` trains it")
     return path

@@ -188,7 +188,7 @@ def test_a_small_preset_takes_a_checkpoint_of_its_own_shape(shipped, folder, run
     assert "use --preset mini" in err
     code, _, err = run(*GENERATE, "--preset", "mini")
     assert code == 2
-    assert "two-stage.safetensors: install the package again, or `make mini-weights`" in err
+    assert "two-stage.safetensors: `make mini-weights` trains it" in err
 
 
 def test_there_is_nothing_to_fetch_for_a_small_preset(folder, run):

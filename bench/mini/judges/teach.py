@@ -147,4 +147,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except BenchError as error:
-        sys.exit(str(error))
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

@@ -60,7 +60,7 @@ def test_what_is_no_variant_is_refused_before_anything_is_done(tiny):
 
 
 def test_weights_that_are_missing_or_broken_are_refused(tiny):
-    with pytest.raises(MissingError, match="install the package again"):
+    with pytest.raises(MissingError, match="`make mini-weights` trains it"):
         open_mini("two-stage")
     with pytest.raises(BenchError, match="the weights b of codec are not finite in 16 bit"):
         ship({"a": torch.ones(2), "b": torch.full((1,), 1e6)}, "codec")
