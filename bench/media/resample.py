@@ -30,6 +30,9 @@ MAX_FILTER_BANK = 2**24
 def resample(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samples:
     """``samples [..., T]`` at another rate, ``[..., T']`` with T' = ceil(T * to_hz / from_hz).
 
+    ``soxr_hq`` takes the product in floating point, as librosa does: some lengths that divide
+    exactly, such as 441 from 14.7 to 32 kHz, end in one sample of 0 more.
+
     Raises MediaError for rates that are not positive, for no samples, and, with a windowed
     sinc, for a pair of rates whose filter bank would not fit.
     """
