@@ -30,6 +30,7 @@ class InlineEngine:
             # One thread, as in a worker process: sums in another order have other last digits.
             with threadpool_limits(limits=1):
                 work = work or built(factory)
+            with threadpool_limits(limits=1):  # again, for libraries that building has loaded
                 outcome = attempt(work, item)
             yield outcome
 

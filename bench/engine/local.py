@@ -8,6 +8,7 @@ takes the dead one's place. A worker whose parent is gone sees the end of its pi
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -137,8 +138,12 @@ def _work(factory: Factory[Any, Any], pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     from threadpoolctl import threadpool_limits
 
-    threadpool_limits(limits=1)  # one thread each: the workers share the cores
+    # One thread each, since the workers share the cores: for libraries that are here, for those
+    # that building loads, and for those that come later and ask the environment.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    threadpool_limits(limits=1)
     built = build(factory)
+    threadpool_limits(limits=1)
     if built.value is None:
         pipe.send(built.failure)
         return

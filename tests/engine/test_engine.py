@@ -116,6 +116,28 @@ def test_leaving_a_map_early_stops_its_workers() -> None:
         next(outcomes)
 
 
+def loads_torch_at_once() -> Callable[[int], int]:
+    import torch
+
+    return lambda item: int(torch.get_num_threads())
+
+
+def loads_torch_late() -> Callable[[int], int]:
+    def work(item: int) -> int:
+        import torch
+
+        return int(torch.get_num_threads())
+
+    return work
+
+
+@pytest.mark.parametrize("factory", [loads_torch_at_once, loads_torch_late])
+def test_a_worker_has_one_thread_whenever_its_libraries_are_loaded(
+    factory: Callable[[], Callable[[int], int]],
+) -> None:
+    assert [outcome.value for outcome in LocalEngine(1).map(factory, [0, 1])] == [1, 1]
+
+
 def test_no_workers_means_this_process() -> None:
     assert isinstance(open_engine(0), InlineEngine)
     assert isinstance(open_engine(3), LocalEngine)
