@@ -35,6 +35,7 @@ from bench.types import Excerpt, FloatArray, Pixels
 if TYPE_CHECKING:
     import numpy.typing as npt
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 #: A longer pause between two frames is a damaged time stamp, and would be filled with copies.
@@ -99,11 +100,15 @@ def each_frame(
     outputs or was cut off, when its data are damaged beyond what the codec conceals, and when the
     size of the picture changes.
     """
+    from av.video.reformatter import VideoReformatter
+
     check_window(excerpt)
     if not 0 < fps <= MAX_FPS:
         raise MediaError(f"cannot read {excerpt.path} at {fps:g} frames per second")
     n_wanted = None if excerpt.seconds is None else round(excerpt.seconds * fps)
     n_outputs, end_s, frame = 0, Fraction(0), None
+    # One for all frames: each would start threads of its own, ten times the work of a small one.
+    converter = VideoReformatter()
     with open_media(excerpt.path) as container:
         stream = first_video(container, excerpt.path)
         for shown in _shown(decoded(container, stream, excerpt.path), stream, excerpt.path):
@@ -111,7 +116,7 @@ def each_frame(
             n_reached = math.floor((end_s - _exact(excerpt.start_s)) * _exact(fps) + HALF)
             n_reached = n_reached if n_wanted is None else min(n_reached, n_wanted)
             if n_reached > n_outputs:
-                pixels = _resized(_upright(shown.frame), short_side)
+                pixels = _resized(_upright(shown.frame, converter), short_side)
                 frame = Frame(pixels, shown.index, float(shown.start_s))
                 yield from itertools.repeat(frame, n_reached - n_outputs)
                 n_outputs = n_reached
@@ -174,9 +179,9 @@ def _duration_s(frame: VideoFrame, stream: VideoStream) -> Fraction:
     return 1 / stream.average_rate if stream.average_rate else Fraction(0)
 
 
-def _upright(frame: VideoFrame) -> Pixels:
+def _upright(frame: VideoFrame, converter: VideoReformatter) -> Pixels:
     """RGB pixels, turned by the display matrix to the nearest right angle."""
-    pixels = frame.to_ndarray(format="rgb24")
+    pixels = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     quarter_turns = round(frame.rotation / 90)
     return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
 
