@@ -43,13 +43,14 @@ class Projection(nn.Linear):
 
     That is the same sum, about twice as fast as the BLAS that torch ships where the processor is
     not Intel's (``benchmarks/flow_speed.py``). It is asked for by its own name: torch itself
-    would choose by the number of threads.
+    would choose by the number of threads. Neither autocast nor the compiler know that name.
     """
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``tokens [..., L, D]`` to ``[..., L, D']``."""
         is_plain = tokens.dim() == 3 and tokens.dtype == torch.float32
-        if not (HAS_ONEDNN and is_plain and tokens.device.type == "cpu"):
+        is_eager = not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
+        if not (HAS_ONEDNN and is_plain and is_eager and tokens.device.type == "cpu"):
             return super().forward(tokens)
         kernel, channels = self.weight.unsqueeze(-1), tokens.transpose(1, 2)
         mixed: Tensor = torch.ops.aten.mkldnn_convolution(
@@ -125,6 +126,14 @@ def modulated(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, functional.layer_norm(tokens, tokens.shape[-1:]), 1 + scale)
 
 
+class HeadNorm(nn.RMSNorm):
+    """RMS norm of each head, in the precision of its weight: autocast leaves it what it gets."""
+
+    def forward(self, heads: Tensor) -> Tensor:
+        """``heads [B, H, L, D]``, normalised."""
+        return super().forward(heads.to(self.weight.dtype))
+
+
 class Heads(nn.Module):
     """Queries, keys and values of one stream, normalised and turned to their places."""
 
@@ -132,8 +141,8 @@ class Heads(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.qkv = Projection(width, 3 * width)
-        self.q_norm = nn.RMSNorm(width // n_heads)
-        self.k_norm = nn.RMSNorm(width // n_heads)
+        self.q_norm = HeadNorm(width // n_heads)
+        self.k_norm = HeadNorm(width // n_heads)
 
     def forward(self, tokens: Tensor, angles: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """``tokens [B, L, D]`` to three of ``[B, H, L, D / H]``."""
