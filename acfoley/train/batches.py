@@ -111,8 +111,7 @@ class Batcher:
     ) -> _Item:
         """One clip; draws are made in one fixed order, whether they are needed or not."""
         normal = torch.randn((), generator=generator)
-        chances = torch.rand(3, generator=generator)
-        picture, text, audio = chances < torch.tensor([drops.picture, drops.text, drops.audio])
+        dropped = _drawn(drops, torch.rand(5, generator=generator))
         choice = int(torch.randint(2**31, (), generator=generator))
         sound = self._sampled(row, "target", None, generator)
         noise = torch.randn(sound.shape, generator=generator)
@@ -126,12 +125,7 @@ class Batcher:
                 "video": self._found(row, "video"),
                 "text": self._found(row, "text"),
             },
-            dropped={
-                "audio": bool(audio),
-                "sync": bool(picture),
-                "video": bool(picture),
-                "text": bool(text),
-            },
+            dropped=dropped,
         )
 
     def _reference(
@@ -159,6 +153,16 @@ class Batcher:
 
     def _found(self, row: Row, name: Component) -> Tensor | None:
         return torch.from_numpy(self.corpus.read(row, name)) if name in row.places else None
+
+
+def _drawn(drops: Drops, chances: Tensor) -> dict[Component, bool]:
+    """Which components a clip loses, by five chances from 0 to 1."""
+    rates = (drops.picture, drops.text, drops.audio, drops.sync or 0.0, drops.everything)
+    picture, text, audio, sync, everything = (chances < torch.tensor(rates)).tolist()
+    if drops.sync is None:
+        sync = picture
+    lost: dict[Component, bool] = {"audio": audio, "sync": sync, "video": picture, "text": text}
+    return {name: is_lost or everything for name, is_lost in lost.items()}
 
 
 def check_features(corpus: Corpus, recipe: Recipe) -> None:

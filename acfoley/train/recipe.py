@@ -82,16 +82,20 @@ class Drops:
     """How often a clip is trained without a component.
 
     ``picture`` takes CLIP's and Synchformer's features away together, as MMAudio's first version
-    does; the others are drawn independently.
+    does; where ``sync`` has a rate of its own it takes CLIP's alone, as MMAudio's second version
+    does. ``everything`` takes all away at once, besides: guidance compares with such clips, which
+    rates of 0.1 make one of 1,000. Each rate has its own draw.
     """
 
     picture: float = 0.1
     text: float = 0.1
     audio: float = 0.1
+    sync: float | None = None
+    everything: float = 0.0
 
     def __post_init__(self) -> None:
         for name, share in asdict(self).items():
-            if not 0 <= share <= 1:
+            if share is not None and not 0 <= share <= 1:
                 raise BenchError(f"the drop rate of {name} is {share}, expected 0 to 1")
 
 

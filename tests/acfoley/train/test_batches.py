@@ -94,16 +94,35 @@ def test_validation_is_the_same_for_ever_and_drops_nothing(corpus):
     assert not other.is_empty["audio"].any()
 
 
-def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
-    batcher = Batcher(corpus, replace(RECIPE, drops=Drops(picture=0.1, text=0.2, audio=0.3)))
+def dropped_at(corpus, drops):
+    """Which of 2,000 clips lose each component."""
+    batcher = Batcher(corpus, replace(RECIPE, drops=drops))
     [row] = rows(corpus, "clip0")
     batches = [batcher.training([row] * 50, "inside", step, 0) for step in range(40)]
-    drops = {n: torch.cat([b.is_empty[n] for b in batches]) for n in batches[0].is_empty}
-    assert torch.equal(drops["sync"], drops["video"])
+    return {n: torch.cat([b.is_empty[n] for b in batches]) for n in batches[0].is_empty}
+
+
+def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
+    dropped = dropped_at(corpus, Drops(picture=0.1, text=0.2, audio=0.3))
+    assert torch.equal(dropped["sync"], dropped["video"])
     for name, rate in {"video": 0.1, "text": 0.2, "audio": 0.3}.items():
-        assert drops[name].float().mean() == pytest.approx(rate, abs=0.03)
-    both = (drops["video"] & drops["text"]).float().mean()
+        assert dropped[name].float().mean() == pytest.approx(rate, abs=0.03)
+    both = (dropped["video"] & dropped["text"]).float().mean()
     assert both == pytest.approx(0.02, abs=0.015)
+
+
+def test_sync_with_a_rate_of_its_own_goes_alone(corpus):
+    dropped = dropped_at(corpus, Drops(picture=0.1, sync=0.3))
+    assert dropped["sync"].float().mean() == pytest.approx(0.3, abs=0.03)
+    assert dropped["video"].float().mean() == pytest.approx(0.1, abs=0.03)
+    assert (dropped["sync"] & dropped["video"]).float().mean() == pytest.approx(0.03, abs=0.015)
+
+
+def test_everything_goes_at_once(corpus):
+    dropped = dropped_at(corpus, Drops(0, 0, 0, everything=0.2))
+    assert dropped["text"].float().mean() == pytest.approx(0.2, abs=0.03)
+    for name in ("sync", "video", "audio"):
+        assert torch.equal(dropped[name], dropped["text"])
 
 
 def test_times_are_more_often_in_the_middle(corpus):
