@@ -37,7 +37,7 @@ from bench.files import bench_home
 N_CODEC_SOUNDS = 600
 N_HELD_OUT = 60
 #: Width of the average of weights that is shipped.
-SIGMA = 0.1
+SIGMA = 0.05
 SHOWN_EVERY = 100
 
 Item = TypeVar("Item")
@@ -133,7 +133,7 @@ def train_variant(work: Work, variant: str) -> str:
 
     settings = Settings(
         log_every=20,
-        validate_every=100,
+        validate_every=250,
         checkpoint_every=200,
         keep=1,
         resume=bool(checkpoints(run)),
