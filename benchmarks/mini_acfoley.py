@@ -27,7 +27,6 @@ from acfoley.mini.variants import (
     open_mini_codec,
     open_mini_flow,
     variant_recipe,
-    weights_path,
 )
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.train.batches import Batch, Batcher
@@ -82,8 +81,6 @@ def measure_conditions() -> None:
     """Print the held-out loss of every shipped network without each component."""
     work = Work(bench_home() / "mini-acfoley")
     for variant in VARIANTS:
-        if not weights_path(variant).is_file():
-            continue
         batcher = Batcher(Corpus([work.features("held-out")]), variant_recipe(variant))
         objective = Objective(open_mini_flow(variant), sequence_lengths(SECONDS), bfloat16=False)
         losses = {

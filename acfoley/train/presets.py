@@ -28,11 +28,11 @@ MINI_TIMES = (-1.5, 1.5)
 
 _PAPER_SCHEDULE = Schedule(1e-4, 1_000, (200_000, 240_000))
 _MINI_SCHEDULE = Schedule(3e-4, 50, (1_600, 2_200, 2_650), factor=0.35)
-#: Batches of eight vary too much for a beta of 0.95, of which losses leap.
+#: Gradients of eight clips vary more than those of 320: their squares are averaged for longer.
 _MINI_OPTIMISER = Optimiser(betas=(0.9, 0.99))
 
-#: Masking the picture alone must not surprise a network that no large one came before, nor must
-#: the empty conditions that guidance compares with: in 24,000 clips, rates of 0.1 make 24 of these.
+#: So that sync without a picture (Table 6) is known from training, and so is nothing at all, which
+#: guidance compares with: of 24,000 clips the paper's rates leave 24 without everything.
 MINI_DROPS = Drops(sync=0.1, everything=0.1)
 
 
