@@ -15,13 +15,11 @@ from baselines.opening import nothing_to_load
 from bench.errors import BenchError
 from bench.media import read_audio
 from bench.system import System
-from bench.types import Audio, Clip, FloatArray, Request, Waveform
+from bench.types import MAX_SHORTFALL_S, Audio, Clip, FloatArray, Request, Waveform
 
 SILENCE_RATE_HZ = 44_100
 CROSSFADE_S = 0.01
 SPECTRUM_WINDOW_S = 0.05
-#: Clips end a few packets early or late; the judges, too, hear silence for what is missing.
-SHORTFALL_S = 0.1
 
 
 def ground_truth(request: Request) -> Audio:
@@ -75,7 +73,7 @@ def _sound_of(request: Request, clip: Clip | None, role: str) -> Audio:
         raise BenchError(
             f"the request for clip {request.name!r} lacks {role}, which this anchor plays"
         )
-    return read_audio(replace(clip.sound, seconds=request.seconds), shortfall_s=SHORTFALL_S)
+    return read_audio(replace(clip.sound, seconds=request.seconds), shortfall_s=MAX_SHORTFALL_S)
 
 
 def _turn(samples: Waveform, fade: int) -> FloatArray:

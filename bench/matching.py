@@ -31,16 +31,9 @@ from typing import NamedTuple
 
 from bench.errors import MissingError
 from bench.files import SAFE_NAME
+from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 log = logging.getLogger(__name__)
-
-SOUND_SUFFIXES = frozenset(
-    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}
-    | {".aiff", ".aif", ".caf", ".w64", ".au", ".wma"}
-)
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv"}
-)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
 _LONGEST_SAFE_PART = 180
@@ -242,20 +235,20 @@ def audio_files(directory: Path) -> list[Path]:
     if not directory.is_dir():
         raise MissingError(f"there is no directory {directory}: name one that holds samples")
     files = visible_files(directory)
-    sounds = [path for path in files if path.suffix.lower() in SOUND_SUFFIXES]
+    sounds = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
     twins = {path.with_suffix("") for path in sounds}
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     alone = [path for path in videos if path.with_suffix("") not in twins]
     log.info("%s: %d sounds, %d of %d videos", directory, len(sounds), len(alone), len(videos))
     if not (found := sorted(sounds + alone)):
-        suffixes = " ".join(sorted(SOUND_SUFFIXES | VIDEO_SUFFIXES))
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES | VIDEO_SUFFIXES))
         raise MissingError(f"{directory} holds no sound or video file (looked for {suffixes})")
     return found
 
 
 def other_files(directory: Path) -> list[Path]:
     """Return the visible files under ``directory`` whose suffix is of no sound or video, sorted."""
-    known = SOUND_SUFFIXES | VIDEO_SUFFIXES
+    known = AUDIO_SUFFIXES | VIDEO_SUFFIXES
     return [path for path in visible_files(directory) if path.suffix.lower() not in known]
 
 

@@ -18,6 +18,20 @@ import numpy.typing as npt
 COMPONENTS = ("audio", "sync", "video", "text")
 SCOPES = ("whole", "vector")
 
+#: A file may end this much before its window does, since codecs round to frames. The rest of an
+#: audio is silence, that of a video its last frame.
+MAX_SHORTFALL_S = 0.1
+
+#: By their names; what a file holds is found out by opening it.
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}
+    | {".aiff", ".aif", ".caf", ".w64", ".au", ".wma"}
+)
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv"}
+    | {".ts", ".mts", ".m2ts", ".3gp", ".3g2", ".wmv", ".asf", ".vob", ".mpe", ".f4v", ".qt"}
+)
+
 Waveform = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -62,9 +76,10 @@ class Clip:
     """One item of a split: a picture, its true sound, and what a system is told about it.
 
     ``reference`` is the sound that shows the timbre to aim for; ``group`` is what the protocol also
-    reports by (the five references of Table 7); ``generated`` is a sample that the split itself
-    names, as lists of published pairs do; ``truth`` is what the split knows beyond the media (the
-    scene of a mini clip, annotated hits).
+    reports by (the five references of Table 7); ``cluster`` names what it shares with clips that
+    depend on it, such as a target or a source video ("": nothing, its own name counts);
+    ``generated`` is a sample that the split itself names, as lists of published pairs do;
+    ``truth`` is what the split knows beyond the media (the scene of a mini clip, annotated hits).
     """
 
     name: str
@@ -74,6 +89,7 @@ class Clip:
     reference: Excerpt | None = None
     prompt: str = ""
     group: str = ""
+    cluster: str = ""
     generated: Path | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
 

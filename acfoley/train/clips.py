@@ -16,9 +16,8 @@ from pathlib import Path
 
 from bench.errors import BenchError, MediaError
 from bench.files import safe_name
-from bench.types import Excerpt
+from bench.types import AUDIO_SUFFIXES, Excerpt
 
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac")
 PIECE_SECONDS = 10.0
 PROMPT_COLUMNS = ("prompt", "label", "caption", "text")
 VGGSOUND_TABLE = "vggsound.csv"
@@ -128,7 +127,7 @@ def _listed(row: dict[str, str], path: Path) -> list[TrainingClip]:
     file = (path.parent / row["file"]).absolute()
     start_s = _number(row, "start_s", path)
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
-    has_picture = file.suffix.lower() not in SOUND_SUFFIXES
+    has_picture = file.suffix.lower() not in AUDIO_SUFFIXES
     prompt = next((row[name] for name in PROMPT_COLUMNS if row.get(name)), "")
     stem = file.stem if start_s is None else f"{file.stem}_{int(start_s):06d}"
     clip = TrainingClip(

@@ -11,13 +11,12 @@ import numpy as np
 from bench.cli.console import notices
 from bench.errors import RunError
 from bench.files import require_target
-from bench.judges import MAX_SHORTFALL_S
 from bench.media import read_audio, resample
 from bench.mini.sheet import band_powers
 from bench.mini.sound import SAMPLE_RATE_HZ
 from bench.results import Column, Results, load_results, load_rows
 from bench.splits import SPLITS, open_split
-from bench.types import Clip, Excerpt
+from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 from reports.spectrograms import Part, Shown, Spectrogram, plot_spectrograms
 
 #: The scores that stand beside a clip, where it has them.

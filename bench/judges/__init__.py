@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.judges.extractor import (
-    MAX_SHORTFALL_S,
     Extractor,
     Features,
     NetworkExtractor,
@@ -25,7 +24,6 @@ from bench.judges.signal import has_world, signal_extractors
 
 __all__ = [
     "JUDGES",
-    "MAX_SHORTFALL_S",
     "Extractor",
     "Features",
     "Judge",

@@ -21,16 +21,12 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from bench.types import Audio, Excerpt, Pixels, Waveform
+from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Waveform
 
 Features = Mapping[str, npt.NDArray[Any]]
 
 #: One clip's input to a network by name, without a batch dimension.
 Prepared = Mapping[str, npt.NDArray[Any]]
-
-#: A file may end this much before its window (codecs round to frames). The rest of a sound is
-#: silence, that of a picture its last frame.
-MAX_SHORTFALL_S = 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MediaError
-from bench.judges import MAX_SHORTFALL_S, Judge
+from bench.judges import Judge
 from bench.results import Failure, Results
 from bench.runs.evaluate import Identity, Ledger, Progress, evaluate, summarise
 from bench.runs.pairing import FilePair, pair_folders
 from bench.runs.provenance import provenance
 from bench.runs.score import Pair, Scoring
 from bench.suite import Metric
-from bench.types import FULL, Clip, Excerpt
+from bench.types import FULL, MAX_SHORTFALL_S, Clip, Excerpt
 
 #: The longest window that is compared where the user names none: the paper's.
 LONGEST_SECONDS = 8.0

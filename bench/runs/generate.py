@@ -13,10 +13,9 @@ import numpy as np
 
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
-from bench.judges import MAX_SHORTFALL_S
 from bench.runs.plan import RunPlan
 from bench.system import System
-from bench.types import FULL, Audio, Clip, Condition, Request
+from bench.types import FULL, MAX_SHORTFALL_S, Audio, Clip, Condition, Request
 
 
 @dataclass(frozen=True)

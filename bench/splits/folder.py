@@ -15,10 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
-from bench.judges import MAX_SHORTFALL_S
 from bench.matching import (
-    SOUND_SUFFIXES,
-    VIDEO_SUFFIXES,
     clip_name,
     hashed_name,
     visible_files,
@@ -32,7 +29,7 @@ from bench.splits.split import (
     Split,
     path_slug,
 )
-from bench.types import Clip, Excerpt
+from bench.types import AUDIO_SUFFIXES, MAX_SHORTFALL_S, VIDEO_SUFFIXES, Clip, Excerpt
 
 NAME_COLUMNS = ("clip", "name", "id", "file", "filename", "video", "video_id")
 LABEL_COLUMNS = ("label", "prompt", "caption", "text")
@@ -117,7 +114,7 @@ def parse_labels(path: Path) -> dict[str, str]:
 def _stem(name: str) -> str:
     """A label file may name clips with or without the suffix of their video or sound."""
     path = Path(name)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES | SOUND_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES else path.name
 
 
 def _words(stem: str) -> str:

@@ -132,6 +132,7 @@ def _clip(scene: Scene) -> Clip:
         picture=target,
         reference=Excerpt(_file(scene.name), TARGET_SECONDS, REFERENCE_SECONDS),
         prompt=label(scene),
+        cluster=scene.name,
         truth=scene_to_truth(scene),
     )
 
@@ -145,6 +146,7 @@ def _hits_clip(target: HitsExcerpt, condition: HitsExcerpt) -> Clip:
         seconds=target.seconds,
         picture=window,
         reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
+        cluster=target.name,
         truth=scene_to_truth(scene),
     )
 

@@ -124,6 +124,7 @@ def _clip(row: Row) -> Clip:
         picture=window,
         reference=Excerpt(condition, 0.0, seconds),
         prompt=cells.get("prompt", ""),
+        cluster=cells["target"],
         generated=row.path("generated") if cells.get("generated") else None,
         truth={"hits": _hits(row, seconds)} if cells.get("hits") else {},
     )

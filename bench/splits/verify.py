@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from bench.engine import Engine
 from bench.errors import BenchError
-from bench.judges import MAX_SHORTFALL_S
 from bench.splits.split import Split
-from bench.types import Clip
+from bench.types import MAX_SHORTFALL_S, Clip
 
 #: Called with how many clips are checked, and how many there are.
 Progress = Callable[[int, int], None]
