@@ -16,14 +16,9 @@ from urllib.parse import urlsplit
 from acfoley.files import OFFICIAL_FILES, OfficialFile
 from bench.backbones.download import Download, download
 from bench.backbones.fetch import REDIRECT_HOSTS
-from bench.backbones.verify import (
-    BLOCK_BYTES,
-    GIBIBYTE,
-    OnBytes,
-    no_progress,
-    require_weights,
-)
+from bench.backbones.verify import GIBIBYTE, no_progress, require_weights
 from bench.backbones.weights import weights_directory
+from bench.digests import BLOCK_BYTES, OnBytes, file_state
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home, read_json, write_json
 
@@ -191,8 +186,7 @@ def remembered_problem(row: OfficialFile, path: Path, progress: OnBytes) -> str 
     """As ``find_problem``; a file that was found good is not read again until it changes."""
     memory = bench_home() / "verified-acfoley.json"
     known = read_json(memory) if memory.is_file() else {}
-    about = path.stat()
-    mark = [about.st_size, about.st_mtime_ns, row.sha256, row.md5]
+    mark = [file_state(path), row.sha256, row.md5]
     if known.get(str(path.absolute())) == mark:
         return None
     problem = find_problem(row, path, progress)

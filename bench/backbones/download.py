@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.backbones.verify import OnBytes
+from bench.digests import OnBytes
 from bench.errors import BenchError
 
 log = logging.getLogger(__name__)

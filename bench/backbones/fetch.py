@@ -15,15 +15,13 @@ from filelock import FileLock, Timeout
 
 from bench.backbones.download import Download, download
 from bench.backbones.verify import (
-    BLOCK_BYTES,
     GIBIBYTE,
-    OnBytes,
     find_problem,
     is_verified,
     no_progress,
-    remember_verified,
 )
 from bench.backbones.weights import WEIGHTS, Weights
+from bench.digests import BLOCK_BYTES, OnBytes, remember_digest
 from bench.errors import BenchError, MissingError
 
 #: Where releases and model hubs send those who ask for a file.
@@ -90,7 +88,7 @@ def fetch_weights(
         raise BenchError(f"another process is fetching {path}; wait for it") from error
     except OSError as error:
         raise BenchError(f"cannot put {path} there: {error}") from error
-    remember_verified(row, path)
+    remember_digest(path, row.sha256)
     return path
 
 

@@ -18,14 +18,13 @@ from rich.progress import (
 from rich.table import Table
 
 from bench.backbones.verify import (
-    OnBytes,
     fetch_command,
     find_problem,
     is_verified,
-    remember_verified,
 )
 from bench.backbones.weights import Weights, select_weights, weights_directory
 from bench.cli.console import console, notices
+from bench.digests import OnBytes
 
 
 def list_command(directory: Path | None) -> None:
@@ -77,8 +76,6 @@ def _is_bad(row: Weights, path: Path) -> bool:
     with _byte_bars(row.name) as progress:
         problem = find_problem(row, path, progress)
     console().print(f"{row.name}: {path} {problem or 'is the official file'}")
-    if problem is None:
-        remember_verified(row, path)
     return problem is not None
 
 
