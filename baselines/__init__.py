@@ -13,12 +13,12 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
-from bench.system import System
+from bench.system import System, opening_packages
 
 SYSTEMS: dict[str, str] = {
     "ground-truth": "baselines.anchors:GROUND_TRUTH",
@@ -86,7 +86,9 @@ def open_system(spec: str) -> System:
         if not (attribute and all(part.isidentifier() for part in module.split("."))):
             raise BenchError(_unknown(name))
         _look_here_too()
-        return _system(spec, _load(f"{module}:{attribute}"), argument)
+        system = _system(spec, _load(f"{module}:{attribute}"), argument)
+        package = module.partition(".")[0]
+        return replace(system, code=system.code or (package, *opening_packages(system)))
     return _system(spec, _load(SYSTEMS[name]), argument)
 
 

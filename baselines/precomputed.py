@@ -21,6 +21,8 @@ from bench.media import read_audio
 from bench.system import Generate, System
 from bench.types import Audio, Excerpt, Request
 
+CODE = ("baselines.precomputed", "bench.matching")
+
 
 def precomputed(directory: str) -> System:
     """Return the system that reads samples from ``directory``; from the split itself for "".
@@ -29,7 +31,14 @@ def precomputed(directory: str) -> System:
     """
     if not directory:
         summary = "The samples that the split itself names"
-        return System("precomputed", summary, frozenset({"truth"}), nothing_to_load(named_sample))
+        return System(
+            "precomputed",
+            summary,
+            frozenset({"truth"}),
+            nothing_to_load(named_sample),
+            code=CODE,
+            uses_device=False,
+        )
     path = Path(directory).expanduser().resolve()
     if not path.is_dir():
         raise BenchError(f"precomputed needs a directory after the colon; {path} is none")
@@ -65,6 +74,8 @@ class Samples:
             open=self.open,
             inputs=self.inputs,
             with_clips=self.with_clips,
+            code=CODE,
+            uses_device=False,
         )
 
     def with_clips(self, names: tuple[str, ...]) -> System:

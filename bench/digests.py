@@ -33,9 +33,7 @@ LOCK_TIMEOUT_S = 30.0
 _known: dict[str, str] = {}
 
 
-def file_digest(
-    path: Path, *, is_fresh: bool = False, progress: OnBytes | None = None
-) -> str:
+def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None = None) -> str:
     """Return the SHA-256 of ``path`` in hexadecimal; an unchanged file is not read again.
 
     ``is_fresh`` reads it in any case, and remembers the result.

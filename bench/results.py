@@ -81,7 +81,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """One row of a table. ``expected`` counts every clip asked for, refused ones included."""
+    """One row of a table. ``expected`` counts every clip asked for, refused ones included.
+
+    ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
+    ``made_by`` says what made the samples (``bench.runs.origin``), each with how many; ``kept``
+    counts those that would be made otherwise now, and were scored all the same.
+    """
 
     system: str
     split: str
@@ -99,6 +104,9 @@ class Results:
     metrics: Mapping[str, Score]
     groups: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    clips: str = ""
+    made_by: tuple[Mapping[str, Any], ...] = ()
+    kept: int = 0
 
 
 def write_results(directory: Path, results: Results) -> None:
@@ -164,6 +172,7 @@ def _parse(value: dict[str, Any]) -> Results:
             "metrics": _scores(value["metrics"]),
             "groups": {name: _scores(group) for name, group in value["groups"].items()},
             "notes": tuple(value["notes"]),
+            "made_by": tuple(value["made_by"]),
         }
     )
 
