@@ -4,6 +4,7 @@
     scores.json     aggregate: the columns with their meaning, and each value with n and interval
     scores.parquet  one row per scored clip
     failures.jsonl  one row per clip that has no score, with the stage and the reason
+    bounds.json     the same aggregates of anchors on the same clips: floor and ceiling
 
 ``scores.json`` and ``scores.parquet`` depend on the samples and the suite alone, not on time,
 order, workers or interruptions: the same run writes the same bytes.
@@ -108,6 +109,11 @@ class Results:
     made_by: tuple[Mapping[str, Any], ...] = ()
     kept: int = 0
 
+    @property
+    def coverage(self) -> float:
+        """The share of the clips asked for that were scored, in [0, 1]."""
+        return self.scored / self.expected if self.expected else 0.0
+
 
 def write_results(directory: Path, results: Results) -> None:
     """Write ``scores.json``."""
@@ -144,6 +150,26 @@ def load_results(directory: Path) -> Results:
         raise RunError(f"{directory} holds no finished run: there is no scores.json")
     try:
         return _parse(read_json(path))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+
+
+def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:
+    """Write ``bounds.json``: what anchors score on the same clips, a row each."""
+    write_json(directory / "bounds.json", {"rows": [asdict(each) for each in bounds]})
+
+
+def load_bounds(directory: Path) -> tuple[Results, ...]:
+    """Read what anchors score on the clips of a run; nothing where that was not computed.
+
+    Raises:
+        RunError: the file is not of this version.
+    """
+    path = directory / "bounds.json"
+    if not path.is_file():
+        return ()
+    try:
+        return tuple(_parse(row) for row in read_json(path)["rows"])
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
 

@@ -42,7 +42,9 @@ class RunPlan:
     """A run, fully determined: the same plan writes the same scores.
 
     ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be a part of the
-    split, which has results of its own. ``workers`` changes nothing but time.
+    split, which has results of its own. ``workers`` changes nothing but time. Features of the
+    samples are with the run, or in the store of this machine where other runs have the same samples
+    (``shares_features``).
     """
 
     system: System
@@ -57,6 +59,7 @@ class RunPlan:
     device: str = "cpu"
     condition: Condition = FULL
     stale: Stale = "ask"
+    shares_features: bool = False
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -89,7 +92,7 @@ class RunPlan:
     @property
     def scoring(self) -> Scoring:
         """What is computed of the samples, and where its features lie."""
-        return Scoring(self.metrics, self.judge, self.directory)
+        return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
 
     @property
     def directory(self) -> Path:
