@@ -25,6 +25,7 @@ from bench.backbones.verify import (
 )
 from bench.backbones.weights import WEIGHTS, Weights
 from bench.errors import BenchError, MissingError
+from bench.files import expand_user
 
 #: Where releases and model hubs send those who ask for a file.
 REDIRECT_HOSTS = {
@@ -52,7 +53,7 @@ class Origin:
         """The mirror, where it is a folder."""
         if self.mirror is None or self.mirror.startswith(("http://", "https://")):
             return None
-        return Path(self.mirror).expanduser()
+        return expand_user(Path(self.mirror))
 
     def download(self, row: Weights) -> Download:
         """What to ask the network for."""

@@ -9,6 +9,7 @@ from baselines import canonical_spec, open_system
 from bench.cli.console import split_names, worker_count
 from bench.cli.judging import Choice, choose
 from bench.errors import BenchError
+from bench.files import expand_user
 from bench.runs import RunPlan
 from bench.splits import open_split, require_files
 from bench.splits.split import TARGET_SECONDS
@@ -50,7 +51,7 @@ def plan_run(order: Order, choice: Choice) -> RunPlan:
         judge=judge,
         metrics=metrics,
         seed=order.seed,
-        root=order.runs.expanduser().absolute(),
+        root=expand_user(order.runs).absolute(),
         workers=worker_count(order.workers),
         device=choice.device,
         condition=order.condition,
