@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from bench.errors import BenchError, MediaError
 from bench.files import require_target
 from bench.media import mux_audio, probe, read_audio, write_audio
 from bench.media.write import VIDEO_SUFFIXES
+from bench.terminal import print_line, print_notice
 from bench.types import Audio, Excerpt
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
         mux_audio(order.video, sound, destination)
     else:
         write_audio(destination, sound)
-    typer.echo(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
+    print_line(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
 
 
 def output_path(order: Order) -> Path:
@@ -140,7 +139,7 @@ class StepCounter:
 
 def say(line: str) -> None:
     """Tell the user, beside the result."""
-    typer.echo(line, err=True)
+    print_notice(line)
 
 
 def fetch_command(preset: str, directory: Path | None) -> None:
@@ -151,7 +150,7 @@ def fetch_command(preset: str, directory: Path | None) -> None:
     directory = directory or weights_directory()
     for row in needed_files(preset):
         say(f"{row.file}: {row.part}, {row.licence}")
-        typer.echo(f"{fetch_file(row, directory)} is there")
+        print_line(f"{fetch_file(row, directory)} is there")
 
 
 def list_command(directory: Path | None) -> None:
@@ -165,5 +164,5 @@ def list_command(directory: Path | None) -> None:
         size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
         presence = "here" if (directory / row.file).is_file() else "not here"
         checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
-        typer.echo(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
+        print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
     say(f"Weights lie in {directory}")

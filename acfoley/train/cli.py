@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from acfoley.train.presets import RECIPES
+from bench.terminal import print_line, print_notice
 
 NAMES = ", ".join(RECIPES)
 
@@ -131,5 +132,5 @@ def ema(
     path = output or run / f"weights-{target:g}.safetensors"
     used = synthesise(run, target, path, step=step)
     for snapshot, weight in used:
-        typer.echo(f"{weight:+.6f}  {snapshot.path.name}", err=True)
-    typer.echo(f"{path}: relative width {target:g}, use it with --checkpoint")
+        print_notice(f"{weight:+.6f}  {snapshot.path.name}")
+    print_line(f"{path}: relative width {target:g}, use it with --checkpoint")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import typer
 
 from acfoley.model import FlowNetwork
 from acfoley.train.clips import ClipList, open_split, read_list
@@ -23,6 +22,7 @@ from acfoley.train.window import Window
 from acfoley.train.world import open_world
 from bench.backbones.weights import weights_directory
 from bench.errors import BenchError, MissingError
+from bench.terminal import print_line, print_notice
 
 N_NAMED = 5
 
@@ -88,7 +88,7 @@ def verify_command(folder: Path) -> None:
             f"{len(damaged)} of {len(tables)} shards in {folder} are damaged ({names}): remove "
             "each with its .json and run `acfoley precompute` again"
         )
-    typer.echo(f"{folder}: {len(tables)} shards are as they were written")
+    print_line(f"{folder}: {len(tables)} shards are as they were written")
 
 
 def chosen_clips(list_file: Path | None, split: str | None) -> ClipList:
@@ -162,7 +162,7 @@ def train_command(
                 settings = replace(settings, on_step=on_step)
             train(recipe, data, run, settings, world=world, initial=initial)
         if world.is_first:
-            typer.echo(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
+            print_line(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
 
 
 def open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
@@ -182,14 +182,13 @@ def open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
 def _tell(summary: Summary, folder: Path) -> None:
     """Say how many clips are encoded; name those that are not."""
     for name, error in list(summary.failed.items())[:N_NAMED]:
-        typer.echo(f"  {name}: {error}", err=True)
+        print_notice(f"  {name}: {error}")
     if summary.failed:
-        typer.echo(
+        print_notice(
             f"{len(summary.failed)} clips failed, all of them in {folder}/*-failures.jsonl; "
-            "--retry tries them again",
-            err=True,
+            "--retry tries them again"
         )
-    typer.echo(f"{folder}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
+    print_line(f"{folder}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
 
 
 def _given(value: int | None, default: int) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.terminal import print_line
 
 app = typer.Typer(
     help="The reference benchmark for video-to-audio (Foley) generation.",
@@ -65,7 +66,7 @@ Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(__version__)
+        print_line(__version__)
         raise typer.Exit
 
 

@@ -12,6 +12,7 @@ from bench.errors import RunError
 from bench.files import atomic_path
 from bench.results import load_results
 from bench.runs import Difference, compare_runs
+from bench.terminal import print_text
 from reports.formats import render, tables
 
 #: The format that is drawn on the screen instead of being written as text.
@@ -29,7 +30,7 @@ def table_command(runs: Iterable[Path], style: str, extras: bool, out: Path | No
         return
     text = render(results, style, extras=extras)
     if out is None:
-        typer.echo(text, nl=False)
+        print_text(text)
         return
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
