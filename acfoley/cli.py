@@ -113,11 +113,20 @@ def generate(
 
 
 @app.command()
-def fetch(preset: Preset = "acfoley", weights: WeightsFolder = None) -> None:
+def fetch(
+    preset: Preset = "acfoley",
+    weights: WeightsFolder = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="A folder, or the URL of one, with the official file names.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option(envvar="BENCH_OFFLINE", help="Never touch the network.")
+    ] = False,
+) -> None:
     """Download the official files that a preset lacks; go on where it stopped."""
     from acfoley.command import fetch_command
 
-    fetch_command(preset, weights)
+    fetch_command(preset, weights, mirror, offline)
 
 
 @app.command(name="weights")

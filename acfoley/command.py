@@ -142,15 +142,21 @@ def say(line: str) -> None:
     print_notice(line)
 
 
-def fetch_command(preset: str, directory: Path | None) -> None:
+def fetch_command(
+    preset: str, directory: Path | None, mirror: str | None, is_offline: bool
+) -> None:
     """Fetch what a preset lacks, and say what came."""
     from acfoley.official import fetch_file, needed_files
+    from bench.backbones.bars import byte_bars
+    from bench.backbones.fetch import Origin
     from bench.backbones.weights import weights_directory
 
-    directory = directory or weights_directory()
+    directory, origin = directory or weights_directory(), Origin(mirror, is_offline)
     for row in needed_files(preset):
         say(f"{row.file}: {row.part}, {row.licence}")
-        print_line(f"{fetch_file(row, directory)} is there")
+        with byte_bars(row.name) as progress:
+            path = fetch_file(row, directory, origin, progress)
+        print_line(f"{path} is there")
 
 
 def list_command(directory: Path | None) -> None:
