@@ -205,6 +205,13 @@ def test_what_is_missing_is_told_by_columns_with_the_one_command_that_mends_it(h
         require_weights(["imagebind", "passt"], directory)
 
 
+def test_a_column_that_needs_several_files_is_named_once(home):
+    text = describe_missing(missing_weights(None, weights_directory()), weights_directory())
+    columns = text.partition(" cannot be computed")[0].split(", ")
+    assert sorted(columns) == sorted(set(columns))
+    assert "clap" in columns
+
+
 def test_the_command_names_a_folder_that_is_not_the_usual_one(home, tmp_path):
     text = describe_missing(missing_weights(["vggish"], tmp_path), tmp_path)
     assert f"`bench weights fetch vggish --weights {tmp_path}`" in text
