@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from baselines.acfoley import SAMPLE_RATE_HZ, USES, generate
-from bench.system import Generate, System
+from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS
+
+SECONDS_PER_CLIP = SecondsPerClip(3.0, 0.5)
 
 
 def open_variant(variant: str, device: str) -> Generate:
@@ -49,6 +51,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         masks=frozenset(COMPONENTS),
         inputs=partial(weights_files, variant),
         lacks=partial(_lacks, variant),
+        seconds_per_clip=SECONDS_PER_CLIP,
     )
 
 

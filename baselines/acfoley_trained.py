@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.acfoley import LICENCE, SAMPLE_RATE_HZ, USES, official_lacks, open_preset
+from baselines.acfoley import (
+    LICENCE,
+    SAMPLE_RATE_HZ,
+    SECONDS_PER_CLIP,
+    USES,
+    official_lacks,
+    open_preset,
+)
 from bench.errors import MissingError
 from bench.system import Generate, System
 from bench.types import COMPONENTS
@@ -66,6 +73,7 @@ class Trained:
             masks=frozenset(COMPONENTS),
             inputs=self.files,
             lacks=self.lacks,
+            seconds_per_clip=SECONDS_PER_CLIP,
         )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.types import COMPONENTS, Audio, Request
 
@@ -24,6 +25,17 @@ Generate = Callable[[Request], Audio]
 
 #: What a system may declare that it uses. The last two are for anchors only.
 INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+
+
+class SecondsPerClip(NamedTuple):
+    """A guess of the time that one clip of 8 s takes, for plans: on one CPU core, and on a GPU."""
+
+    cpu: float
+    gpu: float
+
+    def on(self, device: str) -> float:
+        """The guess for a device such as ``cpu`` or ``cuda:1``."""
+        return self.cpu if device == "cpu" else self.gpu
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,8 @@ class System:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
     a clip is made from, so that a changed file is read again; weights that may change are such
     files. ``lacks()`` says what is missing before it can be opened, with the command that mends it;
-    "" where all is there.
+    "" where all is there. ``seconds_per_clip`` is what a dry run guesses until a run has measured
+    it.
     """
 
     name: str
@@ -55,6 +68,7 @@ class System:
     with_clips: Callable[[tuple[str, ...]], System] | None = None
     inputs: Callable[[str], tuple[Path, ...]] | None = None
     lacks: Callable[[], str] | None = None
+    seconds_per_clip: SecondsPerClip = SecondsPerClip(0.3, 0.3)
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:

@@ -82,21 +82,30 @@ def as_json(results: Results, failures: tuple[Failure, ...], provenance: Any) ->
 
 
 def _print_estimate(plan: RunPlan, ahead: Estimate) -> None:
-    basis = "from this system's earlier runs" if ahead.is_measured else "a rough guess"
     out = console()
     out.print(f"{plan.system_name} on {plan.split.name}, seed {plan.seed}: {ahead.clips} clips")
     out.print(
         f"  generate  {ahead.to_generate} clips ({ahead.clips - ahead.to_generate} are there)"
     )
     out.print(f"  score     {ahead.to_score} clips: {', '.join(m.name for m in plan.metrics)}")
-    out.print(f"  time      about {_duration(ahead.seconds)} on {plan.workers} workers ({basis})")
+    out.print(f"  time      about {_duration(ahead.seconds)}: {_parts(ahead)}")
     need, free = ahead.bytes_needed / GIBIBYTE, ahead.bytes_free / GIBIBYTE
     out.print(f"  disk      about {need:.2f} GiB of {free:.0f} GiB free")
     if plan.split.refused:
         out.print(
             f"  refused   {len(plan.split.refused)} clips, e.g. {plan.split.refused[0].reason}"
         )
+    if ahead.to_generate and plan.system.lacks and (lack := plan.system.lacks()):
+        out.print(f"  lacks     {lack}")
     out.print(f"  into      {plan.directory}")
+
+
+def _parts(ahead: Estimate) -> str:
+    """The time of each stage, and whether it was measured in earlier runs or is a guess."""
+    return ", ".join(
+        f"{stage} {_duration(each.seconds)} ({'measured' if each.is_measured else 'guessed'})"
+        for stage, each in ahead.times.items()
+    )
 
 
 def _duration(seconds: float) -> str:

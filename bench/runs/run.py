@@ -15,10 +15,11 @@ from bench.engine import open_engine
 from bench.errors import RunError
 from bench.files import read_json, write_json
 from bench.results import Failure, Results, write_failures, write_results, write_rows
+from bench.runs.estimate import Estimate, estimate
 from bench.runs.evaluate import Ledger, Progress, Row, evaluate, summarise
 from bench.runs.generate import generate_samples
 from bench.runs.journal import Journal, file_identity, row_kind
-from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
+from bench.runs.plan import RunPlan, scoring_fingerprint
 from bench.runs.provenance import provenance
 from bench.runs.score import Pair
 from bench.types import Clip, Excerpt
