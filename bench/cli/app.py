@@ -50,7 +50,21 @@ JudgeName = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
 ]
-Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        envvar="BENCH_SPLIT",
+        help="A split: `bench list splits`.",
+        show_default="vggsound-ib0.3 where it is prepared, else mini",
+    ),
+]
+Device = Annotated[
+    str, typer.Option(help="Where the system and the judge's networks run: cpu, cuda, cuda:1.")
+]
+JudgeDevice = Annotated[
+    str | None,
+    typer.Option(help="Where the judge's networks run instead.", show_default="--device"),
+]
 Clap = Annotated[
     bool, typer.Option("--clap", help="Also the CLAP score: do sound and prompt agree?")
 ]
@@ -81,7 +95,7 @@ def _root(
 
 @app.command()
 def run(
-    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    split: SplitName = None,
     model: Model = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
     seed: Seed = 42,
@@ -93,6 +107,7 @@ def run(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
@@ -102,13 +117,15 @@ def run(
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order, default_model, parse_condition
+    from bench.cli.planning import Order, choose_split, default_model, parse_condition
     from bench.cli.running import run_command
 
+    chosen = choose_split(split)
     condition = parse_condition(mask, mask_scope)
+    name = model or default_model(chosen)
     run_command(
-        Order(model or default_model(split), split, limit, seed, workers, runs, condition),
-        Choice(metrics, profile, judge, weights, device, batch_size, clap),
+        Order(name, chosen, limit, seed, workers, runs, condition, device),
+        Choice(metrics, profile, judge, weights, judge_device or device, batch_size, clap),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,
@@ -117,7 +134,7 @@ def run(
 
 @app.command()
 def ablate(
-    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    split: SplitName = None,
     mask: Annotated[
         str | None,
         typer.Option(help="Table 6: components to mask, one run each: audio, sync, video, text."),
@@ -141,6 +158,7 @@ def ablate(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
@@ -153,11 +171,13 @@ def ablate(
     """
     from bench.cli.ablating import Ablation, ablate_command
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order, default_model
+    from bench.cli.planning import Order, choose_split, default_model
 
+    chosen = choose_split(split)
+    name = model or default_model(chosen)
     ablate_command(
-        Order(model or default_model(split), split, limit, seed, workers, runs),
-        Choice(metrics, profile, judge, weights, device, batch_size),
+        Order(name, chosen, limit, seed, workers, runs, device=device),
+        Choice(metrics, profile, judge, weights, judge_device or device, batch_size),
         Ablation(mask, stage, pooling, mask_scope),
         json_file=json,
     )
@@ -186,7 +206,9 @@ def score(
     profile: Profile = "av-benchmark",
     judge: JudgeName = None,
     weights: WeightsFolder = None,
-    device: Device = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")
+    ] = "cpu",
     batch_size: BatchSize = None,
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
