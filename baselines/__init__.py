@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
+from bench.files import expand_user
 from bench.system import System, opening_packages
 
 SYSTEMS: dict[str, str] = {
@@ -101,7 +102,7 @@ def canonical_spec(spec: str) -> str:
     name, _, argument = spec.partition(":")
     found = _load(SYSTEMS[name]) if name in SYSTEMS else None
     is_folder = isinstance(found, Family) and found.argument == FOLDER
-    return f"{name}:{Path(argument).expanduser().resolve()}" if is_folder and argument else spec
+    return f"{name}:{expand_user(Path(argument)).resolve()}" if is_folder and argument else spec
 
 
 def list_systems() -> list[Listing]:

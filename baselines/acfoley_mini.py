@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from baselines.acfoley import CODE, SAMPLE_RATE_HZ, USES, generate
-from bench.system import Generate, System
+from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS
 
+SECONDS_PER_CLIP = SecondsPerClip(3.0, 0.5)
 CAVEAT = (
     "conditioned by the same small Synchformer and ImageBind that the mini judge scores with, "
     "which favours it in DeSync and IB"
@@ -56,6 +57,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         code=(*CODE, "baselines.acfoley_mini", "bench.mini"),
         weights=partial(weights_files, variant),
         caveat=CAVEAT,
+        seconds_per_clip=SECONDS_PER_CLIP,
     )
 
 

@@ -14,6 +14,7 @@ from baselines.acfoley import (
     DTYPES,
     LICENCE,
     SAMPLE_RATE_HZ,
+    SECONDS_PER_CLIP,
     USES,
     official_lacks,
     official_weights,
@@ -80,6 +81,7 @@ class Trained:
             code=(*CODE, "baselines.acfoley_trained"),
             weights=self.weights,
             dtypes=DTYPES,
+            seconds_per_clip=SECONDS_PER_CLIP,
         )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
+from bench.files import expand_user
 from bench.matching import Catalogue, audio_files
 from bench.media import read_audio
 from bench.system import Generate, System
@@ -39,7 +40,7 @@ def precomputed(directory: str) -> System:
             code=CODE,
             uses_device=False,
         )
-    path = Path(directory).expanduser().resolve()
+    path = expand_user(Path(directory)).resolve()
     if not path.is_dir():
         raise BenchError(f"precomputed needs a directory after the colon; {path} is none")
     return Samples(path).system()

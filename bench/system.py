@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.types import COMPONENTS, Audio, Request
 
@@ -26,6 +26,17 @@ Generate = Callable[[Request], Audio]
 
 #: What a system may declare that it uses. The last two are for anchors only.
 INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+
+
+class SecondsPerClip(NamedTuple):
+    """A guess of the time that one clip of 8 s takes, for plans: on one CPU core, and on a GPU."""
+
+    cpu: float
+    gpu: float
+
+    def on(self, device: str) -> float:
+        """The guess for a device such as ``cpu`` or ``cuda:1``."""
+        return self.cpu if device == "cpu" else self.gpu
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,8 @@ class System:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
     a clip is made from, so that a changed file is read again. ``lacks()`` says what is missing
     before it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is
-    printed below every table that has numbers of the system.
+    printed below every table that has numbers of the system. ``seconds_per_clip`` is what a dry run
+    guesses until a run has measured it.
     """
 
     name: str
@@ -74,6 +86,7 @@ class System:
     uses_device: bool = True
     dtypes: Mapping[str, str] = field(default_factory=dict)
     caveat: str = ""
+    seconds_per_clip: SecondsPerClip = SecondsPerClip(0.3, 0.3)
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:

@@ -57,7 +57,7 @@ def describe_missing(
 
     ``missing`` holds at least one row; ``columns`` are the paper's that need them, unless named.
     """
-    lost = ", ".join(columns or (column for row in missing for column in row.needed_by))
+    lost = ", ".join(columns or dict.fromkeys(need for row in missing for need in row.needed_by))
     files = ", ".join(row.file for row in missing)
     known = sum(row.size_bytes or 0 for row in missing) / GIBIBYTE
     return (

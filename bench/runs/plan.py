@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any, Literal
 from bench.digests import file_identity
 from bench.errors import BenchError
 from bench.features import PREPARATION
-from bench.files import read_json, stable_seed
+from bench.files import stable_seed
 from bench.judges import Judge
 from bench.runs.evaluate import Identity
 from bench.runs.journal import fingerprint
@@ -23,14 +21,6 @@ from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
 from bench.types import FULL, Clip, Condition, Excerpt
-
-#: Estimates for a dry run where no earlier run tells: seconds per clip on one core of a laptop.
-DEFAULT_SECONDS = {"generate": 0.3, "extract": 1.2, "score": 0.05}
-
-#: Bytes on disk per second of sound: 24-bit FLAC at 44.1 kHz, and the features of one clip.
-SAMPLE_BYTES_PER_SECOND = 90_000
-FEATURE_BYTES_PER_SECOND = 55_000
-
 
 #: What to do with samples that other code, weights or devices made than are here: refuse if making
 #: them again is long or a matter of choice, keep and mark them, or make them again.
@@ -207,53 +197,6 @@ def slug(system_name: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9.+-]{1,40}", argument):
         return f"{name}-{argument}"
     return f"{name}-{Path(argument).name or 'root'}-{fingerprint(argument)[:6]}"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run would still do, and what it would cost.
-
-    ``stale`` says which samples are made again although they are there, and why.
-    """
-
-    clips: int
-    to_generate: int
-    to_score: int
-    seconds: float
-    seconds_to_generate: float
-    bytes_needed: int
-    bytes_free: int
-    is_measured: bool
-    stale: str = ""
-
-
-def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
-    """Time and disk for what is left, from this system's earlier timings where there are any."""
-    measured = _earlier_timings(plan)
-    rates = {**DEFAULT_SECONDS, **measured}
-    work = to_generate * rates["generate"] + to_score * (rates["extract"] + rates["score"])
-    seconds_of_sound = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
-    per_clip = seconds_of_sound * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
-    there = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
-    return Estimate(
-        clips=len(plan.clips),
-        to_generate=to_generate,
-        to_score=to_score,
-        seconds=work / max(1, plan.workers),
-        seconds_to_generate=to_generate * rates["generate"] / max(1, plan.workers),
-        bytes_needed=round(to_generate * per_clip),
-        bytes_free=shutil.disk_usage(there).free,
-        is_measured=bool(measured),
-    )
-
-
-def _earlier_timings(plan: RunPlan) -> Mapping[str, float]:
-    """Seconds of one worker per clip and stage, from the newest run of the same system."""
-    files = (plan.root / slug(plan.system_name)).glob("*/*/run.json")
-    for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
-        timings = read_json(path).get("seconds_per_clip") or {}
-        return {stage: float(value) for stage, value in timings.items() if value}
-    return {}
 
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:

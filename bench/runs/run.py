@@ -26,10 +26,11 @@ from bench.results import (
     write_results,
     write_rows,
 )
+from bench.runs.estimate import Estimate, estimate
 from bench.runs.evaluate import Ledger, Progress, Row, evaluate, summarise
 from bench.runs.generate import generate_samples
 from bench.runs.journal import Entry, Journal, row_kind
-from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
+from bench.runs.plan import RunPlan, scoring_fingerprint
 from bench.runs.provenance import provenance
 from bench.runs.samples import (
     Samples,

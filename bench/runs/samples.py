@@ -9,9 +9,10 @@ from typing import Any
 
 from bench.digests import file_identity
 from bench.errors import RunError
+from bench.runs.estimate import estimate
 from bench.runs.journal import Entry, Journal
 from bench.runs.origin import UNKNOWN, SampleOrigin
-from bench.runs.plan import RunPlan, estimate
+from bench.runs.plan import RunPlan
 from bench.types import Clip
 
 #: Longer work than this is not begun over again unasked.
@@ -89,7 +90,7 @@ def choose_clips(plan: RunPlan, samples: Samples) -> list[Clip]:
             "--yes makes them again here"
         )
     n_again = len(samples.stale)
-    seconds = estimate(plan, to_generate=n_again, to_score=0).seconds_to_generate
+    seconds = estimate(plan, to_generate=n_again, to_score=0).times["generate"].seconds
     if plan.stale == "ask" and seconds > LONGEST_UNASKED_S:
         raise RunError(
             f"{describe_stale(plan, samples)}; to make them again takes about "

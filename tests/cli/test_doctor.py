@@ -24,6 +24,7 @@ def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
     for word in ("numpy", f"torch {metadata.version('torch')}", "devices      cpu"):
         assert word in done.stdout
     assert "passt not here" in done.stdout
+    assert "desync, clap cannot be computed" in done.stdout
     (names,) = re.findall(r"`bench weights fetch ([a-z -]+)`", done.stdout)
     assert sorted(names.split()) == sorted(WEIGHTS)
 
