@@ -84,17 +84,21 @@ def progress_bars() -> Iterator[OnProgress]:
         _Rate(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns, console=out) as bars:
-        tasks = {}
+    bars, tasks = Progress(*columns, console=out), {}
 
-        def show(stage: str, done: int, total: int) -> None:
-            if total == 0:
-                return
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+    def show(stage: str, done: int, total: int) -> None:
+        if total == 0:
+            return
+        bars.start()  # not before there is something to show: empty bars leave an empty line
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total)
+        bars.update(tasks[stage], completed=done)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bars.stop()
 
 
 def print_result(results: Results, bounds: Sequence[Results] = ()) -> None:

@@ -90,14 +90,16 @@ def as_json(
     provenance: Any,
     bounds: tuple[Results, ...] = (),
 ) -> dict[str, Any]:
-    """What ``--json`` writes: metrics by name, failures, provenance, and metrics of the bounds."""
+    """What ``--json`` writes: metrics by name with their bounds, failures, provenance."""
     row = asdict(results)
+    for name, score in row["metrics"].items():
+        known = (each for each in bounds if name in each.metrics)
+        score["bounds"] = {each.system: each.metrics[name].value for each in known}
     about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
     return {
         "metrics": row["metrics"],
         "failures": [asdict(failure) for failure in failures],
         "provenance": {**provenance, **about},
-        "bounds": {each.system: asdict(each)["metrics"] for each in bounds},
     }
 
 

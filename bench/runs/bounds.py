@@ -27,6 +27,9 @@ BOUNDS = ("ground-truth", "shuffled", "silence", "reference-loop")
 MOST_UNASKED_CLIPS = 500
 LONGEST_UNASKED_S = 1_800.0
 
+#: Up to so many clips are done before worker processes would have started.
+FEW_CLIPS = 8
+
 #: All runs share the bounds of this seed.
 SEED = 42
 
@@ -63,7 +66,11 @@ def compute_bounds(plans: Sequence[RunPlan], progress: Progress) -> tuple[Result
     Raises:
         BenchError: an anchor cannot be run on these clips.
     """
-    results = (run(plan, partial(_show, progress, plan.system.name)).results for plan in plans)
+    results = []
+    for plan in plans:
+        if len(plan.clips) <= FEW_CLIPS:
+            plan = replace(plan, workers=0)
+        results.append(run(plan, partial(_show, progress, plan.system.name)).results)
     return tuple(replace(each, is_anchor=True) for each in results)
 
 
