@@ -117,8 +117,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "difference": difference.value,
         "low": difference.low,
         "high": difference.high,
-        "standard_error": difference.found.standard_error,
-        "degrees": difference.found.degrees,
+        "standard_error": difference.estimate.standard_error,
+        "degrees": difference.estimate.degrees,
     }
     return {
         "name": difference.name,
@@ -127,7 +127,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "better": difference.column.better,
         **{name: None if math.isnan(number) else number for name, number in numbers.items()},
         "n": difference.n,
-        "n_clusters": difference.found.n_clusters,
+        "n_clusters": difference.estimate.n_clusters,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,13 +26,13 @@ LEVEL = 0.95
 class Difference:
     """``new - base`` of one metric over the clips that both scored.
 
-    ``found`` is its mean, standard error and degrees of freedom, NaN where too few clusters of
+    ``estimate`` is its value, standard error and degrees of freedom, NaN where too few clusters of
     clips tell; ``base`` is the value of the base run over the same clips.
     """
 
     column: Column
     base: float
-    found: ClusteredMean
+    estimate: ClusteredMean
 
     @property
     def name(self) -> str:
@@ -48,12 +47,12 @@ class Difference:
     @property
     def value(self) -> float:
         """The difference, in the column's unit."""
-        return self.found.value
+        return self.estimate.value
 
     @property
     def n(self) -> int:
         """How many clips both runs scored."""
-        return self.found.n
+        return self.estimate.n
 
     @property
     def loss(self) -> float:
@@ -80,9 +79,9 @@ class Difference:
     def _half_width(self) -> float:
         from scipy.special import stdtrit
 
-        if math.isnan(self.found.standard_error):
+        if math.isnan(self.estimate.standard_error):
             return math.nan
-        return float(stdtrit(self.found.degrees, (1 + LEVEL) / 2)) * self.found.standard_error
+        return float(stdtrit(self.estimate.degrees, (1 + LEVEL) / 2)) * self.estimate.standard_error
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,8 @@ def compare_runs(base: Path, new: Path) -> Comparison:
     """
     before, after = load_comparable(base, new)
     rows = paired_rows(load_rows(base), load_rows(new))
-    shared = [column for column in before.columns if column.name in after.metrics]
-    found = clip_differences(rows, shared)
+    columns = [column for column in before.columns if has_clip_scores(rows, column)]
+    found = tuple(each for column in columns if (each := clip_difference(rows, column)).n)
     if not found:
         raise BenchError(f"{base} and {new} have no scored clip in common")
     return Comparison(before, after, found)
@@ -133,12 +132,6 @@ def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     rows = base.merge(new, on="clip", suffixes=("_base", "_new")).sort_values("clip")
     named = next((rows[key] for key in ("cluster_base", "cluster") if key in rows), rows["clip"])
     return rows.assign(cluster=named.where(named.fillna("") != "", rows["clip"]))
-
-
-def clip_differences(rows: pd.DataFrame, columns: Iterable[Column]) -> tuple[Difference, ...]:
-    """The differences of those columns that some clip has a score of in both runs."""
-    found = (clip_difference(rows, column) for column in columns if has_clip_scores(rows, column))
-    return tuple(each for each in found if each.n)
 
 
 def has_clip_scores(rows: pd.DataFrame, column: Column) -> bool:

@@ -68,7 +68,7 @@ def decide(
     tested = [each for each in found if isinstance(each, Difference)]
     margins = [rules.margin(each.name).of(each.base) for each in tested]
     p_values = [
-        margin_test(each.loss, each.found.standard_error, each.found.degrees, margin)
+        margin_test(each.loss, each.estimate.standard_error, each.estimate.degrees, margin)
         for each, margin in zip(tested, margins, strict=True)
     ]
     p_regression = holm_adjusted([each.p_regression for each in p_values])

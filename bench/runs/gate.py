@@ -96,9 +96,9 @@ def gate_runs(
     """
     before, after = load_comparable(base, new)
     base_rows, new_rows = load_rows(base), load_rows(new)
-    notes = _check_clips(
-        set(base_rows["clip"]), set(new_rows["clip"]), f"{base} and {new}", max_differ
-    )
+    clips = (set(base_rows["clip"]), set(new_rows["clip"]))
+    expected = max(before.expected, after.expected)
+    notes = _check_clips(*clips, expected, f"{base} and {new}", max_differ)
     pair = Pair(base, new, before, after, paired_rows(base_rows, new_rows), max_differ)
     primary = _primary_names(pair, rules)
     decisions = decide(
@@ -110,21 +110,23 @@ def gate_runs(
     return Gate(before, after, decisions, information, (*notes, *_notes(pair, primary, rules)))
 
 
-def _check_clips(base: set[str], new: set[str], runs: str, max_differ: float) -> tuple[str, ...]:
-    """Refuse runs over different clips; a note where a few of them differ."""
-    alone, everything = sorted(base ^ new), base | new
+def _check_clips(
+    base: set[str], new: set[str], expected: int, runs: str, max_differ: float
+) -> tuple[str, ...]:
+    """Refuse runs over different clips; notes where a few of them differ, or both lack some."""
+    alone, either = sorted(base ^ new), base | new
     if not base & new:
         raise BenchError(f"{runs} have no scored clip in common")
-    if not alone:
-        return ()
     named = ", ".join(alone[:N_NAMED]) + (", ..." if len(alone) > N_NAMED else "")
-    found = f"{len(alone)} of {len(everything)} clips are scored by only one of the runs ({named})"
-    if len(alone) > max_differ * len(everything):
+    found = f"{len(alone)} of {len(either)} clips are scored by only one of the runs ({named})"
+    if len(alone) > max_differ * len(either):
         raise BenchError(
             f"{runs} cannot be compared: {found}, expected at most {100 * max_differ:g} %; run the "
             "same clips and what failed again, or allow more with --max-differ"
         )
-    return (f"{found} and left out",)
+    n_lost = expected - len(either)
+    lost = f"{n_lost} of {expected} clips have no score in either run"
+    return ((f"{found} and left out",) if alone else ()) + ((lost,) if n_lost > 0 else ())
 
 
 def _primary_names(pair: Pair, rules: Rules) -> list[str]:
@@ -155,8 +157,8 @@ def _measured(pair: Pair, name: str) -> Difference | Untested:
         reason = f"{once} of {either} clips have a score in only one of the runs"
         return Untested(name, label, reason)
     difference = clip_difference(pair.rows, column)
-    if difference.found.n_clusters < 2:
-        n = difference.found.n_clusters
+    if difference.estimate.n_clusters < 2:
+        n = difference.estimate.n_clusters
         return Untested(name, label, f"{n} clusters of clips have a score, expected at least 2")
     return difference
 
@@ -193,5 +195,7 @@ def _notes(pair: Pair, primary: list[str], rules: Rules) -> tuple[str, ...]:
     ignored = [name for name, rule in rules.columns.items() if rule.is_ignored]
     unused = [name for name in rules.columns if name not in (*primary, *ignored)]
     notes += [f"ignored by the rules: {', '.join(ignored)}"] if ignored else []
+    lacking = [name for name in columns if name not in primary and pair.lacks(name)]
+    notes += [f"without a value in both runs: {', '.join(lacking)}"] if lacking else []
     notes += [f"not primary, so their rules have no effect: {', '.join(unused)}"] if unused else []
     return tuple(notes)

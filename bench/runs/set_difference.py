@@ -15,7 +15,7 @@ from bench.metrics.jackknife import group_jackknife
 from bench.results import Column, Results
 from bench.runs.compare import Difference
 from bench.runs.contrast import ScoreSet, _keys, _sides
-from bench.suite import Metric, Side, select
+from bench.suite import SUITE_VERSION, Metric, Side, select
 
 #: The value of a set metric of one run over the clips at some places.
 OfClips = Callable[[IntArray], float]
@@ -32,6 +32,11 @@ def set_difference(
     Raises:
         BenchError: the features are not there any more, or the clips are too few.
     """
+    if about.suite_version != SUITE_VERSION:
+        raise BenchError(
+            f"scored by suite version {about.suite_version}, this is version {SUITE_VERSION}; "
+            "run both again"
+        )
     (metric,) = select(about.profile, [column.name])
     if metric.score_set is None:
         raise BenchError(f"{column.name} has no score of some of the clips")

@@ -13,11 +13,11 @@ from bench.features import FeatureStore, shared_root
 from bench.judges import open_judge
 from bench.results import Column, Results, Score, write_results
 from bench.runs.journal import Journal, row_kind
-from bench.suite import select
+from bench.suite import SUITE_VERSION, select
 
 PROFILE = "av-benchmark"
 ABOUT = Results(
-    "made", "mini", "full", 42, "mini", PROFILE, 1, True, False, 0, 0, 0, (), {}, {}, ()
+    "made", "mini", "full", 42, "mini", PROFILE, SUITE_VERSION, True, False, 0, 0, 0, (), {}, {}, ()
 )
 
 

@@ -48,15 +48,15 @@ def test_clips_of_one_cluster_count_as_what_they_share(tmp_path, rng):
     base = write_run(tmp_path / "a", {"mcd": np.zeros(50)}, clusters=clusters)
     new = write_run(tmp_path / "b", {"mcd": loss}, clusters=clusters)
     (found,) = compare_runs(base, new).differences
-    assert found.found.n_clusters == 10
-    assert found.found.standard_error == pytest.approx(loss[::5].std(ddof=1) / np.sqrt(10))
+    assert found.estimate.n_clusters == 10
+    assert found.estimate.standard_error == pytest.approx(loss[::5].std(ddof=1) / np.sqrt(10))
 
 
 def test_clips_without_a_cluster_stand_for_themselves(tmp_path, rng):
     base = write_run(tmp_path / "a", {"mcd": np.zeros(9)}, clusters=[""] * 9)
     new = write_run(tmp_path / "b", {"mcd": rng.normal(size=9)}, clusters=[""] * 9)
     (found,) = compare_runs(base, new).differences
-    assert found.found.n_clusters == 9
+    assert found.estimate.n_clusters == 9
 
 
 def test_a_single_clip_has_a_difference_without_an_interval_or_a_verdict(tmp_path):
@@ -70,7 +70,7 @@ def test_a_single_clip_has_a_difference_without_an_interval_or_a_verdict(tmp_pat
 
 @pytest.mark.parametrize(
     "other",
-    [{"split": "mini-hits"}, {"judge": "paper"}, {"profile": "strict"}, {"suite_version": 2}],
+    [{"split": "mini-hits"}, {"judge": "paper"}, {"profile": "strict"}, {"suite_version": 99}],
 )
 def test_runs_whose_numbers_mean_something_else_are_refused(tmp_path, other):
     base = write_run(tmp_path / "a", {"mcd": np.zeros(3)})

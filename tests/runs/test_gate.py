@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bench.errors import BenchError
+from bench.results import load_results, write_results
 from bench.runs.gate import gate_runs
 from bench.runs.margins import Margin
 from bench.runs.rules import ColumnRule, Rules
+from bench.suite import SUITE_VERSION
 from tests.runs.finished import write_embeddings, write_run
 
 N = 100
@@ -137,6 +140,26 @@ def test_runs_over_other_clips_are_refused_and_a_few_lost_ones_are_noted(tmp_pat
     assert gate_runs(base, many, Rules(), max_differ=0.02).has_passed
     with pytest.raises(BenchError, match="no scored clip in common"):
         gate_runs(base, none, Rules(), max_differ=1.0)
+
+
+def test_clips_that_both_runs_lost_are_counted(tmp_path):
+    base = write_run(tmp_path / "a", {"mcd": np.zeros(9)}, expected=12)
+    assert "3 of 12 clips have no score in either run" in gate_runs(base, base, Rules()).notes
+
+
+def test_other_columns_that_only_one_run_has_are_named(tmp_path):
+    base = write_run(tmp_path / "a", {"mcd": np.zeros(9), "lsd": np.zeros(9)})
+    new = write_run(tmp_path / "b", {"mcd": np.zeros(9)})
+    assert gate_runs(base, new, Rules()).notes == ("without a value in both runs: lsd",)
+
+
+def test_distances_of_another_version_of_the_suite_are_not_computed_again(set_runs):
+    base, new = set_runs(0.5)
+    for run in (base, new):
+        results = replace(load_results(run), suite_version=SUITE_VERSION - 1)
+        write_results(run, results)
+    with pytest.raises(BenchError, match="scored by suite version .* run both again"):
+        gate_runs(base, new, Rules())
 
 
 def test_scores_that_one_run_lost_in_one_column_are_not_passed_over(tmp_path):
