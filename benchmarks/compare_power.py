@@ -53,12 +53,15 @@ FAULTS = {
     "20 % other class": ("oracle-class-0.2", "swapped"),
 }
 
+#: Columns beyond the paper's that are tried as primary ones beside its ten.
+EXTRAS = ("env_corr", "lsd")
+
 #: Every margin 0: as often as equal systems fail then, systems fail whose loss is the margin.
 NO_MARGINS = Rules(columns={name: ColumnRule(margin=Margin()) for name in PRIMARY})
 
 
 def main() -> int:
-    """Make the runs or measure them; 1 if there are too many false alarms or a fault is missed."""
+    """Make the runs or measure them; 1 if the targets of the page are missed."""
     task, runs = sys.argv[1], Path(sys.argv[2])
     if task == "make":
         make(runs)
@@ -127,25 +130,29 @@ class Runs:
         """``[N, n, D]`` of the truth, the base and the new run, n rows per clip, by set column."""
         judge, clips = open_judge("mini", PROFILE), list(self.rows["clip"])
         found = {}
-        for metric in _primary(is_of_set=True):
+        for metric in select(PROFILE, PRIMARY):
+            if metric.score_set is None:
+                continue
             true, base = run_sides(self.base, metric, judge, clips)
             _, new = run_sides(self.new, metric, judge, clips)
             found[metric.name] = (_stacked(true), _stacked(base), _stacked(new))
         return found
 
     def draw(self, rng: np.random.Generator, *, is_swapped: bool) -> list[Difference]:
-        """The differences of the primary columns over clips drawn with repetition.
+        """The differences of the paper's columns and the extras over clips drawn with repetition.
 
         ``is_swapped`` exchanges base and new of each of them with a chance of one half.
         """
         n = len(self.rows)
         chosen, swap = rng.integers(0, n, n), rng.random(n) < 0.5 * is_swapped
         return [
-            *(self._of_set(each, chosen, swap) for each in _primary(is_of_set=True)),
-            *(self.of_clips(each, chosen, swap) for each in _primary(is_of_set=False)),
+            self._of_set(each, chosen, swap)
+            if each.score_set
+            else self._of_clips(each, chosen, swap)
+            for each in select(PROFILE, (*PRIMARY, *EXTRAS))
         ]
 
-    def of_clips(self, metric: Metric, chosen: np.ndarray, swap: np.ndarray) -> Difference:
+    def _of_clips(self, metric: Metric, chosen: np.ndarray, swap: np.ndarray) -> Difference:
         """The difference of a column that has a score per clip."""
         base, new = (
             self.rows[f"{metric.name}_{run}"].to_numpy()[chosen] for run in ("base", "new")
@@ -176,10 +183,6 @@ def _stacked(sides: Sequence[Side]) -> np.ndarray:
     return np.stack([np.atleast_2d(each["embedding"]) for each in features])
 
 
-def _primary(*, is_of_set: bool) -> list[Metric]:
-    return [each for each in select(PROFILE, PRIMARY) if (each.score_set is not None) is is_of_set]
-
-
 def _names(n: int) -> list[str]:
     return [str(i) for i in range(n)]
 
@@ -195,7 +198,7 @@ def measure(runs: Path) -> tuple[str, bool]:
             ("acfoley-mini", Runs(runs / SEED_42, _precomputed(runs / damaged))),
         )
     }
-    is_seen = all(shares["any"] >= 0.8 for shares in cases.values())
+    is_seen = all(shares["ten"] >= 0.8 for (world, _), shares in cases.items() if world == "oracle")
     return alarms + _power_table(cases), is_quiet and is_seen
 
 
@@ -205,7 +208,7 @@ def _precomputed(folder: Path) -> Path:
 
 def _false_alarms(equal: Runs) -> tuple[str, bool]:
     rng = np.random.default_rng(1)
-    drawn = [equal.draw(rng, is_swapped=True) for _ in range(N_PAIRS)]
+    drawn = [equal.draw(rng, is_swapped=True)[: len(PRIMARY)] for _ in range(N_PAIRS)]
     with_margins = [decide(each, Rules()) for each in drawn]
     without = [decide(each, NO_MARGINS) for each in drawn]
     uncorrected = [any(each.verdict == "worse" for each in some) for some in drawn]
@@ -253,24 +256,25 @@ def _resolution(decisions: Sequence[Sequence[Decision]]) -> list[str]:
 
 
 def _seen(pair: Runs) -> dict[str, float]:
-    """How often each column, and the gate as a whole, calls the fault a regression."""
+    """How often each column, the ten, and the ten with the extras call the fault a regression."""
     rng = np.random.default_rng(2)
-    drawn = [decide(pair.draw(rng, is_swapped=False), Rules()) for _ in range(N_FAULTY)]
-    names = [each.found.name for each in drawn[0]]
-    by_column = np.array([[each.outcome == "regression" for each in some] for some in drawn])
-    shares = dict(zip(names, by_column.mean(axis=0), strict=True))
-    return {**shares, "any": float(by_column.any(axis=1).mean())}
+    drawn = [pair.draw(rng, is_swapped=False) for _ in range(N_FAULTY)]
+    ten = [decide(each[: len(PRIMARY)], Rules()) for each in drawn]
+    by_column = np.array([[each.outcome == "regression" for each in some] for some in ten])
+    shares = dict(zip(PRIMARY, by_column.mean(axis=0), strict=True))
+    with_extras = np.mean([_fails(decide(each, Rules())) for each in drawn])
+    return {"ten": np.mean([_fails(each) for each in ten]), "extras": with_extras, **shares}
 
 
 def _power_table(cases: dict[tuple[str, str], dict[str, float]]) -> str:
     lines = [
         f"### Faults found, of {N_FAULTY} comparisons of 128 clips each",
         "",
-        f"| system | fault | exit 1 | {' | '.join(PRIMARY)} |",
-        f"| --- | --- | {' | '.join(['---:'] * (len(PRIMARY) + 1))} |",
+        f"| system | fault | exit 1 | with {' and '.join(EXTRAS)} | {' | '.join(PRIMARY)} |",
+        f"| --- | --- | {' | '.join(['---:'] * (len(PRIMARY) + 2))} |",
     ]
     for (world, fault), shares in cases.items():
-        cells = (f"{100 * shares[name]:.0f} %" for name in ("any", *PRIMARY))
+        cells = (f"{100 * shares[name]:.0f} %" for name in ("ten", "extras", *PRIMARY))
         lines.append(f"| {world} | {fault} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
