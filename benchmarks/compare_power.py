@@ -32,7 +32,7 @@ from bench.runs.compare import Difference, paired_rows
 from bench.runs.decide import Decision, decide
 from bench.runs.margins import PRIMARY, Margin
 from bench.runs.rules import ColumnRule, Rules
-from bench.runs.set_difference import run_sides
+from bench.runs.run_features import run_sides
 from bench.suite import Metric, Side, select
 from bench.types import Audio, Excerpt
 

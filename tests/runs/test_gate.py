@@ -213,11 +213,21 @@ def test_equal_sets_are_not_worse(set_runs):
     assert gate_runs(*set_runs(0.0), Rules()).decisions[0].outcome == "not worse"
 
 
+def test_a_set_column_that_parts_of_the_clips_have_no_value_of_is_not_tested(home, tmp_path, rng):
+    true = rng.normal(size=(4, 3)).astype(np.float32)  # the limit needs four samples
+    runs = [
+        write_embeddings(tmp_path / name, true, true + np.float32(0.1), column="fd_inf_vgg")
+        for name in ("base", "new")
+    ]
+    with pytest.raises(BenchError, match="4 clips do not suffice: parts of them have no value"):
+        gate_runs(*runs, Rules(primary=("fd_inf_vgg",)))
+
+
 @pytest.mark.parametrize("gone", ["features", "journal.jsonl"])
 def test_a_distance_whose_features_are_gone_is_not_tested_with_the_reason(set_runs, tmp_path, gone):
     base, new = set_runs(0.5)
     shutil.rmtree(new / gone) if gone == "features" else (new / gone).unlink()
-    reason = "cannot read the features" if gone == "features" else "does not say where"
+    reason = "cannot read the features" if gone == "features" else "does not say where the features"
     with pytest.raises(BenchError, match=f"no primary column that can be tested: .*{reason}"):
         gate_runs(base, new, Rules())
 
