@@ -1,7 +1,7 @@
 """How often ``bench compare`` raises a false alarm, and which faults it sees.
 
     python -m benchmarks.compare_power make RUNS      the runs: about an hour on one core
-    python -m benchmarks.compare_power measure RUNS   the tables of docs/compare.md: half an hour
+    python -m benchmarks.compare_power measure RUNS   the tables of docs/compare.md: five minutes
 
 Equal systems: the runs of acfoley-mini with two seeds on the 128 clips of ``mini``. Each of the
 pairs draws 128 clips with repetition and takes, clip by clip at random, one of the two samples for
@@ -213,7 +213,7 @@ def _false_alarms(equal: Runs) -> tuple[str, bool]:
     without = [decide(each, NO_MARGINS) for each in drawn]
     uncorrected = [any(each.verdict == "worse" for each in some) for some in drawn]
     shares = {
-        "margins as below": np.mean([_fails(each) for each in with_margins]),
+        "default margins": np.mean([_fails(each) for each in with_margins]),
         "the loss of every column exactly its margin": np.mean([_fails(each) for each in without]),
         "any 95 % interval worse, the rule without margins and Holm": np.mean(uncorrected),
     }
@@ -226,7 +226,7 @@ def _false_alarms(equal: Runs) -> tuple[str, bool]:
         "",
     ]
     is_quiet = max(list(shares.values())[:2]) <= MOST_FALSE_ALARMS
-    return "\n".join([*lines, *_resolution(with_margins), ""]), is_quiet
+    return "\n".join([*lines, *_resolution(with_margins), "", ""]), is_quiet
 
 
 def _fails(decisions: Sequence[Decision]) -> bool:

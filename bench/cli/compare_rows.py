@@ -14,8 +14,11 @@ MISSING = "–"
 
 
 def title(gate: Gate) -> str:
-    """What is compared with what, where."""
-    return f"{gate.new.system} minus {gate.base.system}, {gate.base.split}"
+    """What is compared with what, where; two runs of one system bear their condition and seed."""
+    new, base = gate.new.system, gate.base.system
+    if new == base:
+        new, base = (f"{r.system} ({r.condition}, seed {r.seed})" for r in (gate.new, gate.base))
+    return f"{new} minus {base}, {gate.base.split}"
 
 
 def rows(gate: Gate) -> list[tuple[str, ...]]:

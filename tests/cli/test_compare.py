@@ -68,6 +68,12 @@ def test_equal_runs_end_with_0_and_equivalence_can_be_required(runs):
     assert "fail: equivalence is required and not shown for ib" in required.stdout
 
 
+def test_two_runs_of_one_system_are_told_apart_in_the_title(tmp_path):
+    runs = (write_run(tmp_path / f"{seed}", {"mcd": np.ones(9)}, seed=seed) for seed in (1, 2))
+    title = "made (full, seed 2) minus made (full, seed 1), mini"
+    assert title in compare(*runs).stdout
+
+
 def test_rules_come_from_a_file(runs, tmp_path):
     (tmp_path / "gate.toml").write_text("[columns.mcd]\nabsolute = 2\n[columns.ib]\nignored = true")
     done = compare(*runs, "--rules", tmp_path / "gate.toml")
