@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 from acfoley.params import sequence_lengths
 from acfoley.train.cli import add_commands
 from bench import __version__
-from bench.errors import BenchError
+from bench.terminal import print_line, run_app
 
 app = typer.Typer(
     help="AC-Foley: sound for a silent video, guided by a reference sound.",
@@ -38,7 +37,7 @@ def _root() -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(__version__)
+    print_line(__version__)
 
 
 @app.command()
@@ -47,7 +46,7 @@ def lengths(
 ) -> None:
     """How many tokens each stream of the model has for a video of this length."""
     for name, count in asdict(sequence_lengths(seconds)).items():
-        typer.echo(f"{name:<12} {count:>9,}")
+        print_line(f"{name:<12} {count:>9,}")
 
 
 @app.command()
@@ -114,11 +113,20 @@ def generate(
 
 
 @app.command()
-def fetch(preset: Preset = "acfoley", weights: WeightsFolder = None) -> None:
+def fetch(
+    preset: Preset = "acfoley",
+    weights: WeightsFolder = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="A folder, or the URL of one, with the official file names.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option(envvar="BENCH_OFFLINE", help="Never touch the network.")
+    ] = False,
+) -> None:
     """Download the official files that a preset lacks; go on where it stopped."""
     from acfoley.command import fetch_command
 
-    fetch_command(preset, weights)
+    fetch_command(preset, weights, mirror, offline)
 
 
 @app.command(name="weights")
@@ -133,12 +141,5 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command line; bad values become one line and exit code 2."""
-    try:
-        app()
-    except (BenchError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
-        sys.exit(130)
+    """Run the command line; refusals and bad values become one line and exit code 2."""
+    run_app(app, ValueError)

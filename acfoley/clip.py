@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer
 
 NAME = "clip"
-PREPROCESSING = "1"
 #: Name of the architecture in open_clip's table; its tokeniser is that of every CLIP.
 ARCHITECTURE = "ViT-H-14-378-quickgelu"
 WIDTH = 1024

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from bench.errors import BenchError, MediaError
 from bench.files import require_target
 from bench.media import mux_audio, probe, read_audio, write_audio
 from bench.media.write import VIDEO_SUFFIXES
+from bench.terminal import print_line, print_notice
 from bench.types import Audio, Excerpt
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
         mux_audio(order.video, sound, destination)
     else:
         write_audio(destination, sound)
-    typer.echo(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
+    print_line(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
 
 
 def output_path(order: Order) -> Path:
@@ -140,18 +139,24 @@ class StepCounter:
 
 def say(line: str) -> None:
     """Tell the user, beside the result."""
-    typer.echo(line, err=True)
+    print_notice(line)
 
 
-def fetch_command(preset: str, directory: Path | None) -> None:
+def fetch_command(
+    preset: str, directory: Path | None, mirror: str | None, is_offline: bool
+) -> None:
     """Fetch what a preset lacks, and say what came."""
     from acfoley.official import fetch_file, needed_files
+    from bench.backbones.bars import byte_bars
+    from bench.backbones.fetch import Origin
     from bench.backbones.weights import weights_directory
 
-    directory = directory or weights_directory()
+    directory, origin = directory or weights_directory(), Origin(mirror, is_offline)
     for row in needed_files(preset):
         say(f"{row.file}: {row.part}, {row.licence}")
-        typer.echo(f"{fetch_file(row, directory)} is there")
+        with byte_bars(row.name) as progress:
+            path = fetch_file(row, directory, origin, progress)
+        print_line(f"{path} is there")
 
 
 def list_command(directory: Path | None) -> None:
@@ -165,5 +170,5 @@ def list_command(directory: Path | None) -> None:
         size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
         presence = "here" if (directory / row.file).is_file() else "not here"
         checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
-        typer.echo(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
+        print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
     say(f"Weights lie in {directory}")

@@ -10,20 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from acfoley.files import OFFICIAL_FILES, OfficialFile
-from bench.backbones.download import Download, download
-from bench.backbones.fetch import REDIRECT_HOSTS
-from bench.backbones.verify import (
-    BLOCK_BYTES,
-    GIBIBYTE,
-    OnBytes,
-    no_progress,
-    require_weights,
-)
+from bench.backbones.fetch import OFFICIAL, Origin, RemoteFile, place_file
+from bench.backbones.verify import GIBIBYTE, no_progress, require_weights
 from bench.backbones.weights import weights_directory
+from bench.digests import BLOCK_BYTES, OnBytes, file_state
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home, read_json, write_json
 
@@ -147,25 +141,25 @@ def fetch_command(preset: str, directory: Path) -> str:
     return command if directory == weights_directory() else f"{command} --weights {directory}"
 
 
-def fetch_file(row: OfficialFile, directory: Path, progress: OnBytes = no_progress) -> Path:
+def fetch_file(
+    row: OfficialFile, directory: Path, origin: Origin = OFFICIAL, progress: OnBytes = no_progress
+) -> Path:
     """Make sure that ``directory`` holds the official file; return its path.
 
-    The bytes gather in ``<file>.part``; the next attempt goes on from there.
-
     Raises:
-        BenchError: it cannot be downloaded, or what comes is not the official file.
+        MissingError: it must be downloaded, and ``origin`` is offline; the message has the URL.
+        BenchError: it cannot be had from there, is not the official file, does not fit on the
+            disk, or another process is fetching it.
     """
     path = directory / row.file
     if path.is_file() and remembered_problem(row, path, progress) is None:
         return path
-    directory.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    hosts = REDIRECT_HOSTS | {str(urlsplit(row.url).hostname)}
-    download(Download(row.url, row.size_bytes, hosts), part, progress)
-    if problem := find_problem(row, part, progress):
-        part.unlink(missing_ok=True)
-        raise BenchError(f"what {row.url} gives {problem}; nothing of it was kept")
-    part.replace(path)
+    command = fetch_command(row.name, directory)
+    check = partial(find_problem, row)
+    place_file(
+        RemoteFile(row.file, row.url, row.size_bytes, check, command), directory, origin, progress
+    )
+    _remember(row, path)
     return path
 
 
@@ -189,16 +183,30 @@ def find_problem(row: OfficialFile, path: Path, progress: OnBytes = no_progress)
 
 def remembered_problem(row: OfficialFile, path: Path, progress: OnBytes) -> str | None:
     """As ``find_problem``; a file that was found good is not read again until it changes."""
-    memory = bench_home() / "verified-acfoley.json"
-    known = read_json(memory) if memory.is_file() else {}
-    about = path.stat()
-    mark = [about.st_size, about.st_mtime_ns, row.sha256, row.md5]
-    if known.get(str(path.absolute())) == mark:
+    if _remembered().get(str(path.absolute())) == _mark(row, path):
         return None
     problem = find_problem(row, path, progress)
     if problem is None:
-        write_json(memory, {**known, str(path.absolute()): mark})
+        _remember(row, path)
     return problem
+
+
+def _remember(row: OfficialFile, path: Path) -> None:
+    """Note that ``find_problem`` found nothing wrong with this file."""
+    write_json(_memory(), {**_remembered(), str(path.absolute()): _mark(row, path)})
+
+
+def _remembered() -> Mapping[str, list[str | None]]:
+    marks: Mapping[str, list[str | None]] = read_json(_memory()) if _memory().is_file() else {}
+    return marks
+
+
+def _memory() -> Path:
+    return bench_home() / "verified-acfoley.json"
+
+
+def _mark(row: OfficialFile, path: Path) -> list[str | None]:
+    return [file_state(path), row.sha256, row.md5]
 
 
 def total_gibibytes(rows: Sequence[OfficialFile]) -> float:

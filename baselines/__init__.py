@@ -13,12 +13,13 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
-from bench.system import System
+from bench.files import expand_user
+from bench.system import System, opening_packages
 
 SYSTEMS: dict[str, str] = {
     "ground-truth": "baselines.anchors:GROUND_TRUTH",
@@ -86,7 +87,9 @@ def open_system(spec: str) -> System:
         if not (attribute and all(part.isidentifier() for part in module.split("."))):
             raise BenchError(_unknown(name))
         _look_here_too()
-        return _system(spec, _load(f"{module}:{attribute}"), argument)
+        system = _system(spec, _load(f"{module}:{attribute}"), argument)
+        package = module.partition(".")[0]
+        return replace(system, code=system.code or (package, *opening_packages(system)))
     return _system(spec, _load(SYSTEMS[name]), argument)
 
 
@@ -99,7 +102,7 @@ def canonical_spec(spec: str) -> str:
     name, _, argument = spec.partition(":")
     found = _load(SYSTEMS[name]) if name in SYSTEMS else None
     is_folder = isinstance(found, Family) and found.argument == FOLDER
-    return f"{name}:{Path(argument).expanduser().resolve()}" if is_folder and argument else spec
+    return f"{name}:{expand_user(Path(argument)).resolve()}" if is_folder and argument else spec
 
 
 def list_systems() -> list[Listing]:

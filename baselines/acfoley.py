@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.system import Generate, System
+from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS, Audio, Request
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
 USES = frozenset({"video", "prompt", "reference"})
+CODE = ("acfoley", "baselines.acfoley", "bench.backbones")
+#: On a GPU as its authors run it.
+DTYPES = {"cuda": "bfloat16"}
+#: From raw video, 25 steps: 12 minutes on two cores; on a GPU that holds it, a few seconds.
+SECONDS_PER_CLIP = SecondsPerClip(1_440.0, 5.0)
 LICENCE = "CC-BY-NC-4.0 (weights; not for commercial use)"
 
 
@@ -41,8 +46,17 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
     from acfoley.generate import Loading, open_model
     from bench.backbones.weights import weights_directory
 
-    dtype = "float32" if device == "cpu" else "bfloat16"
+    dtype = DTYPES.get(device.partition(":")[0], "float32")
     return partial(generate, open_model(preset, weights_directory(), Loading(device, dtype, flow)))
+
+
+def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
+    """The official files that samples are made with; without ``has_flow``, all but the flow's."""
+    from acfoley.official import COMMON_FILES, needed_files
+    from bench.backbones.weights import weights_directory
+
+    rows = needed_files(PRESET) if has_flow else COMMON_FILES
+    return tuple(weights_directory() / row.file for row in rows)
 
 
 def official_lacks(*, has_flow: bool = True) -> str:
@@ -50,13 +64,11 @@ def official_lacks(*, has_flow: bool = True) -> str:
 
     Without ``has_flow`` the flow network comes from elsewhere, and all others are official.
     """
-    from acfoley.official import COMMON_FILES, fetch_command, needed_files
+    from acfoley.official import fetch_command
     from bench.backbones.weights import weights_directory
 
-    directory = weights_directory()
-    rows = needed_files(PRESET) if has_flow else COMMON_FILES
-    is_whole = all((directory / row.file).is_file() for row in rows)
-    return "" if is_whole else f"weights: {fetch_command(PRESET, directory)}"
+    is_whole = all(path.is_file() for path in official_weights(has_flow=has_flow))
+    return "" if is_whole else f"weights: {fetch_command(PRESET, weights_directory())}"
 
 
 def generate(model: Model, request: Request) -> Audio:
@@ -91,4 +103,8 @@ ACFOLEY = System(
     licence=LICENCE,
     masks=frozenset(COMPONENTS),
     lacks=official_lacks,
+    code=CODE,
+    weights=official_weights,
+    dtypes=DTYPES,
+    seconds_per_clip=SECONDS_PER_CLIP,
 )

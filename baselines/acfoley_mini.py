@@ -1,6 +1,6 @@
 """AC-Foley of the mini world, in the variants that the paper's Tables 1, 4 and 5 compare.
 
-The weights are ours and come with the package; a sample is made anew when they change.
+The weights come with the package.
 """
 
 from __future__ import annotations
@@ -8,9 +8,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from baselines.acfoley import SAMPLE_RATE_HZ, USES, generate
-from bench.system import Generate, System
+from baselines.acfoley import CODE, SAMPLE_RATE_HZ, USES, generate
+from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS
+
+SECONDS_PER_CLIP = SecondsPerClip(3.0, 0.5)
+CAVEAT = (
+    "conditioned by the same small Synchformer and ImageBind that the mini judge scores with, "
+    "which favours it in DeSync and IB"
+)
 
 
 def open_variant(variant: str, device: str) -> Generate:
@@ -25,8 +31,8 @@ def open_variant(variant: str, device: str) -> Generate:
     return partial(generate, open_mini(variant, device))
 
 
-def weights_files(variant: str, clip: str = "") -> tuple[Path, ...]:
-    """All weights that a sample of any clip is made with."""
+def weights_files(variant: str) -> tuple[Path, ...]:
+    """All weights that samples are made with."""
     from acfoley.mini.variants import CODEC, weights_path
     from bench.mini.judges.shipped import weights_path as encoder_path
 
@@ -47,8 +53,11 @@ def _system(name: str, variant: str, summary: str) -> System:
         partial(open_variant, variant),
         sample_rate_hz=SAMPLE_RATE_HZ,
         masks=frozenset(COMPONENTS),
-        inputs=partial(weights_files, variant),
         lacks=partial(_lacks, variant),
+        code=(*CODE, "baselines.acfoley_mini", "bench.mini"),
+        weights=partial(weights_files, variant),
+        caveat=CAVEAT,
+        seconds_per_clip=SECONDS_PER_CLIP,
     )
 
 

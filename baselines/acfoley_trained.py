@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.acfoley import LICENCE, SAMPLE_RATE_HZ, USES, official_lacks, open_preset
+from baselines.acfoley import (
+    CODE,
+    DTYPES,
+    LICENCE,
+    SAMPLE_RATE_HZ,
+    SECONDS_PER_CLIP,
+    USES,
+    official_lacks,
+    official_weights,
+    open_preset,
+)
 from bench.errors import MissingError
 from bench.system import Generate, System
 from bench.types import COMPONENTS
@@ -24,11 +34,16 @@ class Trained:
     preset: str
     hears_clap: bool = False
 
-    def files(self, clip: str = "") -> tuple[Path, ...]:
-        """The checkpoint that a sample of any clip is made with."""
+    @property
+    def checkpoint(self) -> Path:
+        """The flow network that you train."""
         from bench.backbones.weights import weights_directory
 
-        return (weights_directory() / f"{self.name}.safetensors",)
+        return weights_directory() / f"{self.name}.safetensors"
+
+    def weights(self) -> tuple[Path, ...]:
+        """All files that samples are made with."""
+        return (self.checkpoint, *official_weights(has_flow=False))
 
     def lacks(self) -> str:
         """What is missing, and the commands that mend it."""
@@ -44,15 +59,13 @@ class Trained:
         """
         if lack := self.lacks():
             raise MissingError(f"{self.name} cannot generate, it needs {lack}")
-        (checkpoint,) = self.files()
-        return open_preset(self.preset, device, checkpoint)
+        return open_preset(self.preset, device, self.checkpoint)
 
     def _lacks_weights(self) -> str:
-        (checkpoint,) = self.files()
-        if checkpoint.is_file():
+        if self.checkpoint.is_file():
             return official_lacks(has_flow=False)
         train = f"acfoley train --preset {self.recipe} --data FEATURES --out RUN"
-        return f"weights of your own: {train}, then acfoley ema RUN -o {checkpoint}"
+        return f"weights of your own: {train}, then acfoley ema RUN -o {self.checkpoint}"
 
     def system(self, summary: str) -> System:
         """The variant as a system."""
@@ -64,8 +77,11 @@ class Trained:
             sample_rate_hz=SAMPLE_RATE_HZ,
             licence=LICENCE,
             masks=frozenset(COMPONENTS),
-            inputs=self.files,
             lacks=self.lacks,
+            code=(*CODE, "baselines.acfoley_trained"),
+            weights=self.weights,
+            dtypes=DTYPES,
+            seconds_per_clip=SECONDS_PER_CLIP,
         )
 
 

@@ -17,6 +17,7 @@ from bench.media import read_audio
 from bench.system import System
 from bench.types import MAX_SHORTFALL_S, Audio, Clip, FloatArray, Request, Waveform
 
+CODE = ("baselines.anchors",)
 SILENCE_RATE_HZ = 44_100
 CROSSFADE_S = 0.01
 SPECTRUM_WINDOW_S = 0.05
@@ -109,6 +110,8 @@ GROUND_TRUTH = System(
     "The clip's own sound: the ceiling",
     frozenset({"truth"}),
     nothing_to_load(ground_truth),
+    code=CODE,
+    uses_device=False,
     is_anchor=True,
 )
 SILENCE = System(
@@ -116,6 +119,8 @@ SILENCE = System(
     "Digital silence: the floor",
     frozenset(),
     nothing_to_load(silence),
+    code=CODE,
+    uses_device=False,
     sample_rate_hz=SILENCE_RATE_HZ,
     is_anchor=True,
 )
@@ -124,6 +129,8 @@ NOISE = System(
     "Noise with the spectrum and level of the true sound, without its timing",
     frozenset({"truth"}),
     nothing_to_load(noise),
+    code=CODE,
+    uses_device=False,
     is_anchor=True,
 )
 SHUFFLED = System(
@@ -131,6 +138,8 @@ SHUFFLED = System(
     "The true sound of another clip: right in distribution, wrong for the clip",
     frozenset({"other"}),
     nothing_to_load(shuffled),
+    code=CODE,
+    uses_device=False,
     is_anchor=True,
 )
 REFERENCE_LOOP = System(
@@ -138,4 +147,6 @@ REFERENCE_LOOP = System(
     "The reference sound repeated: right timbre, timing of something else",
     frozenset({"reference"}),
     nothing_to_load(reference_loop),
+    code=CODE,
+    uses_device=False,
 )

@@ -94,4 +94,6 @@ MOTION_GRAINS = System(
     "Grains of the reference where the motion of the picture stops or turns; nothing is learned",
     frozenset({"video", "reference"}),
     nothing_to_load(motion_grains),
+    code=("baselines.motion_grains", "baselines.grains", "baselines.impacts"),
+    uses_device=False,
 )

@@ -69,7 +69,16 @@ def _oracle(
     name: str, summary: str, damage: Damage = _undamaged, spoil: Spoil = _unspoiled
 ) -> System:
     opened = nothing_to_load(partial(render, damage, spoil))
-    return System(name, summary, USES, opened, sample_rate_hz=SAMPLE_RATE_HZ, is_anchor=True)
+    return System(
+        name,
+        summary,
+        USES,
+        opened,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        is_anchor=True,
+        code=("baselines.oracle", "bench.mini"),
+        uses_device=False,
+    )
 
 
 class _Amount(NamedTuple):

@@ -16,10 +16,13 @@ from pathlib import Path
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
+from bench.files import expand_user
 from bench.matching import Catalogue, audio_files
 from bench.media import read_audio
 from bench.system import Generate, System
 from bench.types import Audio, Excerpt, Request
+
+CODE = ("baselines.precomputed", "bench.matching")
 
 
 def precomputed(directory: str) -> System:
@@ -29,8 +32,15 @@ def precomputed(directory: str) -> System:
     """
     if not directory:
         summary = "The samples that the split itself names"
-        return System("precomputed", summary, frozenset({"truth"}), nothing_to_load(named_sample))
-    path = Path(directory).expanduser().resolve()
+        return System(
+            "precomputed",
+            summary,
+            frozenset({"truth"}),
+            nothing_to_load(named_sample),
+            code=CODE,
+            uses_device=False,
+        )
+    path = expand_user(Path(directory)).resolve()
     if not path.is_dir():
         raise BenchError(f"precomputed needs a directory after the colon; {path} is none")
     return Samples(path).system()
@@ -65,6 +75,8 @@ class Samples:
             open=self.open,
             inputs=self.inputs,
             with_clips=self.with_clips,
+            code=CODE,
+            uses_device=False,
         )
 
     def with_clips(self, names: tuple[str, ...]) -> System:

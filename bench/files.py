@@ -1,7 +1,7 @@
 """Where things lie, and how they get there whole.
 
 Every file of ours is written to a temporary name beside its destination and renamed, so that a
-killed process leaves either the old file or the new one.
+killed process leaves either the old file or the new one. The umask decides who may read it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import io
 import json
 import os
 import re
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,27 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
 
 
 def bench_home() -> Path:
-    """Where weights, data and shared features lie: ``$BENCH_HOME`` or ``~/.cache/foley-bench``."""
-    return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
+    """Where weights, data and shared features lie: ``$BENCH_HOME`` or ``~/.cache/foley-bench``.
+
+    Raises:
+        BenchError: neither BENCH_HOME nor a home directory is known.
+    """
+    return expand_user(Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench")).absolute()
+
+
+def expand_user(path: Path) -> Path:
+    """``path`` with a leading ``~`` or ``~name`` replaced by that user's home directory.
+
+    Raises:
+        BenchError: there is no such directory, as for a user id without an account.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise BenchError(
+            f"cannot expand {path}: no home directory is known here; set BENCH_HOME to a folder "
+            "that can be written to, and give paths without ~"
+        ) from error
 
 
 def safe_name(name: str) -> str:
@@ -73,24 +93,28 @@ def atomic_path(destination: Path) -> Iterator[Path]:
     The temporary file keeps the suffix, so that encoders can tell the format from it.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=destination.parent, prefix=f".{destination.stem[:40]}-", suffix=destination.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
+    name = f".{destination.stem[:40]}-{secrets.token_hex(8)}{destination.suffix}"
+    temporary = destination.with_name(name)
+    # Not tempfile: its files are private whatever the umask, and the umask cannot be asked for
+    # without changing it for all threads.
+    temporary.touch(exist_ok=False)
+    mode = stat.S_IMODE(temporary.stat().st_mode)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(mode)  # safetensors puts a private file in its place
         temporary.replace(destination)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_json(destination: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically; NaN is refused (store null)."""
+    """Write ``value`` as indented JSON in UTF-8, atomically; NaN is refused (store null).
+
+    A file name that is no UTF-8 (a lone surrogate in Python) becomes the escape that JSON has.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_path(destination) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_page(figure: Figure, destination: Path, n_colours: int) -> None:

@@ -4,6 +4,7 @@
     scores.json     aggregate: the columns with their meaning, and each value with n and interval
     scores.parquet  one row per scored clip
     failures.jsonl  one row per clip that has no score, with the stage and the reason
+    bounds.json     the same aggregates of anchors on the same clips: floor and ceiling
 
 ``scores.json`` and ``scores.parquet`` depend on the samples and the suite alone, not on time,
 order, workers or interruptions: the same run writes the same bytes.
@@ -24,8 +25,8 @@ from bench.suite import Metric
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A folder of runs holds scores at most this deep: system, split, condition and seed, judge.
-DEEPEST_SCORES = 4
+#: A folder of runs holds scores at most this deep: system, split, condition and seed, part, judge.
+DEEPEST_SCORES = 5
 N_NAMED = 5
 
 
@@ -85,7 +86,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """One row of a table. ``expected`` counts every clip asked for, refused ones included."""
+    """One row of a table. ``expected`` counts every clip asked for, refused ones included.
+
+    ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
+    ``made_by`` says what made the samples (``bench.runs.origin``), each with how many; ``kept``
+    counts those that would be made otherwise now, and were scored all the same.
+    """
 
     system: str
     split: str
@@ -103,6 +109,14 @@ class Results:
     metrics: Mapping[str, Score]
     groups: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    clips: str = ""
+    made_by: tuple[Mapping[str, Any], ...] = ()
+    kept: int = 0
+
+    @property
+    def coverage(self) -> float:
+        """The share of the clips asked for that were scored, in [0, 1]."""
+        return self.scored / self.expected if self.expected else 0.0
 
 
 def write_results(directory: Path, results: Results) -> None:
@@ -156,6 +170,26 @@ def _where_scores_are(directory: Path) -> str:
     return f"its scores.json is further inside; name one of {named}"
 
 
+def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:
+    """Write ``bounds.json``: what anchors score on the same clips, a row each."""
+    write_json(directory / "bounds.json", {"rows": [asdict(each) for each in bounds]})
+
+
+def load_bounds(directory: Path) -> tuple[Results, ...]:
+    """Read what anchors score on the clips of a run; nothing where that was not computed.
+
+    Raises:
+        RunError: the file is not of this version.
+    """
+    path = directory / "bounds.json"
+    if not path.is_file():
+        return ()
+    try:
+        return tuple(_parse(row) for row in read_json(path)["rows"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+
+
 def load_rows(directory: Path) -> pd.DataFrame:
     """Read the per-clip scores of a run."""
     import pandas as pd
@@ -180,6 +214,7 @@ def _parse(value: dict[str, Any]) -> Results:
             "metrics": _scores(value["metrics"]),
             "groups": {name: _scores(group) for name, group in value["groups"].items()},
             "notes": tuple(value["notes"]),
+            "made_by": tuple(value["made_by"]),
         }
     )
 

@@ -14,9 +14,11 @@ one), because workers are processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from bench.types import COMPONENTS, Audio, Request
 
@@ -24,6 +26,17 @@ Generate = Callable[[Request], Audio]
 
 #: What a system may declare that it uses. The last two are for anchors only.
 INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+
+
+class SecondsPerClip(NamedTuple):
+    """A guess of the time that one clip of 8 s takes, for plans: on one CPU core, and on a GPU."""
+
+    cpu: float
+    gpu: float
+
+    def on(self, device: str) -> float:
+        """The guess for a device such as ``cpu`` or ``cuda:1``."""
+        return self.cpu if device == "cpu" else self.gpu
 
 
 @dataclass(frozen=True)
@@ -36,11 +49,23 @@ class System:
     the table and is not ranked among the systems that compete. ``masks`` are the components of
     ``bench.types.COMPONENTS`` that it can be asked to do without.
 
+    Samples belong to what made them, and are made again when that changes:
+
+    - ``version`` is raised by the author of a system when its samples change for a reason that its
+      files do not show.
+    - ``code`` names the packages and modules whose source files decide the samples: all below a
+      package, the file of a module inside one, all in the folder of a module that is in none. By
+      default the whole package, or folder, that ``open`` comes from.
+    - ``weights`` are the checkpoint files, or a function that returns them.
+    - ``uses_device`` is False where samples are the same on every device; else ``dtypes`` names the
+      precision by kind of device ("cpu", "cuda"), float32 where it names none.
+
     A system that reads samples made elsewhere may need to tell the clips of a split apart:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
-    a clip is made from, so that a changed file is read again; weights that may change are such
-    files. ``lacks()`` says what is missing before it can be opened, with the command that mends it;
-    "" where all is there.
+    a clip is made from, so that a changed file is read again. ``lacks()`` says what is missing
+    before it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is
+    printed below every table that has numbers of the system. ``seconds_per_clip`` is what a dry run
+    guesses until a run has measured it.
     """
 
     name: str
@@ -55,6 +80,13 @@ class System:
     with_clips: Callable[[tuple[str, ...]], System] | None = None
     inputs: Callable[[str], tuple[Path, ...]] | None = None
     lacks: Callable[[], str] | None = None
+    version: str = "1"
+    code: tuple[str, ...] = ()
+    weights: Callable[[], tuple[Path, ...]] | tuple[Path, ...] = ()
+    uses_device: bool = True
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    caveat: str = ""
+    seconds_per_clip: SecondsPerClip = SecondsPerClip(0.3, 0.3)
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:
@@ -65,3 +97,20 @@ class System:
             raise ValueError(
                 f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
             )
+
+
+def opening_packages(system: System) -> tuple[str, ...]:
+    """Return the top-level packages and modules that the function ``open`` of a system comes from.
+
+    They are those of the function itself, or of the functions inside a partial.
+    """
+    modules = {function.__module__ for function in _functions(system.open)}
+    return tuple(sorted({name.partition(".")[0] for name in modules}))
+
+
+def _functions(value: Any) -> Iterator[Any]:
+    if isinstance(value, partial):
+        for part in (value.func, *value.args, *value.keywords.values()):
+            yield from _functions(part)
+    elif callable(value):
+        yield value

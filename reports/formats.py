@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from bench.errors import BenchError
@@ -31,6 +31,7 @@ LATEX_ESCAPES = {
     "↓": r"$\downarrow$",
     "±": r"$\pm$",
     "–": "--",
+    "†": r"$\dagger$",
 }
 
 #: What names a run in a line of CSV.
@@ -113,7 +114,9 @@ def as_csv(results: Sequence[Results]) -> str:
     return out.getvalue()
 
 
-def tables(results: Sequence[Results], *, extras: bool = True) -> list[Table]:
+def tables(
+    results: Sequence[Results], *, extras: bool = True, min_coverage: float = 1.0
+) -> list[Table]:
     """All tables of these results: per comparable set the main one, then those by group.
 
     Raises:
@@ -124,26 +127,30 @@ def tables(results: Sequence[Results], *, extras: bool = True) -> list[Table]:
     return [
         table
         for some in comparable_sets(results)
-        for table in (build_table(some, extras=extras), *group_tables(some, extras=extras))
+        for table in (
+            build_table(some, extras=extras, min_coverage=min_coverage),
+            *group_tables(some, extras=extras, min_coverage=min_coverage),
+        )
     ]
 
 
-FORMATS: dict[str, Callable[[Sequence[Results], bool], str]] = {
-    "markdown": lambda results, extras: "\n".join(map(as_markdown, tables(results, extras=extras))),
-    "latex": lambda results, extras: "\n".join(map(as_latex, tables(results, extras=extras))),
-    "csv": lambda results, extras: as_csv(results),
-}
+STYLES = ("markdown", "latex", "csv")
 
 
-def render(results: Sequence[Results], style: str, *, extras: bool = True) -> str:
+def render(
+    results: Sequence[Results], style: str, *, extras: bool = True, min_coverage: float = 1.0
+) -> str:
     """These results in the style ``markdown``, ``latex`` or ``csv``; CSV always holds the extras.
 
     Raises:
         BenchError: no such style, or no results to lay out.
     """
-    if style not in FORMATS:
-        raise BenchError(f"no table format {style!r}; there are: {', '.join(FORMATS)}")
-    return FORMATS[style](results, extras)
+    if style not in STYLES:
+        raise BenchError(f"no table format {style!r}; there are: {', '.join(STYLES)}")
+    if style == "csv":
+        return as_csv(results)
+    write = as_markdown if style == "markdown" else as_latex
+    return "\n".join(map(write, tables(results, extras=extras, min_coverage=min_coverage)))
 
 
 def latex_escape(text: str) -> str:

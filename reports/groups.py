@@ -12,7 +12,9 @@ from reports.tables import Table, TableRow, cell, check_comparable, heading, lab
 ALWAYS = "mcd_ref"
 
 
-def group_tables(results: Sequence[Results], *, extras: bool = True) -> list[Table]:
+def group_tables(
+    results: Sequence[Results], *, extras: bool = True, min_coverage: float = 1.0
+) -> list[Table]:
     """One table per metric, a row per system and a column per group; none without groups.
 
     The metrics are those of the main table, and ``mcd_ref``. Groups stand in the order in which the
@@ -25,7 +27,11 @@ def group_tables(results: Sequence[Results], *, extras: bool = True) -> list[Tab
     names = list(dict.fromkeys(name for each in results for name in each.groups))
     wanted = {column.name for column in shown_columns(results, extras)} | {ALWAYS}
     columns = [column for column in shown_columns(results, True) if column.name in wanted]
-    return [_table(results, column, names) for column in columns if _is_grouped(results, column)]
+    return [
+        _table(results, column, names, min_coverage)
+        for column in columns
+        if _is_grouped(results, column)
+    ]
 
 
 def _is_grouped(results: Sequence[Results], column: Column) -> bool:
@@ -34,9 +40,11 @@ def _is_grouped(results: Sequence[Results], column: Column) -> bool:
     return any(score is not None and score.value is not None for score in scores)
 
 
-def _table(results: Sequence[Results], column: Column, names: Sequence[str]) -> Table:
+def _table(
+    results: Sequence[Results], column: Column, names: Sequence[str], min_coverage: float
+) -> Table:
     scores = {name: [_score(each, name, column) for each in results] for name in names}
-    ranks = {name: rank(results, scores[name], column) for name in names}
+    ranks = {name: rank(results, scores[name], column, min_coverage) for name in names}
     rows = tuple(
         TableRow(
             label,

@@ -10,28 +10,34 @@ from bench.results import Column, Results, Score
 Rank = Literal["best", "second", ""]
 
 
-def rank(results: Sequence[Results], scores: Sequence[Score | None], column: Column) -> list[Rank]:
+def rank(
+    results: Sequence[Results],
+    scores: Sequence[Score | None],
+    column: Column,
+    min_coverage: float = 1.0,
+) -> list[Rank]:
     """Return the rank of each run by its score in a column, in the order given.
 
-    Only systems that compete (no anchors) and that were asked for equally many clips are compared,
-    and only where there are two of them. Equal printed numbers share a rank.
+    A system that failed on the hard clips must not win by that: only runs over the same scored
+    clips are compared, each of them over at least ``min_coverage`` of the clips asked for. Anchors
+    do not compete, a single run has no rank, and equal printed numbers share one.
     """
-    printed = [_printed(score, column) for score in scores]
     ranks: list[Rank] = [""] * len(results)
-    for expected in {each.expected for each in results}:
-        group = [
-            (i, value)
-            for i, (each, value) in enumerate(zip(results, printed, strict=True))
-            if value is not None and not each.is_anchor and each.expected == expected
-        ]
-        if len(group) < 2:
+    contests: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    for i, (each, score) in enumerate(zip(results, scores, strict=True)):
+        if score is not None and score.value is not None and may_rank(each, min_coverage):
+            printed = round(score.value, column.decimals)
+            contests.setdefault((each.clips, score.n), []).append((i, printed))
+    for contest in contests.values():
+        if len(contest) < 2:
             continue
-        values = sorted({value for _, value in group}, reverse=column.better == "higher")
+        values = sorted({value for _, value in contest}, reverse=column.better == "higher")
         places: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
-        for i, value in group:
+        for i, value in contest:
             ranks[i] = places.get(value, "")
     return ranks
 
 
-def _printed(score: Score | None, column: Column) -> float | None:
-    return None if score is None or score.value is None else round(score.value, column.decimals)
+def may_rank(results: Results, min_coverage: float) -> bool:
+    """Whether a run competes, and scored enough of the clips that it was asked for."""
+    return not results.is_anchor and results.coverage >= min_coverage

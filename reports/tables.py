@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 from bench.results import Column, Results, Score
-from reports.ranking import Rank, rank
+from reports.ranking import Rank, may_rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -57,15 +57,17 @@ def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
     """Sort results into sets that can share a table, each where its first run stands."""
     sets: dict[tuple[object, ...], list[Results]] = {}
     for each in results:
-        sets.setdefault(tuple(getattr(each, what) for what in COMMON), []).append(each)
+        sets.setdefault(_comparable(each), []).append(each)
     return list(sets.values())
 
 
-def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
+def build_table(
+    results: Sequence[Results], *, extras: bool = True, min_coverage: float = 1.0
+) -> Table:
     """Lay out results in the order given, one row each, anchors below those that compete.
 
-    Best and second best are found among runs over equally many clips: a run over the first ten
-    clips of a split does not compete with one over all of them.
+    Best and second best are found among runs over the same scored clips, of which at least
+    ``min_coverage`` were scored.
 
     Raises:
         BenchError: the results cannot share a table, or there are none.
@@ -75,7 +77,9 @@ def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
     scores = {
         column.name: [each.metrics.get(column.name) for each in results] for column in columns
     }
-    ranks = {column.name: rank(results, scores[column.name], column) for column in columns}
+    ranks = {
+        column.name: rank(results, scores[column.name], column, min_coverage) for column in columns
+    }
     rows = tuple(
         TableRow(
             label,
@@ -91,7 +95,7 @@ def build_table(results: Sequence[Results], *, extras: bool = True) -> Table:
     )
     headings = tuple(heading for column in columns for heading in _headings(column))
     ordered = tuple(sorted(rows, key=lambda row: row.is_anchor))
-    return Table(results[0].split, headings, ordered, _footnotes(results))
+    return Table(results[0].split, headings, ordered, _footnotes(results, min_coverage))
 
 
 def check_comparable(results: Sequence[Results]) -> None:
@@ -124,9 +128,9 @@ def shown_columns(results: Sequence[Results], extras: bool) -> list[Column]:
 
 
 def labels(results: Sequence[Results]) -> list[str]:
-    """What each row is called; ``*`` marks a run that lacks clips."""
+    """What each row is called; ``*`` marks a run that lacks clips, ``†`` one with kept samples."""
     return [
-        name + ("" if each.scored == each.expected else "*")
+        name + ("" if each.scored == each.expected else "*") + ("†" if each.kept else "")
         for name, each in zip(_names(results), results, strict=True)
     ]
 
@@ -174,7 +178,26 @@ def _plain_name(results: Results) -> str:
     return f"{results.system}{condition}"
 
 
-def _footnotes(results: Sequence[Results]) -> tuple[str, ...]:
+def with_bounds(results: Sequence[Results], bounds: Sequence[Results]) -> list[Results]:
+    """Return results with the bounds of their clips below them, each bound once.
+
+    A bound that stands among the results as a run of its own is left out, and so are bounds of a
+    part of the clips where those of more are there.
+    """
+    present = {(*_comparable(each), each.system) for each in results if each.condition == "full"}
+    widest: dict[tuple[object, ...], Results] = {}
+    for each in bounds:
+        key = (*_comparable(each), each.system)
+        if key not in present and (key not in widest or each.expected > widest[key].expected):
+            widest[key] = each
+    return [*results, *widest.values()]
+
+
+def _comparable(results: Results) -> tuple[object, ...]:
+    return tuple(getattr(results, what) for what in COMMON)
+
+
+def _footnotes(results: Sequence[Results], min_coverage: float) -> tuple[str, ...]:
     first, named = results[0], list(zip(_names(results), results, strict=True))
     world = "mini world, not comparable with published numbers; " if first.is_mini else ""
     notes = [
@@ -187,11 +210,26 @@ def _footnotes(results: Sequence[Results]) -> tuple[str, ...]:
         for name, each in named
         if each.scored != each.expected
     ]
-    if len({each.expected for each in results}) > 1:
-        notes.append("best and second best are found among runs over equally many clips")
+    notes += _ranking_notes(named, min_coverage)
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
     shared = [note for note in first.notes if all(note in each.notes for each in results)]
     notes += shared
     notes += [f"{name}: {n}" for name, each in named for n in each.notes if n not in shared]
     return tuple(notes)
+
+
+def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) -> list[str]:
+    """Say which runs compete for best and second best, where not all of them do."""
+    competing = [(name, each) for name, each in named if not each.is_anchor]
+    below = [name for name, each in competing if not may_rank(each, min_coverage)]
+    clips = {each.clips for _, each in competing if may_rank(each, min_coverage)}
+    notes = []
+    if below and len(competing) > 1:
+        notes.append(
+            f"not ranked, since fewer than {min_coverage:.4g} of their clips are scored "
+            f"(--min-coverage): {', '.join(below)}"
+        )
+    if len(clips) > 1:
+        notes.append("best and second best are found among runs over the same scored clips")
+    return notes

@@ -16,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Compile once, before test processes start; those that tests start use the same cache."""
+    """Compile once, before test processes start; those that tests start use the same cache.
+
+    Runs of tests have no floor and ceiling, which would cost more than the tests, unless they ask.
+    """
+    os.environ["BENCH_BOUNDS"] = "0"
     os.environ.setdefault(CACHE_VARIABLE, str(ROOT / "build" / "compiled"))
     load_librosa()
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from acfoley.train.presets import RECIPES
+from bench.terminal import print_line, print_notice
 
 NAMES = ", ".join(RECIPES)
 
@@ -41,7 +42,6 @@ def precompute(
     clap: Annotated[
         bool, typer.Option("--clap", help="Also embed references, for the recipe clap-encoder.")
     ] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Try failed clips again.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what is there and compare checksums.")
     ] = False,
@@ -50,14 +50,17 @@ def precompute(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
 ) -> None:
-    """Encode clips for training, once: latents, references, CLIP, sync and text features."""
+    """Encode clips for training, once: latents, references, CLIP, sync and text features.
+
+    The same command again encodes what is missing, failed clips included; exit 1 while some fail.
+    """
     from acfoley.train.commands import Encoded, precompute_command, verify_command
 
     if verify:
         verify_command(out)
         return
     precompute_command(
-        Encoded(list_, split, out, seconds, crops, part, half, retry, weights, device, clap)
+        Encoded(list_, split, out, seconds, crops, part, half, weights, device, clap)
     )
 
 
@@ -131,5 +134,5 @@ def ema(
     path = output or run / f"weights-{target:g}.safetensors"
     used = synthesise(run, target, path, step=step)
     for snapshot, weight in used:
-        typer.echo(f"{weight:+.6f}  {snapshot.path.name}", err=True)
-    typer.echo(f"{path}: relative width {target:g}, use it with --checkpoint")
+        print_notice(f"{weight:+.6f}  {snapshot.path.name}")
+    print_line(f"{path}: relative width {target:g}, use it with --checkpoint")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
-from bench.files import safe_name
+from bench.files import expand_user, safe_name
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -90,7 +90,7 @@ def open_split(spec: str) -> ClipList:
         raise BenchError(
             f"no split {spec!r} to train on; write one of {', '.join(SPLITS)}, or use --list FILE"
         )
-    directory = Path(folder).expanduser().absolute()
+    directory = expand_user(Path(folder)).absolute()
     scores = _scores(directory / "scores.csv")
     clips = []
     for row in _table(directory / VGGSOUND_TABLE):

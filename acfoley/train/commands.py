@@ -23,6 +23,7 @@ from acfoley.train.window import Window
 from acfoley.train.world import open_world
 from bench.backbones.weights import weights_directory
 from bench.errors import BenchError, MissingError
+from bench.terminal import print_line, print_notice
 
 N_NAMED = 5
 
@@ -38,7 +39,6 @@ class Encoded:
     n_crops: int
     part: str
     is_half: bool
-    retry: bool
     weights: Path | None
     device: str
     has_clap: bool = False
@@ -55,22 +55,22 @@ class Changes:
 
 
 def precompute_command(order: Encoded) -> None:
-    """Encode what is not there yet, and say what became of it.
+    """Encode what is not there yet, and say what became of it; exit 1 where clips failed.
 
     Raises:
-        BenchError: what is asked for is not there, or not all clips could be encoded.
+        BenchError: what is asked for is not there.
     """
     from acfoley.train.published import open_published
 
     listed = chosen_clips(order.list_file, order.split)
     window = Window(order.seconds)
     dtype: StoredType = "float16" if order.is_half else "float32"
-    writing = Writing(parse_part(order.part), dtype=dtype, retry=order.retry)
+    writing = Writing(parse_part(order.part), dtype=dtype)
     directory = order.weights or weights_directory()
     encoding = open_published(directory, order.device, order.n_crops, has_clap=order.has_clap)
     with clip_progress() as on_clip:
         summary = precompute(listed, encoding, order.out, window, writing, on_clip)
-    _tell(summary, order.out)
+    _tell(summary, order.out / f"{writing.part}-failures.jsonl")
 
 
 def verify_command(folder: Path) -> None:
@@ -88,7 +88,7 @@ def verify_command(folder: Path) -> None:
             f"{len(damaged)} of {len(tables)} shards in {folder} are damaged ({names}): remove "
             "each with its .json and run `acfoley precompute` again"
         )
-    typer.echo(f"{folder}: {len(tables)} shards are as they were written")
+    print_line(f"{folder}: {len(tables)} shards are as they were written")
 
 
 def chosen_clips(list_file: Path | None, split: str | None) -> ClipList:
@@ -162,7 +162,7 @@ def train_command(
                 settings = replace(settings, on_step=on_step)
             train(recipe, data, run, settings, world=world, initial=initial)
         if world.is_first:
-            typer.echo(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
+            print_line(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
 
 
 def open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
@@ -179,17 +179,17 @@ def open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
     return open_warm(checkpoint, replace(recipe.params, reference=None), reference, recipe.seed)
 
 
-def _tell(summary: Summary, folder: Path) -> None:
-    """Say how many clips are encoded; name those that are not."""
+def _tell(summary: Summary, failures: Path) -> None:
+    """Say how many clips are encoded; name those that are not, and exit with 1 where there are."""
     for name, error in list(summary.failed.items())[:N_NAMED]:
-        typer.echo(f"  {name}: {error}", err=True)
+        print_notice(f"  {name}: {error}")
     if summary.failed:
-        typer.echo(
-            f"{len(summary.failed)} clips failed, all of them in {folder}/*-failures.jsonl; "
-            "--retry tries them again",
-            err=True,
+        print_notice(
+            f"{len(summary.failed)} clips failed, with their reasons in {failures}; "
+            "the same command tries them again"
         )
-    typer.echo(f"{folder}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
+    print_line(f"{failures.parent}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 def _given(value: int | None, default: int) -> int:

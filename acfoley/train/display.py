@@ -16,6 +16,7 @@ from rich.progress import (
 
 from acfoley.train.precompute import OnClip
 from acfoley.train.settings import OnStep, Report
+from bench.terminal import plain_console
 
 
 def duration(seconds: float) -> str:
@@ -40,7 +41,7 @@ def line(report: Report) -> str:
 @contextmanager
 def training_progress(every: int) -> Iterator[OnStep]:
     """Yield what shows each step: a bar on a terminal, else a line ``every`` so many steps."""
-    console = _console()
+    console = plain_console(stderr=True)
     if not console.is_terminal:
         yield lambda report: _say(console, report, every)
         return
@@ -78,7 +79,7 @@ def clip_progress() -> Iterator[OnClip]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=_console()) as bars:
+    with Progress(*columns, console=plain_console(stderr=True)) as bars:
         task = bars.add_task("clips", total=None)
 
         def show(done: int, total: int) -> None:
@@ -90,7 +91,3 @@ def clip_progress() -> Iterator[OnClip]:
 def _say(console: Console, report: Report, every: int) -> None:
     if report.step % every == 0 or report.step == report.n_steps:
         console.print(line(report))
-
-
-def _console() -> Console:
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)

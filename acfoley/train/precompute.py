@@ -12,7 +12,7 @@ from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.encoding import Encoding, made_by
 from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
 from acfoley.train.window import Window
-from bench.engine import attempt
+from bench.engine import Failure, attempt
 from bench.errors import RunError
 
 #: Called with how many clips are finished, of how many.
@@ -27,12 +27,11 @@ class Writing:
     part: Part = Part()
     shard_clips: int = SHARD_CLIPS
     dtype: StoredType = "float16"
-    retry: bool = False
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the clips of a list: how many are encoded, why others are not."""
+    """What became of the clips of a list: how many are encoded, why others are not, by name."""
 
     n_clips: int
     n_encoded: int
@@ -49,8 +48,8 @@ def precompute(
 ) -> Summary:
     """Encode the clips of a list that ``folder`` lacks; what fails is recorded and left out.
 
-    Failed clips are tried again only with ``retry``. The files depend on the list, the encoding and
-    the parts alone, not on interruptions.
+    Failed clips are tried again by every call, since what failed may have been the machine and not
+    the clip. The files depend on the list, the encoding and the parts alone, not on interruptions.
 
     Raises:
         RunError: the folder holds other features, or another process writes this part of it.
@@ -74,21 +73,22 @@ def _encoded(
     on_clip: OnClip,
 ) -> Summary:
     writer = ShardWriter(folder, writing.part, writing.dtype, writing.shard_clips)
-    if writing.retry:
-        writer.forget_failures()
     part = writing.part
     clips = listed.clips[part.index :: part.n_parts]
-    for name, reason in listed.refused if part.index == 0 else ():
-        if name not in writer.failed:
-            writer.fail(name, reason)
+    refused = listed.refused if part.index == 0 else ()
+    names = [*(name for name, _ in refused), *(clip.name for clip in clips)]
+    writer.forget_failures(names)
+    for name, reason in refused:
+        writer.fail(name, Failure(reason))
     for number, clip in enumerate(clips):
         on_clip(number, len(clips))
-        if clip.name not in writer.done and clip.name not in writer.failed:
+        if clip.name not in writer.done:
             _add(clip, encoding, window, writer)
     writer.flush()
     on_clip(len(clips), len(clips))
     n_encoded = sum(clip.name in writer.done for clip in clips)
-    return Summary(len(clips), n_encoded, dict(writer.failed))
+    failed = {name: writer.failed[name].message for name in names if name in writer.failed}
+    return Summary(len(clips), n_encoded, failed)
 
 
 def _add(clip: TrainingClip, encoding: Encoding, window: Window, writer: ShardWriter) -> None:
@@ -97,6 +97,6 @@ def _add(clip: TrainingClip, encoding: Encoding, window: Window, writer: ShardWr
 
     outcome = attempt(work, clip)
     if outcome.failure is not None:
-        writer.fail(clip.name, outcome.failure.message)
+        writer.fail(clip.name, outcome.failure)
     if writer.is_full:
         writer.flush()

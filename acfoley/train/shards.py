@@ -4,7 +4,7 @@
 <folder>/empty.safetensors       the features of the empty text
 <folder>/0of1-00000.safetensors  a column is one array ``[M, ...]`` over the clips that have it
 <folder>/0of1-00000.json         names of the clips, who has which column, SHA-256, sums of latents
-<folder>/0of1-failures.jsonl     clips that could not be encoded, and why
+<folder>/0of1-failures.jsonl     clips that could not be encoded: clip, error, traceback
 
 A shard counts once its JSON is there, which is written last: after ``kill -9`` the clips of the
 shard in hand are encoded again, and the folder ends up as if nothing had happened. Parts are
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from acfoley.train.clips import TrainingClip
 from acfoley.train.recipe import differences
+from bench.engine import Failure
 from bench.errors import BenchError, RunError
 from bench.files import atomic_path, read_json, require_folder, write_json
 
@@ -111,7 +112,10 @@ class ShardWriter:
         numbers = [int(p.stem.removeprefix(own)) for p in shard_tables(folder, f"{own}*")]
         self._number = max(numbers, default=-1) + 1
         self._failures = folder / f"{part}-failures.jsonl"
-        self.failed = {row["clip"]: row["error"] for row in _whole_rows(self._failures)}
+        self.failed = {
+            row["clip"]: Failure(row["error"], row.get("traceback", ""))
+            for row in _whole_rows(self._failures)
+        }
         self.done = {clip["name"] for table in finished for clip in table["clips"]}
 
     def add(self, clip: TrainingClip, arrays: Mapping[str, Array]) -> None:
@@ -151,21 +155,21 @@ class ShardWriter:
         """Whether the shard in hand should be written."""
         return len(self._pending.clips) >= self._shard_clips
 
-    def fail(self, clip: str, error: str) -> None:
-        """Record a clip that cannot be encoded."""
-        if self._failures.exists():
-            whole = self._failures.read_bytes()
-            if not whole.endswith(b"\n"):
-                with self._failures.open("r+b") as file:
-                    file.truncate(whole.rfind(b"\n") + 1)
+    def fail(self, clip: str, failure: Failure) -> None:
+        """Record a clip that could not be encoded."""
         with self._failures.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"clip": clip, "error": error}, ensure_ascii=False) + "\n")
-        self.failed[clip] = error
+            file.write(_failure_row(clip, failure))
+        self.failed[clip] = failure
 
-    def forget_failures(self) -> None:
-        """Let failed clips be tried again."""
-        self._failures.unlink(missing_ok=True)
-        self.failed.clear()
+    def forget_failures(self, clips: Iterable[str]) -> None:
+        """Drop what is recorded of these clips, which are tried again; keep that of others."""
+        for clip in clips:
+            self.failed.pop(clip, None)
+        if not self._failures.exists():
+            return
+        with atomic_path(self._failures) as temporary:
+            rows = (_failure_row(clip, failure) for clip, failure in self.failed.items())
+            temporary.write_text("".join(rows), encoding="utf-8")
 
     def flush(self) -> None:
         """Write the clips in hand as one shard, whatever their number."""
@@ -217,6 +221,11 @@ def _sums(latents: Array | None) -> dict[str, Any]:
     flat = latents.reshape(-1, latents.shape[-1]).astype(np.float64)
     total, squares = flat.sum(axis=0), np.square(flat).sum(axis=0)
     return {"count": len(flat), "sum": total.tolist(), "squares": squares.tolist()}
+
+
+def _failure_row(clip: str, failure: Failure) -> str:
+    row = {"clip": clip, "error": failure.message, "traceback": failure.traceback}
+    return json.dumps(row) + "\n"
 
 
 def _whole_rows(path: Path) -> list[dict[str, str]]:

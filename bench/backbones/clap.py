@@ -25,6 +25,9 @@ from bench.backbones.loading import assign_state, load_state
 from bench.backbones.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import MissingError
 
+#: Raised when the front end changes: part of the key of every cached feature.
+PREPROCESSING = "1"
+
 SAMPLE_RATE_HZ = 48_000
 WINDOW = 10 * SAMPLE_RATE_HZ
 WIDTH = 512

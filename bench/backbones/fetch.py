@@ -7,7 +7,9 @@ official one takes the file's name, so a file with that name is never half there
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -15,16 +17,15 @@ from filelock import FileLock, Timeout
 
 from bench.backbones.download import Download, download
 from bench.backbones.verify import (
-    BLOCK_BYTES,
     GIBIBYTE,
-    OnBytes,
     find_problem,
     is_verified,
     no_progress,
-    remember_verified,
 )
-from bench.backbones.weights import WEIGHTS, Weights
+from bench.backbones.weights import Weights
+from bench.digests import BLOCK_BYTES, OnBytes, remember_digest
 from bench.errors import BenchError, MissingError
+from bench.files import expand_user
 
 #: Where releases and model hubs send those who ask for a file.
 REDIRECT_HOSTS = {
@@ -35,7 +36,20 @@ REDIRECT_HOSTS = {
     "cdn-lfs-us-1.hf.co",
     "cas-bridge.xethub.hf.co",
 }
-OFFICIAL_HOSTS = {str(urlsplit(row.url).hostname) for row in WEIGHTS.values()} | REDIRECT_HOSTS
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file to bring here: its official name and place, its size where it is published.
+
+    ``find_problem`` says what makes a file not the official one, ``command`` is what fetches it.
+    """
+
+    file: str
+    url: str
+    size_bytes: int | None
+    find_problem: Callable[[Path, OnBytes], str | None]
+    command: str
 
 
 @dataclass(frozen=True)
@@ -52,14 +66,15 @@ class Origin:
         """The mirror, where it is a folder."""
         if self.mirror is None or self.mirror.startswith(("http://", "https://")):
             return None
-        return Path(self.mirror).expanduser()
+        return expand_user(Path(self.mirror))
 
-    def download(self, row: Weights) -> Download:
+    def download(self, remote: RemoteFile) -> Download:
         """What to ask the network for."""
         if self.mirror is None:
-            return Download(row.url, row.size_bytes, OFFICIAL_HOSTS)
-        url = f"{self.mirror.rstrip('/')}/{quote(row.file)}"
-        return Download(url, row.size_bytes, {str(urlsplit(url).hostname)})
+            hosts = REDIRECT_HOSTS | {str(urlsplit(remote.url).hostname)}
+            return Download(remote.url, remote.size_bytes, hosts)
+        url = f"{self.mirror.rstrip('/')}/{quote(remote.file)}"
+        return Download(url, remote.size_bytes, {str(urlsplit(url).hostname)})
 
 
 #: Where files come from unless the user says otherwise.
@@ -74,48 +89,64 @@ def fetch_weights(
     A file that is good is kept as it is; one that is not is replaced.
 
     Raises:
-        MissingError: it must be downloaded, and ``origin`` is offline; the message has the URL.
-        BenchError: it cannot be had from there, is not the official file, does not fit on the
-            disk, or another process is fetching it.
+        MissingError, BenchError: as ``place_file`` does.
     """
     path = directory / row.file
     if is_verified(row, path):
         return path
+    if find_problem(row, path, progress):
+        check = partial(find_problem, row)
+        command = f"bench weights fetch {row.name}"
+        remote = RemoteFile(row.file, row.url, row.size_bytes, check, command)
+        place_file(remote, directory, origin, progress)
+    remember_digest(path, row.sha256)
+    return path
+
+
+def place_file(
+    remote: RemoteFile, directory: Path, origin: Origin = OFFICIAL, progress: OnBytes = no_progress
+) -> Path:
+    """Bring a file to ``directory`` in the place of what is there; return its path.
+
+    Raises:
+        MissingError: it must be downloaded, and ``origin`` is offline; the message has the URL.
+        BenchError: it cannot be had from there, is not the official file, does not fit on the
+            disk, or another process is fetching it.
+    """
+    path = directory / remote.file
     try:
-        if find_problem(row, path, progress):
-            directory.mkdir(parents=True, exist_ok=True)
-            with FileLock(directory / f".{row.file}.lock", timeout=0):
-                _replace(row, path, origin, progress)
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / f".{remote.file}.lock", timeout=0):
+            _replace(remote, path, origin, progress)
     except Timeout as error:
         raise BenchError(f"another process is fetching {path}; wait for it") from error
     except OSError as error:
         raise BenchError(f"cannot put {path} there: {error}") from error
-    remember_verified(row, path)
     return path
 
 
-def _replace(row: Weights, path: Path, origin: Origin, progress: OnBytes) -> None:
+def _replace(remote: RemoteFile, path: Path, origin: Origin, progress: OnBytes) -> None:
     part = path.with_name(f"{path.name}.part")
     if folder := origin.folder():
-        source = str(folder / row.file)
-        _copy(folder / row.file, part, progress)
+        _copy(folder / remote.file, part, progress)
+        if problem := remote.find_problem(part, progress):
+            part.unlink(missing_ok=True)
+            raise BenchError(f"what {folder / remote.file} gives {problem}; nothing of it was kept")
     elif origin.is_offline:
-        raise MissingError(_how_to_bring(row, path, origin))
+        raise MissingError(_how_to_bring(remote, path, origin))
     else:
-        source = origin.download(row).url
-        _require_room(row, part)
-        download(origin.download(row), part, progress)
-    if problem := find_problem(row, part, progress):
-        part.unlink(missing_ok=True)
-        raise BenchError(f"what {source} gives {problem}; nothing of it was kept")
+        _require_room(remote, part)
+        download(
+            origin.download(remote), part, lambda p: remote.find_problem(p, progress), progress
+        )
     part.replace(path)
 
 
-def _how_to_bring(row: Weights, path: Path, origin: Origin) -> str:
+def _how_to_bring(remote: RemoteFile, path: Path, origin: Origin) -> str:
     return (
         f"{path} must be downloaded, and offline mode forbids it; where there is a network, run "
-        f"`curl -L -o '{row.file}' '{origin.download(row).url}'`, bring the file here and run "
-        f"`bench weights fetch {row.name} --mirror FOLDER`"
+        f"`curl -L -o '{remote.file}' '{origin.download(remote).url}'`, bring the file here and "
+        f"run `{remote.command} --mirror FOLDER`"
     )
 
 
@@ -129,12 +160,12 @@ def _copy(source: Path, part: Path, progress: OnBytes) -> None:
             progress(copy.tell(), total)
 
 
-def _require_room(row: Weights, part: Path) -> None:
+def _require_room(remote: RemoteFile, part: Path) -> None:
     there = part.stat().st_size if part.is_file() else 0
-    needed = (row.size_bytes or 0) - there
+    needed = (remote.size_bytes or 0) - there
     free = shutil.disk_usage(part.parent).free
     if needed > free:
         raise BenchError(
-            f"{row.file} needs {needed / GIBIBYTE:.1f} GiB more and {part.parent} has "
+            f"{remote.file} needs {needed / GIBIBYTE:.1f} GiB more and {part.parent} has "
             f"{free / GIBIBYTE:.1f} GiB free; use --weights elsewhere"
         )

@@ -1,24 +1,19 @@
 """Whether the checkpoints that are here are the official ones, and what is missing.
 
 A file is judged by its size and its SHA-256, never by its name. A checksum of gigabytes takes
-seconds, so what was found good is remembered in ``$BENCH_HOME/verified-weights.json`` by path, size
-and time of change; ``find_problem`` always reads the file.
+seconds, so ``bench.digests`` remembers it while the file is unchanged; ``find_problem`` always
+reads the file.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.backbones.weights import Weights, select_weights, weights_directory
+from bench.digests import OnBytes, file_digest, remember_digest, remembered_digest
 from bench.errors import BenchError, MissingError
-from bench.files import bench_home, read_json, write_json
 
-#: Called with the bytes that are done and, where it is known, their final number.
-OnBytes = Callable[[int, int | None], None]
-
-BLOCK_BYTES = 2**20
 GIBIBYTE = 2**30
 
 
@@ -38,20 +33,16 @@ def find_problem(row: Weights, path: Path, progress: OnBytes = no_progress) -> s
         return f"is truncated: {size:,} of {row.size_bytes:,} bytes"
     if row.size_bytes is not None and size > row.size_bytes:
         return f"has {size:,} bytes, the official file {row.size_bytes:,}"
-    found = _sha256(path, progress)
+    found = file_digest(path, is_fresh=True, progress=progress)
     if found != row.sha256:
         return f"is not the official file: its SHA-256 is {found}, expected {row.sha256}"
+    remember_digest(path, found)
     return None
 
 
 def is_verified(row: Weights, path: Path) -> bool:
     """Whether this file was found good before and has not changed since."""
-    return path.is_file() and _verified().get(str(path.absolute())) == _mark(row, path)
-
-
-def remember_verified(row: Weights, path: Path) -> None:
-    """Note that ``find_problem`` found nothing wrong with this file."""
-    write_json(_memory(), {**_verified(), str(path.absolute()): _mark(row, path)})
+    return path.is_file() and remembered_digest(path) == row.sha256
 
 
 def missing_weights(names: Iterable[str] | None, directory: Path) -> tuple[Weights, ...]:
@@ -66,7 +57,7 @@ def describe_missing(
 
     ``missing`` holds at least one row; ``columns`` are the paper's that need them, unless named.
     """
-    lost = ", ".join(columns or (column for row in missing for column in row.needed_by))
+    lost = ", ".join(columns or dict.fromkeys(need for row in missing for need in row.needed_by))
     files = ", ".join(row.file for row in missing)
     known = sum(row.size_bytes or 0 for row in missing) / GIBIBYTE
     return (
@@ -99,29 +90,4 @@ def require_weights(
             continue
         if problem := find_problem(row, path, progress):
             raise BenchError(f"{path} {problem}; run `{fetch_command([row], directory)}`")
-        remember_verified(row, path)
     return {row.name: directory / row.file for row in rows}
-
-
-def _sha256(path: Path, progress: OnBytes) -> str:
-    digest, done, total = hashlib.sha256(), 0, path.stat().st_size
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-            done += len(block)
-            progress(done, total)
-    return digest.hexdigest()
-
-
-def _memory() -> Path:
-    return bench_home() / "verified-weights.json"
-
-
-def _verified() -> Mapping[str, list[int | str]]:
-    memory: Mapping[str, list[int | str]] = read_json(_memory()) if _memory().is_file() else {}
-    return memory
-
-
-def _mark(row: Weights, path: Path) -> list[int | str]:
-    about = path.stat()
-    return [about.st_size, about.st_mtime_ns, row.sha256]

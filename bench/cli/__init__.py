@@ -5,18 +5,10 @@ Exit codes: 0 done; 1 done with failed clips, or a gate that did not hold; 2 ref
 
 from __future__ import annotations
 
-import sys
-
 
 def main() -> None:
     """Run the command line; refusals, ours and the system's, become one line and exit code 2."""
-    import typer
-
     from bench.cli.app import app
-    from bench.errors import BenchError
+    from bench.terminal import run_app
 
-    try:
-        app()
-    except (BenchError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    run_app(app)

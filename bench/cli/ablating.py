@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from bench.cli.bounds import add_bounds
 from bench.cli.console import (
     notices,
     print_failures,
@@ -21,9 +22,10 @@ from bench.cli.running import as_json, check_places
 from bench.cli.variants import ABLATIONS, Variant
 from bench.errors import BenchError
 from bench.files import require_target, write_json
+from bench.results import Results
 from bench.runs import RunPlan, RunResult, look_ahead, run
 from bench.types import COMPONENTS
-from reports.tables import build_table
+from reports.tables import build_table, with_bounds
 
 #: The row under which nothing is masked.
 UNMASKED = "none"
@@ -63,9 +65,15 @@ class Row:
 
 
 def ablate_command(
-    order: Order, choice: Choice, ablation: Ablation, *, json_file: Path | None
+    order: Order,
+    choice: Choice,
+    ablation: Ablation,
+    *,
+    json_file: Path | None,
+    bounds: bool | None,
+    min_coverage: float,
 ) -> None:
-    """Carry out the runs of an ablation, print one table; exit 1 where clips failed."""
+    """Carry out the runs of an ablation, print one table; exit 1 where clips lack a score."""
     rows = _rows(order, choice, ablation)
     if json_file:
         require_target(json_file)
@@ -73,17 +81,19 @@ def ablate_command(
         check_places(row.plan, look_ahead(row.plan))
     try:
         results = {name: _carry_out(name, row.plan) for name, row in rows.items()}
+        below = add_bounds(next(iter(rows.values())).plan, bounds)
     except KeyboardInterrupt:
         notices().print("Stopped. What is finished is kept: the same command goes on from here.")
         raise typer.Exit(130) from None
-    _print(rows, results)
+    _print(rows, results, below, min_coverage)
     if json_file:
         found = {
             name: as_json(each.results, each.failures, each.provenance)
             for name, each in results.items()
         }
         write_json(json_file, {"rows": found})
-    raise typer.Exit(1 if any(each.failures for each in results.values()) else 0)
+    is_whole = all(each.results.coverage >= min_coverage for each in results.values())
+    raise typer.Exit(0 if is_whole else 1)
 
 
 def _rows(order: Order, choice: Choice, ablation: Ablation) -> dict[str, Row]:
@@ -141,12 +151,17 @@ def _carry_out(name: str, plan: RunPlan) -> RunResult:
         return run(plan, progress)
 
 
-def _print(rows: dict[str, Row], results: dict[str, RunResult]) -> None:
+def _print(
+    rows: dict[str, Row],
+    results: dict[str, RunResult],
+    bounds: tuple[Results, ...],
+    min_coverage: float,
+) -> None:
     """Print the table, and the failures of each run."""
     found = [
         replace(each.results, system=rows[name].label or each.results.system)
         for name, each in results.items()
     ]
-    print_table(build_table(found))
+    print_table(build_table(with_bounds(found, bounds), min_coverage=min_coverage))
     for name, each in results.items():
         print_failures(each.failures, str(rows[name].plan.results_directory / "failures.jsonl"))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.terminal import print_line
 
 app = typer.Typer(
     help="The reference benchmark for video-to-audio (Foley) generation.",
@@ -49,11 +50,59 @@ JudgeName = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
 ]
-Device = Annotated[str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")]
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        envvar="BENCH_SPLIT",
+        help="A split: `bench list splits`.",
+        show_default="vggsound-ib0.3 where it is prepared, else mini",
+    ),
+]
+Device = Annotated[
+    str, typer.Option(help="Where the system and the judge's networks run: cpu, cuda, cuda:1.")
+]
+JudgeDevice = Annotated[
+    str | None,
+    typer.Option(help="Where the judge's networks run instead.", show_default="--device"),
+]
 Clap = Annotated[
     bool, typer.Option("--clap", help="Also the CLAP score: do sound and prompt agree?")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")]
+Only = Annotated[
+    Path | None, typer.Option(help="A file with the names of the clips to run, one a line.")
+]
+ClipNames = Annotated[
+    list[str] | None,
+    typer.Option("--clip", help="The name of a clip to run; may be given several times."),
+]
+KeepSamples = Annotated[
+    bool,
+    typer.Option(
+        "--keep-samples",
+        help="Score samples that other code, weights or devices made, and mark the run.",
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Make such samples again, however long that takes.")
+]
+VerifyBytes = Annotated[
+    bool, typer.Option("--verify-bytes", help="Read all media and samples again, and trust none.")
+]
+Bounds = Annotated[
+    bool | None,
+    typer.Option(
+        "--bounds/--no-bounds",
+        envvar="BENCH_BOUNDS",
+        help="Floor and ceiling: anchors on the same clips, once for all systems.",
+        show_default="where cheap, up to 500 clips",
+    ),
+]
+MinCoverage = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Share of the clips that must have a score: else exit 1."),
+]
 Mask = Annotated[
     str | None, typer.Option(help="What the system does without: audio, sync, video, text.")
 ]
@@ -65,7 +114,7 @@ Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(__version__)
+        print_line(__version__)
         raise typer.Exit
 
 
@@ -80,9 +129,11 @@ def _root(
 
 @app.command()
 def run(
-    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    split: SplitName = None,
     model: Model = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    limit: Limit = None,
+    only: Only = None,
+    clip: ClipNames = None,
     seed: Seed = 42,
     mask: Mask = None,
     mask_scope: MaskScope = "whole",
@@ -92,31 +143,53 @@ def run(
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the result here.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Discard what this run made before.")] = False,
+    fresh: Annotated[
+        bool, typer.Option(help="Discard what this run made of these clips before.")
+    ] = False,
+    keep_samples: KeepSamples = False,
+    yes: Yes = False,
+    verify_bytes: VerifyBytes = False,
+    bounds: Bounds = None,
+    min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order, default_model, parse_condition
+    from bench.cli.planning import (
+        Order,
+        choose_split,
+        choose_stale,
+        default_model,
+        parse_condition,
+    )
     from bench.cli.running import run_command
+    from bench.splits.pick import pick_clips
 
+    stale = choose_stale(keep_samples, yes)
+    chosen = choose_split(split)
+    clips = pick_clips(chosen, limit=limit, only=only, names=clip or ())
     condition = parse_condition(mask, mask_scope)
+    name = model or default_model(chosen)
     run_command(
-        Order(model or default_model(split), split, limit, seed, workers, runs, condition),
-        Choice(metrics, profile, judge, weights, device, batch_size, clap),
+        Order(name, chosen, clips, seed, workers, runs, condition, device, stale),
+        Choice(metrics, profile, judge, weights, judge_device or device, batch_size, clap),
         json_file=json,
         dry_run=dry_run,
         fresh=fresh,
+        verify_bytes=verify_bytes,
+        bounds=bounds,
+        min_coverage=min_coverage,
     )
 
 
 @app.command()
 def ablate(
-    split: Annotated[str, typer.Option(help="A split: `bench list splits`.")],
+    split: SplitName = None,
     mask: Annotated[
         str | None,
         typer.Option(help="Table 6: components to mask, one run each: audio, sync, video, text."),
@@ -133,17 +206,24 @@ def ablate(
     ] = None,
     model: Model = None,
     mask_scope: MaskScope = "whole",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    limit: Limit = None,
+    only: Only = None,
+    clip: ClipNames = None,
     seed: Seed = 42,
     metrics: Metrics = None,
     profile: Profile = "av-benchmark",
     judge: JudgeName = None,
     weights: WeightsFolder = None,
     device: Device = "cpu",
+    judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows here.")] = None,
+    keep_samples: KeepSamples = False,
+    yes: Yes = False,
+    bounds: Bounds = None,
+    min_coverage: MinCoverage = 1.0,
 ) -> None:
     """A model beside itself masked, or trained otherwise: one of --mask, --stage and --pooling.
 
@@ -152,13 +232,20 @@ def ablate(
     """
     from bench.cli.ablating import Ablation, ablate_command
     from bench.cli.judging import Choice
-    from bench.cli.planning import Order, default_model
+    from bench.cli.planning import Order, choose_split, choose_stale, default_model
+    from bench.splits.pick import pick_clips
 
+    stale = choose_stale(keep_samples, yes)
+    chosen = choose_split(split)
+    clips = pick_clips(chosen, limit=limit, only=only, names=clip or ())
+    name = model or default_model(chosen)
     ablate_command(
-        Order(model or default_model(split), split, limit, seed, workers, runs),
-        Choice(metrics, profile, judge, weights, device, batch_size),
+        Order(name, chosen, clips, seed, workers, runs, device=device, stale=stale),
+        Choice(metrics, profile, judge, weights, judge_device or device, batch_size),
         Ablation(mask, stage, pooling, mask_scope),
         json_file=json,
+        bounds=bounds,
+        min_coverage=min_coverage,
     )
 
 
@@ -185,11 +272,14 @@ def score(
     profile: Profile = "av-benchmark",
     judge: JudgeName = None,
     weights: WeightsFolder = None,
-    device: Device = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the judge's networks run: cpu, cuda, cuda:1.")
+    ] = "cpu",
     batch_size: BatchSize = None,
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
+    min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Score any folder of sounds against another: paired by file name, or set against set."""
     from bench.cli.judging import Choice
@@ -206,6 +296,7 @@ def score(
         workers=workers,
         json_file=json,
         parquet=parquet,
+        min_coverage=min_coverage,
     )
 
 
@@ -214,12 +305,17 @@ def table(
     runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders of runs.")],
     format: Annotated[str, typer.Option(help="terminal, markdown, latex or csv.")] = "terminal",
     extras: Annotated[bool, typer.Option(help="Also the columns that the paper lacks.")] = False,
+    bounds: Annotated[bool, typer.Option(help="Also floor and ceiling, where they are.")] = True,
+    min_coverage: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Rank runs that scored this share of their clips."),
+    ] = 1.0,
     out: Annotated[Path | None, typer.Option(help="Write here instead of printing.")] = None,
 ) -> None:
     """Make tables of finished runs: one per split, judge, profile and version of the suite."""
     from bench.cli.tables import table_command
 
-    table_command(runs, format, extras, out)
+    table_command(runs, format, extras=extras, bounds=bounds, min_coverage=min_coverage, out=out)
 
 
 @app.command()

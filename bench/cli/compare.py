@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.files import atomic_path, require_target, write_json
 from bench.runs.gate import Gate, gate_runs
 from bench.runs.rules import Rules, check_column, load_rules
+from bench.terminal import print_text
 
 FORMATS = ("terminal", "markdown")
 
@@ -81,7 +82,7 @@ def compare_command(
     if targets.out:
         _write_text(targets.out, as_markdown(gate))
     elif targets.style == "markdown":
-        typer.echo(as_markdown(gate), nl=False)
+        print_text(as_markdown(gate))
     else:
         print_titled(title(gate), _drawn(gate), notes=(summary(gate), *explanations(gate)))
     raise typer.Exit(0 if gate.has_passed else 1)

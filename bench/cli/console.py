@@ -24,8 +24,9 @@ from rich.text import Text
 
 from bench.results import Column, Failure, Results, Score
 from bench.runs import Progress as OnProgress
+from bench.terminal import plain_console
 from reports.groups import group_tables
-from reports.tables import CHANCE, Cell, Table, build_table, heading
+from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
 #: Columns of text where there is no terminal to ask.
 PIPE_WIDTH = 200
@@ -41,22 +42,14 @@ N_NAMED = 5
 
 
 def console() -> Console:
-    """Where results are printed; in a pipe, as wide as the widest table.
-
-    Text is printed as it stands, whatever brackets and colons the names in it have: style comes
-    from ``Text`` and ``style=`` alone.
-    """
-    out = _plain_console()
-    return out if out.is_terminal else _plain_console(width=PIPE_WIDTH)
+    """Where results are printed; in a pipe, as wide as the widest table."""
+    out = plain_console()
+    return out if out.is_terminal else plain_console(width=PIPE_WIDTH)
 
 
 def notices() -> Console:
     """Where everything else is said, so that standard output stays usable in a pipe."""
-    return _plain_console(stderr=True)
-
-
-def _plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+    return plain_console(stderr=True)
 
 
 def worker_count(workers: int | None) -> int:
@@ -82,15 +75,16 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress_bars() -> Iterator[OnProgress]:
     """Yield a callback that shows each stage with its rate and the time left."""
+    out = notices()
     columns = (
-        SpinnerColumn(finished_text="✓"),
+        SpinnerColumn("line" if out.options.ascii_only else "dots", finished_text="✓"),
         TextColumn("{task.description:<9}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns, console=notices()) as bars:
+    with Progress(*columns, console=out) as bars:
         tasks = {}
 
         def show(stage: str, done: int, total: int) -> None:
@@ -103,14 +97,15 @@ def progress_bars() -> Iterator[OnProgress]:
         yield show
 
 
-def print_result(results: Results) -> None:
-    """Print one result, a line per metric, with its coverage and its footnotes."""
+def print_result(results: Results, bounds: Sequence[Results] = ()) -> None:
+    """Print one result, a line per metric, with its bounds, its coverage and its footnotes."""
     drawn = new_table()
     drawn.add_column("metric")
-    for name in ("value", "95 % interval", "chance", "n"):
+    for name in ("value", "95 % interval", "chance", "n", *(each.system for each in bounds)):
         drawn.add_column(name, justify="right")
     for column in results.columns:
-        drawn.add_row(*_line(column, results.metrics[column.name]))
+        below = (cell(each.metrics.get(column.name), column, "").text for each in bounds)
+        drawn.add_row(*_line(column, results.metrics[column.name]), *below)
     coverage = (
         f"{results.expected} clips expected, {results.scored} scored, {results.failed} failed"
     )

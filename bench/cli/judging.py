@@ -20,7 +20,10 @@ CLAP = "clap"
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user asked for; ``None`` leaves it to the split and to what is there."""
+    """What the user asked of the judge; ``None`` leaves it to the split and to what is there.
+
+    ``device`` is where the judge's networks run; the system's is in the ``Order``.
+    """
 
     metrics: str | None
     profile: str

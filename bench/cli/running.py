@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from bench.cli.bounds import add_bounds
 from bench.cli.console import (
     console,
     notices,
@@ -27,11 +28,20 @@ GIBIBYTE = 2**30
 
 
 def run_command(
-    order: Order, choice: Choice, *, json_file: Path | None, dry_run: bool, fresh: bool
+    order: Order,
+    choice: Choice,
+    *,
+    json_file: Path | None,
+    dry_run: bool,
+    fresh: bool,
+    verify_bytes: bool,
+    bounds: bool | None,
+    min_coverage: float,
 ) -> None:
-    """Plan, carry out, print; exit 1 where clips failed."""
+    """Plan, carry out, print; exit 1 where too few clips have a score."""
     plan = plan_run(order, choice)
-    ahead = look_ahead(plan, fresh=fresh)
+    with progress_bars() as progress:
+        ahead = look_ahead(plan, progress, fresh=fresh)
     if dry_run:
         _print_estimate(plan, ahead)
         return
@@ -40,25 +50,29 @@ def run_command(
     check_places(plan, ahead)
     try:
         with progress_bars() as progress:
-            result = carry_out(plan, progress, fresh=fresh)
+            result = carry_out(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
+        below = add_bounds(plan, bounds)
     except KeyboardInterrupt:
         notices().print("Stopped. What is finished is kept: the same command goes on from here.")
         raise typer.Exit(130) from None
-    print_result(result.results)
+    print_result(result.results, below)
     print_failures(result.failures, str(plan.results_directory / "failures.jsonl"))
     notices().print(f"Samples, scores and provenance: {result.directory}")
     if json_file:
-        write_json(json_file, as_json(result.results, result.failures, result.provenance))
-    raise typer.Exit(1 if result.failures else 0)
+        write_json(json_file, as_json(result.results, result.failures, result.provenance, below))
+    raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 
 
 def check_places(plan: RunPlan, ahead: Estimate) -> None:
-    """Refuse before any work what could only fail after it.
+    """Say what is done over again, and refuse before any work what could only fail after it.
 
     Raises:
         MissingError: the system cannot be opened for samples that are still to be made.
         BenchError: a folder cannot be written to, or the disk is too full.
     """
+    if ahead.stale:
+        duration = _duration(ahead.times["generate"].seconds)
+        notices().print(f"{ahead.stale}; they are made again, which takes about {duration}")
     if ahead.to_generate and plan.system.lacks and (lack := plan.system.lacks()):
         raise MissingError(f"{plan.system.name} cannot generate, it needs {lack}")
     for folder in (bench_home(), plan.root):
@@ -70,33 +84,50 @@ def check_places(plan: RunPlan, ahead: Estimate) -> None:
         )
 
 
-def as_json(results: Results, failures: tuple[Failure, ...], provenance: Any) -> dict[str, Any]:
-    """What ``--json`` writes: metrics by name, failures, provenance."""
+def as_json(
+    results: Results,
+    failures: tuple[Failure, ...],
+    provenance: Any,
+    bounds: tuple[Results, ...] = (),
+) -> dict[str, Any]:
+    """What ``--json`` writes: metrics by name, failures, provenance, and metrics of the bounds."""
     row = asdict(results)
     about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
     return {
         "metrics": row["metrics"],
         "failures": [asdict(failure) for failure in failures],
         "provenance": {**provenance, **about},
+        "bounds": {each.system: asdict(each)["metrics"] for each in bounds},
     }
 
 
 def _print_estimate(plan: RunPlan, ahead: Estimate) -> None:
-    basis = "from this system's earlier runs" if ahead.is_measured else "a rough guess"
     out = console()
     out.print(f"{plan.system_name} on {plan.split.name}, seed {plan.seed}: {ahead.clips} clips")
     out.print(
         f"  generate  {ahead.to_generate} clips ({ahead.clips - ahead.to_generate} are there)"
     )
     out.print(f"  score     {ahead.to_score} clips: {', '.join(m.name for m in plan.metrics)}")
-    out.print(f"  time      about {_duration(ahead.seconds)} on {plan.workers} workers ({basis})")
+    out.print(f"  time      about {_duration(ahead.seconds)}: {_parts(ahead)}")
     need, free = ahead.bytes_needed / GIBIBYTE, ahead.bytes_free / GIBIBYTE
     out.print(f"  disk      about {need:.2f} GiB of {free:.0f} GiB free")
+    if ahead.stale:
+        out.print(f"  again     {ahead.stale}")
     if plan.split.refused:
         out.print(
             f"  refused   {len(plan.split.refused)} clips, e.g. {plan.split.refused[0].reason}"
         )
-    out.print(f"  into      {plan.directory}")
+    if ahead.to_generate and plan.system.lacks and (lack := plan.system.lacks()):
+        out.print(f"  lacks     {lack}")
+    out.print(f"  into      {plan.results_directory}")
+
+
+def _parts(ahead: Estimate) -> str:
+    """The time of each stage, and whether it was measured in earlier runs or is a guess."""
+    return ", ".join(
+        f"{stage} {_duration(each.seconds)} ({'measured' if each.is_measured else 'guessed'})"
+        for stage, each in ahead.times.items()
+    )
 
 
 def _duration(seconds: float) -> str:

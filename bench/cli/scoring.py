@@ -40,8 +40,9 @@ def score_command(
     workers: int | None,
     json_file: Path | None,
     parquet: Path | None,
+    min_coverage: float,
 ) -> None:
-    """Compare two folders, print, write what was asked for; exit 1 where clips failed."""
+    """Compare two folders, print, write what was asked for; exit 1 where clips lack a score."""
     if not is_paired and (videos or parquet or prompts or choice.clap):
         raise BenchError(
             "--unpaired compares whole sets: it takes no --videos, --parquet, --clap or --prompts"
@@ -75,7 +76,7 @@ def score_command(
         write_rows(parquet, result.rows, plan.metrics)
     print_result(result.results)
     print_failures(result.failures, str(json_file) if json_file else "--json FILE keeps them")
-    raise typer.Exit(1 if result.failures else 0)
+    raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 
 
 def _wanted(videos: Path | None, is_paired: bool) -> tuple[str, ...]:

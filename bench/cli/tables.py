@@ -5,28 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import typer
-
 from bench.cli.console import print_table
 from bench.errors import RunError
 from bench.files import atomic_path
-from bench.results import load_results
+from bench.results import load_bounds, load_results
+from bench.terminal import print_text
 from reports.formats import render, tables
+from reports.tables import with_bounds
 
 #: The format that is drawn on the screen instead of being written as text.
 TERMINAL = "terminal"
 
 
-def table_command(runs: Iterable[Path], style: str, extras: bool, out: Path | None) -> None:
+def table_command(
+    runs: Iterable[Path],
+    style: str,
+    *,
+    extras: bool,
+    bounds: bool,
+    min_coverage: float,
+    out: Path | None,
+) -> None:
     """Print or write all finished runs that the paths hold, one table per comparable set."""
-    results = [load_results(directory) for path in runs for directory in finished_runs(path)]
+    directories = [directory for path in runs for directory in finished_runs(path)]
+    results = [load_results(directory) for directory in directories]
+    if bounds:
+        below = [each for directory in directories for each in load_bounds(directory)]
+        results = with_bounds(results, below)
     if style == TERMINAL:
-        for table in tables(results, extras=extras):
+        for table in tables(results, extras=extras, min_coverage=min_coverage):
             print_table(table)
         return
-    text = render(results, style, extras=extras)
+    text = render(results, style, extras=extras, min_coverage=min_coverage)
     if out is None:
-        typer.echo(text, nl=False)
+        print_text(text)
         return
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")

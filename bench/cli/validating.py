@@ -13,6 +13,7 @@ from bench.cli.judging import Choice
 from bench.cli.planning import Order, plan_run
 from bench.files import atomic_path
 from bench.runs import RunPlan, RunResult, compare_runs, run
+from bench.splits import open_split
 from reports.curves import Curve, plot_curves
 from reports.sensitivity import (
     UNNOTICED,
@@ -31,7 +32,9 @@ UNRELATED = ("shuffled", "noise")
 def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -> None:
     """Run the oracles, draw, write the page; exit 1 if a metric does not follow its faults."""
     specs = [CLEAN, *UNRELATED, *(spec for fault in FAULTS for spec in fault.specs())]
-    plans = {spec: _plan(spec, n_clips, workers, runs) for spec in specs}
+    split = open_split("mini")
+    clips = split.clips[:n_clips]
+    plans = {spec: _plan(Order(spec, split, clips, SEED, workers, runs)) for spec in specs}
     results = {spec: _carry_out(spec, plan) for spec, plan in plans.items()}
     found = Sensitivity(
         tuple(_curve(fault, results) for fault in FAULTS),
@@ -50,9 +53,9 @@ def validate_command(out: Path, n_clips: int, workers: int | None, runs: Path) -
     raise typer.Exit(1 if wrong else 0)
 
 
-def _plan(spec: str, n_clips: int, workers: int | None, runs: Path) -> RunPlan:
+def _plan(order: Order) -> RunPlan:
     choice = Choice(metrics=None, profile=PROFILE, judge=None, weights=None, device="cpu")
-    return plan_run(Order(spec, "mini", n_clips, SEED, workers, runs), choice)
+    return plan_run(order, choice)
 
 
 def _carry_out(spec: str, plan: RunPlan) -> RunResult:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import typer
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
+from bench.backbones.bars import byte_bars
 from bench.backbones.verify import (
-    OnBytes,
     fetch_command,
     find_problem,
     is_verified,
-    remember_verified,
 )
 from bench.backbones.weights import Weights, select_weights, weights_directory
 from bench.cli.console import console, notices
@@ -53,7 +43,7 @@ def fetch_weights_command(
     origin = Origin(mirror, is_offline)
     try:
         for row in rows:
-            with _byte_bars(row.name) as progress:
+            with byte_bars(row.name) as progress:
                 path = fetch_weights(row, directory, origin, progress)
             notices().print(f"{row.name}: {path} is the official file")
     except KeyboardInterrupt:
@@ -74,11 +64,9 @@ def verify_command(names: Sequence[str], directory: Path | None) -> None:
 
 
 def _is_bad(row: Weights, path: Path) -> bool:
-    with _byte_bars(row.name) as progress:
+    with byte_bars(row.name) as progress:
         problem = find_problem(row, path, progress)
     console().print(f"{row.name}: {path} {problem or 'is the official file'}")
-    if problem is None:
-        remember_verified(row, path)
     return problem is not None
 
 
@@ -100,22 +88,3 @@ def _about(row: Weights) -> Iterable[tuple[str, str]]:
         ("needed by", ", ".join(row.needed_by)),
         ("URL", row.url),
     )
-
-
-@contextmanager
-def _byte_bars(name: str) -> Iterator[OnBytes]:
-    """Yield a callback that shows how many bytes are done, how fast, and the time left."""
-    columns = (
-        TextColumn("{task.description:<12}", markup=False),
-        BarColumn(bar_width=28),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=notices(), transient=True) as bars:
-        task = bars.add_task(name, total=None)
-
-        def show(done_bytes: int, total_bytes: int | None) -> None:
-            bars.update(task, completed=done_bytes, total=total_bytes)
-
-        yield show

@@ -21,6 +21,7 @@ from bench.judges.extractor import (
     Stimulus,
 )
 from bench.judges.signal import has_world, signal_extractors
+from bench.system import SecondsPerClip
 
 __all__ = [
     "JUDGES",
@@ -40,10 +41,16 @@ JUDGES = ("signal", "paper", "mini")
 #: Clips that a network is given at a time: a CPU gains nothing from more, a GPU idles with fewer.
 CPU_BATCH, GPU_BATCH = 4, 16
 
+#: Guesses of what all networks of a judge take for a clip of 8 s and its truth, on all CPU cores or
+#: on a GPU: the published ones have a billion parameters.
+NETWORK_SECONDS = {"paper": SecondsPerClip(300.0, 2.0), "mini": SecondsPerClip(3.0, 0.5)}
+
 
 @dataclass(frozen=True)
 class Judge:
     """A set of extractors under one profile; ``weights`` is where their checkpoints lie.
+
+    ``device`` is where its networks run, ``network_seconds`` a guess of their time for one clip.
 
     Its name says so where MCD is only approximate: such numbers are another judge's. Networks are
     given ``batch_size`` clips at a time, which changes no number by more than rounding does.
@@ -54,6 +61,8 @@ class Judge:
     extractors: tuple[Extractor, ...]
     weights: Path | None = None
     batch_size: int = CPU_BATCH
+    device: str = "cpu"
+    network_seconds: float = 0.0
 
     def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
         """The extractors of these names and those whose features they are given, in order."""
@@ -83,16 +92,18 @@ def open_judge(
     signal = signal_extractors()
     label = name if has_world() else f"{name}, approximate MCD"
     if name == "signal":
-        return Judge(label, profile, signal)
+        return Judge(label, profile, signal, device=device)
     if name == "paper":
         from bench.backbones.weights import weights_directory
         from bench.judges.networks import network_extractors
 
         directory = weights or weights_directory()
         networks = network_extractors(profile, directory, device)
-        return Judge(label, profile, (*signal, *networks), directory, batch_size)
+        extractors, seconds = (*signal, *networks), NETWORK_SECONDS[name].on(device)
+        return Judge(label, profile, extractors, directory, batch_size, device, seconds)
     if name == "mini":
         from bench.judges.mini import mini_extractors
 
-        return Judge(label, profile, (*signal, *mini_extractors(device)), batch_size=batch_size)
+        extractors, seconds = (*signal, *mini_extractors(device)), NETWORK_SECONDS[name].on(device)
+        return Judge(label, profile, extractors, None, batch_size, device, seconds)
     raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")

@@ -7,7 +7,7 @@ they answer has the names that the paper's networks use, so that the same column
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.judges.batches import stacked, unstacked
@@ -15,7 +15,7 @@ from bench.judges.extractor import Embed, Features, NetworkExtractor, Prepared, 
 from bench.mini.judges.shipped import load_network, weights_hash
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 #: Raised when what a network is given, or how it answers, changes.
 PREPROCESSING = "1"
@@ -101,10 +101,16 @@ def mini_extractors(device: str) -> tuple[NetworkExtractor, ...]:
     )
 
 
+@cache
+def _load(network: str, device: str) -> nn.Module:
+    """Load a network once for all extractors that are parts of it."""
+    return load_network(network, device)
+
+
 def _open(row: _Row, device: str) -> Embed:
     import torch
 
-    network = load_network(row.network, device)
+    network = _load(row.network, device)
 
     @torch.inference_mode()
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:

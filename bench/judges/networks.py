@@ -9,7 +9,8 @@ an extra, hears the mono mix of the window under both, resampled as its own pack
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,9 @@ from bench.types import Audio, Waveform
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bench.backbones.imagebind import ImageBind
+    from bench.backbones.synchformer import Synchformer
+
 PUBLISHED = "av-benchmark"
 
 
@@ -32,6 +36,22 @@ class Setting(NamedTuple):
     profile: str
     checkpoint: Path
     device: str
+
+
+@lru_cache(maxsize=1)
+def _load_imagebind(setting: Setting) -> ImageBind:
+    """Load the checkpoint once for both of its extractors: each would hold gigabytes of its own."""
+    from bench.backbones import imagebind
+
+    return imagebind.load_imagebind(setting.checkpoint, setting.device)
+
+
+@lru_cache(maxsize=1)
+def _load_synchformer(setting: Setting) -> Synchformer:
+    """Load the checkpoint once for both of its extractors."""
+    from bench.backbones import synchformer
+
+    return synchformer.load_synchformer(setting.checkpoint, setting.device)
 
 
 def _prepare_passt(setting: Setting, stimulus: Stimulus) -> Prepared:
@@ -107,7 +127,7 @@ def _prepare_imagebind_audio(setting: Setting, stimulus: Stimulus) -> Prepared:
 def _open_imagebind_audio(setting: Setting) -> Embed:
     from bench.backbones import imagebind
 
-    model = imagebind.load_imagebind(setting.checkpoint, setting.device)
+    model = _load_imagebind(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         return unstacked(imagebind.embed_audio(model, stacked(prepared, "mels", setting.device)))
@@ -126,7 +146,7 @@ def _prepare_imagebind_picture(setting: Setting, stimulus: Stimulus) -> Prepared
 def _open_imagebind_picture(setting: Setting) -> Embed:
     from bench.backbones import imagebind
 
-    model = imagebind.load_imagebind(setting.checkpoint, setting.device)
+    model = _load_imagebind(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         return unstacked(imagebind.embed_picture(model, stacked(prepared, "clips", setting.device)))
@@ -146,14 +166,14 @@ def _prepare_sync_picture(setting: Setting, stimulus: Stimulus) -> Prepared:
 def _open_sync_picture(setting: Setting) -> Embed:
     from bench.backbones import synchformer
 
-    encoder = synchformer.load_video_encoder(setting.checkpoint, setting.device)
+    model = _load_synchformer(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         # A clip is 24 segments, a batch by itself: the encoder takes a few of them at a time.
         answers = []
         for each in prepared:
             frames = synchformer.video_front_end(stacked([each], "pixels", setting.device))
-            answers += unstacked({"tokens": synchformer.video_features(encoder, frames)})
+            answers += unstacked({"tokens": synchformer.video_features(model, frames)})
         return answers
 
     return embed
@@ -171,7 +191,7 @@ def _prepare_sync(setting: Setting, stimulus: Stimulus) -> Prepared:
 def _open_sync(setting: Setting) -> Embed:
     from bench.backbones import synchformer
 
-    model = synchformer.load_synchformer(setting.checkpoint, setting.device)
+    model = _load_synchformer(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         sound = synchformer.audio_tokens(model, stacked(prepared, "images", setting.device))
@@ -250,7 +270,8 @@ NETWORKS = (
     _Network("clap_text", "clap", _prepare_clap_text, _open_clap_text, "prompt", (), VOCABULARY),
 )
 
-#: Raised when what a network is given, or how it answers, changes.
+#: Raised when what this file gives to a network, or how the network answers, changes. The front
+#: end of each backbone has a constant of its own, which stands beside its code.
 PREPROCESSING = "1"
 
 
@@ -261,10 +282,11 @@ def network_extractors(profile: str, directory: Path, device: str) -> tuple[Netw
 
 def _extractor(row: _Network, profile: str, directory: Path, device: str) -> NetworkExtractor:
     weights = WEIGHTS[row.weights]
+    front_end = import_module(f"bench.backbones.{row.weights}").PREPROCESSING
     setting = Setting(profile, directory / weights.file, device)
     return NetworkExtractor(
         row.name,
-        f"{PREPROCESSING}-{profile}-{weights.sha256[:12]}",
+        f"{PREPROCESSING}.{front_end}-{profile}-{weights.sha256[:12]}",
         row.senses,
         row.after,
         row.weights,

@@ -68,7 +68,12 @@ def _compiled_librosa() -> ModuleType:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
+    try:
+        return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(
+            f"no home directory is known here: set BENCH_HOME or {CACHE_VARIABLE} to a folder"
+        ) from error
 
 
 def _fingerprint() -> str:

@@ -12,6 +12,7 @@ from bench.judges import has_world
 from bench.results import Column, Failure, Results, Score
 from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes, set_scores
 from bench.runs.extract import extract_features
+from bench.runs.journal import fingerprint
 from bench.runs.score import Keys, Pair, Scoring, score_pairs
 from bench.suite import SUITE_VERSION, Metric
 
@@ -118,7 +119,7 @@ def summarise(
         scoring,
         _scores(rows, scoring),
         expected=expected,
-        scored=len(rows),
+        scored=[row.pair.clip.name for row in rows],
         groups=groups,
         notes=(*notes, *onset_notes(flat), *_prompt_notes(rows, scoring.metrics)),
     )
@@ -130,11 +131,11 @@ def describe(
     metrics: Mapping[str, Score],
     *,
     expected: int,
-    scored: int,
+    scored: Sequence[str],
     groups: Mapping[str, Mapping[str, Score]] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Results:
-    """Return the results that say of themselves what was scored, how, and over how many clips."""
+    """Return the results that say of themselves what was scored, how, and over which clips."""
     return Results(
         system=identity.system,
         split=identity.split,
@@ -146,12 +147,13 @@ def describe(
         is_mini=identity.is_mini,
         is_anchor=identity.is_anchor,
         expected=expected,
-        scored=scored,
-        failed=expected - scored,
+        scored=len(scored),
+        failed=expected - len(scored),
         columns=tuple(Column.of(metric) for metric in scoring.metrics),
         metrics=metrics,
         groups=groups or {},
         notes=(*notes, *_envelope_notes(scoring.metrics)),
+        clips=fingerprint(sorted(scored)),
     )
 
 

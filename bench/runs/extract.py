@@ -43,6 +43,7 @@ def extract_features(
 ) -> Iterator[Outcome[Pair, dict[str, Any]]]:
     """Extract what the metrics read; an outcome's value holds ``keys`` and ``seconds_spent``.
 
+    The seconds are those of one worker; beside networks, those that the whole pass takes longer.
     ``workers`` are processes or, beside networks, threads that load; 0 works in this process.
     """
     if not scoring.networks():
@@ -166,13 +167,13 @@ def _finished(
     """Compute what the networks owe to a group of clips, and tell what became of each."""
     started = time.perf_counter()
     failures = batches.compute([outcome.value.needs for outcome in group if outcome.value])
-    # The networks have all cores: while they compute one clip, no worker loads for free.
-    share = (time.perf_counter() - started) / len(group) * n_threads
+    share = (time.perf_counter() - started) / len(group)
     remaining = iter(failures)
     for outcome in group:
         failure = outcome.failure if outcome.value is None else next(remaining)
         if failure is not None or outcome.value is None:
             yield Outcome(outcome.item, failure=failure)
             continue
-        spent = round(outcome.value.seconds + share, 4)
+        # There is one pass: its threads load side by side, while the networks have all cores.
+        spent = round(outcome.value.seconds / n_threads + share, 4)
         yield Outcome(outcome.item, {"keys": outcome.value.keys, "seconds_spent": spent})

@@ -1,15 +1,21 @@
 """The memory of a run: one line of JSON per finished piece of work, appended as it finishes.
 
 A killed process leaves at most one torn line at the end, which the next one cuts off. What a line
-says is only believed while it still describes what lies on disk, so every entry carries the
+says is only believed while it still describes what is on disk, so every entry carries the
 fingerprint of what it was made from, and a changed clip, prompt or setting is simply done again.
+
+    sample <clip>    ``file`` (digest of the sample), ``made_by`` (the key of its origin)
+    origin <key>     what made samples: version, code, weights, device (``bench.runs.origin``)
+    row <judge> <profile> <clip>
+                     ``scores`` by column, ``keys`` of the features by role, and ``extractors``, the
+                     versions of those that the scores come from
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -60,6 +66,12 @@ class Journal:
         self._entries[kind, clip] = entry
         return entry
 
+    def discard(self, clips: Iterable[str]) -> None:
+        """Forget every entry of these clips, so that their work is done again."""
+        named = set(clips)
+        for kind, clip in [each for each in self._entries if each[1] in named]:
+            self.add(kind, clip, "discarded")
+
     def close(self) -> None:
         """Close the file, if anything was added."""
         if self._file is not None:
@@ -89,16 +101,3 @@ def fingerprint(*parts: Any) -> str:
     """A short hash of anything that JSON can write."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def file_identity(path: Path) -> list[Any]:
-    """Size and time of change: what a rerun compares instead of reading every file again.
-
-    A missing file has an identity too, which no existing file shares. The path is not part of it,
-    so that a run can be moved.
-    """
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return [None]
-    return [status.st_size, status.st_mtime_ns]

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
+from bench.digests import file_identity
 from bench.errors import BenchError
 from bench.features import PREPARATION
-from bench.files import read_json, stable_seed
+from bench.files import stable_seed
 from bench.judges import Judge
 from bench.runs.evaluate import Identity
-from bench.runs.journal import file_identity, fingerprint
+from bench.runs.journal import fingerprint
+from bench.runs.origin import SampleOrigin, origin_of
 from bench.runs.score import Scoring
 from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
-from bench.types import FULL, Clip, Condition
+from bench.types import FULL, Clip, Condition, Excerpt
 
-#: Estimates for a dry run where no earlier run tells: seconds per clip on one core of a laptop.
-DEFAULT_SECONDS = {"generate": 0.3, "extract": 1.2, "score": 0.05}
-
-#: Bytes on disk per second of sound: 24-bit FLAC at 44.1 kHz, and the features of one clip.
-SAMPLE_BYTES_PER_SECOND = 90_000
-FEATURE_BYTES_PER_SECOND = 55_000
+#: What to do with samples that other code, weights or devices made than are here: refuse if making
+#: them again is long or a matter of choice, keep and mark them, or make them again.
+Stale = Literal["ask", "keep", "remake"]
 
 
 @dataclass(frozen=True)
 class RunPlan:
     """A run, fully determined: the same plan writes the same scores.
 
-    ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be the head of the
-    split (``--limit``). ``workers`` is not part of what the run *is*: it changes nothing but time.
+    ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be a part of the
+    split, which has results of its own. ``workers`` changes nothing but time. Features of the
+    samples are with the run, or in the store of this machine where other runs have the same samples
+    (``shares_features``).
     """
 
     system: System
@@ -48,30 +48,52 @@ class RunPlan:
     workers: int
     device: str = "cpu"
     condition: Condition = FULL
+    stale: Stale = "ask"
+    shares_features: bool = False
+    _fingerprints: dict[str, str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
-    @property
-    def is_partial(self) -> bool:
-        """Whether only the head of the split is run."""
-        return len(self.clips) < len(self.split.clips)
+    @cached_property
+    def subset(self) -> str:
+        """The name of a part of a split, ``first-12`` or ``only-3-1a2b3c4d``; "" for all clips."""
+        if self.clips == self.split.clips:
+            return ""
+        n = len(self.clips)
+        if self.clips == self.split.clips[:n]:
+            return f"first-{n}"
+        return f"only-{n}-{fingerprint([clip.name for clip in self.clips])[:8]}"
 
     @property
     def results_directory(self) -> Path:
-        """Where scores lie: the run's directory; for another judge or profile, a folder in it."""
+        """Where scores are: the run's directory, or a folder in it.
+
+        A part of the split has a folder of its own, so that a smaller question never replaces the
+        answer to a larger one; another judge or profile than the usual one likewise.
+        """
+        place = self.directory
+        if self.subset and place.name != self.subset:
+            place /= self.subset
         usual = "mini" if self.split.is_mini else "paper"
         if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
-            return self.directory
-        return self.directory / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
+            return place
+        return place / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
 
     @property
     def scoring(self) -> Scoring:
         """What is computed of the samples, and where its features lie."""
-        return Scoring(self.metrics, self.judge, self.directory)
+        return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
 
     @property
     def directory(self) -> Path:
-        """``runs/<system>/<split>/<condition>-<seed>``."""
+        """``runs/<system>/<split>/<condition>-<seed>``.
+
+        Where a sample depends on the other clips of the run, a part of the split has samples of its
+        own.
+        """
         name = f"{self.condition.name}-{self.seed}"
-        return self.root / slug(self.system_name) / self.split.name / name
+        whole = self.root / slug(self.system_name) / self.split.name / name
+        return whole / self.subset if "other" in self.system.uses else whole
 
     def sample_path(self, clip: Clip) -> Path:
         """Where the sample of this clip lies, or will lie."""
@@ -108,16 +130,50 @@ class RunPlan:
         names = [clip.name for clip in self.split.clips]
         return self.system.with_clips((*names, *(refusal.clip for refusal in self.split.refused)))
 
+    @cached_property
+    def origin(self) -> SampleOrigin:
+        """What would make samples now."""
+        return origin_of(self.system, self.device)
+
     def sample_fingerprint(self, clip: Clip) -> str:
-        """Everything a sample is made from."""
-        files = [file_identity(e.path) for e in (clip.picture, clip.sound, clip.reference) if e]
+        """Everything that the system is given for a sample; its own code is the sample's origin.
+
+        Computed once per clip: a file that changes during a run is found out by the next.
+        """
+        if clip.name not in self._fingerprints:
+            self._fingerprints[clip.name] = self._sample_fingerprint(clip)
+        return self._fingerprints[clip.name]
+
+    def _sample_fingerprint(self, clip: Clip) -> str:
+        system = self.informed_system
+        given: dict[str, Any] = {
+            "video": clip.picture and _facts(clip.picture),
+            "prompt": clip.prompt,
+            "reference": clip.reference and _facts(clip.reference),
+            "truth": self._truth(clip) if "truth" in system.uses else None,
+            "other": self._truth(self.other(clip)) if "other" in system.uses else None,
+        }
+        inputs = system.inputs(clip.name) if system.inputs else ()
+        return fingerprint(
+            PREPARATION,
+            (self.system_name, self.condition.name, self.seed, clip.name, clip.seconds),
+            (system.sample_rate_hz, system.seconds),
+            {name: given[name] for name in sorted(system.uses)},
+            [file_identity(path) for path in inputs],
+        )
+
+    def _truth(self, clip: Clip) -> list[Any]:
+        """All that is known of a clip, which anchors are given."""
+        excerpts = (clip.sound, clip.picture, clip.reference)
         generated = file_identity(clip.generated) if clip.generated else None
-        other = repr(self.other(clip)) if "other" in self.system.uses else None
-        inputs = self.informed_system.inputs(clip.name) if self.informed_system.inputs else ()
-        files += [file_identity(path) for path in inputs]
-        facts = (self.system.sample_rate_hz, self.system.seconds, sorted(self.system.uses))
-        made_from = [repr(clip), files, list(map(str, inputs)), generated, other]
-        return fingerprint(self.system_name, facts, made_from, self.seed, self.condition.name)
+        facts = [_facts(excerpt) for excerpt in excerpts if excerpt]
+        return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
+
+    def files(self) -> list[Path]:
+        """Every file whose bytes decide what is left to do: media of the clips, and samples."""
+        excerpts = (e for clip in self.clips for e in (clip.picture, clip.sound, clip.reference))
+        media = dict.fromkeys(excerpt.path for excerpt in excerpts if excerpt)
+        return [*media, *map(self.sample_path, self.clips)]
 
     @property
     def identity(self) -> Identity:
@@ -143,57 +199,19 @@ def slug(system_name: str) -> str:
     return f"{name}-{Path(argument).name or 'root'}-{fingerprint(argument)[:6]}"
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a run would still do, and what it would cost."""
-
-    clips: int
-    to_generate: int
-    to_score: int
-    seconds: float
-    bytes_needed: int
-    bytes_free: int
-    is_measured: bool
-
-
-def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
-    """Time and disk for what is left, from this system's earlier timings where there are any."""
-    measured = _earlier_timings(plan)
-    rates = {**DEFAULT_SECONDS, **measured}
-    work = to_generate * rates["generate"] + to_score * (rates["extract"] + rates["score"])
-    seconds_of_sound = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
-    per_clip = seconds_of_sound * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
-    there = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
-    return Estimate(
-        clips=len(plan.clips),
-        to_generate=to_generate,
-        to_score=to_score,
-        seconds=work / max(1, plan.workers),
-        bytes_needed=round(to_generate * per_clip),
-        bytes_free=shutil.disk_usage(there).free,
-        is_measured=bool(measured),
-    )
-
-
-def _earlier_timings(plan: RunPlan) -> Mapping[str, float]:
-    """Seconds of one worker per clip and stage, from the newest run of the same system."""
-    files = (plan.root / slug(plan.system_name)).glob("*/*/run.json")
-    for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
-        timings = read_json(path).get("seconds_per_clip") or {}
-        return {stage: float(value) for stage, value in timings.items() if value}
-    return {}
-
-
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
-    """Everything a row of scores is made from: sounds, picture, and what is computed how."""
-    excerpts = [clip.sound, clip.reference, clip.picture]
+    """Everything that a clip is scored from. Columns and extractors are parts of the row itself."""
+    excerpts = (clip.sound, clip.reference, clip.picture)
     return fingerprint(
         SUITE_VERSION,
         PREPARATION,
         plan.judge.profile,
-        [(each.name, each.version) for each in plan.judge.extractors],
-        [metric.name for metric in plan.metrics],
-        [(repr(each), file_identity(each.path)) for each in excerpts if each],
-        dict(clip.truth).get("hits"),
+        [excerpt and _facts(excerpt) for excerpt in excerpts],
+        (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
         file_identity(plan.sample_path(clip)),
     )
+
+
+def _facts(excerpt: Excerpt) -> tuple[str | None, float, float | None]:
+    """The bytes of an excerpt's file, and its window; not the path, so that data can be moved."""
+    return file_identity(excerpt.path), excerpt.start_s, excerpt.seconds

@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def provenance(judge: Judge, device: str) -> dict[str, Any]:
-    """Facts to store beside every result."""
+    """Facts to store beside every result; ``device`` is the system's, the judge knows its own."""
     return {
         "suite_version": SUITE_VERSION,
         "judge": judge.name,
@@ -41,6 +41,7 @@ def provenance(judge: Judge, device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
+        "judge_device": judge.device,
         "packages": {name: _version(name) for name in PACKAGES},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -20,8 +20,9 @@ def run_sides(
     Raises:
         BenchError: the run does not say where the features of a clip are, or they are gone.
     """
-    # Scores of another judge or profile are in a folder inside that of the run.
-    home = run if (run / "journal.jsonl").is_file() else run.parent
+    # Scores of a part of the split, of another judge or profile are in folders inside the run's.
+    folders = (run, *run.absolute().parents[:2])
+    home = next((each for each in folders if (each / "journal.jsonl").is_file()), run)
     journal, kind = Journal(home / "journal.jsonl"), row_kind(judge.name, judge.profile)
     entries = {clip: journal.latest(kind, clip) for clip in clips}
     if lost := [clip for clip, entry in entries.items() if entry is None]:

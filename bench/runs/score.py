@@ -86,9 +86,13 @@ class Scoring:
             names.update(each.name for each in seen if each.senses == "picture")
         return tuple(each for each in self.judge.extractors if each.name in names)
 
+    def extractor_names(self) -> set[str]:
+        """The extractors that these metrics read, of any role."""
+        return {each.name for role in ROLES for each in self.extractors(role)}
+
     def networks(self) -> tuple[NetworkExtractor, ...]:
         """The networks that these metrics need, each after those whose features it is given."""
-        names = {each.name for role in ROLES for each in self.extractors(role)}
+        names = self.extractor_names()
         wanted = (each for each in self.judge.extractors if each.name in names)
         return tuple(each for each in wanted if isinstance(each, NetworkExtractor))
 

@@ -52,7 +52,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         scoring,
         {metric.name: _score(metric, true, generated, scoring) for metric in plan.metrics},
         expected=len(true) + len(generated) + len(ledger.failures),
-        scored=len(true) + len(generated),
+        scored=[pair.clip.name for pair, _ in (*true, *generated)],
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
             *_other_notes(plan),

@@ -15,6 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
+from bench.files import expand_user
 from bench.matching import (
     clip_name,
     hashed_name,
@@ -41,7 +42,7 @@ def open_folder(path: Path) -> Split:
     Raises:
         BenchError: the folder is not there, holds no video, or its label file is not one.
     """
-    folder = path.expanduser().absolute()
+    folder = expand_user(path).absolute()
     if not folder.is_dir():
         raise BenchError(f"there is no folder {folder}")
     named = _by_name(folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.files import read_json
+from bench.files import expand_user, read_json
 from bench.matching import clip_name
 from bench.splits.split import BASE_METRICS, Refusal, Split, path_slug
 from bench.types import Clip, Excerpt
@@ -47,7 +47,7 @@ def open_pairs(file: Path) -> Split:
         BenchError: the list cannot be read or lacks a column, or a row of it lacks a cell or holds
             what is no time; the message names the line.
     """
-    path = file.expanduser().absolute()
+    path = expand_user(file).absolute()
     if not path.is_file():
         raise BenchError(f"there is no list of pairs {path}")
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _table_rows(path)

@@ -197,6 +197,14 @@ def test_there_is_nothing_to_fetch_for_a_small_preset(folder, run):
     assert "the preset 'mini' comes with the package" in err
 
 
+def test_fetching_touches_no_network_where_the_environment_forbids_it(folder, run, monkeypatch):
+    monkeypatch.setenv("BENCH_OFFLINE", "1")
+    code, _, err = run("fetch")
+    assert code == 2
+    assert "offline mode forbids it" in err
+    assert "`acfoley fetch --preset acfoley --mirror FOLDER`" in err
+
+
 def test_official_files_are_listed(folder, run):
     code, out, _ = run("weights")
     assert code == 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from acfoley.files import OfficialFile
 from acfoley.mini.variants import variant_recipe
@@ -21,6 +22,7 @@ from acfoley.official import (
     require_official,
 )
 from acfoley.params import PRESETS
+from bench.backbones.fetch import Origin
 from bench.backbones.verify import no_progress
 from bench.errors import BenchError, MissingError
 from tests.backbones.web import CONTENT, Server, serve
@@ -73,6 +75,35 @@ def test_a_broken_download_goes_on_where_it_stopped(row, server, tmp_path, home)
     (tmp_path / "part.pth.part").write_bytes(CONTENT[:1_000])
     assert fetch_file(row, tmp_path).read_bytes() == CONTENT
     assert server.asked == ["/part.pth bytes=1000-"]
+
+
+def test_a_part_of_another_file_is_replaced_by_the_official_one(row, server, tmp_path, home):
+    (tmp_path / "part.pth.part").write_bytes(b"x" * 1_000)
+    assert fetch_file(row, tmp_path).read_bytes() == CONTENT
+    assert [asked.split()[-1] for asked in server.asked] == ["bytes=1000-", "-"]
+
+
+def test_a_mirror_is_a_folder_or_a_server_and_offline_allows_folders_only(
+    row, server, tmp_path, home
+):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / row.file).write_bytes(CONTENT)
+    mirror = Origin(str(tmp_path / "mirror"), is_offline=True)
+    assert fetch_file(row, tmp_path / "a", mirror).read_bytes() == CONTENT
+    there = Origin(f"{server.url}/copies")
+    assert fetch_file(row, tmp_path / "b", there).read_bytes() == CONTENT
+    assert server.asked == [f"/copies/{row.file} -"]
+    with pytest.raises(MissingError, match="`acfoley fetch --preset acfoley .*--mirror FOLDER`"):
+        fetch_file(row, tmp_path / "c", Origin(is_offline=True))
+    assert len(server.asked) == 1
+
+
+def test_two_processes_do_not_fetch_the_same_file(row, tmp_path, home):
+    with (
+        FileLock(tmp_path / f".{row.file}.lock"),
+        pytest.raises(BenchError, match="another process is fetching"),
+    ):
+        fetch_file(row, tmp_path)
 
 
 def test_another_file_is_not_kept(row, server, tmp_path, home):

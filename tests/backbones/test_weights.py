@@ -8,11 +8,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
 
-from bench.backbones.fetch import OFFICIAL_HOSTS, Origin, fetch_weights
+from bench.backbones.fetch import REDIRECT_HOSTS, Origin, fetch_weights
 from bench.backbones.verify import (
     describe_missing,
     find_problem,
@@ -74,7 +75,7 @@ def test_official_files_come_from_their_publishers_only():
         "cdn-lfs.hf.co",
         "cdn-lfs-us-1.hf.co",
         "cas-bridge.xethub.hf.co",
-    } == OFFICIAL_HOSTS
+    } == REDIRECT_HOSTS | {str(urlsplit(row.url).hostname) for row in WEIGHTS.values()}
 
 
 def test_fetching_from_a_mirror_keeps_the_official_name(server, row, tmp_path):
@@ -96,6 +97,12 @@ def test_a_fetch_goes_on_from_what_a_killed_process_left(server, row, tmp_path):
     (tmp_path / f"{row.file}.part").write_bytes(CONTENT[:9_000])
     assert fetch_weights(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
     assert server.asked[0].endswith("bytes=9000-")
+
+
+def test_a_part_of_another_file_is_replaced_by_the_official_one(server, row, tmp_path):
+    (tmp_path / f"{row.file}.part").write_bytes(b"x" * 9_000)
+    assert fetch_weights(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
+    assert [asked.split()[-1] for asked in server.asked] == ["bytes=9000-", "-"]
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(server, row, tmp_path):
@@ -196,6 +203,13 @@ def test_what_is_missing_is_told_by_columns_with_the_one_command_that_mends_it(h
     )
     with pytest.raises(MissingError, match="fd_passt, kl_passt, ib cannot be computed"):
         require_weights(["imagebind", "passt"], directory)
+
+
+def test_a_column_that_needs_several_files_is_named_once(home):
+    text = describe_missing(missing_weights(None, weights_directory()), weights_directory())
+    columns = text.partition(" cannot be computed")[0].split(", ")
+    assert sorted(columns) == sorted(set(columns))
+    assert "clap" in columns
 
 
 def test_the_command_names_a_folder_that_is_not_the_usual_one(home, tmp_path):

@@ -16,11 +16,21 @@ class Server:
     """What is served, how, and what was asked for.
 
     ``statuses`` are answered first, one each; ``cuts`` are the bytes after which an answer breaks.
+    ``quirk`` names a way in which servers and proxies get an answer wrong:
+
+        part200         the rest that was asked for, under the status of a whole file
+        bare-part200    the same without saying so
+        whole206        the whole file, under the status of a part
+        bare-whole206   the same without saying so
+        other206        the part before the one that was asked for
+        endless         more bytes than the file has, of no stated number
+        page            a page of HTML
     """
 
     url: str = ""
     content: bytes = CONTENT
     has_ranges: bool = True
+    quirk: str = ""
     states_length: bool = True
     statuses: list[int] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
@@ -45,16 +55,32 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_content(self, state: Server) -> None:
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if state.has_ranges else 0
-        if start >= len(state.content):
-            self.reply(416)
+        if start >= len(state.content) and "whole" not in state.quirk:
+            self.reply(416, Content_Range=f"bytes */{len(state.content)}")
             return
-        body = state.content[start:]
-        fields = {"Content-Length": str(len(body))} if state.states_length else {}
-        self.send_response(206 if start else 200)
+        status, first, fields = self.place(state, start)
+        body = state.content[first:]
+        if state.quirk == "page":
+            body, fields["Content-Type"] = b"<html>Log in</html>", "text/html; charset=utf-8"
+        if state.quirk == "endless":
+            body += body
+        elif state.states_length:
+            fields["Content-Length"] = str(len(body))
+        self.send_response(status)
         for name, value in fields.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[: state.cuts.pop(0)] if state.cuts else body)
+
+    def place(self, state: Server, start: int) -> tuple[int, int, dict[str, str]]:
+        """Status, first byte, and what is said of it, for a request from ``start``."""
+        if not start:
+            return 200, 0, {}
+        quirk = state.quirk
+        first = {"whole206": 0, "bare-whole206": 0, "other206": start - 1}.get(quirk, start)
+        stated = {"Content-Range": f"bytes {first}-{len(state.content) - 1}/{len(state.content)}"}
+        status = 200 if quirk.endswith("part200") else 206
+        return status, first, {} if quirk.startswith("bare") else stated
 
     def reply(self, status: int, **fields: str) -> None:
         self.send_response(status)

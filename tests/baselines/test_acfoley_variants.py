@@ -18,6 +18,7 @@ from bench.cli.judging import Choice
 from bench.cli.planning import Order, plan_run
 from bench.errors import MissingError
 from bench.runs import RunPlan
+from bench.splits import open_split
 from bench.types import COMPONENTS, Condition, Request
 from tests.acfoley.fakes import fake_model
 from tests.acfoley.shipping import ship_drawn
@@ -73,7 +74,8 @@ def test_a_mini_variant_without_weights_says_what_makes_them(shipped: Path) -> N
 
 
 def planned(name: str, clicks_folder: Path, tmp_path: Path) -> RunPlan:
-    order = Order(name, f"folder:{clicks_folder}", 1, 42, 0, tmp_path / "runs")
+    split = open_split(f"folder:{clicks_folder}")
+    order = Order(name, split, split.clips[:1], 42, 0, tmp_path / "runs")
     choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
     return plan_run(order, choice)
 

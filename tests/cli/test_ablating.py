@@ -13,6 +13,7 @@ from bench.cli.ablating import Ablation, ablate_command
 from bench.cli.judging import Choice
 from bench.cli.planning import Order, default_model
 from bench.cli.variants import ABLATIONS, Variant
+from bench.splits import open_split
 from tests.cli.conftest import refused
 
 MINE = """
@@ -97,7 +98,8 @@ def tables(tmp_path, home, clicks_folder, monkeypatch, capsys):
     monkeypatch.setitem(ABLATIONS, "silence", rows)
 
     def call(stage: str) -> tuple[dict[str, object], str, str]:
-        order = Order("silence", f"folder:{clicks_folder}", 2, 42, 0, tmp_path / "runs")
+        split = open_split(f"folder:{clicks_folder}")
+        order = Order("silence", split, split.clips[:2], 42, 0, tmp_path / "runs")
         choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
         with pytest.raises(typer.Exit) as stop:
             ablate_command(order, choice, Ablation(stage=stage), json_file=tmp_path / "o.json")
@@ -133,8 +135,8 @@ def test_every_variant_is_a_system_and_the_model_closes_each_table():
 
 
 def test_the_model_where_none_is_named_is_of_the_size_of_the_world(clicks_folder, home):
-    assert default_model("mini") == "acfoley-mini"
-    assert default_model(f"folder:{clicks_folder}") == "acfoley"
+    assert default_model(open_split("mini")) == "acfoley-mini"
+    assert default_model(open_split(f"folder:{clicks_folder}")) == "acfoley"
 
 
 REFUSED = {

@@ -69,6 +69,7 @@ def test_a_dry_run_does_nothing(bench, clicks_folder, tmp_path):
     done = bench("run", "--model", "silence", "--split", split, "--dry-run")
     assert done.returncode == 0
     assert "generate  3 clips" in done.stdout
+    assert "(guessed), extract 0 min" in done.stdout
     assert "disk" in done.stdout
     assert not (tmp_path / "here" / "runs").exists()
 

@@ -24,6 +24,7 @@ def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
     for word in ("numpy", f"torch {metadata.version('torch')}", "devices      cpu"):
         assert word in done.stdout
     assert "passt not here" in done.stdout
+    assert "desync, clap cannot be computed" in done.stdout
     (names,) = re.findall(r"`bench weights fetch ([a-z -]+)`", done.stdout)
     assert sorted(names.split()) == sorted(WEIGHTS)
 
@@ -102,7 +103,7 @@ def test_weights_that_nobody_checked_are_told_from_those_that_are_missing(home):
 def test_a_damaged_memory_of_verified_weights_does_not_stop_the_page(home):
     (home / "weights").mkdir(parents=True)
     (home / "weights" / WEIGHTS["panns"].file).write_bytes(b"x")
-    (home / "verified-weights.json").write_text("{")
+    (home / "digests.sqlite").write_text("no database")
     weights = check("weights")
     assert not weights.is_good
-    assert "verified-weights.json" in weights.advice
+    assert "digests.sqlite" in weights.advice

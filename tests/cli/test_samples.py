@@ -11,6 +11,7 @@ from bench.cli.samples import samples_command, true_events, varied_clips
 from bench.engine import open_engine
 from bench.errors import RunError
 from bench.runs import run
+from bench.splits import open_split
 from bench.splits.mini import open_mini, prepare_mini
 from bench.types import Clip, Excerpt
 
@@ -21,7 +22,9 @@ def clip(name: str, prompt: str, **about: object) -> Clip:
 
 def finished(split: str, tmp_path):
     choice = Choice("mcd", "av-benchmark", None, None, "cpu")
-    plan = plan_run(Order("reference-loop", split, 2, 42, 0, tmp_path / "runs"), choice)
+    opened = open_split(split)
+    order = Order("reference-loop", opened, opened.clips[:2], 42, 0, tmp_path / "runs")
+    plan = plan_run(order, choice)
     run(plan, lambda stage, done, total: None)
     return plan.results_directory
 

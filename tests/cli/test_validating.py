@@ -33,7 +33,9 @@ def validate(monkeypatch, tmp_path):
     """Run the command with results given by their spec; returns its exit code."""
 
     def call(answer) -> int:
-        plan = lambda spec, *rest: SimpleNamespace(spec=spec, results_directory=spec)  # noqa: E731
+        plan = lambda order: SimpleNamespace(  # noqa: E731
+            spec=order.model, results_directory=order.model
+        )
         nothing = lambda base, new: SimpleNamespace(differences=())  # noqa: E731
         monkeypatch.setattr(validating, "_plan", plan)
         monkeypatch.setattr(validating, "compare_runs", nothing)

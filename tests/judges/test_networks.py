@@ -145,7 +145,6 @@ def synchformer_stand_in(monkeypatch):
         return torch.eye(21)[12].expand(1, 2, 21).clone()
 
     monkeypatch.setattr(synchformer, "load_synchformer", lambda checkpoint, device: None)
-    monkeypatch.setattr(synchformer, "load_video_encoder", lambda checkpoint, device: None)
     monkeypatch.setattr(synchformer, "video_features", video_features)
     monkeypatch.setattr(synchformer, "front_end", front_end)
     monkeypatch.setattr(synchformer, "audio_tokens", audio_tokens)
@@ -221,3 +220,33 @@ def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(sound, mo
     (outcome,) = extract_features([Pair(Clip("clip", sound, 8.0), sound)], scoring, 0)
     assert outcome.failure.message == "panns gave values that are not finite"
     assert not list((home / "features").rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "extractor"),
+    [
+        ("passt", "passt"),
+        ("panns", "panns"),
+        ("vggish", "vggish"),
+        ("imagebind", "imagebind_picture"),
+        ("synchformer", "sync"),
+        ("clap", "clap_audio"),
+    ],
+)
+def test_a_changed_front_end_makes_features_of_its_own(backbone, extractor, monkeypatch):
+    (before,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
+    monkeypatch.setattr(f"bench.backbones.{backbone}.PREPROCESSING", "another")
+    (after,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
+    assert before.version != after.version
+
+
+def test_two_extractors_of_one_checkpoint_load_it_once(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(imagebind, "load_imagebind", lambda checkpoint, device: loaded.append(1))
+    monkeypatch.setattr(
+        synchformer, "load_synchformer", lambda checkpoint, device: loaded.append(2)
+    )
+    judge = open_judge("paper", PUBLISHED, Path("w"))
+    for extractor in judge.select(["imagebind_audio", "imagebind_picture", "sync", "sync_picture"]):
+        extractor.open()
+    assert sorted(loaded) == [1, 2]

@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.results import Column, Results, Score
 from reports.formats import latex_escape, render, tables
-from reports.tables import build_table
+from reports.tables import build_table, with_bounds
 
 COLUMNS = (
     Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True),
@@ -159,13 +159,51 @@ def test_a_folder_of_mini_and_real_runs_is_laid_out_as_two_titled_tables(style, 
     assert text.index(title.format("mini")) < text.index(title.format("real"))
 
 
-def test_runs_over_other_numbers_of_clips_are_not_ranked_against_each_other():
-    few = [replace(each, expected=3, scored=3) for each in (result("x", 0.9, 1.0), THREE[0])]
-    table = build_table([*THREE[:2], *few])
+def test_runs_over_other_clips_are_not_ranked_against_each_other():
+    others = [replace(each, clips="others") for each in (result("x", 0.9, 1.0), THREE[0])]
+    table = build_table([*THREE[:2], *others])
     onset = [row.cells[0].rank for row in table.rows]
     assert onset == ["best", "second", "best", "second"]
-    assert any("equally many clips" in note for note in table.footnotes)
-    assert {row.cells[0].rank for row in build_table([THREE[0], few[0]]).rows} == {""}
+    assert "best and second best are found among runs over the same scored clips" in table.footnotes
+    assert {row.cells[0].rank for row in build_table([THREE[0], others[0]]).rows} == {""}
+
+
+def test_a_system_that_made_few_clips_does_not_win_by_them():
+    one_good = replace(result("one_good", 1.0, 0.1), scored=1, failed=8, clips="one")
+    table = build_table([one_good, *THREE[:2]])
+    assert [row.cells[0].rank for row in table.rows] == ["", "best", "second"]
+    assert any("fewer than 1 of their clips" in n and "one_good" in n for n in table.footnotes)
+
+
+def test_runs_over_the_same_clips_are_ranked_from_the_coverage_that_is_asked_for():
+    runs = [replace(each, expected=10, failed=1, clips="same") for each in THREE[:2]]
+    assert {row.cells[0].rank for row in build_table(runs).rows} == {""}
+    table = build_table(runs, min_coverage=0.9)
+    assert [row.cells[0].rank for row in table.rows] == ["best", "second"]
+    assert [row.label for row in table.rows] == ["a_b*", "c*"]
+    assert not any("not ranked" in note for note in table.footnotes)
+
+
+def test_a_column_that_misses_clips_of_one_run_has_no_winner():
+    metrics = {**THREE[1].metrics, "mcd": Score(0.1, 0.0, 0.2, 8)}
+    table = build_table([THREE[0], replace(THREE[1], metrics=metrics)])
+    assert [row.cells[2].rank for row in table.rows] == ["", ""]
+    assert [row.cells[0].rank for row in table.rows] == ["best", "second"]
+
+
+@pytest.mark.parametrize(
+    ("style", "mark"), [("markdown", "c†"), ("latex", r"c$\dagger$"), ("csv", "c")]
+)
+def test_kept_samples_mark_their_run_in_every_format(style, mark):
+    assert mark in render([THREE[0], replace(THREE[1], kept=4)], style)
+
+
+def test_bounds_stand_below_the_systems_unless_they_are_there_as_runs():
+    bounds = [result(name, 1.0, 0.0, is_anchor=True) for name in ("ground-truth", "truth")]
+    part = replace(bounds[0], expected=3, scored=3, clips="part")
+    shown = with_bounds(THREE, [part, *bounds, bounds[0]])
+    assert [each.system for each in shown] == ["a_b", "c", "truth", "ground-truth"]
+    assert shown[-1].expected == 9
 
 
 def test_seeds_stand_in_the_labels_where_one_system_has_several():

@@ -209,6 +209,16 @@ def test_the_distance_of_sets_is_tested_from_the_features(set_runs):
     assert decision.outcome == "regression"
 
 
+def test_the_features_of_a_run_are_found_from_its_scores_of_a_part_or_another_judge(set_runs):
+    inside = []
+    for run in set_runs(0.5):
+        inside.append(run / "first-60" / "mini-strict")
+        inside[-1].mkdir(parents=True)
+        for name in ("scores.json", "scores.parquet"):
+            (run / name).rename(inside[-1] / name)
+    assert gate_runs(*inside, Rules()).decisions[0].outcome == "regression"
+
+
 def test_equal_sets_are_not_worse(set_runs):
     assert gate_runs(*set_runs(0.0), Rules()).decisions[0].outcome == "not worse"
 

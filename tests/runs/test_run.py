@@ -98,12 +98,56 @@ def test_a_larger_limit_does_only_the_further_clips(make_plan):
     assert result.results.scored == 3
 
 
-def test_other_metrics_are_scored_without_generating_again(make_plan):
+def test_another_column_is_added_without_generating_again_and_loses_none(make_plan):
+    before = run(make_plan(TONE), quiet).results
+    counter = Counter()
+    after = run(make_plan(TONE, metrics=("mcd", "lsd")), counter).results
+    assert counter.done == {"generate": 0, "extract": 3, "score": 3}
+    assert set(after.metrics) == {"onset_acc", "onset_ap", "mcd", "lsd"}
+    assert {name: after.metrics[name] for name in before.metrics} == before.metrics
+    rows = load_rows(make_plan(TONE).results_directory)
+    assert rows[["onset_acc", "onset_ap", "mcd", "lsd"]].notna().all(axis=None)
+
+
+def test_a_single_column_of_a_finished_run_needs_no_work(make_plan):
+    plan = make_plan(TONE)
+    run(plan, quiet)
+    before = (plan.directory / "scores.json").read_bytes()
+    counter = Counter()
+    run(make_plan(TONE, metrics=("mcd",)), counter)
+    assert set(counter.done.values()) == {0}
+    assert (plan.directory / "scores.json").read_bytes() == before
+
+
+def test_a_part_of_a_finished_run_has_a_place_of_its_own(make_plan):
+    whole, part = make_plan(TONE), make_plan(TONE, limit=2)
+    run(whole, quiet)
+    before = {path: path.read_bytes() for path in whole.directory.glob("*scores*")}
+    counter = Counter()
+    result = run(part, counter)
+    assert set(counter.done.values()) == {0}
+    assert result.results.scored == 2
+    assert result.directory == whole.directory / "first-2"
+    assert load_results(whole.directory / "first-2") == result.results
+    assert {path: path.read_bytes() for path in whole.directory.glob("*scores*")} == before
+
+
+def test_a_part_that_is_begun_over_leaves_the_other_clips(make_plan):
     run(make_plan(TONE), quiet)
     counter = Counter()
-    result = run(make_plan(TONE, metrics=("mcd", "lsd")), counter)
-    assert counter.done == {"generate": 0, "extract": 3, "score": 3}
-    assert set(result.results.metrics) == {"mcd", "lsd"}
+    run(make_plan(TONE, limit=1), counter, fresh=True)
+    assert counter.done == {"generate": 1, "extract": 1, "score": 1}
+    run(make_plan(TONE), counter)
+    assert counter.done["generate"] == 0
+
+
+def test_a_part_of_shuffled_samples_never_replaces_those_of_the_whole(make_plan):
+    whole = make_plan("shuffled")
+    run(whole, quiet)
+    run(make_plan("shuffled", limit=2), quiet)
+    counter = Counter()
+    run(whole, counter)
+    assert set(counter.done.values()) == {0}
 
 
 def test_a_changed_clip_is_done_again_and_the_others_are_kept(make_plan, clicks_folder, tmp_path):
@@ -197,11 +241,12 @@ def test_looking_ahead_counts_what_is_left_and_changes_nothing(make_plan):
     ahead = look_ahead(plan)
     assert (ahead.clips, ahead.to_generate, ahead.to_score) == (3, 3, 3)
     assert ahead.seconds > 0
-    assert not ahead.is_measured
+    assert not any(each.is_measured for each in ahead.times.values())
     assert not plan.directory.exists()
     run(make_plan(TONE, limit=2), quiet)
     ahead = look_ahead(plan)
-    assert (ahead.to_generate, ahead.to_score, ahead.is_measured) == (1, 1, True)
+    assert (ahead.to_generate, ahead.to_score) == (1, 1)
+    assert all(each.is_measured for each in ahead.times.values())
 
 
 def test_the_seed_of_a_clip_depends_on_system_clip_and_run_alone(make_plan):

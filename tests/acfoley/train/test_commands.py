@@ -98,11 +98,15 @@ def test_clips_are_encoded_once_and_failures_said(command, tmp_path, monkeypatch
     table.write_text("\n".join(["file,prompt", *rows, "gone.mp4,a click", ""]))
     order = ("precompute", "--list", table, "--out", tmp_path / "f", "--seconds", "2")
     code, out, err = command(*order, "--crops", "3")
-    assert code == 0, err
+    assert code == 1, err
     assert "3 of 4 clips are encoded" in out
     assert "gone: " in err
+    assert f"1 clips failed, with their reasons in {tmp_path / 'f' / '0of1-failures.jsonl'}" in err
     assert opened == [("cpu", 3, False)]
-    assert command(*order, "--crops", "3", "--clap")[0] == 0
+    table.write_text("\n".join(["file,prompt", *rows, ""]))
+    code, out, _ = command(*order, "--crops", "3", "--clap")
+    assert code == 0
+    assert "3 of 3 clips are encoded" in out
     assert opened[1:] == [("cpu", 3, True)]
     code, out, _ = command("precompute", "--out", tmp_path / "f", "--verify")
     assert (code, out.strip().endswith("1 shards are as they were written")) == (0, True)

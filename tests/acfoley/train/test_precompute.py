@@ -129,7 +129,7 @@ def test_parts_make_the_same_corpus(tmp_path):
         )
 
 
-def test_clips_that_fail_are_rows_and_are_tried_again_when_asked(tmp_path):
+def test_clips_that_fail_are_rows_and_are_tried_again_by_the_next_call(tmp_path):
     def broken(source):
         if source.clip.name == "clip1":
             raise MediaError("its sound is gone")
@@ -149,28 +149,41 @@ def test_clips_that_fail_are_rows_and_are_tried_again_when_asked(tmp_path):
     assert "[45, 4], those of other clips are [44, 4]" in summary.failed["clip3"]
     rows = [json.loads(x) for x in (tmp_path / "0of1-failures.jsonl").read_text().splitlines()]
     assert [row["clip"] for row in rows] == ["gone", "clip1", "clip2", "clip3"]
-    assert precompute(clips, ENCODING, tmp_path, WINDOW, WHOLE).n_encoded == 5
-    again = precompute(clips, ENCODING, tmp_path, WINDOW, replace(WHOLE, retry=True))
+    again = precompute(clips, ENCODING, tmp_path, WINDOW, WHOLE)
     assert again.n_encoded == 8
     assert list(again.failed) == ["gone"]
+    assert failures(tmp_path).keys() == {"gone"}
 
 
-def test_a_torn_line_of_failures_is_cut_off(tmp_path):
+def failures(folder):
+    rows = map(json.loads, (folder / "0of1-failures.jsonl").read_text("utf-8").splitlines())
+    return {row["clip"]: row for row in rows}
+
+
+def test_an_error_of_the_machine_is_a_row_with_its_traceback_and_no_verdict(tmp_path):
+    def out_of_memory(source):
+        raise RuntimeError("CUDA out of memory")
+
+    bad = replace(ENCODING, columns={"target": out_of_memory})
+    summary = precompute(listed("clip0"), bad, tmp_path, WINDOW, WHOLE)
+    assert summary.failed == {"clip0": "RuntimeError: CUDA out of memory"}
+    row = failures(tmp_path)["clip0"]
+    assert row["error"] == "RuntimeError: CUDA out of memory"
+    assert "in out_of_memory" in row["traceback"]
+    assert contents(write_features(tmp_path, "clip0"))["0of1-failures.jsonl"] == b""
+
+
+def test_failures_of_another_list_stay_recorded_and_a_torn_line_is_cut_off(tmp_path):
     def broken(source):
         raise MediaError("gone")
 
     write_features(tmp_path, "clip0")
     path = tmp_path / "0of1-failures.jsonl"
-    path.write_text('{"clip": "clip1", "error": "gone"}\n{"clip": "cli')
+    path.write_text('{"clip": "other", "error": "lost"}\n{"clip": "cli')
     bad = replace(ENCODING, columns={"target": broken})
-    assert list(precompute(listed("clip1", "clip2"), bad, tmp_path, WINDOW, WHOLE).failed) == [
-        "clip1",
-        "clip2",
-    ]
-    assert [json.loads(line)["clip"] for line in path.read_text().splitlines()] == [
-        "clip1",
-        "clip2",
-    ]
+    summary = precompute(listed("clip1", "clip2"), bad, tmp_path, WINDOW, WHOLE)
+    assert summary.failed == {"clip1": "gone", "clip2": "gone"}
+    assert list(failures(tmp_path)) == ["other", "clip1", "clip2"]
 
 
 def test_features_of_another_kind_are_refused(tmp_path):

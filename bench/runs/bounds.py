@@ -1,0 +1,86 @@
+"""Floor and ceiling of every column: what anchors score on the clips of a run.
+
+A number means little without them. Bounds are ordinary runs of the anchors below
+``$BENCH_HOME/bounds``, made once for a split and a judge and shared by all systems. Their features
+are kept in the store of this machine, since anchors share samples: a shuffled sample is another
+clip's ground truth, and all silence is alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from bench.files import bench_home
+from bench.results import Results
+from bench.runs.evaluate import Progress
+from bench.runs.plan import RunPlan
+from bench.runs.run import look_ahead, run
+from bench.system import System
+from bench.types import FULL
+
+#: The systems that are bounds, by name: ceiling, floors, and the reference that only repeats.
+BOUNDS = ("ground-truth", "shuffled", "silence", "reference-loop")
+
+#: Up to so many clips, and so much work, bounds are made unasked.
+MOST_UNASKED_CLIPS = 500
+LONGEST_UNASKED_S = 1_800.0
+
+#: All runs share the bounds of this seed.
+SEED = 42
+
+
+def plan_bounds(plan: RunPlan, systems: Iterable[System]) -> list[RunPlan]:
+    """Return the plans of the bounds of a run: those of the systems that its clips allow."""
+    has_references = any(clip.reference is not None for clip in plan.clips)
+    has_others = len({clip.sound for clip in plan.clips}) > 1
+    return [
+        replace(
+            plan,
+            system=system,
+            system_name=system.name,
+            condition=FULL,
+            seed=SEED,
+            root=bench_home() / "bounds",
+            stale="remake",
+            shares_features=True,
+        )
+        for system in systems
+        if (has_references or "reference" not in system.uses)
+        and (has_others or "other" not in system.uses)
+    ]
+
+
+def estimate_bounds(plans: Sequence[RunPlan]) -> float:
+    """Return the seconds that are left to compute these bounds; 0 where they are all there."""
+    return sum(look_ahead(plan).seconds for plan in plans)
+
+
+def compute_bounds(plans: Sequence[RunPlan], progress: Progress) -> tuple[Results, ...]:
+    """Return the results of the bounds, as rows that are not ranked; what is there is not redone.
+
+    Raises:
+        BenchError: an anchor cannot be run on these clips.
+    """
+    results = (run(plan, partial(_show, progress, plan.system.name)).results for plan in plans)
+    return tuple(replace(each, is_anchor=True) for each in results)
+
+
+def _show(progress: Progress, name: str, stage: str, done: int, total: int) -> None:
+    """Show the longest stage of a bound under its name."""
+    if stage == "extract":
+        progress(name, done, total)
+
+
+def describe_cost(plan: RunPlan, seconds: float) -> str:
+    """Say what bounds would cost that are not made unasked."""
+    return (
+        f"no floor and ceiling beside the columns: they take about {max(1, round(seconds / 60))} "
+        f"min for {len(plan.clips)} clips; --bounds computes them, once for this split"
+    )
+
+
+def is_affordable(plan: RunPlan, seconds: float) -> bool:
+    """Whether bounds are made unasked."""
+    return len(plan.clips) <= MOST_UNASKED_CLIPS and seconds <= LONGEST_UNASKED_S

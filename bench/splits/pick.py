@@ -1,0 +1,47 @@
+"""Which clips of a split take part: all, the first, or those that a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.splits.split import Split
+from bench.types import Clip
+
+
+def pick_clips(
+    split: Split, *, limit: int | None = None, only: Path | None = None, names: Sequence[str] = ()
+) -> tuple[Clip, ...]:
+    """Return the clips of a split in its order: those named in ``names`` and in the file ``only``.
+
+    Without either, all; of what is left, the first ``limit``. The file has one name a line.
+
+    Raises:
+        BenchError: the file cannot be read, or a name is not a clip of the split.
+    """
+    wanted = [*names, *(_read_names(only) if only else ())]
+    if only is not None and not wanted:
+        raise BenchError(f"{only} names no clip: it needs one name of {split.name} a line")
+    if not wanted:
+        return split.clips[:limit]
+    known = {clip.name for clip in split.clips}
+    refused = {refusal.clip: refusal.reason for refusal in split.refused}
+    for name in wanted:
+        if name in refused:
+            raise BenchError(f"the clip {name!r} of {split.name} cannot take part: {refused[name]}")
+        if name not in known:
+            raise BenchError(
+                f"{split.name} has no clip {name!r}; its {len(known)} clips are named like "
+                f"{split.clips[0].name if split.clips else 'none'}"
+            )
+    chosen = set(wanted)
+    return tuple(clip for clip in split.clips if clip.name in chosen)[:limit]
+
+
+def _read_names(file: Path) -> list[str]:
+    try:
+        lines = file.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"cannot read the names of clips in {file}: {error}") from error
+    return [line.strip() for line in lines if line.strip()]

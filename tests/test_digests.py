@@ -1,0 +1,96 @@
+"""Digests of files: read once, and again when the bytes change."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+
+import pytest
+
+import bench.digests
+from bench.digests import file_digest, file_identity, hash_files, remembered_digest
+from bench.errors import BenchError
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch, home):
+    """Files count as settled at once, so that what is remembered can be tested without a pause."""
+    monkeypatch.setattr(bench.digests, "SETTLED_S", -1.0)
+    monkeypatch.setattr(bench.digests, "_known", {})
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_bytes_that_change_behind_a_restored_size_and_time_are_read_again(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"before")
+    assert file_digest(path) == sha256(b"before")
+    status = path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"after!")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (6, status.st_mtime_ns)
+    assert file_digest(path) == sha256(b"after!")
+
+
+def test_an_unchanged_file_is_read_once_and_by_no_later_process(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    file_digest(path)
+    bench.digests._known.clear()  # as in a new process
+    monkeypatch.setattr(bench.digests, "_read_digest", None)
+    assert file_digest(path) == sha256(b"sound")
+
+
+def test_a_renamed_file_keeps_its_digest_and_a_missing_one_has_none(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    assert file_identity(path) == file_identity(path.rename(tmp_path / "b.wav")) == sha256(b"sound")
+    assert file_identity(path) is None
+
+
+def test_a_fresh_digest_is_read_even_where_one_is_remembered(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    bench.digests.remember_digest(path, "stale")
+    assert file_digest(path) == "stale"
+    hash_files([path, tmp_path / "missing.wav"], lambda *_: None, is_fresh=True)
+    assert remembered_digest(path) == sha256(b"sound")
+
+
+def test_a_file_that_has_just_changed_is_not_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.digests, "SETTLED_S", 3.0)
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    file_digest(path)
+    assert remembered_digest(path) is None
+
+
+def test_a_memory_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "file" / "home"))
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    assert file_digest(path) == sha256(b"sound")
+
+
+def test_a_damaged_memory_is_refused_by_name(tmp_path, home):
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "digests.sqlite").write_text("no database, but long enough to be read as one" * 10)
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    with pytest.raises(BenchError, match=r"digests\.sqlite.*delete it"):
+        file_digest(path)
+
+
+def test_a_file_has_one_row_however_often_it_changes(tmp_path, home):
+    path = tmp_path / "a.wav"
+    for content in (b"one", b"three", b"seven"):
+        path.write_bytes(content)
+        file_digest(path)
+    with sqlite3.connect(home / "digests.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM digests").fetchone() == (1,)
