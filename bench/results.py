@@ -25,6 +25,10 @@ from bench.suite import Metric
 if TYPE_CHECKING:
     import pandas as pd
 
+#: A folder of runs holds scores at most this deep: system, split, condition and seed, part, judge.
+DEEPEST_SCORES = 5
+N_NAMED = 5
+
 
 @dataclass(frozen=True)
 class Column:
@@ -147,11 +151,23 @@ def load_results(directory: Path) -> Results:
     """
     path = directory / "scores.json"
     if not path.is_file():
-        raise RunError(f"{directory} holds no finished run: there is no scores.json")
+        raise RunError(f"{directory} holds no finished run: {_where_scores_are(directory)}")
     try:
         return _parse(read_json(path))
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+
+
+def _where_scores_are(directory: Path) -> str:
+    """What to name instead: scores of another judge or profile lie in a folder of the run."""
+    depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
+    found = sorted(
+        file.parent for above in depths for file in directory.glob(f"{above}scores.json")
+    )
+    if not found:
+        return "there is no scores.json"
+    named = ", ".join(map(str, found[:N_NAMED])) + (", ..." if len(found) > N_NAMED else "")
+    return f"its scores.json is further inside; name one of {named}"
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

@@ -50,15 +50,15 @@ RUN_FIELDS = (
 def as_markdown(table: Table) -> str:
     """A pipe table below its title: best bold, second best underlined, footnotes below."""
     lines = [
-        f"**{_markdown_escape(table.title)}**",
+        f"**{markdown_escape(table.title)}**",
         "",
-        "| " + " | ".join(["System", "n", *map(_markdown_escape, table.headings)]) + " |",
+        "| " + " | ".join(["System", "n", *map(markdown_escape, table.headings)]) + " |",
         "| " + " | ".join(["---", "---:"] + ["---:"] * len(table.headings)) + " |",
     ]
     for row in table.rows:
-        cells = [_markdown_escape(row.label), str(row.n), *map(_markdown_cell, row.cells)]
+        cells = [markdown_escape(row.label), str(row.n), *map(_markdown_cell, row.cells)]
         lines.append("| " + " | ".join(cells) + " |")
-    notes = [f"_{_markdown_escape(note)}_  " for note in table.footnotes]
+    notes = [f"_{markdown_escape(note)}_  " for note in table.footnotes]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -169,6 +169,7 @@ def _markdown_cell(cell: Cell) -> str:
     return text + (f" ±{cell.interval}" if cell.interval else "")
 
 
-def _markdown_escape(text: str) -> str:
+def markdown_escape(text: str) -> str:
+    """Text that Markdown prints as it stands here, also inside a table."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)

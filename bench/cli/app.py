@@ -322,11 +322,48 @@ def table(
 def compare(
     base: Annotated[Path, typer.Argument(help="Run directory to compare with.")],
     new: Annotated[Path, typer.Argument(help="Run directory that should not be worse.")],
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated columns that decide.", show_default="the paper's ten columns"
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of margins and levels by column, see docs/compare.md."),
+    ] = None,
+    require_equivalence: Annotated[
+        bool,
+        typer.Option("--require-equivalence", help="Fail unless every column is shown not worse."),
+    ] = False,
+    max_differ: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of clips that only one run may have scored."),
+    ] = 0.01,
+    format: Annotated[str, typer.Option(help="terminal or markdown.")] = "terminal",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the Markdown here instead of printing it.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write JUnit XML here, a test case per column.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all numbers here.")] = None,
 ) -> None:
-    """Paired differences of two runs on their common clips; exit 1 if one is clearly worse."""
-    from bench.cli.tables import compare_command
+    """Regression gate: exit 1 if a primary column of NEW is worse than BASE beyond its margin.
 
-    compare_command(base, new)
+    The test is paired by clip and adjusted for the number of columns. Exit 2 if the runs cannot be
+    compared.
+    """
+    from bench.cli.compare import Targets, compare_command, gate_rules
+
+    compare_command(
+        base,
+        new,
+        gate_rules(rules, primary),
+        Targets(format, out, junit, json),
+        require_equivalence=require_equivalence,
+        max_differ=max_differ,
+    )
 
 
 @app.command("list")

@@ -1,25 +1,20 @@
-"""``bench table`` and ``bench compare``."""
+"""``bench table``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-import typer
-
-from bench.cli.console import new_table, print_table, print_titled
+from bench.cli.console import print_table
 from bench.errors import RunError
 from bench.files import atomic_path
 from bench.results import load_bounds, load_results
-from bench.runs import Difference, compare_runs
 from bench.terminal import print_text
 from reports.formats import render, tables
 from reports.tables import with_bounds
 
 #: The format that is drawn on the screen instead of being written as text.
 TERMINAL = "terminal"
-
-VERDICT_STYLES = {"better": "green", "worse": "red", "no clear difference": "dim"}
 
 
 def table_command(
@@ -59,29 +54,3 @@ def finished_runs(path: Path) -> list[Path]:
     if not found:
         raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
     return found
-
-
-def compare_command(base: Path, new: Path) -> None:
-    """Print paired differences; exit 1 where a metric is clearly worse."""
-    comparison = compare_runs(base, new)
-    title = f"{comparison.new.system} minus {comparison.base.system}, {comparison.base.split}"
-    drawn = new_table()
-    for heading in ("metric", "difference", "95 % interval", "n", "verdict"):
-        drawn.add_column(heading, justify="left" if heading in {"metric", "verdict"} else "right")
-    for difference in comparison.differences:
-        drawn.add_row(*_cells(difference), style=VERDICT_STYLES[difference.verdict])
-    print_titled(title, drawn)
-    is_worse = any(each.verdict == "worse" for each in comparison.differences)
-    raise typer.Exit(1 if is_worse else 0)
-
-
-def _cells(difference: Difference) -> tuple[str, ...]:
-    digits = difference.column.decimals
-    low, high = f"{difference.low:+.{digits}f}", f"{difference.high:+.{digits}f}"
-    return (
-        difference.column.label,
-        f"{difference.value:+.{digits}f}",
-        f"{low} to {high}",
-        str(difference.n),
-        difference.verdict,
-    )

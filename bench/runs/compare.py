@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from bench.errors import BenchError
-from bench.files import stable_seed
+from bench.metrics.clusters import ClusteredMean, clustered_mean
 from bench.results import Column, Results, load_results, load_rows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Verdict = Literal["better", "worse", "no clear difference"]
+
+#: What two runs must have in common.
+COMMON = ("split", "judge", "profile", "suite_version")
+
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Difference:
-    """``new - base`` of one metric: mean over the ``n`` clips that both scored, with interval."""
+    """``new - base`` of one metric over the clips that both scored.
+
+    ``estimate`` is its value, standard error and degrees of freedom, NaN where too few clusters of
+    clips tell; ``base`` is the value of the base run over the same clips.
+    """
 
     column: Column
-    value: float
-    low: float
-    high: float
-    n: int
+    base: float
+    estimate: ClusteredMean
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
+
+    @property
+    def label(self) -> str:
+        """The column's heading."""
+        return self.column.label
+
+    @property
+    def value(self) -> float:
+        """The difference, in the column's unit."""
+        return self.estimate.value
+
+    @property
+    def n(self) -> int:
+        """How many clips both runs scored."""
+        return self.estimate.n
+
+    @property
+    def loss(self) -> float:
+        """The difference for the worse: above 0 where ``new`` is worse."""
+        return -self.value if self.column.better == "higher" else self.value
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95 % interval."""
+        return self.value - self._half_width()
+
+    @property
+    def high(self) -> float:
+        """The upper end of the 95 % interval."""
+        return self.value + self._half_width()
 
     @property
     def verdict(self) -> Verdict:
         """Better or worse where the 95 % interval keeps away from zero."""
-        if self.low <= 0 <= self.high:
-            return "no clear difference"
-        return "better" if (self.value > 0) == (self.column.better == "higher") else "worse"
+        if self.low > 0 or self.high < 0:
+            return "worse" if self.loss > 0 else "better"
+        return "no clear difference"
+
+    def _half_width(self) -> float:
+        from scipy.special import stdtrit
+
+        if math.isnan(self.estimate.standard_error):
+            return math.nan
+        return float(stdtrit(self.estimate.degrees, (1 + LEVEL) / 2)) * self.estimate.standard_error
 
 
 @dataclass(frozen=True)
@@ -44,39 +94,54 @@ class Comparison:
 
 
 def compare_runs(base: Path, new: Path) -> Comparison:
-    """Compare two finished runs on the clips that both scored.
+    """Compare two finished runs on the clips that both scored, in every column with clip scores.
 
     Raises:
-        BenchError: they are of different splits, profiles or suite versions, or share no clip.
+        BenchError: they are of different splits, judges, profiles or suite versions, or share no
+            scored clip.
+    """
+    before, after = load_comparable(base, new)
+    rows = paired_rows(load_rows(base), load_rows(new))
+    columns = [column for column in before.columns if has_clip_scores(rows, column)]
+    found = tuple(each for column in columns if (each := clip_difference(rows, column)).n)
+    if not found:
+        raise BenchError(f"{base} and {new} have no scored clip in common")
+    return Comparison(before, after, found)
+
+
+def load_comparable(base: Path, new: Path) -> tuple[Results, Results]:
+    """Read the results of two runs whose numbers may stand side by side.
+
+    Raises:
+        BenchError: they are of different splits, judges, profiles or suite versions.
     """
     before, after = load_results(base), load_results(new)
-    for what in ("split", "judge", "profile", "suite_version"):
+    for what in COMMON:
         ours, theirs = getattr(before, what), getattr(after, what)
         if ours != theirs:
             raise BenchError(f"{base} and {new} cannot be compared: {what} {ours!r} and {theirs!r}")
-    found = [each for column in before.columns if (each := _difference(base, new, column, after))]
-    if not found:
-        raise BenchError(f"{base} and {new} have no scored clip in common")
-    return Comparison(before, after, tuple(found))
+    return before, after
 
 
-def _difference(base: Path, new: Path, column: Column, after: Results) -> Difference | None:
-    from bench.metrics import paired_difference
+def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per clip that is in both, by name.
 
-    if column.name not in after.metrics:
-        return None
-    true, other = _paired(base, new, column.name)
-    if not len(true):
-        return None
-    generator = np.random.default_rng(stable_seed("paired", column.name))
-    found = paired_difference(true, other, generator)
-    return Difference(column, found.value, found.low, found.high, found.n)
+    Columns are ``clip``, ``cluster`` (the clips of one cluster depend on one another; the clip's
+    own name where the run names none), and each other one with the suffix ``_base`` or ``_new``.
+    """
+    rows = base.merge(new, on="clip", suffixes=("_base", "_new")).sort_values("clip")
+    named = next((rows[key] for key in ("cluster_base", "cluster") if key in rows), rows["clip"])
+    return rows.assign(cluster=named.where(named.fillna("") != "", rows["clip"]))
 
 
-def _paired(base: Path, new: Path, name: str) -> Sequence[np.ndarray]:
-    before, after = load_rows(base), load_rows(new)
-    if name not in before.columns or name not in after.columns:  # a metric of the whole set
-        return np.array([]), np.array([])
-    rows = before.merge(after, on="clip", suffixes=("_base", "_new"))
-    both = rows[[f"{name}_base", f"{name}_new"]].dropna()
-    return both[f"{name}_base"].to_numpy(), both[f"{name}_new"].to_numpy()
+def has_clip_scores(rows: pd.DataFrame, column: Column) -> bool:
+    """Whether both runs scored this column clip by clip, not as a whole set."""
+    return {f"{column.name}_base", f"{column.name}_new"} <= set(rows.columns)
+
+
+def clip_difference(rows: pd.DataFrame, column: Column) -> Difference:
+    """The mean difference of one column over ``paired_rows``; ``n`` may be 0."""
+    both = rows.dropna(subset=[f"{column.name}_base", f"{column.name}_new"])
+    base, new = both[f"{column.name}_base"], both[f"{column.name}_new"]
+    found = clustered_mean((new - base).to_numpy(), both["cluster"].tolist())
+    return Difference(column, float(base.mean()), found)

@@ -223,8 +223,8 @@ def test_tables_in_every_format_and_a_comparison(bench, clicks_folder, tmp_path)
     truth, silence = (next(r for r in runs if m in str(r)) for m in ("ground-truth", "silence"))
     worse, better = bench("compare", truth, silence), bench("compare", silence, truth)
     assert (worse.returncode, better.returncode) == (1, 0)
-    assert "worse" in worse.stdout
-    assert "better" in better.stdout
+    assert "fail: regression in" in worse.stdout
+    assert "not worse (better)" in better.stdout
 
 
 def test_a_table_of_nothing_is_refused(bench, tmp_path):

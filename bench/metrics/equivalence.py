@@ -1,0 +1,67 @@
+"""Is a loss beyond a margin, or within it? One-sided tests of one mean, and several at once.
+
+A ``loss`` is a difference for the worse: above 0 the new system is worse. The test of a regression
+starts from "the loss is at most the margin" and has to refute that; the test of equivalence starts
+from "the loss is at least the margin". Where neither is refuted, the data do not say.
+
+Sources: Schuirmann, "A comparison of the two one-sided tests procedure", 1987 (one side of it);
+Holm, "A simple sequentially rejective multiple test procedure", 1979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class MarginTest(NamedTuple):
+    """The p-values of "the loss is beyond the margin" and of "the loss is within the margin"."""
+
+    p_regression: float
+    p_equivalence: float
+
+
+def margin_test(loss: float, standard_error: float, degrees: float, margin: float) -> MarginTest:
+    """Test a mean ``loss`` against a ``margin`` in the same unit, by Student's t.
+
+    A standard error of 0 means that every cluster lost the same: the loss is then known, and one of
+    the p-values is 0 and the other 1; a loss of exactly the margin is within it. ValueError unless
+    loss, standard error and margin are finite, the latter two at least 0, and degrees above 0.
+
+    >>> margin_test(0.0, 0.0, 9.0, 0.1)
+    MarginTest(p_regression=1.0, p_equivalence=0.0)
+    """
+    from scipy.special import stdtr
+
+    if not np.isfinite([loss, standard_error, margin]).all():
+        raise ValueError(f"expected finite numbers, got {loss}, {standard_error} and {margin}")
+    if standard_error < 0 or margin < 0 or not degrees > 0:
+        raise ValueError(
+            "the standard error and the margin must be at least 0 and the degrees of freedom above "
+            f"0, got {standard_error}, {margin} and {degrees}"
+        )
+    if standard_error == 0:
+        is_beyond = loss > margin
+        return MarginTest(float(not is_beyond), float(is_beyond))
+    statistic = (loss - margin) / standard_error
+    return MarginTest(float(stdtr(degrees, -statistic)), float(stdtr(degrees, statistic)))
+
+
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values that may be compared with the error rate of the whole family.
+
+    The k-th smallest of m is multiplied by m - k + 1, and none may fall below a smaller one. The
+    chance of even one false rejection is then at most the level, however the tests depend on one
+    another.
+
+    >>> holm_adjusted([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
+    return [float(value) for value in adjusted]

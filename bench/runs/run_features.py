@@ -1,0 +1,42 @@
+"""The features that a finished run left, for metrics that are computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.judges import Judge
+from bench.runs.journal import Journal, row_kind
+from bench.runs.score import Keys, Role, Scoring, feature_key
+from bench.suite import Metric, Side
+
+
+def run_sides(
+    run: Path, metric: Metric, judge: Judge, clips: Sequence[str]
+) -> tuple[list[Side], list[Side]]:
+    """Return the true and the generated side of each of these clips of a finished run.
+
+    Raises:
+        BenchError: the run does not say where the features of a clip are, or they are gone.
+    """
+    # Scores of a part of the split, of another judge or profile are in folders inside the run's.
+    folders = (run, *run.absolute().parents[:2])
+    home = next((each for each in folders if (each / "journal.jsonl").is_file()), run)
+    journal, kind = Journal(home / "journal.jsonl"), row_kind(judge.name, judge.profile)
+    entries = {clip: journal.latest(kind, clip) for clip in clips}
+    if lost := [clip for clip, entry in entries.items() if entry is None]:
+        raise BenchError(f"{run} does not say where the features of {lost[0]} are; run it again")
+    scoring = Scoring((metric,), judge, home)
+    keys = [entry["keys"] for entry in entries.values() if entry is not None]
+    true = [_side(scoring, metric, metric.against, each) for each in keys]
+    return true, [_side(scoring, metric, "generated", each) for each in keys]
+
+
+def _side(scoring: Scoring, metric: Metric, role: Role, keys: Keys) -> Side:
+    store, names = scoring.store(role), metric.reads_of(role)
+    return {
+        each.name: store.load(each, feature_key(each, role, keys))
+        for each in scoring.judge.extractors
+        if each.name in names
+    }
