@@ -16,7 +16,8 @@ from pathlib import Path
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
-from bench.matching import Catalogue, audio_files
+from bench.inputs import list_folder
+from bench.matching import Catalogue
 from bench.media import read_audio
 from bench.system import Generate, System
 from bench.types import Audio, Excerpt, Request
@@ -88,9 +89,10 @@ class Samples:
         """Return the sample of a clip; BenchError where there is none or no single one."""
         files, best = self._catalogue.files, self._catalogue.choose(request.name).best
         if not best:
+            near = self._catalogue.near_miss(request.name)
             raise BenchError(
-                f"no file for clip {request.name!r} in {self.directory}: {len(files)} files, "
-                f"e.g. {files[0].name!r}"
+                f"no file for clip {request.name!r} in {self.directory}: "
+                + (near or f"{len(files)} files, e.g. {files[0].name!r}")
             )
         if len(best) > 1:
             rivals = ", ".join(str(path.relative_to(self.directory)) for path in best)
@@ -102,7 +104,9 @@ class Samples:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(audio_files(self.directory), self.clips, self.directory)
+        listing = list_folder(self.directory)
+        files = listing.require(listing.with_sound, "audio or video")
+        return Catalogue(files, self.clips, self.directory)
 
 
 PRECOMPUTED = Family(

@@ -13,8 +13,9 @@ begin with ``-`` or ``_`` and hold ``_`` anywhere. Published samples name it oth
 
 CondFoley cuts Greatest Hits as ``<video>_denoised_trim_to_2s_from_<start>_new_fps_resized`` and
 names a pair ``<target>_to_<condition>``; its lists say ``<video>_<start>``, meaning two seconds.
-A stem of no scheme matches only itself, and case always counts. HunyuanVideo-Foley's tables write
-``<row>.wav``: such names do not say their clip and are never matched.
+A stem of no scheme matches only itself, and case always counts; a letter composed with its accent
+(NFC) and the same in two code points (NFD, as macOS writes it) are one. HunyuanVideo-Foley's tables
+write ``<row>.wav``: such names do not say their clip and are never matched here.
 
 Clips of a folder are named by ``clip_name``, and samples in a directory of the same shape likewise.
 """
@@ -22,18 +23,14 @@ Clips of a folder are named by ``clip_name``, and samples in a directory of the 
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
-from collections import defaultdict
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import MissingError
 from bench.files import SAFE_NAME
-from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-
-log = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
 _LONGEST_SAFE_PART = 180
@@ -41,6 +38,7 @@ _LONGEST_SAFE_PART = 180
 # The extra Y stands before eleven more characters and an underscore; an id that itself begins with
 # Y is one character too short for that, so the two readings never meet.
 _YOUTUBE = re.compile(r"(?:Y(?=[\w-]{11}_\d))?(?P<id>[\w-]{11})_(?P<times>\d+(?:_\d+)?)", re.ASCII)
+YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SECOND = re.compile(r"\d{6}", re.ASCII)
 _MILLISECONDS = re.compile(r"(?P<start>0|[1-9]\d*)_(?P<end>[1-9]\d*)", re.ASCII)
 _LONGEST_MS = 10_000
@@ -70,7 +68,7 @@ def clip_name(relative: Path) -> str:
     >>> clip_name(Path("my dog.mp4"))
     'my_dog-9902cb4b'
     """
-    whole = "=".join(relative.with_suffix("").parts)
+    whole = composed("=".join(relative.with_suffix("").parts))
     return whole if SAFE_NAME.fullmatch(whole) else hashed_name(whole)
 
 
@@ -78,6 +76,31 @@ def hashed_name(text: str) -> str:
     """Return ``text`` as a file name of its own: what is safe of it, and a hash of all of it."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_UNSAFE.sub('_', text)[:_LONGEST_SAFE_PART]}-{digest}"
+
+
+def composed(name: str) -> str:
+    """Return ``name`` in the one spelling (NFC) under which equal names are equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def youtube_id(stem: str) -> str | None:
+    """Return the YouTube id in a name of VGGSound's schemes; None in any other.
+
+    >>> youtube_id("---g-f_I2yQ_1000_11000")
+    '---g-f_I2yQ'
+    """
+    canonical = _youtube_name(stem)
+    return canonical and canonical[:-7]
+
+
+def cluster_name(stem: str) -> str | None:
+    """Return what clips of one source share: a YouTube video, the target of a CondFoley pair.
+
+    None for a stem of no such scheme.
+    """
+    if (video := youtube_id(stem)) is not None:
+        return video
+    return _hits_id(_BETWEEN_HITS.split(stem)[0])
 
 
 def canonical_id(stem: str) -> str | None:
@@ -88,7 +111,7 @@ def canonical_id(stem: str) -> str | None:
     >>> canonical_id("my holiday") is None
     True
     """
-    if (youtube := _youtube_id(stem)) is not None:
+    if (youtube := _youtube_name(stem)) is not None:
         return youtube
     parts = [_hits_id(part) for part in _BETWEEN_HITS.split(stem)]
     hits = [part for part in parts if part is not None]
@@ -97,7 +120,7 @@ def canonical_id(stem: str) -> str | None:
     return stem if _OTHER_SECOND.fullmatch(stem) else None
 
 
-def _youtube_id(stem: str) -> str | None:
+def _youtube_name(stem: str) -> str | None:
     if not (match := _YOUTUBE.fullmatch(stem)):
         return None
     if _SECOND.fullmatch(match["times"]):
@@ -129,7 +152,7 @@ def readings(stem: str) -> list[Reading]:
     >>> readings("YdQw4w9WgXcQ_000030_3")[-1]
     Reading(clip='dQw4w9WgXcQ_000030', number=3)
     """
-    stem = stem.replace(" ", "+")
+    stem = composed(stem).replace(" ", "+")
     if segment := _SEGMENT.fullmatch(stem):
         return [Reading(_canonical_or_same(segment["clip"]), int(segment["number"]))]
     bare = _DECORATION.sub("", stem)
@@ -157,8 +180,9 @@ class Choice(NamedTuple):
 class Catalogue:
     """Files by what their names may say, read once and asked clip by clip.
 
-    Below ``root`` a file bears the name that ``clip_name`` gives its path, and its stem. One that
-    bears one of ``names`` is never taken for another clip.
+    Below ``root`` a file bears its path without suffix, the name that ``clip_name`` gives that, and
+    its stem. One that bears one of ``names`` is never taken for another clip. A name may be a path
+    (``dog/001``): its last part names the clip too, unless other names end in the same.
     """
 
     def __init__(
@@ -167,17 +191,21 @@ class Catalogue:
         self.files = list(files)
         self._exact: dict[str, list[Path]] = defaultdict(list)
         self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
-        taken = set(names)
+        self._folded: dict[str, list[Path]] = defaultdict(list)
+        self._taken = _taken(names)
         for path in self.files:
-            borne = [path.stem] if root is None else [clip_name(path.relative_to(root)), path.stem]
-            own = next((name for name in borne if name in taken), None)
+            borne = _borne(path, root)
+            own = next((name for name in borne if name in self._taken), None)
             for name in dict.fromkeys(borne) if own is None else [own]:
                 self._exact[name].append(path)
-            for clip, number in readings(path.stem) if own is None else ():
-                self._read[clip].append((number, path))
+            if own is None:
+                self._folded[composed(path.stem).casefold()].append(path)
+                for clip, number in readings(path.stem):
+                    self._read[clip].append((number, path))
 
     def choose(self, name: str) -> Choice:
         """Return the files for the clip ``name``: those that bear it, else the lowest sample."""
+        name = self._known_as(name)
         exact = self._exact.get(name, [])
         read = sorted(
             pair for pair in self._read.get(_canonical_or_same(name), []) if pair[1] not in exact
@@ -187,28 +215,61 @@ class Catalogue:
         best = [path for number, path in read if number == read[0][0]]
         return Choice(best, [path for _, path in read[len(best) :]])
 
+    def near_miss(self, name: str) -> str:
+        """Return why no file has this name where one differs from it only in case; else ""."""
+        name = self._known_as(name)
+        near = self._folded.get(name.casefold())
+        return f"{near[0].name!r} differs from {name!r} only in case: rename it" if near else ""
+
+    def _known_as(self, name: str) -> str:
+        """``name``; where no file has it and no other name ends the same, its last part."""
+        name = composed(name)
+        stem = _last_part(name)
+        return name if name in self._exact or stem not in self._taken else stem
+
+
+def _borne(path: Path, root: Path | None) -> list[str]:
+    """The names that a file bears, the one that says most first."""
+    stem = composed(path.stem)
+    if root is None:
+        return [stem]
+    relative = path.relative_to(root)
+    return [composed(relative.with_suffix("").as_posix()), clip_name(relative), stem]
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _taken(names: Iterable[str]) -> set[str]:
+    """The names by which one clip is meant: each of ``names``, and the ends that are unique."""
+    whole = set(map(composed, names))
+    ends = Counter(map(_last_part, whole))
+    return whole | {end for end, count in ends.items() if count == 1}
+
 
 class Matching(NamedTuple):
     """Clips and files put together: every clip is found, missing or ambiguous.
 
-    ``ambiguous`` holds the files of equal claim, of which none was chosen; ``spare`` the samples of
-    a clip that come after the one that counts; ``unused`` the files that belong to no clip.
+    ``missing`` says of each clip why, where a file is nearly named like it; ``ambiguous`` holds the
+    files of equal claim, of which none was chosen; ``spare`` the samples of a clip that come after
+    the one that counts; ``unused`` the files that belong to no clip.
     """
 
     found: dict[str, Path]
-    missing: list[str]
+    missing: dict[str, str]
     unused: list[Path]
     ambiguous: dict[str, list[Path]]
     spare: dict[str, list[Path]]
 
 
-def match(names: Sequence[str], files: Sequence[Path]) -> Matching:
-    """Return which of ``files`` belongs to which of the clips ``names``.
+def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None) -> Matching:
+    """Return which of ``files``, which lie below ``root``, belongs to which of the clips ``names``.
 
-    A stem equal to the name comes first, then the published schemes, then nothing.
+    An equal path comes first, then an equal stem, then the published schemes, then nothing.
     """
-    catalogue = Catalogue(files, names)
-    matching = Matching({}, [], [], {}, {})
+    catalogue = Catalogue(files, names, root)
+    matching = Matching({}, {}, [], {}, {})
     for name in names:
         best, spare = catalogue.choose(name)
         if len(best) == 1:
@@ -216,50 +277,10 @@ def match(names: Sequence[str], files: Sequence[Path]) -> Matching:
         elif best:
             matching.ambiguous[name] = best
         else:
-            matching.missing.append(name)
+            matching.missing[name] = catalogue.near_miss(name)
         if spare:
             matching.spare[name] = spare
     known = set(matching.found.values())
     known.update(*matching.ambiguous.values(), *matching.spare.values())
     matching.unused.extend(path for path in files if path not in known)
     return matching
-
-
-def audio_files(directory: Path) -> list[Path]:
-    """Return the sound files under ``directory``, sorted; hidden ones are left out.
-
-    A video counts where no sound file beside it has its stem: many systems write the sample twice,
-    alone and under the picture. Raises MissingError when there is no such directory or no such file
-    in it.
-    """
-    if not directory.is_dir():
-        raise MissingError(f"there is no directory {directory}: name one that holds samples")
-    files = visible_files(directory)
-    sounds = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
-    twins = {path.with_suffix("") for path in sounds}
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    alone = [path for path in videos if path.with_suffix("") not in twins]
-    log.info("%s: %d sounds, %d of %d videos", directory, len(sounds), len(alone), len(videos))
-    if not (found := sorted(sounds + alone)):
-        suffixes = " ".join(sorted(AUDIO_SUFFIXES | VIDEO_SUFFIXES))
-        raise MissingError(f"{directory} holds no sound or video file (looked for {suffixes})")
-    return found
-
-
-def other_files(directory: Path) -> list[Path]:
-    """Return the visible files under ``directory`` whose suffix is of no sound or video, sorted."""
-    known = AUDIO_SUFFIXES | VIDEO_SUFFIXES
-    return [path for path in visible_files(directory) if path.suffix.lower() not in known]
-
-
-def visible_files(directory: Path) -> list[Path]:
-    """Return the files under ``directory``, sorted; hidden ones and hidden folders are left out."""
-    return [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not _is_hidden(path.relative_to(directory))
-    ]
-
-
-def _is_hidden(relative: Path) -> bool:
-    return any(part.startswith(".") for part in relative.parts)

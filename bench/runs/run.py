@@ -113,7 +113,7 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
         rows,
         plan.scoring,
         expected=len(plan.clips) + len(_refusals(plan)),
-        notes=_partial_note(plan),
+        notes=(*_partial_note(plan), *_prompt_note(plan), *plan.split.notes),
     )
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
@@ -127,6 +127,15 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
 def _partial_note(plan: RunPlan) -> tuple[str, ...]:
     whole = len(plan.split.clips) + len(plan.split.refused)
     return (f"only the first {len(plan.clips)} of {whole} clips",) if plan.is_partial else ()
+
+
+def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
+    """How many clips have a prompt, where the system reads them or the user gave labels."""
+    source = plan.split.label_file
+    if "prompt" not in plan.system.uses and not source:
+        return ()
+    n_told = sum(bool(clip.prompt) for clip in plan.clips)
+    return (f"{n_told} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
 
 
 def _row_kind(plan: RunPlan) -> str:

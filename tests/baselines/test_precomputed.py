@@ -121,7 +121,7 @@ def test_a_directory_is_known_by_where_it_really_is(
 
 
 def test_a_directory_without_samples_is_refused_when_it_is_opened(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="holds no sound or video file"):
+    with pytest.raises(MissingError, match="holds no audio or video file"):
         open_system(f"precomputed:{tmp_path}").open("cpu")
 
 

@@ -201,10 +201,10 @@ def test_score_with_a_length_fails_shorter_files_and_without_cuts_to_the_shorter
 
 def test_score_refuses_folders_that_do_not_belong_together(bench, two_folders, tmp_path):
     true, made = two_folders
-    refused(bench("score", "--generated", tmp_path / "no", "--reference", true), "no directory")
+    refused(bench("score", "--generated", tmp_path / "no", "--reference", true), "no folder")
     (made / "a.flac").rename(made / "x.flac")
     (made / "b.flac").rename(made / "y.flac")
-    refused(bench("score", "--generated", made, "--reference", true), "named like one in")
+    refused(bench("score", "--generated", made, "--reference", true), "can be paired with one in")
 
 
 def test_tables_in_every_format_and_a_comparison(bench, clicks_folder, tmp_path):
