@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import MediaError, MissingError
+from bench.matching import composed
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 #: Never media, so never opened to find out: ffmpeg takes some binary data for audio.
@@ -74,9 +74,12 @@ class Listing:
 def list_folder(folder: Path) -> Listing:
     """Return what lies below ``folder``, links followed; a link back to a parent ends there.
 
+    Paths are absolute: ffmpeg would take the name ``a:b.wav`` alone for a protocol.
+
     Raises:
         MissingError: there is no such folder, or one below it cannot be read.
     """
+    folder = folder.absolute()
     if not folder.is_dir():
         raise MissingError(f"there is no folder {folder}")
     groups: dict[str, list[Path]] = {"audio": [], "video": [], "other": []}
@@ -89,7 +92,9 @@ def list_folder(folder: Path) -> Listing:
 
 def natural_order(path: Path) -> tuple[object, ...]:
     """A key that sorts paths as people count: ``2.wav`` before ``10.wav``, folder by folder."""
-    numbered = (re.split(r"(\d+)", part, flags=re.ASCII) for part in _composed(path).parts)
+    numbered = (
+        re.split(r"(\d+)", part, flags=re.ASCII) for part in Path(composed(str(path))).parts
+    )
     keys = ([int(w) if i % 2 else w for i, w in enumerate(words)] for words in numbered)
     return (list(keys), str(path))
 
@@ -99,10 +104,6 @@ def shown(paths: Iterable[Path], folder: Path) -> str:
     names = [str(path.relative_to(folder)) for path in paths]
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     return ", ".join(names[:N_NAMED]) + more
-
-
-def _composed(path: Path) -> Path:
-    return Path(unicodedata.normalize("NFC", str(path)))
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:

@@ -15,18 +15,17 @@ A clip may be named by its path below the folder, by its name alone, by a publis
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
 from bench.inputs.folder import LABEL_FILES
 from bench.inputs.tables import Row, read_table
-from bench.matching import YOUTUBE_ID, canonical_id, clip_name, youtube_id
+from bench.matching import YOUTUBE_ID, canonical_id, clip_name, composed, youtube_id
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 #: In the order in which they are preferred, in small letters.
@@ -43,6 +42,8 @@ LABEL_COLUMNS = (
 #: VGGSounder's: A is heard, V is seen, AV is both.
 MODALITY_COLUMN = "modality"
 SPLIT_COLUMN = "split"
+
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 
@@ -106,8 +107,8 @@ class Labels:
 
     def _find(self, path: Path) -> list[Label]:
         """The labels of the clip at ``path``: by its own names, then by aliases of the list's."""
-        stem = _composed(path.stem)
-        keys = [_composed(path.with_suffix("").as_posix()), clip_name(path), stem]
+        stem = composed(path.stem)
+        keys = [composed(path.with_suffix("").as_posix()), clip_name(path), stem]
         keys += [canonical_id(stem) or stem]
         for index in (self._by_name, self._by_alias):
             if key := next((key for key in keys if key in index), None):
@@ -254,10 +255,10 @@ def _names(written: str, start: str, video: str) -> Iterable[str]:
 
     ``video`` is its YouTube id where a column holds it; ``start`` its first second.
     """
-    path = _without_suffix(written)
-    stem = path.name
-    tails = ["/".join(path.parts[at:]) for at in range(len(path.parts))]
-    own, others = str(path), [*tails, canonical_id(stem), youtube_id(stem)]
+    parts = _parts(written)
+    own, stem = "/".join(parts), parts[-1]
+    others = ["/".join(parts[at:]) for at in range(1, len(parts))]
+    others += [canonical_id(stem) or "", youtube_id(stem) or ""]
     video = video or (stem if start or YOUTUBE_ID.fullmatch(stem) else "")
     if start:
         second = int(float(start))
@@ -269,15 +270,12 @@ def _names(written: str, start: str, video: str) -> Iterable[str]:
     return dict.fromkeys(name for name in (own, *others) if name)
 
 
-def _without_suffix(written: str) -> PurePosixPath:
-    """A name in a list, without the suffix of an audio or video file if it has one."""
-    path = PurePosixPath(_composed(written))
-    is_media = path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES
-    return path.with_suffix("") if is_media else path
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+def _parts(written: str) -> list[str]:
+    """A name or path in a list by its parts, without the suffix of an audio or video file."""
+    name, dot, suffix = composed(written).rpartition(".")
+    is_media = f".{suffix.lower()}" in MEDIA_SUFFIXES
+    whole = name if dot and is_media else composed(written)
+    return [part for part in whole.split("/") if part not in ("", ".")] or [whole]
 
 
 def _joined(labels: list[Label]) -> list[Label]:

@@ -88,7 +88,7 @@ def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:
     """The prompts of the pairs by name, where there are labels; a note says how many have one."""
     if plan.labels is None:
         return Prompts({}, ())
-    clips = {pair.name: pair.true.relative_to(plan.reference) for pair in pairs}
+    clips = {pair.name: pair.true.relative_to(plan.reference.absolute()) for pair in pairs}
     prompts = plan.labels.assign(clips)
     n_told = sum(map(bool, prompts.by_clip.values()))
     count = f"{n_told} of {len(clips)} clips have a prompt ({plan.labels.path.name})"

@@ -73,6 +73,25 @@ def test_a_clip_without_a_file_is_refused_with_what_there_is(samples: Path, ask:
         sample(samples, ask, name="absent")
 
 
+def test_a_file_that_differs_only_in_case_is_named_and_not_taken(tmp_path: Path, ask: Ask) -> None:
+    write_tone(tmp_path / "Dog.wav", 2.5)
+    expected = f"no file for clip 'dog' in {tmp_path}: 'Dog.wav' differs from 'dog' only in case"
+    with pytest.raises(BenchError, match=re.escape(expected)):
+        sample(tmp_path, ask, name="dog")
+
+
+def test_samples_behind_links_and_of_unknown_suffixes_are_found(tmp_path: Path, ask: Ask) -> None:
+    folder, store = tmp_path / "samples", tmp_path / "store"
+    folder.mkdir()
+    write_tone(store / "a.wav", 2.5)
+    (store / "a.wav").rename(store / "a.sample")
+    (folder / "shard").symlink_to(store)
+    assert sample(folder, ask, name="a").seconds == 2.5
+    (folder / "gone.wav").symlink_to("nowhere")
+    with pytest.raises(MediaError, match=r"gone\.wav: No such file"):
+        sample(folder, ask, name="gone")
+
+
 def test_two_files_for_a_clip_are_refused_by_name(tmp_path: Path, ask: Ask) -> None:
     for folder in ("a", "b"):
         write_tone(tmp_path / folder / "test_000000.wav", 2.5)

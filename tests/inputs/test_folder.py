@@ -43,6 +43,12 @@ def test_a_video_gives_its_sound_where_no_audio_file_of_its_name_lies_beside_it(
     assert below(tmp_path, with_sound) == ["a/x.flac", "other/x.mp4", "z.m4v"]
 
 
+def test_paths_are_absolute_since_a_colon_reads_as_a_protocol(tmp_path, monkeypatch):
+    fill(tmp_path, "a:b.wav")
+    monkeypatch.chdir(tmp_path)
+    assert list_folder(Path()).audio == (tmp_path / "a:b.wav",)
+
+
 def test_links_to_files_and_folders_are_followed_and_one_to_a_parent_ends_there(tmp_path):
     store = fill(tmp_path / "store", "part/e.wav", "a.wav")
     folder = tmp_path / "data"

@@ -289,6 +289,7 @@ def test_a_limited_run_says_so_and_tells_of_its_own_clips_only(make_plan, clicks
     result = run(make_plan(TONE, split=f"folder:{folder}", limit=1), quiet)
     assert (result.results.expected, result.results.failed, result.failures) == (1, 0, ())
     assert "only the first 1 of 4 clips" in result.results.notes
+    assert "1 of 1 clips have a prompt (labels.csv)" in result.results.notes
 
 
 def test_looking_ahead_leaves_a_torn_journal_as_it_is(make_plan):
