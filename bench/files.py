@@ -87,10 +87,13 @@ def atomic_path(destination: Path) -> Iterator[Path]:
 
 
 def write_json(destination: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically; NaN is refused (store null)."""
+    """Write ``value`` as indented JSON, atomically; NaN is refused (store null).
+
+    A file name that is not UTF-8 is kept as the escapes that Python writes such bytes with.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_path(destination) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_page(figure: Figure, destination: Path, n_colours: int) -> None:

@@ -83,6 +83,15 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def printable(name: str) -> str:
+    r"""Return ``name`` as text for every format of results: bytes that are no UTF-8 spelled out.
+
+    >>> printable("caf\udce9")
+    'caf\\xe9'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def youtube_id(stem: str) -> str | None:
     """Return the YouTube id in a name of VGGSound's schemes; None in any other.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import MediaError, MissingError
-from bench.matching import composed
+from bench.matching import composed, printable
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 #: Never media, so never opened to find out: ffmpeg takes some binary data for audio.
@@ -81,7 +81,8 @@ def list_folder(folder: Path) -> Listing:
     """
     folder = folder.absolute()
     if not folder.is_dir():
-        raise MissingError(f"there is no folder {folder}")
+        found = "it is a file" if folder.is_file() else "nothing is there"
+        raise MissingError(f"there is no folder {folder}: {found}")
     groups: dict[str, list[Path]] = {"audio": [], "video": [], "other": []}
     for path in sorted(_files(folder, ())):
         is_label_file = path.parent == folder and path.name.lower() in LABEL_FILES
@@ -101,7 +102,7 @@ def natural_order(path: Path) -> tuple[object, ...]:
 
 def shown(paths: Iterable[Path], folder: Path) -> str:
     """The first three of ``paths`` below ``folder``, and that there are more."""
-    names = [str(path.relative_to(folder)) for path in paths]
+    names = [printable(str(path.relative_to(folder))) for path in paths]
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     return ", ".join(names[:N_NAMED]) + more
 

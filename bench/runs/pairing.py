@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.inputs import Listing, list_folder, natural_order, shown
-from bench.matching import Matching, cluster_name, composed, match
+from bench.matching import Matching, cluster_name, composed, match, printable
 from bench.results import Failure
 from bench.runs.transfers import BETWEEN, References
 
@@ -131,7 +131,8 @@ def _names(listing: Listing, paths: Iterable[Path]) -> dict[Path, str]:
     keys = {path: _below(listing, path) for path in paths}
     stems = Counter(key.rpartition("/")[2] for key in set(keys.values()))
     ends = {path: key.rpartition("/")[2] for path, key in keys.items()}
-    return {path: ends[path] if stems[ends[path]] == 1 else keys[path] for path in paths}
+    names = {path: ends[path] if stems[ends[path]] == 1 else keys[path] for path in paths}
+    return {path: printable(name) for path, name in names.items()}
 
 
 def _below(listing: Listing, path: Path) -> str:
@@ -153,7 +154,7 @@ def _transfers(
     read = {path: references.find(composed(path.stem)) for path in candidates}
     found = {path: transfer for path, transfer in read.items() if transfer is not None}
     pairs = [
-        FilePair(path.stem, targets[each.reference], path, cluster=each.target)
+        FilePair(printable(path.stem), targets[each.reference], path, cluster=each.target)
         for path, each in found.items()
     ]
     extended = [path.name for path, each in found.items() if each.has_suffix]
@@ -207,7 +208,7 @@ def _nothing(failures: Sequence[Failure], reference: Path, generated: Path) -> s
 
 
 def _twin_notes(listing: Listing) -> tuple[str, ...]:
-    n_twins = len(listing.audio) + len(listing.videos) - len(listing.with_sound)
+    n_twins = len(set(listing.videos) - set(listing.with_sound))
     what = f"videos in {listing.folder.name} have an audio file beside them, which was taken"
     return (f"{n_twins} {what}",) if n_twins else ()
 

@@ -90,7 +90,7 @@ def test_up_to_three_files_that_are_no_media_are_named(tmp_path):
 
 
 def test_a_folder_that_is_missing_or_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
-    with pytest.raises(MissingError, match="there is no folder .*absent"):
+    with pytest.raises(MissingError, match="there is no folder .*absent: nothing is there"):
         list_folder(tmp_path / "absent")
     locked = fill(tmp_path, "locked/a.wav") / "locked"
     scandir = os.scandir

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
+from bench.files import write_json
 from bench.runs.pairing import pair_folders
 
 
@@ -145,6 +148,16 @@ def test_both_spellings_of_an_accent_pair_and_case_is_named_and_never_passed_ove
 def test_any_name_that_the_file_system_allows_pairs(tmp_path, stem):
     true, made = (folder(tmp_path / side, f"{stem}.wav") for side in "tm")
     assert [pair.name for pair in pair_folders(true, made, None).pairs] == [stem]
+
+
+def test_a_name_that_is_not_utf8_pairs_under_a_name_that_can_be_written(tmp_path):
+    stem = os.fsdecode(b"caf\xe9")
+    true, made = (folder(tmp_path / side, f"{stem}.wav", f"{stem}.txt") for side in "tm")
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["caf\\xe9"]
+    assert pairing.notes[0].endswith("in t: caf\\xe9.txt")
+    write_json(tmp_path / "x.json", {"file": str(true / stem)})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"file": str(true / stem)}
 
 
 def test_linked_files_and_folders_pair_and_a_link_to_nothing_takes_part(tmp_path):
