@@ -12,7 +12,8 @@ from bench.backbones import clap
 from bench.backbones.weights import WEIGHTS
 from bench.cli.judging import Choice, choose
 from bench.errors import BenchError, MissingError
-from bench.inputs.labels import Label, Labels
+from bench.inputs import Labels
+from bench.inputs.label_rows import Label
 from bench.judges import Stimulus, open_judge
 from bench.media import write_audio
 from bench.runs import FolderPlan, score_folders
