@@ -16,8 +16,8 @@ from pathlib import Path
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
-from bench.inputs import list_folder
-from bench.matching import Catalogue
+from bench.inputs import Listing, list_folder
+from bench.matching import Catalogue, match
 from bench.media import read_audio
 from bench.system import Generate, System
 from bench.types import Audio, Excerpt, Request
@@ -65,6 +65,7 @@ class Samples:
             uses=frozenset(),
             open=self.open,
             inputs=self.inputs,
+            notes=self.notes,
             with_clips=self.with_clips,
         )
 
@@ -76,6 +77,16 @@ class Samples:
         """Return the file of a clip; nothing where there is none or no single one."""
         best = self._catalogue.choose(clip).best
         return tuple(best) if len(best) == 1 else ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the directory holds besides the samples that count."""
+        matching = match(self.clips, self._catalogue.files, self.directory)
+        counts = (
+            (len(matching.unused), "files of the samples belong to no clip of the split"),
+            (sum(map(len, matching.spare.values())), "further samples of the same clips not used"),
+        )
+        found = tuple(f"{count} {what}" for count, what in counts if count)
+        return (*found, *self._listing.sound_notes())
 
     def open(self, device: str) -> Generate:
         """Return the function that reads the sample of a clip.
@@ -104,9 +115,12 @@ class Samples:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        listing = list_folder(self.directory)
-        files = listing.require(listing.with_sound, "audio or video")
+        files = self._listing.require(self._listing.with_sound, "audio or video")
         return Catalogue(files, self.clips, self.directory)
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return list_folder(self.directory)
 
 
 PRECOMPUTED = Family(

@@ -39,8 +39,8 @@ class System:
     A system that reads samples made elsewhere may need to tell the clips of a split apart:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
     a clip is made from, so that a changed file is read again; weights that may change are such
-    files. ``lacks()`` says what is missing before it can be opened, with the command that mends it;
-    "" where all is there.
+    files; ``notes()`` says for the results what was passed over. ``lacks()`` says what is missing
+    before it can be opened, with the command that mends it; "" where all is there.
     """
 
     name: str
@@ -54,6 +54,7 @@ class System:
     masks: frozenset[str] = frozenset()
     with_clips: Callable[[tuple[str, ...]], System] | None = None
     inputs: Callable[[str], tuple[Path, ...]] | None = None
+    notes: Callable[[], tuple[str, ...]] | None = None
     lacks: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:

@@ -62,6 +62,12 @@ class Listing:
             raise MissingError(f"{self.folder} holds no {kind} file{rest}")
         return files
 
+    def sound_notes(self) -> tuple[str, ...]:
+        """What is left out of ``with_sound``: videos with an audio file beside them, and others."""
+        n_twins = len(set(self.videos) - set(self.with_sound))
+        what = f"videos in {self.folder.name} have an audio file beside them, which was taken"
+        return (*((f"{n_twins} {what}",) if n_twins else ()), *self.notes())
+
     def notes(self) -> tuple[str, ...]:
         """One sentence on the files that are neither audio nor video; none where all are."""
         if not self.other:

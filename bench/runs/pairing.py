@@ -63,7 +63,7 @@ def pair_folders(
         raise BenchError(_nothing(found.failures, reference, generated))
     if videos is not None:
         found = _with_videos(found, list_folder(videos), true)
-    notes = (*found.notes, *_twin_notes(true), *_twin_notes(made), *true.notes(), *made.notes())
+    notes = (*found.notes, *true.sound_notes(), *made.sound_notes())
     ordered = tuple(sorted(found.pairs, key=lambda pair: pair.name))
     return replace(found, pairs=ordered, notes=notes)
 
@@ -205,12 +205,6 @@ def _nothing(failures: Sequence[Failure], reference: Path, generated: Path) -> s
         f"no file in {generated} can be paired with one in {reference}, which needs names that "
         f"are equal but for their suffix; {first}"
     )
-
-
-def _twin_notes(listing: Listing) -> tuple[str, ...]:
-    n_twins = len(set(listing.videos) - set(listing.with_sound))
-    what = f"videos in {listing.folder.name} have an audio file beside them, which was taken"
-    return (f"{n_twins} {what}",) if n_twins else ()
 
 
 def _notes(matching: Matching, n_transfers: int) -> tuple[str, ...]:

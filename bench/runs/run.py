@@ -113,7 +113,7 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
         rows,
         plan.scoring,
         expected=len(plan.clips) + len(_refusals(plan)),
-        notes=(*_partial_note(plan), *_prompt_note(plan), *plan.split.notes),
+        notes=(*_partial_note(plan), *_prompt_note(plan), *plan.split.notes, *_system_notes(plan)),
     )
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
@@ -136,6 +136,11 @@ def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
         return ()
     n_told = sum(bool(clip.prompt) for clip in plan.clips)
     return (f"{n_told} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
+
+
+def _system_notes(plan: RunPlan) -> tuple[str, ...]:
+    notes = plan.informed_system.notes
+    return notes() if notes else ()
 
 
 def _row_kind(plan: RunPlan) -> str:

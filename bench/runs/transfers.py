@@ -39,8 +39,8 @@ class References:
             for left, right in _halves(stem):
                 for start in (left, *_beginnings(left)):
                     self._pairs[start].append((left, right, stem))
-        backwards = commonprefix([stem[::-1] for stem in self._stems])
-        self._ending = backwards[::-1]
+        shared = commonprefix([stem[::-1] for stem in self._stems])[::-1]
+        self._ending = shared[shared.index("_") :] if "_" in shared else ""
 
     def find(self, stem: str) -> Transfer | None:
         """Return what the transfer ``stem`` belongs to; None for nothing, or for several alike."""
@@ -75,6 +75,7 @@ class References:
         """The one reference that ``part`` is with more words, or that is ``part`` with more."""
         for start in _beginnings(part):
             same = self._same.get(canonical_id(start) or start)
+            same = same or self._same.get(start + self._ending)
             if same is not None and _fit(part, start):
                 return same
         longer = [stem for stem in self._longer.get(part, ()) if _fit(part, stem)]

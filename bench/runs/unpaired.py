@@ -56,7 +56,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         scored=len(true) + len(generated),
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
-            *(note for listing in listings for note in listing.notes()),
+            *(note for listing in listings for note in listing.sound_notes()),
         ),
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))

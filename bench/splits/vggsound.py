@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home
-from bench.inputs import list_folder, read_labels, shown
+from bench.inputs import list_folder, read_labels, read_table, shown
 from bench.matching import Matching, canonical_id, cluster_name, match
 from bench.splits.split import (
     BASE_METRICS,
@@ -55,7 +55,7 @@ def open_vggsound_filtered() -> Split:
 
     Raises:
         MissingError: a list or all videos are missing; the message says what goes where.
-        BenchError: a name of the filtered list is not in the test list.
+        BenchError: a list cannot be read, or a name of the filtered one is not in the test list.
     """
     labels, path = _labels(), vggsound_directory() / FILTERED
     if not path.is_file():
@@ -63,7 +63,8 @@ def open_vggsound_filtered() -> Split:
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
             "of at least 0.3, one per line (the paper's list of 8,676 is not published)"
         )
-    names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    written = [row.cells[0].removesuffix(".mp4") for row in read_table(path)]
+    names = [canonical_id(name) or name for name in written]
     if unknown := [name for name in names if name not in labels]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "

@@ -128,6 +128,23 @@ def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:
     assert inputs("both") == inputs("absent") == ()
 
 
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    for name in ("one.wav", "one.mp4", "Y0DCit2EBtjs_000030_0.wav", "Y0DCit2EBtjs_000030_1.wav"):
+        (tmp_path / name).touch()
+    for name in ("else.wav", "log.txt"):
+        (tmp_path / name).touch()
+    system = open_system(f"precomputed:{tmp_path}")
+    assert system.with_clips is not None
+    notes = system.with_clips(("one", "0DCit2EBtjs_000030")).notes
+    assert notes is not None
+    assert notes() == (
+        "1 files of the samples belong to no clip of the split",
+        "1 further samples of the same clips not used",
+        f"1 videos in {tmp_path.name} have an audio file beside them, which was taken",
+        f"1 file is neither audio nor video in {tmp_path.name}: log.txt",
+    )
+
+
 def test_a_directory_is_known_by_where_it_really_is(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

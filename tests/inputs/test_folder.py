@@ -41,6 +41,9 @@ def test_a_video_gives_its_sound_where_no_audio_file_of_its_name_lies_beside_it(
     fill(tmp_path, "a/x.flac", "a/x.mp4", "other/x.mp4", "z.m4v")
     with_sound = list_folder(tmp_path).with_sound
     assert below(tmp_path, with_sound) == ["a/x.flac", "other/x.mp4", "z.m4v"]
+    [note] = list_folder(tmp_path).sound_notes()
+    assert note.startswith("1 videos in ")
+    assert note.endswith(" have an audio file beside them, which was taken")
 
 
 def test_paths_are_absolute_since_a_colon_reads_as_a_protocol(tmp_path, monkeypatch):

@@ -255,9 +255,11 @@ def test_a_published_sample_that_was_replaced_is_read_again(make_plan, clicks_fo
     assert run(make_plan(model), quiet).results.metrics["onset_acc"].value == 1.0
     shutil.copy(clicks_folder / "clip_000002.mp4", made / "clip_000000.mp4")
     counter = Counter()
+    (made / "log.txt").touch()
     changed = run(make_plan(model), counter)
     assert counter.done["generate"] == 1
     assert changed.results.metrics["onset_acc"].value < 1.0
+    assert "1 file is neither audio nor video in made: log.txt" in changed.results.notes
 
 
 def test_a_run_that_was_moved_is_still_done(make_plan, tmp_path):

@@ -23,6 +23,7 @@ OTHER = "2015-09-29-16-17-33-365_denoised_trim_to_2s_from_11.8667_new_fps_resize
         (["a_converted", "b_converted"], "a_to_x", "a_converted"),
         (["a_converted", "a_c_converted"], "a_to_x", "a_converted"),
         (["a_converted"], "a_to_x", "a_converted"),
+        (["a1_gt", "b1_gt"], "a1_gen_to_b1", "a1_gt"),
         (["a_to_x", "a_to_y", "b_to_x"], "a_to_x_converted", "a_to_x"),
         (["a_to_x", "a_to_y", "b_to_x"], "a_converted_to_y", "a_to_y"),
         (["a_to_x_gt", "a_to_y_gt"], "a_to_y", "a_to_y_gt"),

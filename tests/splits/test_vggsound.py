@@ -88,6 +88,9 @@ def test_a_name_that_the_test_list_lacks_is_refused(data):
     (data / "ib0.3.txt").write_text("someone_else_000001\n")
     with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
         open_split("vggsound-ib0.3")
+    (data / "ib0.3.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(BenchError, match=r"ib0\.3\.txt, line 1: it is not UTF-8"):
+        open_split("vggsound-ib0.3")
 
 
 def test_the_official_list_is_read_whole(shared, home):
