@@ -104,7 +104,7 @@ def _column_notes(path: Path, header: list[str], columns: _Columns) -> Iterator[
 
 
 def _with_header(rows: list[Row], columns: _Columns, width: int, path: Path) -> Iterator[Label]:
-    for row in rows:
+    for row in (_trimmed(row, width) for row in rows):
         _check_width(row, width, path)
         video, start, split, modality = (
             "" if place is None else row.cells[place] for place in columns[2:]
@@ -116,7 +116,7 @@ def _with_header(rows: list[Row], columns: _Columns, width: int, path: Path) -> 
 
 def _without_header(rows: list[Row], path: Path) -> Iterator[Label]:
     """Rows of two cells, or of VGGSound's own list: id, start, label, split."""
-    for row in rows:
+    for row in (_trimmed(row, 2) for row in rows):
         cells = row.cells
         if len(cells) < 2:
             raise BenchError(
@@ -132,6 +132,14 @@ def _without_header(rows: list[Row], path: Path) -> Iterator[Label]:
                 f"{path}, line {row.line}: {list(cells)} is neither a name and a label, nor "
                 "id, start, label, split, nor is there a header with such columns as name and label"
             )
+
+
+def _trimmed(row: Row, width: int) -> Row:
+    """The row without blank cells after the first ``width``, as spreadsheets leave them."""
+    cells = row.cells
+    while len(cells) > width and not cells[-1]:
+        cells = cells[:-1]
+    return row._replace(cells=cells)
 
 
 def _check_width(row: Row, n_columns: int, path: Path) -> None:

@@ -79,7 +79,8 @@ def read_records(path: Path) -> tuple[list[str], list[Record]]:
 
 
 def _parse(text: str, delimiter: str, path: Path) -> list[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, line = [], 1
     try:
         for cells in reader:

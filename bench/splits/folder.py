@@ -45,14 +45,15 @@ def open_folder(path: Path) -> Split:
         named[clip_name(video.relative_to(folder))].append(video)
     label_file = find_labels(folder)
     single = {name: videos[0] for name, videos in named.items() if len(videos) == 1}
-    prompts = _prompts(label_file, single, folder)
+    labels = _labels(label_file, single, folder)
     clips, refused = [], []
     for name, videos in named.items():
         if len(videos) > 1:
             refused += _twins(name, videos, folder)
             continue
         try:
-            clips.append(_clip(videos[0], name, prompts.by_clip[name]))
+            prompt = labels.by_clip.get(name) or _words(videos[0].stem)
+            clips.append(_clip(videos[0], name, prompt))
         except MediaError as error:
             refused.append(Refusal(name, str(error)))
     return Split(
@@ -61,34 +62,32 @@ def open_folder(path: Path) -> Split:
         (*NETWORK_METRICS, *BASE_METRICS),
         tuple(refused),
         label_file=label_file.name if label_file else "",
-        notes=(*prompts.notes, *_left_out(listing)),
+        notes=(*labels.notes, *_words_note(clips, labels), *_left_out(listing)),
     )
 
 
-def _prompts(label_file: Path | None, videos: Mapping[str, Path], folder: Path) -> Prompts:
-    """The prompt of each clip: its label, else the words of its file name, which a note counts."""
-    words = {name: _words(video.stem) for name, video in videos.items()}
+def _labels(label_file: Path | None, videos: Mapping[str, Path], folder: Path) -> Prompts:
+    """The labels of the clips; none where there is no label file."""
     if label_file is None:
-        return Prompts(words, _words_note(words.values()))
+        return Prompts({}, ())
     relative = {name: video.relative_to(folder) for name, video in videos.items()}
-    labels = read_labels(label_file).assign(relative)
-    own = {name: prompt for name, prompt in words.items() if not labels.by_clip[name]}
-    return Prompts({**labels.by_clip, **own}, (*labels.notes, *_words_note(own.values())))
+    return read_labels(label_file).assign(relative)
 
 
-def _words_note(prompts: Iterable[str]) -> tuple[str, ...]:
-    spelled = [prompt for prompt in prompts if prompt]
+def _words_note(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
+    """How many prompts come from file names, which say more or less what can be heard."""
+    words = [clip.prompt for clip in clips if clip.prompt and not labels.by_clip.get(clip.name)]
     what = "prompts are the words of the file name, e.g."
-    return (f"{len(spelled)} {what} {spelled[0]!r}",) if spelled else ()
+    return (f"{len(words)} {what} {words[0]!r}",) if words else ()
 
 
 def _left_out(listing: Listing) -> tuple[str, ...]:
     """What the folder holds besides videos."""
-    if not listing.audio:
+    audio = [path for path in listing.audio if path not in listing.videos]
+    if not audio:
         return listing.notes()
-    named = shown(listing.audio, listing.folder)
-    audio = f"{len(listing.audio)} audio files are no clips of a folder of videos: {named}"
-    return (audio, *listing.notes())
+    what = f"{len(audio)} audio files are no clips of a folder of videos"
+    return (f"{what}: {shown(audio, listing.folder)}", *listing.notes())
 
 
 def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:

@@ -38,6 +38,9 @@ def prompts(path: Path, *clips: str) -> Prompts:
         "id,caption,caption_cot\n--U7joUcTCo_000030,people coughing,first think\n",
         "video,prompt\n/data/clips/--U7joUcTCo_000030.mp4,people coughing\n",
         "label,CLIP\npeople coughing,--U7joUcTCo_000030.WAV\n",
+        "--U7joUcTCo_000030,people coughing,\nother,cat\n",
+        "id,label\n--U7joUcTCo_000030,people coughing,,\n",
+        'id, label\nother, "dog, loud"\n--U7joUcTCo_000030, people coughing\n',
     ],
 )
 def test_published_lists_and_headers_give_the_prompt_of_a_clip(tmp_path, text):
