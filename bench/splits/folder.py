@@ -83,7 +83,7 @@ def _words_note(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
 
 def _left_out(listing: Listing) -> tuple[str, ...]:
     """What the folder holds besides videos."""
-    audio = [path for path in listing.audio if path not in listing.videos]
+    audio = sorted(set(listing.audio) - set(listing.videos))
     if not audio:
         return listing.notes()
     what = f"{len(audio)} audio files are no clips of a folder of videos"
