@@ -17,12 +17,13 @@ from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
 from bench.files import expand_user
-from bench.matching import Catalogue, audio_files
+from bench.inputs import Listing, list_folder
+from bench.matching import Catalogue, match
 from bench.media import read_audio
 from bench.system import Generate, System
 from bench.types import Audio, Excerpt, Request
 
-CODE = ("baselines.precomputed", "bench.matching")
+CODE = ("baselines.precomputed", "bench.matching", "bench.inputs")
 
 
 def precomputed(directory: str) -> System:
@@ -74,6 +75,7 @@ class Samples:
             uses=frozenset(),
             open=self.open,
             inputs=self.inputs,
+            notes=self.notes,
             with_clips=self.with_clips,
             code=CODE,
             uses_device=False,
@@ -88,6 +90,16 @@ class Samples:
         best = self._catalogue.choose(clip).best
         return tuple(best) if len(best) == 1 else ()
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what the directory holds besides the samples that count."""
+        matching = match(self.clips, self._catalogue.files, self.directory)
+        counts = (
+            (len(matching.unused), "files of the samples belong to no clip of the split"),
+            (sum(map(len, matching.spare.values())), "further samples of the same clips not used"),
+        )
+        found = tuple(f"{count} {what}" for count, what in counts if count)
+        return (*found, *self._listing.sound_notes())
+
     def open(self, device: str) -> Generate:
         """Return the function that reads the sample of a clip.
 
@@ -100,9 +112,10 @@ class Samples:
         """Return the sample of a clip; BenchError where there is none or no single one."""
         files, best = self._catalogue.files, self._catalogue.choose(request.name).best
         if not best:
+            near = self._catalogue.near_miss(request.name)
             raise BenchError(
-                f"no file for clip {request.name!r} in {self.directory}: {len(files)} files, "
-                f"e.g. {files[0].name!r}"
+                f"no file for clip {request.name!r} in {self.directory}: "
+                + (near or f"{len(files)} files, e.g. {files[0].name!r}")
             )
         if len(best) > 1:
             rivals = ", ".join(str(path.relative_to(self.directory)) for path in best)
@@ -114,7 +127,12 @@ class Samples:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(audio_files(self.directory), self.clips, self.directory)
+        files = self._listing.require(self._listing.with_sound, "audio or video")
+        return Catalogue(files, self.clips, self.directory)
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return list_folder(self.directory)
 
 
 PRECOMPUTED = Family(

@@ -140,7 +140,7 @@ def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
     """Write ``failures.jsonl``; an empty file says that nothing failed."""
     with atomic_path(directory / "failures.jsonl") as temporary:
         lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
-        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
 def load_results(directory: Path) -> Results:

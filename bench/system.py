@@ -62,10 +62,10 @@ class System:
 
     A system that reads samples made elsewhere may need to tell the clips of a split apart:
     ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
-    a clip is made from, so that a changed file is read again. ``lacks()`` says what is missing
-    before it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is
-    printed below every table that has numbers of the system. ``seconds_per_clip`` is what a dry run
-    guesses until a run has measured it.
+    a clip is made from, so that a changed file is read again; ``notes()`` says for the results what
+    was passed over. ``lacks()`` says what is missing before it can be opened, with the command that
+    fixes it; "" where nothing is. ``caveat`` is printed below every table that has numbers of the
+    system. ``seconds_per_clip`` is what a dry run guesses until a run has measured it.
     """
 
     name: str
@@ -79,6 +79,7 @@ class System:
     masks: frozenset[str] = frozenset()
     with_clips: Callable[[tuple[str, ...]], System] | None = None
     inputs: Callable[[str], tuple[Path, ...]] | None = None
+    notes: Callable[[], tuple[str, ...]] | None = None
     lacks: Callable[[], str] | None = None
     version: str = "1"
     code: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import string
 import time
 from pathlib import Path
@@ -13,15 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import MissingError
 from bench.files import safe_name
+from bench.inputs import list_folder
 from bench.matching import (
     Catalogue,
-    audio_files,
     canonical_id,
     clip_name,
     match,
-    other_files,
     readings,
 )
 
@@ -107,14 +104,14 @@ def test_a_stem_of_no_scheme_has_no_canonical_name(stem: str) -> None:
 
 def test_plain_stems_match_only_themselves_and_case_counts() -> None:
     files = [Path("Door.wav"), Path("door_1.wav"), Path("door2.wav")]
-    assert match(["door"], files).missing == ["door"]
+    assert list(match(["door"], files).missing) == ["door"]
     assert match(["door2"], files).found == {"door2": Path("door2.wav")}
 
 
 def test_cuts_of_another_length_are_other_clips() -> None:
     long = TARGET.replace("to_2s", "to_8s")
     assert canonical_id(long) != canonical_id(TARGET)
-    assert match([TARGET], [Path(f"{long}.wav")]).missing == [TARGET]
+    assert list(match([TARGET], [Path(f"{long}.wav")]).missing) == [TARGET]
 
 
 def test_the_exact_stem_comes_before_every_reading() -> None:
@@ -146,14 +143,14 @@ def test_two_files_of_equal_claim_are_never_chosen_between(stems: tuple[str, str
     matching = match(["0DCit2EBtjs_000030"], files)
     assert sorted(matching.ambiguous["0DCit2EBtjs_000030"]) == sorted(files)
     assert matching.found == {}
-    assert matching.missing == []
+    assert matching.missing == {}
 
 
 def test_a_file_that_bears_a_clips_name_is_never_taken_for_another_clip() -> None:
     names = ["walk_202401", "walk_202401_1", "walk_202401_generated"]
     files = [Path("walk_202401_1.wav"), Path("walk_202401_generated.wav")]
     matching = match(names, files)
-    assert matching.missing == ["walk_202401"]
+    assert matching.missing == {"walk_202401": ""}
     assert matching.found == {path.stem: path for path in files}
 
 
@@ -198,24 +195,6 @@ def test_below_a_root_a_file_bears_the_name_of_its_path() -> None:
     catalogue = Catalogue(files, names, root)
     assert [catalogue.choose(name).best for name in names] == [[path] for path in files]
     assert Catalogue(files, (), root).choose("a").best == files[:2]
-
-
-def test_a_directory_gives_its_sounds_in_order_and_no_hidden_ones(tmp_path: Path) -> None:
-    wanted = ["a/x.FLAC", "b/y.wav", "other/x.mp4", "z.m4v"]
-    ignored = ["._y.wav", ".cache/w.wav", "notes.txt", "a/x.mp4"]
-    for name in wanted + ignored:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert audio_files(tmp_path) == [tmp_path / name for name in wanted]
-    assert other_files(tmp_path) == [tmp_path / "notes.txt"]
-
-
-def test_a_directory_that_is_missing_or_holds_no_sound_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(MissingError, match=re.escape(f"{tmp_path} holds no sound or video file")):
-        audio_files(tmp_path)
-    with pytest.raises(MissingError, match="there is no directory .*absent"):
-        audio_files(tmp_path / "absent")
 
 
 def vggsound_names(shared: Path) -> list[str]:
@@ -273,7 +252,7 @@ def test_condfoleys_files_and_its_list_name_the_same_582_pairs(shared: Path) -> 
 
 
 def test_real_condfoley_samples_are_found_by_the_names_of_its_list(shared: Path) -> None:
-    files = audio_files(shared / "media" / "greatesthits" / "generated")
+    files = list_folder(shared / "media" / "greatesthits" / "generated").with_sound
     names = [name for name in (canonical_id(path.stem) for path in files) if name is not None]
     assert len(set(names)) == len(files) == 5
-    assert list(match(names, files).found.values()) == files
+    assert list(match(names, files).found.values()) == list(files)

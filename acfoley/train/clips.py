@@ -9,13 +9,13 @@ chooses by.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
 from bench.files import expand_user, safe_name
+from bench.inputs import read_records, read_table
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -63,14 +63,14 @@ def read_list(path: Path) -> ClipList:
         BenchError: there is no such file, it has no ``file`` column, a number is none, or a name is
             there twice.
     """
-    rows = _rows(path)
-    if rows and "file" not in rows[0]:
-        raise BenchError(f"{path} has the columns {', '.join(rows[0])}; a list needs `file`")
+    columns, rows = read_records(path)
+    if "file" not in columns:
+        raise BenchError(f"{path} has the columns {', '.join(columns)}; a list needs `file`")
     clips: list[TrainingClip] = []
     refused = []
-    for row in rows:
+    for line, row in rows:
         try:
-            clips += _listed(row, path)
+            clips += _listed(row, path, f"{path}, line {line}")
         except MediaError as error:
             refused.append((row.get("name") or Path(row["file"]).stem, str(error)))
     return ClipList(tuple(clips), tuple(refused))
@@ -121,57 +121,58 @@ def pieces(
     ]
 
 
-def _listed(row: dict[str, str], path: Path) -> list[TrainingClip]:
+def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
     from bench.media import sound_seconds
 
     file = (path.parent / row["file"]).absolute()
-    start_s = _number(row, "start_s", path)
+    start_s = _number(row, "start_s", where)
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
-    has_picture = file.suffix.lower() not in AUDIO_SUFFIXES
+    has_video = _has_video(file)
     prompt = next((row[name] for name in PROMPT_COLUMNS if row.get(name)), "")
     stem = file.stem if start_s is None else f"{file.stem}_{int(start_s):06d}"
     clip = TrainingClip(
         row.get("name") or stem,
         excerpt,
-        excerpt if has_picture else None,
+        excerpt if has_video else None,
         prompt,
-        _number(row, "score", path),
+        _number(row, "score", where),
     )
-    if has_picture or start_s is not None:
+    if has_video or start_s is not None:
         return [clip]
     return pieces(clip, sound_seconds(file))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(_lines(path), delimiter=delimiter)
-    return [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+def _has_video(file: Path) -> bool:
+    """Whether a file holds a video; by its suffix where it is missing, which encoding then says."""
+    from bench.media import probe
+
+    if not file.is_file():
+        return file.suffix.lower() not in AUDIO_SUFFIXES
+    return probe(file).video is not None
 
 
-def _table(path: Path) -> Iterator[list[str]]:
-    for number, row in enumerate(csv.reader(_lines(path)), 1):
-        if len(row) != 4 or not row[1].isdigit():
-            raise BenchError(f"{path}, line {number}: expected id, start, label, split, got {row}")
-        yield row
+def _table(path: Path) -> Iterator[tuple[str, ...]]:
+    for line, cells in read_table(path):
+        if len(cells) != 4 or not cells[1].isdigit():
+            raise BenchError(
+                f"{path}, line {line}: expected id, start, label, split, got {list(cells)}"
+            )
+        yield cells
 
 
 def _scores(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
-    found = {row.get("name", ""): _number(row, "score", path) for row in _rows(path)}
+    _, rows = read_records(path)
+    found = {
+        row.get("name", ""): _number(row, "score", f"{path}, line {line}") for line, row in rows
+    }
     return {name: score for name, score in found.items() if score is not None}
 
 
-def _number(row: dict[str, str], column: str, path: Path) -> float | None:
+def _number(row: dict[str, str], column: str, where: str) -> float | None:
     text = row.get(column)
     try:
         return float(text) if text else None
     except ValueError as error:
-        raise BenchError(f"{path}: {column} is {text!r}, expected a number") from error
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"cannot read the list {path}: {error}") from error
+        raise BenchError(f"{where}: {column} is {text!r}, expected a number") from error

@@ -257,6 +257,12 @@ def score(
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Compare two sets: no pairs, any names and numbers.")
     ] = False,
+    match: Annotated[
+        str,
+        typer.Option(
+            help="Pair files by name, or by order where samples are named by the row of a table."
+        ),
+    ] = "name",
     metrics: Metrics = None,
     clap: Clap = False,
     prompts: Annotated[
@@ -291,6 +297,7 @@ def score(
         videos=videos,
         prompts=prompts,
         is_paired=not unpaired,
+        match=match,
         choice=Choice(metrics, profile, judge, weights, device, batch_size, clap),
         seconds=seconds,
         workers=workers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -18,10 +18,11 @@ from bench.cli.judging import Choice, choose
 from bench.cli.running import as_json
 from bench.errors import BenchError
 from bench.files import bench_home, require_folder, require_target, write_json
+from bench.inputs import Labels, find_labels, read_labels
 from bench.results import write_rows
 from bench.runs import FolderPlan, score_folders, score_unpaired
 from bench.runs.folders import LONGEST_SECONDS
-from bench.splits.folder import parse_labels, read_labels
+from bench.runs.pairing import MATCHES
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS
 from bench.suite import DEFAULT_PROFILE, Metric, select
 
@@ -35,6 +36,7 @@ def score_command(
     videos: Path | None,
     prompts: Path | None,
     is_paired: bool,
+    match: str,
     choice: Choice,
     seconds: float | None,
     workers: int | None,
@@ -43,13 +45,15 @@ def score_command(
     min_coverage: float,
 ) -> None:
     """Compare two folders, print, write what was asked for; exit 1 where clips lack a score."""
-    if not is_paired and (videos or parquet or prompts or choice.clap):
+    _check_match(match)
+    if not is_paired and (videos or parquet or prompts or choice.clap or match != "name"):
         raise BenchError(
-            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap or --prompts"
+            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap, --prompts "
+            "or --match order"
         )
     wanted = _wanted(videos, is_paired)
     judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
-    told = _prompts(metrics, reference, prompts)
+    labels = _labels(metrics, reference, prompts)
     _check_sides(metrics, videos)
     plan = FolderPlan(
         generated=generated,
@@ -60,7 +64,8 @@ def score_command(
         metrics=metrics,
         workers=worker_count(workers),
         device=choice.device,
-        prompts=told,
+        labels=labels,
+        match=match,
     )
     if is_paired and not videos and choice.metrics is None:
         notices().print("ib and desync look at the picture: name its folder with --videos")
@@ -79,6 +84,11 @@ def score_command(
     raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 
 
+def _check_match(match: str) -> None:
+    if match not in MATCHES:
+        raise BenchError(f"--match {match!r} is not known; there are: {', '.join(MATCHES)}")
+
+
 def _wanted(videos: Path | None, is_paired: bool) -> tuple[str, ...]:
     """The columns that come by default."""
     if not is_paired:
@@ -88,8 +98,8 @@ def _wanted(videos: Path | None, is_paired: bool) -> tuple[str, ...]:
     return (*networks, *BASE_METRICS)
 
 
-def _prompts(metrics: Iterable[Metric], reference: Path, file: Path | None) -> Mapping[str, str]:
-    """Prompts by the stem of a sound's file, where a column reads them.
+def _labels(metrics: Iterable[Metric], reference: Path, file: Path | None) -> Labels | None:
+    """The prompts of the references, where a column reads them.
 
     Raises:
         BenchError: there are none, or there is a file of them and no column that reads it.
@@ -97,15 +107,15 @@ def _prompts(metrics: Iterable[Metric], reference: Path, file: Path | None) -> M
     if not any(metric.against == "prompt" for metric in metrics):
         if file:
             raise BenchError("only the column clap reads --prompts: ask for it with --clap")
-        return {}
-    prompts = parse_labels(file) if file else read_labels(reference)
-    if not prompts:
-        where = file or f"{reference}/labels.csv and labels.tsv"
+        return None
+    if file is None and reference.is_dir():
+        file = find_labels(reference)
+    if file is None:
         raise BenchError(
-            f"clap compares sound with prompts and there are none in {where}: "
+            f"clap compares audio with prompts and {reference} holds no labels.csv or labels.tsv: "
             "give a .csv or .tsv of names and prompts with --prompts FILE"
         )
-    return prompts
+    return read_labels(file)
 
 
 def _check_sides(metrics: Iterable[Metric], videos: Path | None) -> None:

@@ -1,13 +1,14 @@
-"""``bench score``: any two folders of sound, paired by name and compared over the same window."""
+"""``bench score``: any two folders of audio, paired and compared over the same window."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import MediaError
+from bench.inputs import Labels, Prompts
 from bench.judges import Judge
 from bench.results import Failure, Results
 from bench.runs.evaluate import Identity, Ledger, Progress, evaluate, summarise
@@ -26,7 +27,8 @@ SHORTEST_SECONDS = 0.1
 class FolderPlan:
     """What to compare. With ``seconds``, shorter files fail; without, pairs meet at the shorter.
 
-    ``prompts`` are by the stem of the true sound's file, for those metrics that read them.
+    ``labels`` give the prompts of the references, for those metrics that read them; ``match`` is
+    one of ``bench.runs.pairing.MATCHES``.
     """
 
     generated: Path
@@ -37,7 +39,8 @@ class FolderPlan:
     metrics: tuple[Metric, ...]
     workers: int
     device: str = "cpu"
-    prompts: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels | None = None
+    match: str = "name"
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,11 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
         BenchError: a folder is missing, or nothing in one can be paired with the other.
     """
     sees = any(metric.against == "picture" for metric in plan.metrics)
-    pairing = pair_folders(plan.reference, plan.generated, plan.videos if sees else None)
+    videos = plan.videos if sees else None
+    pairing = pair_folders(plan.reference, plan.generated, videos, plan.match)
+    prompts = _prompts(pairing.pairs, plan)
     ledger = Ledger(progress, list(pairing.failures))
-    pairs, n_cut = _windowed(pairing.pairs, plan, ledger)
+    pairs, n_cut = _windowed(pairing.pairs, plan, prompts.by_clip, ledger)
     scoring = Scoring(plan.metrics, plan.judge, None)
     scored = evaluate(pairs, scoring, plan.workers, ledger)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
@@ -72,15 +77,26 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
         rows,
         scoring,
         expected=len(rows) + len(ledger.failures),
-        notes=(*pairing.notes, *((cut,) if n_cut else ())),
+        notes=(*pairing.notes, *prompts.notes, *((cut,) if n_cut else ())),
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
     flat = tuple(row.flat() for row in rows)
     return FolderResult(results, flat, failures, provenance(plan.judge, plan.device))
 
 
+def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:
+    """The prompts of the pairs by name, where there are labels; a note says how many have one."""
+    if plan.labels is None:
+        return Prompts({}, ())
+    clips = {pair.name: pair.true.relative_to(plan.reference.absolute()) for pair in pairs}
+    prompts = plan.labels.assign(clips)
+    n_told = sum(map(bool, prompts.by_clip.values()))
+    count = f"{n_told} of {len(clips)} clips have a prompt ({plan.labels.path.name})"
+    return Prompts(prompts.by_clip, (count, *prompts.notes))
+
+
 def _windowed(
-    pairs: Sequence[FilePair], plan: FolderPlan, ledger: Ledger
+    pairs: Sequence[FilePair], plan: FolderPlan, prompts: Mapping[str, str], ledger: Ledger
 ) -> tuple[list[Pair], int]:
     """The pairs with the window to compare; how many windows the sample made shorter."""
     windowed, n_cut = [], 0
@@ -90,7 +106,7 @@ def _windowed(
         except MediaError as error:
             ledger.failures.append(Failure(pair.name, "pair", str(error)))
             continue
-        windowed.append(_as_pair(pair, window, plan.prompts.get(pair.true.stem, "")))
+        windowed.append(_as_pair(pair, window, prompts.get(pair.name, "")))
         n_cut += is_cut
     return windowed, n_cut
 
@@ -114,5 +130,5 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
 def _as_pair(pair: FilePair, seconds: float, prompt: str) -> Pair:
     window = Excerpt(pair.true.absolute(), 0.0, seconds)
     picture = Excerpt(pair.picture.absolute(), 0.0, seconds) if pair.picture else None
-    clip = Clip(pair.name, window, seconds, picture=picture, prompt=prompt)
+    clip = Clip(pair.name, window, seconds, picture=picture, prompt=prompt, cluster=pair.cluster)
     return Pair(clip, Excerpt(pair.generated.absolute(), 0.0, seconds))

@@ -1,121 +1,214 @@
-"""Which generated file is compared with which true one, for two folders of anybody's files."""
+"""Which generated file is compared with which reference, for two folders of anybody's files."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.matching import Matching, audio_files, match, other_files
+from bench.inputs import Listing, list_folder, natural_order, shown
+from bench.matching import Matching, cluster_name, composed, match, printable
 from bench.results import Failure
+from bench.runs.transfers import BETWEEN, References
 
-#: Timbre transfer names a sample by its target and its condition (CondFoley).
-TRANSFER = "_to_"
+#: How files may be paired: by their names, or the first with the first and so on.
+MATCHES = ("name", "order")
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """A sample, the true sound it is compared with, and the picture if one was asked for."""
+    """A sample, the reference it is compared with, and the video if one was asked for.
+
+    ``cluster`` is shared by pairs that depend on each other, such as transfers of one target.
+    """
 
     name: str
     true: Path
     generated: Path
     picture: Path | None = None
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Pairs by name; ``failures`` are true sounds without one sample, ``notes`` what was left."""
+    """Pairs by name; ``failures`` are references without one sample, ``notes`` what was left."""
 
     pairs: tuple[FilePair, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
 
 
-def pair_folders(reference: Path, generated: Path, videos: Path | None) -> Pairing:
-    """Pair by the tolerant rules of ``bench.matching``, and by target where samples are transfers.
+def pair_folders(
+    reference: Path, generated: Path, videos: Path | None, by: str = "name"
+) -> Pairing:
+    """Pair the files of two folders, and with ``videos`` each pair with its video there.
 
-    A sample ``<target>_to_<condition>`` belongs to ``<target>``, which may have several of them.
+    By name: equal paths below the folders, else equal names, else the tolerant rules of
+    ``bench.matching``; a sample ``<target>_to_<condition>`` belongs to ``<target>``, which may have
+    several (``bench.runs.transfers``). By order: the k-th reference with the k-th sample, sorted as
+    people count (2 before 10), for samples that are named by the row of a table, such as
+    HunyuanVideo-Foley's ``0000.wav``; right only where the table was sorted like the references.
 
     Raises:
-        BenchError: a folder is missing or empty, or no file of one is named like one of the other.
+        BenchError: a folder is missing or empty, no pair is found, or by order there are not as
+            many files in one as in the other.
     """
-    true, doubled = _by_stem(audio_files(reference))
-    matching = match(list(true), audio_files(generated))
-    transfers = _transfers(matching, true)
-    pairs = [FilePair(name, true[name], path) for name, path in matching.found.items()]
-    pairs += [FilePair(path.stem, true[target], path) for path, target in transfers.items()]
-    if not pairs:
-        raise BenchError(
-            f"no file in {generated} is named like one in {reference}: "
-            f"pairs need the same stem, e.g. {next(iter(true), 'a')}"
-        )
-    failures = [*doubled, *_without_sample(matching, set(transfers.values()), generated)]
+    true, made = list_folder(reference), list_folder(generated)
+    true.require(true.with_sound, "audio or video")
+    made.require(made.with_sound, "audio or video")
+    found = _by_order(true, made) if by == "order" else _by_name(true, made)
+    if not found.pairs:
+        raise BenchError(_nothing(found.failures, reference, generated))
     if videos is not None:
-        pairs, unseen = _with_pictures(pairs, videos)
-        failures += unseen
-    ordered = tuple(sorted(pairs, key=lambda pair: pair.name))
-    n_other = len(other_files(reference)) + len(other_files(generated))
-    other = (f"{n_other} files are neither sound nor video",) if n_other else ()
-    return Pairing(ordered, tuple(failures), (*_notes(matching, transfers), *other))
+        found = _with_videos(found, list_folder(videos), true)
+    notes = (*found.notes, *true.sound_notes(), *made.sound_notes())
+    ordered = tuple(sorted(found.pairs, key=lambda pair: pair.name))
+    return replace(found, pairs=ordered, notes=notes)
 
 
-def _by_stem(files: Iterable[Path]) -> tuple[dict[str, Path], list[Failure]]:
-    """True sounds by name, and those that cannot be told apart."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for path in files:
-        found[path.stem].append(path)
-    doubled = [
-        Failure(name, "pair", f"{len(paths)} true sounds have this name: {_list(paths)}")
-        for name, paths in found.items()
+def _by_order(true: Listing, made: Listing) -> Pairing:
+    sides = [
+        [each.folder / path for path in sorted(_relative(each), key=natural_order)]
+        for each in (true, made)
+    ]
+    if len(sides[0]) != len(sides[1]):
+        raise BenchError(
+            f"{true.folder} holds {len(sides[0])} files and {made.folder} {len(sides[1])}: "
+            "--match order pairs the k-th with the k-th and needs as many"
+        )
+    names = _names(true, sides[0])
+    note = (
+        "pairs come from the order of the files, not from their names: "
+        f"{sides[1][0].name} is for {sides[0][0].name}, {sides[1][-1].name} for {sides[0][-1].name}"
+    )
+    pairs = tuple(
+        FilePair(names[path], path, sample, cluster=cluster_name(path.stem) or names[path])
+        for path, sample in zip(*sides, strict=True)
+    )
+    if len(set(names.values())) < len(names):
+        twice = Counter(names.values()).most_common(1)[0][0]
+        raise BenchError(f"{true.folder} holds several files of the name {twice!r}: keep one")
+    return Pairing(pairs, (), (note,))
+
+
+def _relative(listing: Listing) -> list[Path]:
+    return [path.relative_to(listing.folder) for path in listing.with_sound]
+
+
+def _by_name(true: Listing, made: Listing) -> Pairing:
+    names = _names(true, true.with_sound)
+    claims: dict[str, list[Path]] = defaultdict(list)
+    for path in true.with_sound:
+        claims[_below(true, path)].append(path)
+    single = {key: paths[0] for key, paths in claims.items() if len(paths) == 1}
+    matching = match(list(claims), made.with_sound, made.folder)
+    pairs = [
+        _pair(names[single[key]], single[key], path)
+        for key, path in matching.found.items()
+        if key in single
+    ]
+    stems = Counter(composed(path.stem) for path in true.with_sound)
+    targets = {composed(p.stem): p for p in single.values() if stems[composed(p.stem)] == 1}
+    transfers, transfer_notes = _transfers(matching, targets)
+    paired = {pair.true for pair in transfers}
+    failures = [
+        Failure(names[paths[0]], "pair", _claims(paths, true.folder))
+        for paths in claims.values()
         if len(paths) > 1
     ]
-    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}, doubled
+    for key, reason in _unpaired(matching, made.folder, stems, "file"):
+        if key in single and single[key] not in paired:
+            failures.append(Failure(names[single[key]], "pair", reason))
+    notes = (*_notes(matching, len(transfers)), *transfer_notes)
+    return Pairing((*pairs, *transfers), tuple(failures), notes)
 
 
-def _transfers(matching: Matching, true: Mapping[str, Path]) -> dict[Path, str]:
-    """Samples that are named by their target and a condition, with their target."""
-    found = {}
-    for path in matching.unused:
-        cuts = [i for i in range(len(path.stem)) if path.stem.startswith(TRANSFER, i)]
-        targets = [path.stem[:cut] for cut in cuts if path.stem[:cut] in true]
-        if targets:
-            found[path] = targets[-1]
-    return found
+def _names(listing: Listing, paths: Iterable[Path]) -> dict[Path, str]:
+    """What each file is called: by its stem, or by its path where stems repeat in other folders."""
+    paths = list(paths)
+    keys = {path: _below(listing, path) for path in paths}
+    stems = Counter(key.rpartition("/")[2] for key in set(keys.values()))
+    ends = {path: key.rpartition("/")[2] for path, key in keys.items()}
+    names = {path: ends[path] if stems[ends[path]] == 1 else keys[path] for path in paths}
+    return {path: printable(name) for path, name in names.items()}
 
 
-def _without_sample(matching: Matching, transferred: set[str], folder: Path) -> list[Failure]:
-    missing = [
-        Failure(name, "pair", f"no file for it in {folder}")
-        for name in matching.missing
-        if name not in transferred
+def _below(listing: Listing, path: Path) -> str:
+    return composed(path.relative_to(listing.folder).with_suffix("").as_posix())
+
+
+def _pair(name: str, true: Path, generated: Path) -> FilePair:
+    return FilePair(name, true, generated, cluster=cluster_name(true.stem) or name)
+
+
+def _transfers(
+    matching: Matching, targets: Mapping[str, Path]
+) -> tuple[list[FilePair], tuple[str, ...]]:
+    """The pairs of samples that are named by their target and a condition, and notes on them."""
+    candidates = [path for path in matching.unused if BETWEEN in path.stem]
+    if not candidates:
+        return [], ()
+    references = References(targets)
+    read = {path: references.find(composed(path.stem)) for path in candidates}
+    found = {path: transfer for path, transfer in read.items() if transfer is not None}
+    pairs = [
+        FilePair(printable(path.stem), targets[each.reference], path, cluster=each.target)
+        for path, each in found.items()
     ]
-    return missing + [
-        Failure(name, "pair", f"{len(paths)} files claim it in {folder}: {_list(paths)}")
-        for name, paths in matching.ambiguous.items()
-    ]
+    extended = [path.name for path, each in found.items() if each.has_suffix]
+    alone = [path.name for path in candidates if path not in found]
+    suffix, unfit = ", ".join(extended[:1]), ", ".join(alone[:1])
+    counts = (
+        (len(found), "samples <target>_to_<condition> were paired with their target"),
+        (len(extended), f"of them by names that differ in a suffix, e.g. {suffix}"),
+        (len(alone), f"names with _to_ fit no reference, or several alike, e.g. {unfit}"),
+    )
+    return pairs, tuple(f"{count} {what}" for count, what in counts if count)
 
 
-def _with_pictures(pairs: Iterable[FilePair], videos: Path) -> tuple[list[FilePair], list[Failure]]:
-    pairs = list(pairs)
-    pictures = match(sorted({pair.true.stem for pair in pairs}), audio_files(videos)).found
-    seen = [
-        FilePair(pair.name, pair.true, pair.generated, pictures[pair.true.stem])
-        for pair in pairs
-        if pair.true.stem in pictures
-    ]
-    unseen = [
-        Failure(pair.name, "pair", f"no video for it in {videos}")
-        for pair in pairs
-        if pair.true.stem not in pictures
-    ]
-    return seen, unseen
+def _unpaired(
+    matching: Matching, folder: Path, stems: Mapping[str, int], kind: str
+) -> Iterable[tuple[str, str]]:
+    """The references without one file of a kind in ``folder``, by their path, and why."""
+    for key, near in matching.missing.items():
+        reason = f"no {kind} for it in {folder}"
+        stem = key.rpartition("/")[2]
+        if stems[stem] > 1:
+            reason += f", where its path counts: {stems[stem]} references are called {stem!r}"
+        yield key, f"{reason}; {near}" if near else reason
+    for key, paths in matching.ambiguous.items():
+        yield key, _claims(paths, folder)
 
 
-def _notes(matching: Matching, transfers: Mapping[Path, str]) -> tuple[str, ...]:
-    n_unused = len(matching.unused) - len(transfers)
+def _with_videos(found: Pairing, videos: Listing, true: Listing) -> Pairing:
+    videos.require(videos.videos, "video")
+    keys = {pair.true: _below(true, pair.true) for pair in found.pairs}
+    matching = match(sorted(set(keys.values())), videos.videos, videos.folder)
+    stems = Counter(key.rpartition("/")[2] for key in set(keys.values()))
+    reasons = dict(_unpaired(matching, videos.folder, stems, "video"))
+    seen, failures = [], list(found.failures)
+    for pair in found.pairs:
+        key = keys[pair.true]
+        if key in matching.found:
+            seen.append(replace(pair, picture=matching.found[key]))
+        else:
+            failures.append(Failure(pair.name, "pair", reasons[key]))
+    return Pairing(tuple(seen), tuple(failures), (*found.notes, *videos.notes()))
+
+
+def _nothing(failures: Sequence[Failure], reference: Path, generated: Path) -> str:
+    """Why there is no pair at all, by the first of the references."""
+    first = f"{failures[0].clip!r}: {failures[0].error}"
+    return (
+        f"no file in {generated} can be paired with one in {reference}, which needs names that "
+        f"are equal but for their suffix; {first}"
+    )
+
+
+def _notes(matching: Matching, n_transfers: int) -> tuple[str, ...]:
+    n_unused = len(matching.unused) - n_transfers
     n_spare = sum(map(len, matching.spare.values()))
     counts = (
         (n_unused, "generated files belong to no reference"),
@@ -124,5 +217,5 @@ def _notes(matching: Matching, transfers: Mapping[Path, str]) -> tuple[str, ...]
     return tuple(f"{count} {what}" for count, what in counts if count)
 
 
-def _list(paths: Iterable[Path]) -> str:
-    return ", ".join(sorted(path.name for path in paths)[:3])
+def _claims(paths: Sequence[Path], folder: Path) -> str:
+    return f"{len(paths)} files claim it in {folder}: {shown(sorted(paths), folder)}; keep one"

@@ -204,7 +204,14 @@ def _write_results(plan: RunPlan, journal: Journal, samples: Samples, ledger: Le
         rows,
         plan.scoring,
         expected=len(plan.clips) + len(_refusals(plan)),
-        notes=(*_partial_note(plan), *_kept_note(n_kept, len(rows), samples), *_caveat(plan)),
+        notes=(
+            *_partial_note(plan),
+            *_kept_note(n_kept, len(rows), samples),
+            *_caveat(plan),
+            *_prompt_note(plan),
+            *plan.split.notes,
+            *_system_notes(plan),
+        ),
     )
     made_by = count_origins(journal, [row.pair.clip for row in rows])
     results = replace(results, made_by=made_by, kept=n_kept)
@@ -234,6 +241,20 @@ def _kept_note(n_kept: int, n_rows: int, samples: Samples) -> tuple[str, ...]:
 
 def _caveat(plan: RunPlan) -> tuple[str, ...]:
     return (f"{plan.system.name} is {plan.system.caveat}",) if plan.system.caveat else ()
+
+
+def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
+    """How many clips have a prompt, where the system reads them or the user gave labels."""
+    source = plan.split.label_file
+    if "prompt" not in plan.system.uses and not source:
+        return ()
+    n_told = sum(bool(clip.prompt) for clip in plan.clips)
+    return (f"{n_told} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
+
+
+def _system_notes(plan: RunPlan) -> tuple[str, ...]:
+    notes = plan.informed_system.notes
+    return notes() if notes else ()
 
 
 def _row_kind(plan: RunPlan) -> str:

@@ -5,11 +5,11 @@ Only metrics of whole sets apply. Files need not match in number, name or length
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
-from bench.matching import audio_files, other_files
+from bench.inputs import Listing, list_folder
 from bench.results import Failure, Score
 from bench.runs.aggregate import none_if_nan, sides_of
 from bench.runs.evaluate import Identity, Ledger, Progress, describe
@@ -37,7 +37,8 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         raise BenchError(f"{paired[0]} compares pairs, --unpaired compares whole sets")
     ledger, scoring = Ledger(progress, []), Scoring(plan.metrics, plan.judge, None)
     folders = (plan.reference, plan.generated)
-    sides = [_sounds(folder, plan.seconds, ledger) for folder in folders]
+    listings = [list_folder(folder) for folder in folders]
+    sides = [_sounds(listing, plan.seconds, ledger) for listing in listings]
     outcomes = extract_features([pair for side in sides for pair in side], scoring, plan.workers)
     total = sum(map(len, sides))
     done = ledger.successes("extract", outcomes, total, lambda pair: pair.clip.name)
@@ -55,16 +56,17 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         scored=[pair.clip.name for pair, _ in (*true, *generated)],
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
-            *_other_notes(plan),
+            *(note for listing in listings for note in listing.sound_notes()),
         ),
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
     return FolderResult(results, (), failures, provenance(plan.judge, plan.device))
 
 
-def _sounds(folder: Path, seconds: float | None, ledger: Ledger) -> list[Pair]:
+def _sounds(listing: Listing, seconds: float | None, ledger: Ledger) -> list[Pair]:
     """The sounds of a folder that can be opened; the others are failures in the ledger."""
-    found = (_alone(folder, path, seconds, ledger) for path in sorted(audio_files(folder)))
+    files = listing.require(listing.with_sound, "audio or video")
+    found = (_alone(path, seconds, ledger) for path in files)
     return [pair for pair in found if pair is not None]
 
 
@@ -77,7 +79,7 @@ def _require_set(folder: Path, heard: Heard, failures: Sequence[Failure]) -> Non
         )
 
 
-def _alone(folder: Path, path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
+def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
     """A sound as the pair of itself: whatever side it is on, its features are the same."""
     from bench.media import sound_seconds
 
@@ -103,8 +105,3 @@ def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> S
 
 def _suits(metric: Metric, pair: Pair) -> bool:
     return metric.suits(pair.clip.seconds)
-
-
-def _other_notes(plan: FolderPlan) -> Iterable[str]:
-    n_other = len(other_files(plan.reference)) + len(other_files(plan.generated))
-    return (f"{n_other} files are neither sound nor video",) if n_other else ()

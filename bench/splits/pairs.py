@@ -9,8 +9,8 @@ Paths are relative to the file.
 
 from __future__ import annotations
 
-import csv
 import math
+import os.path
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.files import expand_user, read_json
-from bench.matching import clip_name
+from bench.inputs import read_records
+from bench.matching import clip_name, composed
 from bench.splits.split import BASE_METRICS, Refusal, Split, path_slug
 from bench.types import Clip, Excerpt
 
@@ -65,21 +66,10 @@ def open_pairs(file: Path) -> Split:
 
 
 def _table_rows(path: Path) -> Iterator[Row]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"cannot read the pairs {path}: {error}") from error
-    lines = [(number, cells) for number, cells in lines if cells not in ([], [""])]
-    columns = lines[0][1] if lines else []
+    columns, records = read_records(path)
     _check_header(columns, path)
-    for number, cells in lines[1:]:
-        where = f"{path}, line {number}"
-        if len(cells) != len(columns):
-            raise BenchError(f"{where}: {len(cells)} cells under {len(columns)} columns")
-        yield _checked(Row(dict(zip(columns, cells, strict=True)), path, where))
+    for record in records:
+        yield _checked(Row(record.cells, path, f"{path}, line {record.line}"))
 
 
 def _check_header(columns: list[str], path: Path) -> None:
@@ -89,8 +79,6 @@ def _check_header(columns: list[str], path: Path) -> None:
             f"{path} has the columns {sorted(header)}; it needs target and condition, "
             f"and may have {', '.join(sorted(COLUMNS - {'target', 'condition'}))}"
         )
-    if len(header) < len(columns):
-        raise BenchError(f"{path} has a column twice: {', '.join(columns)}")
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -124,10 +112,15 @@ def _clip(row: Row) -> Clip:
         picture=window,
         reference=Excerpt(condition, 0.0, seconds),
         prompt=cells.get("prompt", ""),
-        cluster=cells["target"],
+        cluster=_cluster(target, row.file.parent),
         generated=row.path("generated") if cells.get("generated") else None,
         truth={"hits": _hits(row, seconds)} if cells.get("hits") else {},
     )
+
+
+def _cluster(target: Path, folder: Path) -> str:
+    """The file of a target below the folder of the list, however the list spells its path."""
+    return composed(os.path.relpath(os.path.realpath(target), os.path.realpath(folder)))
 
 
 def _problem(clip: Clip) -> str:

@@ -34,7 +34,8 @@ class Split:
     """Clips in a fixed order, with the columns that the protocol is about.
 
     ``refused`` are recorded as failures of every run, never dropped. ``preparation`` is the command
-    that makes the files of a split of ours.
+    that makes the files of a split of ours. ``label_file`` names the file of the prompts, if any;
+    ``notes`` are for the reader of every result: what was chosen or passed over in listing.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Split:
     refused: tuple[Refusal, ...] = ()
     is_mini: bool = False
     preparation: str = ""
+    label_file: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [clip.name for clip in self.clips] + [refusal.clip for refusal in self.refused]

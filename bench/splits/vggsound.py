@@ -3,9 +3,11 @@
 Nothing of VGGSound can be fetched by name: its videos are YouTube's, and many are gone. So they lie
 in ``$BENCH_HOME/data/vggsound``:
 
-    test.csv     the official list: <id>_<start second, six digits>.mp4,<label>
+    test.csv     the official list: <id>_<start second, six digits>.mp4,<label>; or the rows of
+                 vggsound.csv, id,start,label,split, of which those of the test split count
     ib0.3.txt    names of the clips whose ImageBind score is at least 0.3, one per line
-    videos/      <id>_<start second, six digits>.mp4, 10 s each
+    videos/      <id>_<start second, six digits>.mp4 or as another published scheme names them,
+                 10 s each, in folders or not, links followed
 
 The paper's list of 8,676 clips is not published, and how its scores were computed is not stated.
 ``bench run --model ground-truth --split vggsound-test --metrics ib`` scores every clip (times 100);
@@ -15,12 +17,12 @@ name, and so is a row of every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home
-from bench.splits.folder import parse_labels
+from bench.inputs import list_folder, read_labels, read_table, shown
+from bench.matching import Matching, canonical_id, cluster_name, match
 from bench.splits.split import (
     BASE_METRICS,
     NETWORK_METRICS,
@@ -53,7 +55,7 @@ def open_vggsound_filtered() -> Split:
 
     Raises:
         MissingError: a list or all videos are missing; the message says what goes where.
-        BenchError: a name of the filtered list is not in the test list.
+        BenchError: a list cannot be read, or a name of the filtered one is not in the test list.
     """
     labels, path = _labels(), vggsound_directory() / FILTERED
     if not path.is_file():
@@ -61,7 +63,8 @@ def open_vggsound_filtered() -> Split:
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
             "of at least 0.3, one per line (the paper's list of 8,676 is not published)"
         )
-    names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    written = [row.cells[0].removesuffix(".mp4") for row in read_table(path)]
+    names = [canonical_id(name) or name for name in written]
     if unknown := [name for name in names if name not in labels]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
@@ -77,27 +80,38 @@ def _labels() -> dict[str, str]:
             f"VGGSound needs {path}: the official list, rows of <id>_<start>.mp4,<label>, and the "
             f"videos of the same names in {path.parent / VIDEOS}"
         )
-    return parse_labels(path)
+    labels = read_labels(path).labels
+    listed = [label for label in labels if label.split in ("", "test")]
+    return {canonical_id(label.name) or label.name: label.prompt for label in listed}
 
 
 def _split(name: str, labels: dict[str, str]) -> Split:
     folder = vggsound_directory() / VIDEOS
-    there = {path.stem: path for path in _files(folder) if path.suffix == ".mp4"}
-    clips = [_clip(each, there[each], labels[each]) for each in labels if each in there]
-    refused = [Refusal(each, f"no video in {folder}") for each in labels if each not in there]
+    videos = list_folder(folder).videos if folder.is_dir() else ()
+    matching = match(list(labels), videos, folder)
+    found = matching.found
+    clips = [_clip(each, found[each], labels[each]) for each in labels if each in found]
     if not clips:
         raise MissingError(
             f"split {name} needs {len(labels)} videos and {folder} holds none of them: "
             "put them there as <id>_<start second, six digits>.mp4"
         )
-    return Split(name, tuple(clips), (*NETWORK_METRICS, *BASE_METRICS), tuple(refused))
+    left = [each for each in labels if each not in found]
+    refused = [Refusal(each, _reason(each, matching, folder)) for each in left]
+    metrics = (*NETWORK_METRICS, *BASE_METRICS)
+    return Split(name, tuple(clips), metrics, tuple(refused), label_file=LABELS)
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else ()
+def _reason(name: str, matching: Matching, folder: Path) -> str:
+    """Why a listed clip has no video."""
+    if rivals := matching.ambiguous.get(name):
+        return f"{len(rivals)} videos in {folder} are this clip, keep one: {shown(rivals, folder)}"
+    near = matching.missing[name]
+    return f"no video in {folder}" + (near and f": {near}")
 
 
 def _clip(name: str, path: Path, label: str) -> Clip:
     target = Excerpt(path, 0.0, TARGET_SECONDS)
     reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
-    return Clip(name, target, TARGET_SECONDS, target, reference, label)
+    cluster = cluster_name(name) or name
+    return Clip(name, target, TARGET_SECONDS, target, reference, label, cluster=cluster)

@@ -73,6 +73,25 @@ def test_a_clip_without_a_file_is_refused_with_what_there_is(samples: Path, ask:
         sample(samples, ask, name="absent")
 
 
+def test_a_file_that_differs_only_in_case_is_named_and_not_taken(tmp_path: Path, ask: Ask) -> None:
+    write_tone(tmp_path / "Dog.wav", 2.5)
+    expected = f"no file for clip 'dog' in {tmp_path}: 'Dog.wav' differs from 'dog' only in case"
+    with pytest.raises(BenchError, match=re.escape(expected)):
+        sample(tmp_path, ask, name="dog")
+
+
+def test_samples_behind_links_and_of_unknown_suffixes_are_found(tmp_path: Path, ask: Ask) -> None:
+    folder, store = tmp_path / "samples", tmp_path / "store"
+    folder.mkdir()
+    write_tone(store / "a.wav", 2.5)
+    (store / "a.wav").rename(store / "a.sample")
+    (folder / "shard").symlink_to(store)
+    assert sample(folder, ask, name="a").seconds == 2.5
+    (folder / "gone.wav").symlink_to("nowhere")
+    with pytest.raises(MediaError, match=r"gone\.wav: No such file"):
+        sample(folder, ask, name="gone")
+
+
 def test_two_files_for_a_clip_are_refused_by_name(tmp_path: Path, ask: Ask) -> None:
     for folder in ("a", "b"):
         write_tone(tmp_path / folder / "test_000000.wav", 2.5)
@@ -109,6 +128,23 @@ def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:
     assert inputs("both") == inputs("absent") == ()
 
 
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    for name in ("one.wav", "one.mp4", "Y0DCit2EBtjs_000030_0.wav", "Y0DCit2EBtjs_000030_1.wav"):
+        (tmp_path / name).touch()
+    for name in ("else.wav", "log.txt"):
+        (tmp_path / name).touch()
+    system = open_system(f"precomputed:{tmp_path}")
+    assert system.with_clips is not None
+    notes = system.with_clips(("one", "0DCit2EBtjs_000030")).notes
+    assert notes is not None
+    assert notes() == (
+        "1 files of the samples belong to no clip of the split",
+        "1 further samples of the same clips not used",
+        f"1 videos in {tmp_path.name} have an audio file beside them, which was taken",
+        f"1 file is neither audio nor video in {tmp_path.name}: log.txt",
+    )
+
+
 def test_a_directory_is_known_by_where_it_really_is(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +157,7 @@ def test_a_directory_is_known_by_where_it_really_is(
 
 
 def test_a_directory_without_samples_is_refused_when_it_is_opened(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="holds no sound or video file"):
+    with pytest.raises(MissingError, match="holds no audio or video file"):
         open_system(f"precomputed:{tmp_path}").open("cpu")
 
 

@@ -200,12 +200,25 @@ def test_score_with_a_length_fails_shorter_files_and_without_cuts_to_the_shorter
     assert "b [extract]" in done.stderr
 
 
+def test_score_by_order_is_only_done_when_it_is_asked_for(bench, two_folders):
+    true, made = two_folders
+    (true / "c.wav").unlink()
+    for number, name in ((0, "a"), (1, "b")):
+        (made / f"{name}.flac").rename(made / f"{number:04d}.flac")
+    folders = ["--generated", made, "--reference", true, "--metrics", "mcd"]
+    refused(bench("score", *folders), "can be paired with one in", "'a': no file for it")
+    done = bench("score", *folders, "--match", "order")
+    assert done.returncode == 0
+    assert "pairs come from the order of the files, not from their names" in done.stdout
+    refused(bench("score", *folders, "--match", "size"), "--match 'size' is not known")
+
+
 def test_score_refuses_folders_that_do_not_belong_together(bench, two_folders, tmp_path):
     true, made = two_folders
-    refused(bench("score", "--generated", tmp_path / "no", "--reference", true), "no directory")
+    refused(bench("score", "--generated", tmp_path / "no", "--reference", true), "no folder")
     (made / "a.flac").rename(made / "x.flac")
     (made / "b.flac").rename(made / "y.flac")
-    refused(bench("score", "--generated", made, "--reference", true), "named like one in")
+    refused(bench("score", "--generated", made, "--reference", true), "can be paired with one in")
 
 
 def test_tables_in_every_format_and_a_comparison(bench, clicks_folder, tmp_path):

@@ -12,6 +12,8 @@ from bench.backbones import clap
 from bench.backbones.weights import WEIGHTS
 from bench.cli.judging import Choice, choose
 from bench.errors import BenchError, MissingError
+from bench.inputs import Labels
+from bench.inputs.label_rows import Label
 from bench.judges import Stimulus, open_judge
 from bench.media import write_audio
 from bench.runs import FolderPlan, score_folders
@@ -56,7 +58,8 @@ def stand_in(monkeypatch) -> list[object]:
 def scored(folders: tuple[Path, Path], weights: Path, prompts=PROMPTS):
     judge = open_judge("paper", "av-benchmark", weights)
     metrics = select("av-benchmark", ["clap"])
-    plan = FolderPlan(*folders, None, None, judge, metrics, 0, prompts=prompts)
+    labels = Labels(Path("labels.csv"), tuple(Label(*each, 1) for each in prompts.items()))
+    plan = FolderPlan(*folders, None, None, judge, metrics, 0, labels=labels)
     return score_folders(plan, lambda stage, done, total: None)
 
 
@@ -67,6 +70,7 @@ def test_clips_without_a_prompt_are_counted_and_not_scored(folders, stand_in, ho
     assert score.n == 3
     assert score.value == pytest.approx(50.0, abs=1e-4)
     assert "1 of 4 clips have no prompt: no clap there" in found.results.notes
+    assert "3 of 4 clips have a prompt (labels.csv)" in found.results.notes
 
 
 def test_a_prompt_of_several_clips_is_read_once_and_prompts_share_a_batch(folders, stand_in, home):

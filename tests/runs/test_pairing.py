@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
+from bench.files import write_json
 from bench.runs.pairing import pair_folders
 
 
 def folder(path: Path, *names: str) -> Path:
     path.mkdir()
     for name in names:
+        (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_bytes(b"")
     return path
 
@@ -41,7 +46,7 @@ def test_two_true_sounds_of_one_name_are_a_failure_and_no_choice(tmp_path):
     made = folder(tmp_path / "m", "a.wav", "b.wav")
     pairing = pair_folders(true, made, None)
     assert names(pairing) == [("b", "b.wav", "b.wav")]
-    assert "2 true sounds have this name: a.flac, a.wav" in pairing.failures[0].error
+    assert f"2 files claim it in {true}: a.flac, a.wav" in pairing.failures[0].error
 
 
 def test_two_samples_of_equal_claim_are_a_failure_and_no_choice(tmp_path):
@@ -80,10 +85,149 @@ def test_a_picture_that_is_asked_for_and_missing_is_a_failure(tmp_path):
 
 def test_folders_that_share_no_name_are_refused(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav"), folder(tmp_path / "m", "b.wav")
-    with pytest.raises(BenchError, match="is named like one in"):
+    with pytest.raises(BenchError, match="can be paired with one in .*; 'a': no file for it"):
         pair_folders(true, made, None)
 
 
 def test_files_that_are_no_media_are_counted_and_not_passed_over_in_silence(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav", "a.txt"), folder(tmp_path / "m", "a.wav")
-    assert pair_folders(true, made, None).notes == ("1 files are neither sound nor video",)
+    [note] = pair_folders(true, made, None).notes
+    assert note == "1 file is neither audio nor video in t: a.txt"
+
+
+def test_equal_names_in_class_folders_pair_by_their_path(tmp_path):
+    files = ("dog/001.wav", "cat/001.wav", "dog/own.wav")
+    true, made = folder(tmp_path / "t", *files), folder(tmp_path / "m", *files)
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["cat/001", "dog/001", "own"]
+    for pair in pairing.pairs:
+        assert pair.true.relative_to(true) == pair.generated.relative_to(made)
+    assert (pairing.failures, pairing.notes) == ((), ())
+
+
+def test_where_one_side_has_no_folders_the_names_that_repeat_are_failures(tmp_path):
+    true = folder(tmp_path / "t", "dog/001.wav", "cat/001.wav", "cat/2.wav")
+    made = folder(tmp_path / "m", "001.wav", "2.wav")
+    pairing = pair_folders(true, made, None)
+    assert names(pairing) == [("2", "2.wav", "2.wav")]
+    assert [failure.clip for failure in pairing.failures] == ["cat/001", "dog/001"]
+    assert "2 references are called '001'" in pairing.failures[0].error
+
+
+def test_one_reference_for_two_samples_in_folders_is_claimed_twice(tmp_path):
+    true = folder(tmp_path / "t", "001.wav", "x.wav")
+    made = folder(tmp_path / "m", "dog/001.wav", "cat/001.wav", "x.wav")
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["x"]
+    expected = f"2 files claim it in {made}: cat/001.wav, dog/001.wav; keep one"
+    assert [(f.clip, f.error) for f in pairing.failures] == [("001", expected)]
+
+
+def test_where_nothing_pairs_since_names_collide_that_is_what_is_said(tmp_path):
+    true, made = folder(tmp_path / "t", "x.wav"), folder(tmp_path / "m", "x.wav", "x.flac")
+    with pytest.raises(BenchError, match=r"'x': 2 files claim it in .*: x\.flac, x\.wav; keep one"):
+        pair_folders(true, made, None)
+
+
+def test_both_spellings_of_an_accent_pair_and_case_is_named_and_never_passed_over(tmp_path):
+    composed, taken_apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    true = folder(tmp_path / "t", f"{composed}.wav", "dog.wav", "Cat.wav")
+    made = folder(tmp_path / "m", f"{taken_apart}.wav", "Dog.wav", "Cat.wav", "cat.wav")
+    pairing = pair_folders(true, made, None)
+    assert [pair.generated.stem for pair in pairing.pairs] == ["Cat", taken_apart]
+    [failure] = pairing.failures
+    expected = f"no file for it in {made}; 'Dog.wav' differs from 'dog' only in case: rename it"
+    assert (failure.clip, failure.error) == ("dog", expected)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["-1pRmoJIGQc_000010", "--help", "50%d off #1", "a'b\"c", "semi;colon", "12:00:00", "concat:y"]
+    + ["犬の声", "a.b.c", "x" * 200, "my dog", "line\nbreak"],
+)
+def test_any_name_that_the_file_system_allows_pairs(tmp_path, stem):
+    true, made = (folder(tmp_path / side, f"{stem}.wav") for side in "tm")
+    assert [pair.name for pair in pair_folders(true, made, None).pairs] == [stem]
+
+
+def test_a_name_that_is_not_utf8_pairs_under_a_name_that_can_be_written(tmp_path):
+    stem = os.fsdecode(b"caf\xe9")
+    true, made = (folder(tmp_path / side, f"{stem}.wav", f"{stem}.txt") for side in "tm")
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["caf\\xe9"]
+    assert pairing.notes[0].endswith("in t: caf\\xe9.txt")
+    write_json(tmp_path / "x.json", {"file": str(true / stem)})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"file": str(true / stem)}
+
+
+def test_linked_files_and_folders_pair_and_a_link_to_nothing_takes_part(tmp_path):
+    store = folder(tmp_path / "store", "part/e.wav", "a.wav")
+    true, made = folder(tmp_path / "t"), folder(tmp_path / "m", "b.wav")
+    for side in (true, made):
+        (side / "a.wav").symlink_to(store / "a.wav")
+        (side / "part").symlink_to(store / "part")
+    (true / "b.wav").symlink_to("nowhere")
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["a", "b", "e"]
+
+
+def test_a_video_is_found_even_where_its_audio_lies_beside_it(tmp_path):
+    true, made = folder(tmp_path / "t", "a.wav"), folder(tmp_path / "m", "a.wav")
+    videos = folder(tmp_path / "v", "a.wav", "a.mp4")
+    [pair] = pair_folders(true, made, videos).pairs
+    assert pair.picture == videos / "a.mp4"
+    (videos / "a.mp4").unlink()
+    with pytest.raises(BenchError, match="holds no video file"):
+        pair_folders(true, made, videos)
+
+
+def test_videos_in_class_folders_belong_to_the_references_in_the_same(tmp_path):
+    true, made = (folder(tmp_path / side, "dog/1.wav", "cat/1.wav") for side in "tm")
+    videos = folder(tmp_path / "v", "dog/1.mp4", "cat/1.mkv", "cat/1.mp4")
+    pairing = pair_folders(true, made, videos)
+    assert [pair.picture for pair in pairing.pairs] == [videos / "dog/1.mp4"]
+    assert [(f.clip, "2 files claim it" in f.error) for f in pairing.failures] == [("cat/1", True)]
+
+
+def test_by_order_the_tenth_row_of_a_table_is_not_taken_for_the_second(tmp_path):
+    true = folder(tmp_path / "t", *(f"clip{n}.mp4" for n in range(12)))
+    made = folder(tmp_path / "m", *(f"{n}.wav" for n in range(12)), "3.mp4")
+    pairing = pair_folders(true, made, None, by="order")
+    pairs = {pair.true.stem: pair.generated.name for pair in pairing.pairs}
+    assert pairs == {f"clip{n}": f"{n}.wav" for n in range(12)}
+    assert "pairs come from the order of the files" in pairing.notes[0]
+    assert "0.wav is for clip0.mp4, 11.wav for clip11.mp4" in pairing.notes[0]
+
+
+def test_by_order_there_must_be_as_many_samples_as_references(tmp_path):
+    true, made = folder(tmp_path / "t", "a.wav", "b.wav"), folder(tmp_path / "m", "0000.wav")
+    with pytest.raises(BenchError, match="holds 2 files and .* 1: --match order"):
+        pair_folders(true, made, None, by="order")
+
+
+def test_pairs_of_one_target_or_one_youtube_video_are_one_cluster(tmp_path):
+    windows = ("0DCit2EBtjs_000030", "0DCit2EBtjs_000060")
+    true = folder(tmp_path / "t", "a.wav", "b.wav", *(f"{name}.wav" for name in windows))
+    made = folder(
+        tmp_path / "m", "a_to_x.wav", "a_to_y.wav", "b.wav", *(f"{name}.wav" for name in windows)
+    )
+    clusters = {pair.name: pair.cluster for pair in pair_folders(true, made, None).pairs}
+    assert clusters == {"a_to_x": "a", "a_to_y": "a", "b": "b"} | dict.fromkeys(
+        windows, "0DCit2EBtjs"
+    )
+
+
+def test_what_suffixes_transfers_bear_is_noted(tmp_path):
+    true = folder(tmp_path / "t", "a_converted.wav", "b_converted.wav")
+    made = folder(tmp_path / "m", "a_to_x.wav", "b_converted_to_x.wav", "c_to_x.wav")
+    pairing = pair_folders(true, made, None)
+    assert {pair.name: pair.true.stem for pair in pairing.pairs} == {
+        "a_to_x": "a_converted",
+        "b_converted_to_x": "b_converted",
+    }
+    assert pairing.notes == (
+        "1 generated files belong to no reference",
+        "2 samples <target>_to_<condition> were paired with their target",
+        "1 of them by names that differ in a suffix, e.g. a_to_x.wav",
+        "1 names with _to_ fit no reference, or several alike, e.g. c_to_x.wav",
+    )

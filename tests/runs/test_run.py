@@ -300,9 +300,11 @@ def test_a_published_sample_that_was_replaced_is_read_again(make_plan, clicks_fo
     assert run(make_plan(model), quiet).results.metrics["onset_acc"].value == 1.0
     shutil.copy(clicks_folder / "clip_000002.mp4", made / "clip_000000.mp4")
     counter = Counter()
+    (made / "log.txt").touch()
     changed = run(make_plan(model), counter)
     assert counter.done["generate"] == 1
     assert changed.results.metrics["onset_acc"].value < 1.0
+    assert "1 file is neither audio nor video in made: log.txt" in changed.results.notes
 
 
 def test_a_run_that_was_moved_is_still_done(make_plan, tmp_path):
@@ -334,6 +336,7 @@ def test_a_limited_run_says_so_and_tells_of_its_own_clips_only(make_plan, clicks
     result = run(make_plan(TONE, split=f"folder:{folder}", limit=1), quiet)
     assert (result.results.expected, result.results.failed, result.failures) == (1, 0, ())
     assert "only the first 1 of 4 clips" in result.results.notes
+    assert "1 of 1 clips have a prompt (labels.csv)" in result.results.notes
 
 
 def test_looking_ahead_leaves_a_torn_journal_as_it_is(make_plan):

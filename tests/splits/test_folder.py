@@ -123,6 +123,54 @@ def test_hidden_files_are_not_clips(tmp_path, clicks_folder):
     assert [clip.name for clip in open_split(f"folder:{tmp_path}").clips] == ["a"]
 
 
+def test_videos_of_any_suffix_and_case_and_behind_links_take_part(tmp_path, clicks_folder):
+    source = clicks_folder / "clip_000000.mp4"
+    folder, shard = tmp_path / "clips", tmp_path / "store" / "shard"
+    folder.mkdir()
+    shard.mkdir(parents=True)
+    for target in (folder / "UPPER.MP4", folder / "what.film", folder / "plain", shard / "a.mp4"):
+        shutil.copy(source, target)
+    (folder / "shard").symlink_to(shard)
+    (folder / "linked.mp4").symlink_to(source)
+    (folder / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    split = open_split(f"folder:{folder}")
+    names = ["UPPER", "linked", "plain", "shard=a", "what"]
+    assert sorted(clip.name for clip in split.clips) == names
+    [refusal] = split.refused
+    assert refusal.clip == "gone"
+    assert "No such file" in refusal.reason
+
+
+def test_what_is_no_video_is_counted_and_named_in_the_notes(tmp_path, clicks_folder):
+    shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "dog_barking.mp4")
+    for name in ("dog_barking.wav", "notes.txt", "._dog_barking.mp4"):
+        (tmp_path / name).touch()
+    assert open_split(f"folder:{tmp_path}").notes == (
+        "1 prompts are the words of the file name, e.g. 'dog barking'",
+        "1 audio files are no clips of a folder of videos: dog_barking.wav",
+        f"1 file is neither audio nor video in {tmp_path.name}: notes.txt",
+    )
+
+
+def test_windows_of_one_youtube_video_are_one_cluster(tmp_path, clicks_folder):
+    for stem in ("0DCit2EBtjs_000030", "0DCit2EBtjs_000060", "walk"):
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{stem}.mp4")
+    clips = open_split(f"folder:{tmp_path}").clips
+    assert [clip.cluster for clip in clips] == ["0DCit2EBtjs", "0DCit2EBtjs", "walk"]
+
+
+def test_the_list_of_vggsound_gives_words_and_never_a_number(tmp_path, clicks_folder):
+    for stem in ("0DCit2EBtjs_000030", "--U7joUcTCo"):
+        shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{stem}.mp4")
+    (tmp_path / "labels.csv").write_text("0DCit2EBtjs,30,pigeon,test\n--U7joUcTCo,0,cough,train\n")
+    split = open_split(f"folder:{tmp_path}")
+    assert [clip.prompt for clip in split.clips] == ["cough", "pigeon"]
+    assert split.label_file == "labels.csv"
+    (tmp_path / "labels.csv").write_text("someone_else,30,pigeon,test\n")
+    with pytest.raises(BenchError, match=r"labels\.csv names none of the 2 clips"):
+        open_split(f"folder:{tmp_path}")
+
+
 def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path):
     with pytest.raises(BenchError, match="there is no folder"):
         open_split(f"folder:{tmp_path / 'nowhere'}")

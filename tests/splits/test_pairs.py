@@ -53,6 +53,21 @@ def test_a_row_may_name_its_sample_its_length_its_prompt_and_its_hits(folder):
     assert "onset_acc_hits" in split.metrics
 
 
+def test_a_target_is_one_cluster_however_its_path_is_spelled(folder):
+    (folder / "link.mp4").symlink_to("t.mp4")
+    spelled = ("t.mp4", "./t.mp4", f"{folder}/../{folder.name}/t.mp4", "link.mp4")
+    rows = "".join(f"{path},c1.mp4,n{n}\n" for n, path in enumerate((*spelled, "c2.mp4")))
+    (folder / "pairs.csv").write_text(f"target,condition,name\n{rows}")
+    clips = open_split(f"pairs:{folder / 'pairs.csv'}").clips
+    assert [clip.cluster for clip in clips] == ["t.mp4"] * 4 + ["c2.mp4"]
+
+
+def test_the_list_may_use_any_delimiter_and_breaks_lines_only_outside_of_quotes(folder):
+    (folder / "pairs.csv").write_text('target;condition;prompt\nt.mp4;c1.mp4;"a\nb, c\u2028d"\n')
+    [clip] = open_split(f"pairs:{folder / 'pairs.csv'}").clips
+    assert clip.prompt == "a\nb, c\u2028d"
+
+
 def test_the_json_list_of_condfoley_is_read(folder):
     (folder / "pairs.json").write_text(json.dumps({"t.mp4": ["c1.mp4", "c2.mp4"]}))
     assert len(open_split(f"pairs:{folder / 'pairs.json'}").clips) == 2

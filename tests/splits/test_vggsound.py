@@ -38,6 +38,31 @@ def test_listed_clips_have_prompt_target_and_reference_and_missing_ones_are_refu
     assert not split.is_mini
 
 
+def test_videos_have_any_suffix_and_scheme_and_lie_in_folders_and_behind_links(data, tmp_path):
+    videos = data / "videos"
+    (tmp_path / "elsewhere.mp4").touch()
+    for path in videos.iterdir():
+        path.unlink()
+    (videos / "test").mkdir()
+    (videos / "test" / f"{NAMES[0]}.MKV").touch()
+    (videos / "-1pRmoJIGQc_10000_20000.mp4").symlink_to(tmp_path / "elsewhere.mp4")
+    for suffix in (".mp4", ".webm"):
+        (videos / f"{NAMES[2]}{suffix}").touch()
+    split = open_split("vggsound-test")
+    assert [clip.name for clip in split.clips] == NAMES[:2]
+    assert [clip.cluster for clip in split.clips] == [name[:11] for name in NAMES[:2]]
+    [refusal] = split.refused
+    assert refusal.reason.startswith(f"2 videos in {videos} are this clip, keep one: ")
+
+
+def test_of_vggsounds_own_list_the_test_rows_count(data):
+    rows = "glLQrEijrKg,300,organ,test\n-1pRmoJIGQc,10,dog,train\n6jiO0tPLK7U,90,ball,test\n"
+    (data / "test.csv").write_text(rows)
+    split = open_split("vggsound-test")
+    assert [(clip.name, clip.prompt) for clip in split.clips] == [(NAMES[0], "organ")]
+    assert [refusal.clip for refusal in split.refused] == [NAMES[2]]
+
+
 def test_the_filtered_split_has_the_clips_of_its_list_in_its_order(data):
     (data / "ib0.3.txt").write_text(f"{NAMES[1]}\n\n{NAMES[0]}\n")
     split = open_split("vggsound-ib0.3")
@@ -62,6 +87,9 @@ def test_a_missing_filter_or_no_video_at_all_is_said_too(data):
 def test_a_name_that_the_test_list_lacks_is_refused(data):
     (data / "ib0.3.txt").write_text("someone_else_000001\n")
     with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
+        open_split("vggsound-ib0.3")
+    (data / "ib0.3.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(BenchError, match=r"ib0\.3\.txt, line 1: it is not UTF-8"):
         open_split("vggsound-ib0.3")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from acfoley.train.clips import ClipList, TrainingClip, open_split, pieces, read_list
 from bench.errors import BenchError
-from bench.media import write_audio
+from bench.media import write_audio, write_video
 from bench.types import Audio, Excerpt
 
 
@@ -35,6 +35,25 @@ def test_a_long_sound_is_cut_in_pieces_that_follow_one_another(tmp_path):
     [(name, reason)] = found.refused
     assert name == "missing"
     assert "missing.wav" in reason
+
+
+def test_the_content_says_whether_a_file_is_a_video(tmp_path):
+    sound = Audio(np.full((1, 16_000), 0.1, np.float32), 16_000)
+    frames = (np.full((32, 32, 3), 80, np.uint8) for _ in range(25))
+    write_audio(tmp_path / "a.wav", sound)
+    (tmp_path / "a.wav").rename(tmp_path / "a.mp4")
+    write_video(tmp_path / "b.mp4", frames, 25, sound)
+    path = tmp_path / "list.csv"
+    path.write_text("file;prompt\na.mp4;rain\nb.mp4;wind, loud\n")
+    first, second = read_list(path).clips
+    assert (first.picture, second.picture) == (None, Excerpt(tmp_path / "b.mp4"))
+    assert second.prompt == "wind, loud"
+
+
+def test_a_prompt_may_hold_line_breaks(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text('file,prompt\na.mp4,"one\ntwo\u2028three"\nb.mp4,x\n', encoding="utf-8")
+    assert [clip.prompt for clip in read_list(path).clips] == ["one\ntwo\u2028three", "x"]
 
 
 def test_a_sound_of_less_than_two_pieces_stays_whole():

@@ -1,0 +1,25 @@
+"""What users hand in, as other people's programs wrote it: folders of media, tables, label files.
+
+list_folder(folder)     the audio and video files below it, and what is neither
+read_table(path)        the rows of a .csv or .tsv file with their lines
+read_labels(path)       the prompts of a label file, assigned to clips by name
+"""
+
+from bench.inputs.folder import Listing, list_folder, natural_order, shown
+from bench.inputs.labels import Labels, Prompts, find_labels, read_labels
+from bench.inputs.tables import Record, Row, read_records, read_table
+
+__all__ = [
+    "Labels",
+    "Listing",
+    "Prompts",
+    "Record",
+    "Row",
+    "find_labels",
+    "list_folder",
+    "natural_order",
+    "read_labels",
+    "read_records",
+    "read_table",
+    "shown",
+]

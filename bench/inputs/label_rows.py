@@ -1,0 +1,205 @@
+"""The rows of a label file: which columns of which published list hold the name and the prompt.
+
+id,start,label,split                 VGGSound's own list, without a header
+<id>_<start>.mp4,label               its test list, without a header
+id <tab> label                       MMAudio; any header with a name and a label column
+audiocap_id,youtube_id,start_time,caption                           AudioCaps
+video_id,label,modality,...          VGGSounder: several labels, each audible, visible or both
+video_id <tab> label_L0_raw <tab> label_L0 ...                      VGGSound-TVC
+name,label                           two columns without a header
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.errors import BenchError
+from bench.inputs.tables import Row, read_table
+from bench.matching import YOUTUBE_ID, canonical_id, composed, youtube_id
+from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+
+#: In the order in which they are preferred, in small letters.
+NAME_COLUMNS = (
+    ("audiocap_id", "clip", "clip_id", "name", "id", "file", "filename", "file_name", "fname")
+    + ("path", "video", "video_id", "youtube_id", "ytid", "audio")
+)  # fmt: skip
+YOUTUBE_COLUMNS = ("youtube_id", "ytid")
+START_COLUMNS = ("start", "start_time", "start_s", "start_seconds")
+LABEL_COLUMNS = (
+    ("label", "prompt", "caption", "text", "labels", "label_l0", "audio_prompt", "description")
+    + ("class", "category")
+)  # fmt: skip
+#: VGGSounder's: A is heard, V is seen, AV is both.
+MODALITY_COLUMN = "modality"
+SPLIT_COLUMN = "split"
+
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
+
+
+class Label(NamedTuple):
+    """The prompt of one clip: its name in the list, other names for it, its line, its split."""
+
+    name: str
+    prompt: str
+    line: int
+    aliases: tuple[str, ...] = ()
+    split: str = ""
+
+
+def parse_labels(path: Path) -> tuple[list[Label], tuple[str, ...]]:
+    """Return the labels of a file in its order, and notes on what was chosen in reading it.
+
+    Raises:
+        BenchError: it cannot be read, has no column of names or of labels, or has a number in the
+            place of a prompt; the message names the line.
+    """
+    rows = read_table(path)
+    if not rows:
+        raise BenchError(f"{path} is empty: expected rows of a name and a label")
+    header = [cell.lower() for cell in rows[0].cells]
+    columns = _columns(header)
+    if columns is None:
+        return list(_without_header(rows, path)), ()
+    labels = list(_with_header(rows[1:], columns, len(header), path))
+    notes = tuple(_column_notes(path, header, columns))
+    return labels if columns.modality is None else _joined(labels), notes
+
+
+class _Columns(NamedTuple):
+    """Where a header has what; None where it has no such column."""
+
+    name: int
+    label: int
+    video: int | None
+    start: int | None
+    split: int | None
+    modality: int | None
+
+
+def _columns(header: list[str]) -> _Columns | None:
+    """The columns of a header; None where the row is none."""
+
+    def place(wanted: Iterable[str]) -> int | None:
+        return next((header.index(each) for each in wanted if each in header), None)
+
+    name, label = place(NAME_COLUMNS), place(LABEL_COLUMNS)
+    if name is None or label is None:
+        return None
+    others = (YOUTUBE_COLUMNS, START_COLUMNS, (SPLIT_COLUMN,), (MODALITY_COLUMN,))
+    return _Columns(name, label, *map(place, others))
+
+
+def _column_notes(path: Path, header: list[str], columns: _Columns) -> Iterator[str]:
+    chosen = header[columns.label]
+    if others := [each for each in header if each in LABEL_COLUMNS and each != chosen]:
+        yield f"prompts are the column {chosen!r} of {path.name}, not {', '.join(others)}"
+    if columns.modality is not None:
+        yield f"of the labels of a clip in {path.name} those that can be heard are joined"
+
+
+def _with_header(rows: list[Row], columns: _Columns, width: int, path: Path) -> Iterator[Label]:
+    for row in (_trimmed(row, width) for row in rows):
+        _check_width(row, width, path)
+        video, start, split, modality = (
+            "" if place is None else row.cells[place] for place in columns[2:]
+        )
+        name, prompt = row.cells[columns.name], row.cells[columns.label]
+        if columns.modality is None or "A" in modality.upper():
+            yield _label(row, name, prompt, path, start=start, video=video, split=split)
+
+
+def _without_header(rows: list[Row], path: Path) -> Iterator[Label]:
+    """Rows of two cells, or of VGGSound's own list: id, start, label, split."""
+    for row in (_trimmed(row, 2) for row in rows):
+        cells = row.cells
+        if len(cells) < 2:
+            raise BenchError(
+                f"{path}, line {row.line}: the row {list(cells)} lacks a name or a label column"
+            )
+        if len(cells) == 2:
+            yield _label(row, *cells, path)
+        elif len(cells) <= 4 and cells[1].isdigit():
+            split = cells[3] if len(cells) == 4 else ""
+            yield _label(row, cells[0], cells[2], path, start=cells[1], split=split)
+        else:
+            raise BenchError(
+                f"{path}, line {row.line}: {list(cells)} is neither a name and a label, nor "
+                "id, start, label, split, nor is there a header with such columns as name and label"
+            )
+
+
+def _trimmed(row: Row, width: int) -> Row:
+    """The row without blank cells after the first ``width``, as spreadsheets leave them."""
+    cells = row.cells
+    while len(cells) > width and not cells[-1]:
+        cells = cells[:-1]
+    return row._replace(cells=cells)
+
+
+def _check_width(row: Row, n_columns: int, path: Path) -> None:
+    if len(row.cells) < n_columns:
+        raise BenchError(
+            f"{path}, line {row.line}: the row {list(row.cells)} lacks a name or a label column"
+        )
+    if len(row.cells) > n_columns:
+        raise BenchError(
+            f"{path}, line {row.line}: {len(row.cells)} cells under {n_columns} columns; a label "
+            "that holds the delimiter stands in double quotes"
+        )
+
+
+def _label(row: Row, name: str, prompt: str, path: Path, **more: str) -> Label:
+    """The label of a row; ``more`` are its ``start``, ``video`` and ``split`` where it has them."""
+    where = f"{path}, line {row.line}"
+    if not name:
+        raise BenchError(f"{where}: the name of the clip is blank")
+    if _NUMBER.fullmatch(prompt):
+        raise BenchError(f"{where}: the prompt of {name!r} is the number {prompt}, expected words")
+    start = more.get("start", "")
+    if start and not _NUMBER.fullmatch(start):
+        raise BenchError(f"{where}: {start!r} is not the second at which the clip starts")
+    own, *aliases = _names(name, start, more.get("video", ""))
+    return Label(own, prompt, row.line, tuple(aliases), more.get("split", "").lower())
+
+
+def _names(written: str, start: str, video: str) -> Iterable[str]:
+    """The name of a clip in a list, then the others that its file may bear.
+
+    ``video`` is its YouTube id where a column holds it; ``start`` its first second.
+    """
+    parts = _parts(written)
+    own, stem = "/".join(parts), parts[-1]
+    others = ["/".join(parts[at:]) for at in range(1, len(parts))]
+    others += [canonical_id(stem) or "", youtube_id(stem) or ""]
+    video = video or (stem if start or YOUTUBE_ID.fullmatch(stem) else "")
+    if start:
+        second = int(float(start))
+        clip = f"{video}_{second:06d}"
+        own = clip if video == stem else own
+        others += [clip, f"{video}_{second}"]
+    if video:
+        others += [video, f"Y{video}"]
+    return dict.fromkeys(name for name in (own, *others) if name)
+
+
+def _parts(written: str) -> list[str]:
+    """A name or path in a list by its parts, without the suffix of an audio or video file."""
+    name, dot, suffix = composed(written).rpartition(".")
+    is_media = f".{suffix.lower()}" in MEDIA_SUFFIXES
+    whole = name if dot and is_media else composed(written)
+    return [part for part in whole.split("/") if part not in ("", ".")] or [whole]
+
+
+def _joined(labels: list[Label]) -> list[Label]:
+    """One label for each name: all of its prompts in the order of the list."""
+    prompts: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        prompts[label.name].append(label.prompt)
+    first = {label.name: label for label in reversed(labels)}
+    return [first[name]._replace(prompt=", ".join(words)) for name, words in prompts.items()]

@@ -1,0 +1,109 @@
+"""Tables in .csv and .tsv files, by the rules of CSV, whatever program saved them.
+
+A field in quotes may hold delimiters and line breaks. The delimiter (tab, comma or semicolon) is
+the one under which the rows have equally many cells. Text is UTF-8, or UTF-16 with its mark as
+spreadsheets export it; nothing else is guessed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.errors import BenchError
+
+DELIMITERS = ("\t", ",", ";")
+
+
+class Row(NamedTuple):
+    """The cells of one row, blanks around them removed, and the line that it begins on."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+class Record(NamedTuple):
+    """The cells of one row by the header's columns, and the line that it begins on."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_table(path: Path) -> list[Row]:
+    """Return the rows of a table that are not blank, a header included if it has one.
+
+    Raises:
+        BenchError: the file cannot be read, is not UTF-8, or breaks the rules of CSV.
+    """
+    text = _text(path)
+    tables: list[list[Row]] = []
+    errors: list[BenchError] = []
+    for delimiter in DELIMITERS:
+        try:
+            tables.append(_parse(text, delimiter, path))
+        except BenchError as error:
+            errors.append(error)
+    for rows in tables:
+        widths = {len(row.cells) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            return rows
+    widest = max(tables, key=lambda rows: len(rows[0].cells) if rows else 0, default=[])
+    is_split = bool(widest) and len(widest[0].cells) > 1
+    if errors and not is_split:
+        raise errors[0]
+    return widest
+
+
+def read_records(path: Path) -> tuple[list[str], list[Record]]:
+    """Return the columns of a table with a header, and its rows by them.
+
+    Raises:
+        BenchError: as for ``read_table``, or a column is there twice, or a row has more or fewer
+            cells than the header; the message names the line.
+    """
+    rows = read_table(path)
+    columns = list(rows[0].cells) if rows else []
+    if len(set(columns)) < len(columns):
+        raise BenchError(f"{path} has a column twice: {', '.join(columns)}")
+    for row in rows[1:]:
+        if len(row.cells) != len(columns):
+            raise BenchError(
+                f"{path}, line {row.line}: {len(row.cells)} cells under {len(columns)} columns "
+                "(text that holds the delimiter stands in double quotes)"
+            )
+    cells = (dict(zip(columns, row.cells, strict=True)) for row in rows[1:])
+    return columns, [Record(row.line, each) for row, each in zip(rows[1:], cells, strict=True)]
+
+
+def _parse(text: str, delimiter: str, path: Path) -> list[Row]:
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows, line = [], 1
+    try:
+        for cells in reader:
+            stripped = tuple(cell.strip() for cell in cells)
+            if any(stripped):
+                rows.append(Row(line, stripped))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise BenchError(f"cannot read the list {path}, line {line}: {error}") from error
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"cannot read the list {path}: {error.strerror}") from error
+    has_utf16_mark = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if has_utf16_mark else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BenchError(
+            f"cannot read the list {path}, line {line}: it is not UTF-8 "
+            f"(byte 0x{data[error.start]:02x}); save it as UTF-8"
+        ) from error

@@ -1,0 +1,174 @@
+"""Which file belongs to which clip, when the file was named by somebody else's code.
+
+A clip of VGGSound is ``<id>_<start second, six digits>`` with an id of eleven characters, which may
+begin with ``-`` or ``_`` and hold ``_`` anywhere. Published samples name it otherwise:
+
+    <id>_<start ms>_<end ms>              SpecVQGAN, SparseSync, V-AURA
+    Y<id>_<second>_<k>                    Frieren, one file per sample k
+    <stem>_<k>                            SSV2A, k counts the batch
+    <stem>_generated                      HunyuanVideo-Foley
+    <name>_<segment>_generated_audio      Video-Foley
+    <item>_mel, <item>_new_fps_...        intermediates of Frieren and Diff-Foley
+    a blank for each +                    FoleyCrafter
+
+CondFoley cuts Greatest Hits as ``<video>_denoised_trim_to_2s_from_<start>_new_fps_resized`` and
+names a pair ``<target>_to_<condition>``; its lists say ``<video>_<start>``, meaning two seconds.
+A stem of no scheme matches only itself, and case always counts; a letter composed with its accent
+(NFC) and the same in two code points (NFD, as macOS writes it) are one. HunyuanVideo-Foley's tables
+write ``<row>.wav``: such names do not say their clip and are never matched here.
+
+Clips of a folder are named by ``clip_name``, and samples in a directory of the same shape likewise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.files import SAFE_NAME
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
+_LONGEST_SAFE_PART = 180
+
+# The extra Y stands before eleven more characters and an underscore; an id that itself begins with
+# Y is one character too short for that, so the two readings never meet.
+_YOUTUBE = re.compile(r"(?:Y(?=[\w-]{11}_\d))?(?P<id>[\w-]{11})_(?P<times>\d+(?:_\d+)?)", re.ASCII)
+YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
+_SECOND = re.compile(r"\d{6}", re.ASCII)
+_MILLISECONDS = re.compile(r"(?P<start>0|[1-9]\d*)_(?P<end>[1-9]\d*)", re.ASCII)
+_LONGEST_MS = 10_000
+
+_HITS = re.compile(
+    r"(?P<video>\d{4}(?:-\d\d){5}(?:-\d+)?)_"
+    r"(?:denoised_trim_to_(?P<seconds>\d+)s_from_)?(?P<start>\d+\.\d{4})(?:_new_fps_resized)?",
+    re.ASCII,
+)
+_BETWEEN_HITS = re.compile(r"(?:(?<=_resized)|(?<=\.\d{4}))_to_", re.ASCII)
+_OTHER_SECOND = re.compile(r".+_\d{6}", re.ASCII)
+
+_SEGMENT = re.compile(r"(?P<clip>.+)_(?P<number>\d+)_generated_audio", re.ASCII)
+_NUMBERED = re.compile(r"(?P<clip>.+)_(?P<number>\d{1,5})", re.ASCII)
+_DECORATION = re.compile(r"_(?:generated|mel|new_fps_[\d.]+_truncate_[\d.]+_[\d.]+)$", re.ASCII)
+
+
+def clip_name(relative: Path) -> str:
+    """Return the name of the clip or sample at ``relative``, a path below the folder of them all.
+
+    It is the path without its suffix and with = between its parts. Where that cannot be a file name
+    (``bench.files.safe_name``), what can is kept and a hash of the path is appended, so that paths
+    which differ in what was lost keep names of their own.
+
+    >>> clip_name(Path("kitchen/pan.mp4"))
+    'kitchen=pan'
+    >>> clip_name(Path("my dog.mp4"))
+    'my_dog-9902cb4b'
+    """
+    whole = composed("=".join(relative.with_suffix("").parts))
+    return whole if SAFE_NAME.fullmatch(whole) else hashed_name(whole)
+
+
+def hashed_name(text: str) -> str:
+    """Return ``text`` as a file name of its own: what is safe of it, and a hash of all of it."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_UNSAFE.sub('_', text)[:_LONGEST_SAFE_PART]}-{digest}"
+
+
+def composed(name: str) -> str:
+    """Return ``name`` in the one spelling (NFC) under which equal names are equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def printable(name: str) -> str:
+    r"""Return ``name`` as text for every format of results: bytes that are no UTF-8 spelled out.
+
+    >>> printable("caf\udce9")
+    'caf\\xe9'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def youtube_id(stem: str) -> str | None:
+    """Return the YouTube id in a name of VGGSound's schemes; None in any other.
+
+    >>> youtube_id("---g-f_I2yQ_1000_11000")
+    '---g-f_I2yQ'
+    """
+    canonical = _youtube_name(stem)
+    return canonical and canonical[:-7]
+
+
+def cluster_name(stem: str) -> str | None:
+    """Return what clips of one source share: a YouTube video, the target of a CondFoley pair.
+
+    None for a stem of no such scheme.
+    """
+    if (video := youtube_id(stem)) is not None:
+        return video
+    return _hits_id(_BETWEEN_HITS.split(stem)[0])
+
+
+def canonical_id(stem: str) -> str | None:
+    """Return the name that every scheme's spelling of a clip leads to; None for a stem of none.
+
+    >>> canonical_id("---g-f_I2yQ_1000_11000")
+    '---g-f_I2yQ_000001'
+    >>> canonical_id("my holiday") is None
+    True
+    """
+    if (youtube := _youtube_name(stem)) is not None:
+        return youtube
+    parts = [_hits_id(part) for part in _BETWEEN_HITS.split(stem)]
+    hits = [part for part in parts if part is not None]
+    if len(hits) == len(parts):
+        return "_to_".join(hits)
+    return stem if _OTHER_SECOND.fullmatch(stem) else None
+
+
+def _youtube_name(stem: str) -> str | None:
+    if not (match := _YOUTUBE.fullmatch(stem)):
+        return None
+    if _SECOND.fullmatch(match["times"]):
+        return f"{match['id']}_{match['times']}"
+    if not (times := _MILLISECONDS.fullmatch(match["times"])):
+        return None
+    start_ms, end_ms = int(times["start"]), int(times["end"])
+    is_window = start_ms % 1000 == end_ms % 1000 == 0 < end_ms - start_ms <= _LONGEST_MS
+    return f"{match['id']}_{start_ms // 1000:06d}" if is_window else None
+
+
+def _hits_id(stem: str) -> str | None:
+    if not (match := _HITS.fullmatch(stem)):
+        return None
+    length = "" if match["seconds"] in (None, "2") else f"_{match['seconds']}s"
+    return f"{match['video']}_{match['start']}{length}"
+
+
+class Reading(NamedTuple):
+    """What a file's stem may say: the clip it is for, and which of its samples it is."""
+
+    clip: str
+    number: int
+
+
+def readings(stem: str) -> list[Reading]:
+    """Return every clip that the stem of a file may be meant for, the most literal one first.
+
+    >>> readings("YdQw4w9WgXcQ_000030_3")[-1]
+    Reading(clip='dQw4w9WgXcQ_000030', number=3)
+    """
+    stem = composed(stem).replace(" ", "+")
+    if segment := _SEGMENT.fullmatch(stem):
+        return [Reading(_canonical_or_same(segment["clip"]), int(segment["number"]))]
+    bare = _DECORATION.sub("", stem)
+    literal = Reading(_canonical_or_same(bare), 0)
+    numbered = _NUMBERED.fullmatch(bare)
+    if numbered and (clip := canonical_id(numbered["clip"])) is not None:
+        return [literal, Reading(clip, int(numbered["number"]))]
+    return [literal]
+
+
+def _canonical_or_same(stem: str) -> str:
+    return canonical_id(stem) or stem
