@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from bench.errors import MediaError
 from bench.files import atomic_path
-from bench.media.container import first_video, open_media, packets
+from bench.media.clock import stated_origin_s
+from bench.media.container import as_url, open_media, packets
 from bench.media.encode import (
     add_picture,
     add_sound,
@@ -26,6 +28,7 @@ from bench.media.encode import (
     encoded_picture,
     encoded_sound,
 )
+from bench.media.tracks import choose_video
 from bench.types import Audio, Pixels, Waveform
 
 if TYPE_CHECKING:
@@ -88,17 +91,18 @@ def write_video(
 def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 0.0) -> None:
     """Write the picture of ``video`` with ``audio`` as its only sound, without re-encoding.
 
-    The picture starts at ``start_s`` and ends with the audio, to within the few frames that a codec
-    stores out of order. Raises MediaError when ``video`` has no picture or ends before ``start_s``,
-    and for audio that ``write_audio`` would refuse.
+    The audio starts at ``start_s`` of the clock of ``video``. The video ends with it, to within the
+    few frames that a codec stores out of order. Raises MediaError when ``video`` has no video track
+    or ends before ``start_s``, and for audio that ``write_audio`` would refuse.
     """
     samples = _checked_samples(destination, audio)
     with open_media(video) as source, _open_output(destination) as container:
-        original = first_video(source, video)
+        original = choose_video(source, video)
         picture = _copy_of(original, container, video)
         sound = add_sound(destination, container, samples, audio.sample_rate_hz)
+        first_s = stated_origin_s(source, original) + Fraction(start_s)
         copied = copied_picture(
-            packets(source, original, video), original, picture, start_s, audio.seconds
+            packets(source, original, video), original, picture, first_s, audio.seconds
         )
         first = next(copied, None)
         if first is None:
@@ -125,7 +129,7 @@ def _open_output(destination: Path) -> Iterator[OutputContainer]:
     av.logging.set_level(None)
     with atomic_path(destination) as temporary:
         try:
-            with av.open(str(temporary), "w") as container:
+            with av.open(as_url(temporary), "w") as container:
                 yield container
         except av.error.FFmpegError as error:
             raise MediaError(f"cannot write {destination}: {error.strerror or error}") from error

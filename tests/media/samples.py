@@ -8,6 +8,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.packet import Packet
 
 from bench.types import Pixels, Waveform
 
@@ -82,3 +84,62 @@ def write_pictures(
             frame.pts = round(time_s / frame.time_base)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def write_clip(
+    path: Path,
+    sounds: Sequence[tuple[float, Waveform]],
+    rate: int,
+    codec: str,
+    sample_format: str,
+    *,
+    video_start_s: float | None = 0.0,
+    video_codec: str = "libx264",
+    n_frames: int = 50,
+) -> None:
+    """Encode ``sounds``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
+
+    What lies between two sounds has no packets; without ``video_start_s`` there is no video.
+    """
+    with av.open(str(path), "w") as container:
+        packets = []
+        if video_start_s is not None:
+            video = container.add_stream(video_codec, rate=25)
+            video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+            video.codec_context.time_base = Fraction(1, 1000)
+            video.codec_context.thread_count = 1
+            for number, pixels in enumerate(numbered_frames(n_frames)):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts, frame.time_base = (
+                    40 * number + round(1000 * video_start_s),
+                    (video.codec_context.time_base),
+                )
+                packets += video.encode(frame)
+            packets += video.encode(None)
+        packets += _encoded(container, sounds, rate, codec, sample_format)
+        for packet in sorted(packets, key=lambda each: each.dts * each.time_base):
+            container.mux(packet)
+
+
+def _encoded(
+    container: OutputContainer,
+    sounds: Sequence[tuple[float, Waveform]],
+    rate: int,
+    codec: str,
+    sample_format: str,
+) -> list[Packet]:
+    layout = "mono" if len(sounds[0][1]) == 1 else "stereo"
+    stream = container.add_stream(codec, rate=rate)
+    stream.codec_context.layout, stream.codec_context.format = layout, sample_format
+    stream.codec_context.time_base = Fraction(1, rate)
+    converter = av.AudioResampler(sample_format, layout, rate)
+    packets = []
+    for start_s, samples in sounds:
+        for first in range(0, samples.shape[1], 960):
+            block = np.ascontiguousarray(samples[:, first : first + 960])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = round(start_s * rate) + first
+            for converted in converter.resample(frame):
+                packets += stream.encode(converted)
+    return packets + stream.encode(None)
