@@ -20,6 +20,7 @@ from bench.runs.generate import generate_samples
 from bench.runs.journal import Journal, file_identity, row_kind
 from bench.runs.plan import Estimate, RunPlan, estimate, scoring_fingerprint
 from bench.runs.provenance import provenance
+from bench.runs.remarks import sample_notes
 from bench.runs.score import Pair
 from bench.types import Clip, Excerpt
 
@@ -113,7 +114,7 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
         rows,
         plan.scoring,
         expected=len(plan.clips) + len(_refusals(plan)),
-        notes=_partial_note(plan),
+        notes=(*_partial_note(plan), *_sample_notes(rows, journal)),
     )
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
@@ -127,6 +128,11 @@ def _write_results(plan: RunPlan, journal: Journal, ledger: Ledger) -> Results:
 def _partial_note(plan: RunPlan) -> tuple[str, ...]:
     whole = len(plan.split.clips) + len(plan.split.refused)
     return (f"only the first {len(plan.clips)} of {whole} clips",) if plan.is_partial else ()
+
+
+def _sample_notes(rows: Iterable[Row], journal: Journal) -> tuple[str, ...]:
+    names = [row.pair.clip.name for row in rows]
+    return sample_notes({name: journal.latest("sample", name) or {} for name in names})
 
 
 def _row_kind(plan: RunPlan) -> str:

@@ -16,6 +16,7 @@ from bench.runs.evaluate import Identity, Ledger, Progress, describe
 from bench.runs.extract import extract_features
 from bench.runs.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
 from bench.runs.provenance import provenance
+from bench.runs.remarks import media_notes
 from bench.runs.score import Keys, Pair, Scoring
 from bench.suite import Metric
 from bench.types import FULL, Clip, Excerpt
@@ -55,6 +56,8 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         scored=len(true) + len(generated),
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
+            *media_notes(true, scoring, "reference sounds", ("target",)),
+            *media_notes(generated, scoring, "generated sounds", ("generated",)),
             *_other_notes(plan),
         ),
     )

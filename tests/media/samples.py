@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 
 from bench.types import Pixels, Waveform
 
@@ -143,3 +144,31 @@ def _encoded(
             for converted in converter.resample(frame):
                 packets += stream.encode(converted)
     return packets + stream.encode(None)
+
+
+def write_tracks(
+    path: Path, audio: list[tuple[int, bool]], video: list[tuple[int, Disposition]] = ()
+) -> None:
+    """Tracks of audio (channels, default or not) whose level tells their number, and of video."""
+    rate = 48_000
+    with av.open(str(path), "w") as container:
+        pairs = []
+        for size, disposition in video:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = size, 48, "yuv420p"
+            stream.disposition = disposition
+            frame = av.VideoFrame.from_ndarray(numbered_frame(len(pairs), 48, size), format="rgb24")
+            pairs.append((stream, frame))
+        for number, (n_channels, is_default) in enumerate(audio, 1):
+            stream = container.add_stream("flac", rate=rate)
+            layout = "mono" if n_channels == 1 else "stereo"
+            stream.codec_context.layout, stream.codec_context.format = layout, "s16"
+            stream.disposition = Disposition.default if is_default else Disposition(0)
+            samples = (3000 * number * tone(1.0, rate, (440.0,))).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(
+                samples.repeat(n_channels, axis=1), format="s16", layout=layout
+            )
+            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+            pairs.append((stream, frame))
+        for stream, frame in pairs:
+            container.mux([*stream.encode(frame), *stream.encode(None)])

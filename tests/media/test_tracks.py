@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from pathlib import Path
-
-import av
 import numpy as np
 import pytest
 from av.stream import Disposition
 
 from bench.media import describe_media, probe, read_audio, read_frames
 from bench.types import Excerpt
-from tests.media.samples import number_of, numbered_frame, tone
-
-RATE = 48_000
-
-
-def write_tracks(
-    path: Path, audio: list[tuple[int, bool]], video: list[tuple[int, Disposition]] = ()
-) -> None:
-    """Tracks of audio (channels, default or not) whose level tells their number, and of video."""
-    with av.open(str(path), "w") as container:
-        pairs = []
-        for size, disposition in video:
-            stream = container.add_stream("mpeg4", rate=25)
-            stream.width, stream.height, stream.pix_fmt = size, 48, "yuv420p"
-            stream.disposition = disposition
-            frame = av.VideoFrame.from_ndarray(numbered_frame(len(pairs), 48, size), format="rgb24")
-            pairs.append((stream, frame))
-        for number, (n_channels, is_default) in enumerate(audio, 1):
-            stream = container.add_stream("flac", rate=RATE)
-            layout = "mono" if n_channels == 1 else "stereo"
-            stream.codec_context.layout, stream.codec_context.format = layout, "s16"
-            stream.disposition = Disposition.default if is_default else Disposition(0)
-            samples = (3000 * number * tone(0.2, RATE, (440.0,))).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(
-                samples.repeat(n_channels, axis=1), format="s16", layout=layout
-            )
-            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
-            pairs.append((stream, frame))
-        for stream, frame in pairs:
-            container.mux([*stream.encode(frame), *stream.encode(None)])
+from tests.media.samples import number_of, write_tracks
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
