@@ -19,7 +19,7 @@ from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
 from bench.media.remarks import MediaRemarks, describe_media
 from bench.media.resample import reference_waveform, resample
 from bench.media.resize import center_crop, resize_short_side, three_crops
-from bench.media.write import mux_audio, write_audio, write_video
+from bench.media.write import check_muxing, mux_audio, write_audio, write_video
 
 __all__ = [
     "AudioStream",
@@ -29,6 +29,7 @@ __all__ = [
     "MediaRemarks",
     "VideoStream",
     "center_crop",
+    "check_muxing",
     "cut_audio",
     "describe_media",
     "each_frame",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,11 +68,13 @@ def write_pictures(
     *,
     rotation_deg: int = 0,
     time_base_hz: int = 1000,
+    pixel_format: str = "yuv420p",
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Encode ``frames``, each at its own time, into the container that the suffix names."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        stream = container.add_stream(codec, rate=25, options=dict(options or {}))
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixel_format
         stream.codec_context.time_base = Fraction(
             1, time_base_hz or (25 if codec == "mpeg4" else 1000)
         )
@@ -97,29 +99,40 @@ def write_clip(
     video_start_s: float | None = 0.0,
     video_codec: str = "libx264",
     n_frames: int = 50,
+    container: str | None = None,
+    is_m2ts: bool = False,
 ) -> None:
     """Encode ``sounds``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
 
     What lies between two sounds has no packets; without ``video_start_s`` there is no video.
     """
-    with av.open(str(path), "w") as container:
+    options = {"mpegts_m2ts_mode": "1"} if is_m2ts else {}
+    with av.open(str(path), "w", format=container, options=options) as target:
         packets = []
         if video_start_s is not None:
-            video = container.add_stream(video_codec, rate=25)
-            video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
-            video.codec_context.time_base = Fraction(1, 1000)
-            video.codec_context.thread_count = 1
-            for number, pixels in enumerate(numbered_frames(n_frames)):
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame.pts, frame.time_base = (
-                    40 * number + round(1000 * video_start_s),
-                    (video.codec_context.time_base),
-                )
-                packets += video.encode(frame)
-            packets += video.encode(None)
-        packets += _encoded(container, sounds, rate, codec, sample_format)
-        for packet in sorted(packets, key=lambda each: each.dts * each.time_base):
-            container.mux(packet)
+            packets += _encoded_video(target, video_codec, n_frames, video_start_s)
+        packets += _encoded(target, sounds, rate, codec, sample_format)
+        for packet in sorted(packets, key=lambda each: (each.dts or 0) * each.time_base):
+            target.mux(packet)
+
+
+def _encoded_video(
+    container: OutputContainer, codec: str, n_frames: int, start_s: float
+) -> list[Packet]:
+    stream = container.add_stream(codec, rate=25)
+    stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+    ticks_hz = 25 if codec in ("mpeg2video", "mpeg4", "wmv2") else 1000
+    stream.codec_context.time_base = Fraction(1, ticks_hz)
+    stream.codec_context.thread_count = 1
+    packets = []
+    for number, pixels in enumerate(numbered_frames(n_frames)):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts, frame.time_base = (
+            round((number / 25 + start_s) * ticks_hz),
+            Fraction(1, ticks_hz),
+        )
+        packets += stream.encode(frame)
+    return packets + stream.encode(None)
 
 
 def _encoded(
@@ -133,6 +146,7 @@ def _encoded(
     stream = container.add_stream(codec, rate=rate)
     stream.codec_context.layout, stream.codec_context.format = layout, sample_format
     stream.codec_context.time_base = Fraction(1, rate)
+    stream.codec_context.bit_rate = 128_000
     converter = av.AudioResampler(sample_format, layout, rate)
     packets = []
     for start_s, samples in sounds:
