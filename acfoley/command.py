@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, MediaError
 from bench.files import require_target
-from bench.media import mux_audio, probe, read_audio, write_audio
+from bench.media import check_muxing, mux_audio, probe, read_audio, write_audio
 from bench.media.write import VIDEO_SUFFIXES
 from bench.terminal import print_line, print_notice
-from bench.types import Audio, Excerpt
+from bench.types import MAX_SHORTFALL_S, Audio, Excerpt
 
 if TYPE_CHECKING:
     from acfoley.generate import Loading, Settings
 
 SOUND_SUFFIXES = (".wav", ".flac")
-#: A picture may end this much early: half a frame of Synchformer's 25 per second.
-SHORTFALL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
 
     destination = output_path(order)
     check_video(order.video, order.seconds)
+    if destination.suffix.lower() in VIDEO_SUFFIXES:
+        check_muxing(order.video, destination)
     reference = read_reference(order.reference, settings)
     if order.preset not in SHIPPED:
         for message in cut_words(order.prompt, order.negative):
@@ -59,10 +60,7 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
         reference=reference,
     )
     (sound,) = model.generate([job], settings, on_stage=say, on_step=StepCounter(settings.n_steps))
-    if destination.suffix.lower() in VIDEO_SUFFIXES:
-        mux_audio(order.video, sound, destination)
-    else:
-        write_audio(destination, sound)
+    write_result(destination, order.video, sound)
     print_line(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
 
 
@@ -83,7 +81,7 @@ def output_path(order: Order) -> Path:
 
 
 def check_video(video: Path, seconds: float) -> None:
-    """Make sure that there is a picture of this length.
+    """Make sure that there is a video of this length, to within ``MAX_SHORTFALL_S``.
 
     Raises:
         MediaError: there is none, or it is shorter.
@@ -92,11 +90,34 @@ def check_video(video: Path, seconds: float) -> None:
     if info.video is None:
         raise MediaError(f"{video} has no picture: give a video, its sound is not needed")
     known_s = info.video.seconds or info.seconds
-    if known_s is not None and seconds > known_s + SHORTFALL_S:
+    if known_s is not None and seconds > known_s + MAX_SHORTFALL_S:
         raise MediaError(
             f"{video} lasts {known_s:.2f} s, {seconds:g} s were asked for: "
             f"use --seconds {int(known_s * 10) / 10:g}, or a longer video"
         )
+
+
+def write_result(destination: Path, video: Path, sound: Audio) -> None:
+    """Write the audio, alone or beside the video; it is kept even where that fails.
+
+    Raises:
+        BenchError: it cannot be written.
+    """
+    if destination.suffix.lower() not in VIDEO_SUFFIXES:
+        write_audio(destination, sound)
+        return
+    try:
+        mux_audio(video, sound, destination)
+    except Exception as error:  # whatever it is: the audio took minutes to make
+        kept = _unused(destination.with_suffix(".flac"))
+        write_audio(kept, sound)
+        raise BenchError(f"{error}; the audio is kept in {kept}") from error
+
+
+def _unused(path: Path) -> Path:
+    """``path``, or the same with a number where something of that name is there."""
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 def read_reference(path: Path | None, settings: Settings) -> Audio | None:

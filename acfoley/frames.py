@@ -2,7 +2,8 @@
 
 Frames are picked by ``bench.media``, as ffmpeg's ``fps`` filter does and the published batch
 evaluation with it (the demonstration script picks the first frame at or after each time instead).
-Both networks see the same stretch of time.
+Both networks see the same stretch of time. Of a video that ends up to 0.1 s before it, the last
+frame is repeated, as everywhere.
 
 Source: Cheng et al., "MMAudio", CVPR 2025, and its code.
 """
@@ -19,7 +20,7 @@ from acfoley.params import CLIP_FPS, SYNC_FPS
 from bench.backbones.synchformer import SIDE_PIXELS as SYNC_SIDE
 from bench.backbones.synchformer import video_front_end
 from bench.media import center_crop, each_frame, read_frames
-from bench.types import Excerpt, Pixels
+from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels
 
 CLIP_SIDE = 384
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -33,13 +34,13 @@ def clip_frames(picture: Excerpt, seconds: float) -> Tensor:
     picture is never whole in memory.
 
     Raises:
-        MediaError: there is no picture, or it ends before ``seconds``.
+        MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
     """
     n_frames = int(CLIP_FPS * seconds)
     excerpt = replace(picture, seconds=n_frames / CLIP_FPS)
     squares: list[Tensor] = []
     last_index = -1
-    for frame in each_frame(excerpt, CLIP_FPS):
+    for frame in each_frame(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
         repeats = frame.index == last_index
         squares.append(squares[-1] if repeats else _square(frame.pixels))
         last_index = frame.index
@@ -54,10 +55,10 @@ def sync_frames(picture: Excerpt, seconds: float) -> Tensor:
     The short side is resized to 224 (bicubic) and the middle kept.
 
     Raises:
-        MediaError: there is no picture, or it ends before ``seconds``.
+        MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
     """
     excerpt = replace(picture, seconds=int(SYNC_FPS * seconds) / SYNC_FPS)
-    frames = read_frames(excerpt, SYNC_FPS, short_side=SYNC_SIDE)
+    frames = read_frames(excerpt, SYNC_FPS, short_side=SYNC_SIDE, shortfall_s=MAX_SHORTFALL_S)
     return video_front_end(torch.from_numpy(center_crop(frames.pixels, SYNC_SIDE)))
 
 

@@ -19,7 +19,7 @@ from baselines.opening import nothing_to_load
 from bench.errors import BenchError, MediaError
 from bench.media import probe, read_frames
 from bench.system import System
-from bench.types import Audio, Excerpt, Pixels, Request, Waveform
+from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Request, Waveform
 
 #: Of faster cameras every second or third frame is enough.
 HIGHEST_FPS = 35.0
@@ -47,7 +47,9 @@ def motion_grains(request: Request) -> Audio:
 
 def _impacts_of(picture: Excerpt) -> Impacts:
     """Impacts in seconds from the start of the excerpt."""
-    frames = read_frames(picture, _own_fps(picture), short_side=SHORT_SIDE_PX)
+    frames = read_frames(
+        picture, _own_fps(picture), short_side=SHORT_SIDE_PX, shortfall_s=MAX_SHORTFALL_S
+    )
     # Repeated frames look like motion that stops; without them the frames are as they were filmed,
     # at even distances, which is what impacts are measured in.
     _, own = np.unique(frames.index, return_index=True)

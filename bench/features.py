@@ -31,7 +31,7 @@ from bench.judges.extractor import Embed, Extract
 from bench.types import Excerpt
 
 #: How a stimulus reaches an extractor; part of every key. Raise it when decoding changes.
-PREPARATION = "version 2"
+PREPARATION = "version 3"
 
 
 def shared_root(judge: str) -> Path:

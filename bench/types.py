@@ -1,7 +1,9 @@
 """The nouns of the benchmark: frozen, small, and free of behaviour.
 
-Conventions: a waveform is float32 in [-1, 1] with channels first, ``[C, T]``; times are seconds as
-float, counted from the first decoded sample or frame of a file; paths are absolute.
+Conventions: a waveform is float32 with channels first, ``[C, T]``, and 1 is full scale: what is
+read from a file may go beyond, what is written may not. Times are seconds as float on the clock of
+a file, which its audio and video share and which is 0 where the first of them starts. Paths are
+absolute.
 """
 
 from __future__ import annotations
@@ -39,10 +41,15 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound in memory: ``samples [C, T]`` float32 in [-1, 1] at ``sample_rate_hz``."""
+    """Sound in memory: ``samples [C, T]`` float32, full scale 1, at ``sample_rate_hz``.
+
+    ``repaired_s`` is how much silence stands for holes in the file's time stamps, and how much was
+    cut out of overlaps, from the start of the file to the end of these samples.
+    """
 
     samples: Waveform
     sample_rate_hz: int
+    repaired_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.dtype != np.float32:

@@ -32,7 +32,7 @@ from bench.mini.judges.imagebind import Imagebind
 from bench.mini.judges.pictures import SIDE, grey_frames
 from bench.mini.judges.shipped import load_network, weights_hash
 from bench.mini.judges.synchformer import Synchformer
-from bench.types import Excerpt, Pixels, Waveform
+from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels, Waveform
 
 EAR_RATE_HZ = 16_000
 
@@ -120,7 +120,7 @@ def encoders_identity() -> str:
 def _pixels(picture: Excerpt, fps: int, seconds: float) -> Pixels:
     """Frames of the first ``seconds``, the short side as the networks see it."""
     excerpt = replace(picture, seconds=int(fps * seconds) / fps)
-    return read_frames(excerpt, fps, short_side=SIDE).pixels
+    return read_frames(excerpt, fps, short_side=SIDE, shortfall_s=MAX_SHORTFALL_S).pixels
 
 
 @cache

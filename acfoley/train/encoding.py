@@ -33,7 +33,7 @@ from acfoley.train.clips import TrainingClip
 from acfoley.train.window import Span, Window
 from bench.errors import MediaError
 from bench.media import read_audio, resample
-from bench.types import Audio, Waveform
+from bench.types import MAX_SHORTFALL_S, Audio, Waveform
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,20 @@ class Source:
     def waveform(self) -> Waveform:
         """The sound ``[T]`` at 44.1 kHz: mean over channels, peak of the whole at 0.95.
 
+        One that ends up to 0.1 s before its excerpt or its target is filled with zeros.
+
         Raises:
             MediaError: it cannot be read, or is silent.
         """
-        audio = read_audio(self.clip.sound, mono=True)
+        audio = read_audio(self.clip.sound, mono=True, shortfall_s=MAX_SHORTFALL_S)
         peak = float(np.abs(audio.samples).max())
         if peak < SILENT_PEAK:
             raise MediaError(f"the sound of {self.clip.sound.path} is silent: nothing to learn")
         loud = audio.samples[0] * np.float32(PEAK / peak)
-        return resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
+        sound = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
+        n_missing = self.window.lengths.samples - len(sound)
+        is_filled = 0 < n_missing <= MAX_SHORTFALL_S * SAMPLE_RATE_HZ
+        return np.pad(sound, (0, n_missing)) if is_filled else sound
 
     @property
     def target(self) -> Waveform:

@@ -20,11 +20,14 @@ from bench.judges.extractor import (
     SignalExtractor,
     Stimulus,
 )
+from bench.judges.remarks import AUDIO_REMARKS, VIDEO_REMARKS
 from bench.judges.signal import has_world, signal_extractors
 from bench.system import SecondsPerClip
 
 __all__ = [
+    "AUDIO_REMARKS",
     "JUDGES",
+    "VIDEO_REMARKS",
     "Extractor",
     "Features",
     "Judge",

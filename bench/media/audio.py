@@ -1,37 +1,41 @@
-"""Reading sound: any container and codec, exact windows, float32 in [-1, 1] at the native rate.
+"""Reading audio: any container and codec, exact windows, float32 at the native rate.
 
-Sample 0 is the first decoded sample, as in ``ffmpeg -i clip.mp4 clip.wav``: the priming of a codec
-and what an edit list hides are skipped, and samples follow one another whatever their time stamps
-say. A window is therefore found by decoding from the start of the file, never by seeking.
+Sample 0 lies at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
+video begins with silence, holes in the time stamps become silence, and what overlaps is cut. The
+priming of a codec and what an edit list hides are skipped. A window is found by decoding from the
+start of the file, never by seeking.
+
+Samples are what the decoder gives, with 1 as full scale: lossy codecs and floating-point files go
+beyond it, and the published evaluators (torchaudio) do not clamp either.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.errors import MediaError
-from bench.media.container import (
-    MAX_SECONDS,
-    check_complete,
-    check_window,
-    damage,
-    decoded,
-    first_audio,
-    open_media,
-)
+from bench.media.clock import Timeline, check_complete
+from bench.media.container import MAX_SECONDS, check_window, damage, decoded, open_media
+from bench.media.tracks import choose_audio
 from bench.types import Audio, Excerpt, Waveform
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
-#: Rounding of time stamps in Matroska stays below, a frame of FLAC above.
+#: Containers that state no times but count the samples of FLAC, so that a leap is damage.
+COUNTS_SAMPLES = ("flac", "ogg")
+#: Rounding of time stamps stays below, a frame of FLAC above.
 MAX_LEAP_S = 0.005
+#: 30 dB beyond full scale; a file of floating-point numbers that holds integers has far more.
+MAX_PEAK = 32.0
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 
 
@@ -41,32 +45,29 @@ def read_audio(excerpt: Excerpt, *, mono: bool = False, shortfall_s: float = 0.0
     T is ``round(seconds * rate)``, from sample ``round(start_s * rate)``; a file that ends up to
     ``shortfall_s`` too early is filled with zeros. More than two channels are mixed down to stereo
     with the ITU coefficients, scaled to sum to one at most (libswresample; ``ffmpeg -ac 2`` does
-    the same for 16-bit files). ``mono`` takes the mean over channels after that, ``[1, T]``. Lossy
-    codecs overshoot: samples beyond full scale are clamped to [-1, 1].
+    the same for 16-bit files). ``mono`` takes the mean over channels after that, ``[1, T]``.
 
-    Raises MediaError when there is no sound, when the file ends before the window does or was cut
-    off, and when its data are damaged, not finite, or change rate or channels on the way.
+    Raises MediaError when there is no audio, when the file ends before the window does or was cut
+    off, when its data are damaged, not finite, integers in a file of floating-point numbers, or
+    change rate or channels on the way, and when its time stamps go back.
     """
     check_window(excerpt)
     path = excerpt.path
     with open_media(path) as container:
-        stream = first_audio(container, path)
-        if is_flac := stream.codec_context.name == "flac":
-            stream.codec_context.options = {"err_detect": "crccheck+explode"}
-        frames = decoded(container, stream, path)
-        frames = _uniform(_gapless(frames, stream, path) if is_flac else frames, path)
-        first = next(frames, None)
+        stream = choose_audio(container, path)
+        timeline = Timeline(container, stream, path)
+        blocks = _blocks(container, stream, timeline, path)
+        first = next(blocks, None)
         if first is None:
             raise MediaError(f"cannot read the sound of {path}: it has no samples")
-        rate = first.sample_rate
-        samples, n_decoded = _window(itertools.chain([first], frames), excerpt, rate)
+        rate = timeline.sample_rate_hz
+        samples, n_decoded = _window(itertools.chain([first], blocks), excerpt, rate)
         if excerpt.seconds is None:
             check_complete(container, stream, n_decoded / rate, path)
-    if not np.isfinite(samples).all():
-        raise MediaError(f"cannot read the sound of {path}: it has samples that are not finite")
+    _check_values(samples, path)
     samples = _filled(samples, excerpt, rate, n_decoded, shortfall_s)
-    audio = Audio(samples.clip(-1, 1), rate)
-    return Audio(audio.mono()[np.newaxis], rate) if mono else audio
+    audio = Audio(samples, rate, timeline.n_repaired / rate)
+    return replace(audio, samples=audio.mono()[np.newaxis]) if mono else audio
 
 
 def cut_audio(audio: Audio, excerpt: Excerpt, *, shortfall_s: float = 0.0) -> Audio:
@@ -78,7 +79,27 @@ def cut_audio(audio: Audio, excerpt: Excerpt, *, shortfall_s: float = 0.0) -> Au
     rate, n_decoded = audio.sample_rate_hz, audio.samples.shape[1]
     start, n_samples = _start_and_length(excerpt, rate)
     samples = audio.samples[:, start : start + n_samples]
-    return Audio(_filled(samples, excerpt, rate, n_decoded, shortfall_s), rate)
+    return replace(audio, samples=_filled(samples, excerpt, rate, n_decoded, shortfall_s))
+
+
+def _blocks(
+    container: InputContainer, stream: AudioStream, timeline: Timeline, path: Path
+) -> Iterator[Waveform]:
+    """Yield the audio as ``[C, n]``, C one or two, with silence where the clock has a hole."""
+    is_flac = stream.codec_context.name == "flac"
+    if is_flac:
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    frames = decoded(container, stream, path)
+    if is_flac and container.format.name in COUNTS_SAMPLES:
+        frames = _gapless(frames, stream, path)
+    mixer = None
+    for frame in frames:
+        mixer = mixer or _Mixer(frame, path)
+        n_silent, n_overlap = timeline.place(frame)
+        block = mixer.mix(frame)
+        if n_silent:
+            yield np.zeros((len(block), n_silent), dtype=np.float32)
+        yield block[:, n_overlap:]
 
 
 def _gapless(frames: Iterator[AudioFrame], stream: AudioStream, path: Path) -> Iterator[AudioFrame]:
@@ -93,36 +114,62 @@ def _gapless(frames: Iterator[AudioFrame], stream: AudioStream, path: Path) -> I
         yield frame
 
 
-def _uniform(frames: Iterator[AudioFrame], path: Path) -> Iterator[AudioFrame]:
-    """Yield ``frames`` as planar float of one or two channels; a change of format is refused."""
-    import av
+class _Mixer:
+    """Makes planar float of one or two channels; a change of rate or layout is refused."""
 
-    mixer, expected = None, None
-    for frame in frames:
-        found = f"{frame.sample_rate} Hz {frame.layout.name}"
-        if mixer is None:
-            if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
-                raise MediaError(f"cannot read the sound of {path}: its rate is {found}")
-            expected, layout = found, "mono" if len(frame.layout.channels) == 1 else "stereo"
-            # Without the bound a mix to float keeps unit gain for the front, and clips loud films.
-            mixer = av.AudioResampler("fltp", layout, options={"rematrix_maxval": "1.0"})
-        if found != expected:
-            raise MediaError(f"cannot read the sound of {path}: {expected} turns into {found}")
+    def __init__(self, first: AudioFrame, path: Path) -> None:
+        import av
+
+        self._path, self._expected = path, _format(first)
+        if not MIN_RATE_HZ <= first.sample_rate <= MAX_RATE_HZ:
+            raise MediaError(f"cannot read the sound of {path}: its rate is {self._expected}")
+        self._layout = "mono" if len(first.layout.channels) == 1 else "stereo"
+        # Without the bound a mix to float keeps unit gain for the front, and exceeds full scale.
+        options = {"rematrix_maxval": "1.0"}
+        self._resampler = av.AudioResampler("fltp", self._layout, options=options)
+
+    def mix(self, frame: AudioFrame) -> Waveform:
+        """``frame`` as ``[C, n]``."""
+        import av
+
+        found = _format(frame)
+        if found != self._expected:
+            raise MediaError(
+                f"cannot read the sound of {self._path}: {self._expected} turns into {found}"
+            )
         try:
-            yield from mixer.resample(frame)
+            parts = [each.to_ndarray() for each in self._resampler.resample(frame)]
+            return np.concatenate(parts, axis=1)
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f"cannot mix {found} of {path} down to {layout}: {error}") from error
+            raise MediaError(
+                f"cannot mix {found} of {self._path} down to {self._layout}: {error}"
+            ) from error
+
+
+def _format(frame: AudioFrame) -> str:
+    return f"{frame.sample_rate} Hz {frame.layout.name}"
+
+
+def _check_values(samples: Waveform, path: Path) -> None:
+    """Refuse samples that are not finite, and integers in a file of floating-point numbers."""
+    if not np.isfinite(samples).all():
+        raise MediaError(f"cannot read the sound of {path}: it has samples that are not finite")
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > MAX_PEAK:
+        raise MediaError(
+            f"cannot read the audio of {path}: its peak is {peak:.6g} where full scale is 1, so it "
+            "holds integers as floating-point numbers; divide them by their full scale (32768)"
+        )
 
 
 def _window(
-    frames: Iterable[AudioFrame], excerpt: Excerpt, sample_rate_hz: int
+    blocks: Iterable[Waveform], excerpt: Excerpt, sample_rate_hz: int
 ) -> tuple[Waveform, int]:
-    """The samples of the window ``[C, n]``, and how many were decoded to find its end."""
+    """The samples of the window ``[C, n]``, and how many there were up to its end."""
     start, n_samples = _start_and_length(excerpt, sample_rate_hz)
-    stop, n_decoded, blocks = start + n_samples, 0, []
-    for frame in frames:
-        block = frame.to_ndarray()
-        blocks.append(block[:, max(start - n_decoded, 0) : max(stop - n_decoded, 0)])
+    stop, n_decoded, parts = start + n_samples, 0, []
+    for block in blocks:
+        parts.append(block[:, max(start - n_decoded, 0) : max(stop - n_decoded, 0)])
         n_decoded += block.shape[1]
         if n_decoded > stop and excerpt.seconds is None:
             raise MediaError(
@@ -131,7 +178,7 @@ def _window(
             )
         if n_decoded >= stop and excerpt.seconds is not None:
             break
-    return np.concatenate(blocks, axis=1), n_decoded
+    return np.concatenate(parts, axis=1), n_decoded
 
 
 def _start_and_length(excerpt: Excerpt, sample_rate_hz: int) -> tuple[int, int]:

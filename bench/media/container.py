@@ -29,11 +29,6 @@ FORMATS = (
 )
 #: Longest window that is read, a guard against headers that promise days of sound.
 MAX_SECONDS = 3600.0
-MAX_SIDE = 8192
-#: How much less than its header says a stream may hold before its file counts as cut off.
-TRUNCATION_S = 0.25
-#: Containers whose headers state the length of a stream; of others ffmpeg has to guess it.
-STATES_LENGTH = ("mov", "wav", "flac")
 
 
 @contextmanager
@@ -49,41 +44,16 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     av.logging.set_level(None)  # what ffmpeg has to say arrives as an exception, not on stderr
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path), "r", options=options, metadata_errors="replace")
+        container = av.open(as_url(path), "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"cannot read {path}: it is not a media file, or damaged") from error
     with container:
         yield container
 
 
-def first_audio(container: InputContainer, path: Path) -> AudioStream:
-    """The audio stream of ``container``, ready to decode; MediaError where there is none."""
-    if not container.streams.audio:
-        raise MediaError(f"cannot read the sound of {path}: it has no audio stream")
-    stream = container.streams.audio[0]
-    _prepare(stream, path)
-    return stream
-
-
-def first_video(container: InputContainer, path: Path) -> VideoStream:
-    """The video stream of ``container``, ready to decode; MediaError where there is none."""
-    streams = video_streams(container)
-    if not streams:
-        raise MediaError(f"cannot read the picture of {path}: it has no video stream")
-    stream = streams[0]
-    _prepare(stream, path)
-    if not (0 < stream.width <= MAX_SIDE and 0 < stream.height <= MAX_SIDE):
-        size = f"{stream.width} x {stream.height}"
-        raise MediaError(f"cannot read the picture of {path}: {size} pixels, at most {MAX_SIDE}")
-    return stream
-
-
-def video_streams(container: InputContainer) -> list[VideoStream]:
-    """The video streams of ``container``; the cover of a music file is a picture, but no video."""
-    from av.stream import Disposition
-
-    is_cover = Disposition.attached_pic
-    return [stream for stream in container.streams.video if not stream.disposition & is_cover]
+def as_url(path: Path) -> str:
+    """``path`` so that ffmpeg takes it for a file, even ``a:b.wav`` or ``concat:x``."""
+    return f"file:{path}"
 
 
 @overload
@@ -140,20 +110,6 @@ def damage(
     )
 
 
-def check_complete(
-    container: InputContainer, stream: AudioStream | VideoStream, decoded_s: float, path: Path
-) -> None:
-    """Refuse a stream that was read to its end and holds much less than its header says."""
-    if stream.duration is None or not container.format.name.startswith(STATES_LENGTH):
-        return
-    stated_s = float(stream.duration * (stream.time_base or 0))
-    if stated_s - decoded_s > TRUNCATION_S:
-        raise MediaError(
-            f"cannot read {path}: its {stream.type} is cut off after {decoded_s:.1f} s, "
-            f"its header says {stated_s:.1f} s"
-        )
-
-
 def check_window(excerpt: Excerpt) -> None:
     """Refuse a window that cannot be: before the start, empty, longer than an hour, or NaN."""
     seconds = MAX_SECONDS if excerpt.seconds is None else excerpt.seconds
@@ -162,12 +118,6 @@ def check_window(excerpt: Excerpt) -> None:
             f"cannot read {seconds:g} s from {excerpt.start_s:g} s of {excerpt.path}: a window "
             f"starts at 0 s or later and lasts up to {MAX_SECONDS:g} s"
         )
-
-
-def _prepare(stream: AudioStream | VideoStream, path: Path) -> None:
-    if stream.codec_context is None:
-        raise MediaError(f"cannot read the {stream.type} of {path}: its codec is unknown")
-    stream.codec_context.thread_count = 1
 
 
 def _check_file(path: Path) -> None:

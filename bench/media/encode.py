@@ -102,16 +102,16 @@ def copied_picture(
     packets: Iterable[Packet[VideoStream]],
     original: VideoStream,
     stream: VideoStream,
-    start_s: float,
+    start_s: Fraction,
     seconds: float,
 ) -> Packets:
-    """Yield the ``packets`` of ``original``, moved onto ``stream``.
+    """Yield the ``packets`` of ``original``, moved onto ``stream``, from ``start_s`` in its time.
 
     Frames before ``start_s`` that later ones are built from keep negative times: players decode
     them and do not show them.
     """
     time_base = original.time_base or Fraction(1, 90_000)
-    start = (original.start_time or 0) + round(start_s / time_base)
+    start = round(start_s / time_base)
     end = start + round(seconds / time_base)
     frame_duration = round(1 / original.average_rate / time_base) if original.average_rate else 0
     for packet in _from_keyframe(packets, start):

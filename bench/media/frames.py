@@ -1,9 +1,10 @@
 """Reading pictures at a wanted rate, exactly as ffmpeg's ``fps`` filter picks them.
 
-Time runs from the first decoded frame of the file. A source frame at time t has the slot
-``floor(t * fps + 1/2)``; output n is the last source frame whose slot is at most n. Nothing is
-padded: a video that lasts d seconds gives ``floor(d * fps + 1/2)`` outputs. The rule goes by time
-stamps, so a variable frame rate needs no special care.
+Time runs on the file's clock (``bench.media.clock``). A source frame at time t has the slot
+``floor(t * fps + 1/2)``; output n is the last source frame whose slot is at most n. A video that
+starts after time 0 shows its first frame from there. Nothing else is padded: a video that ends at d
+seconds gives ``floor(d * fps + 1/2)`` outputs. The rule goes by time stamps, so a variable frame
+rate needs no special care.
 
 Pictures are turned upright where the file says how (phones film sideways), as ffmpeg and players
 do; pixels that are not square are left as they are, as the reference evaluators do.
@@ -22,24 +23,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import MediaError
-from bench.media.container import (
-    check_complete,
-    check_window,
-    decoded,
-    first_video,
-    open_media,
-)
+from bench.media.clock import MAX_PAUSE_S, check_complete, origin_s
+from bench.media.container import check_window, decoded, open_media
 from bench.media.resize import resize_short_side
+from bench.media.tracks import choose_video
 from bench.types import Excerpt, FloatArray, Pixels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
-#: A longer pause between two frames is a damaged time stamp, and would be filled with copies.
-MAX_PAUSE_S = 60
 MAX_BYTES = 4 * 2**30
 MAX_FPS = 1000
 HALF = Fraction(1, 2)
@@ -49,7 +45,8 @@ HALF = Fraction(1, 2)
 class Frame:
     """One output: ``pixels [H, W, 3]`` RGB uint8, of the source frame ``index`` at ``time_s``.
 
-    Both count from the first frame of the file; outputs that repeat a frame share its pixels.
+    ``index`` counts from the first frame of the file, ``time_s`` on its clock; outputs that repeat
+    a frame share its pixels.
     """
 
     pixels: Pixels
@@ -110,8 +107,8 @@ def each_frame(
     # One for all frames: each would start threads of its own, ten times the work of a small one.
     converter = VideoReformatter()
     with open_media(excerpt.path) as container:
-        stream = first_video(container, excerpt.path)
-        for shown in _shown(decoded(container, stream, excerpt.path), stream, excerpt.path):
+        stream = choose_video(container, excerpt.path)
+        for shown in _shown(container, stream, excerpt.path):
             end_s = shown.end_s
             n_reached = math.floor((end_s - _exact(excerpt.start_s)) * _exact(fps) + HALF)
             n_reached = n_reached if n_wanted is None else min(n_reached, n_wanted)
@@ -145,14 +142,17 @@ class _Shown:
     end_s: Fraction
 
 
-def _shown(frames: Iterator[VideoFrame], stream: VideoStream, path: Path) -> Iterator[_Shown]:
+def _shown(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[_Shown]:
     """Yield every source frame with its times; a jump in time or in size is refused."""
+    frames = decoded(container, stream, path)
     first = next(frames, None)
     if first is None:
         return
-    index, frame, start_s, origin_s = 0, first, Fraction(0), _time_s(first, 0, stream, path)
+    first_s, zero_s = _time_s(first, 0, stream, path), origin_s(container)
+    zero_s = first_s if zero_s is None else zero_s
+    index, frame, start_s = 0, first, first_s - zero_s
     for index, following in enumerate(frames, start=1):
-        end_s = _time_s(following, index, stream, path) - origin_s
+        end_s = _time_s(following, index, stream, path) - zero_s
         if (following.width, following.height) != (first.width, first.height):
             raise MediaError(f"cannot read the picture of {path}: frame {index} has another size")
         if abs(end_s - start_s) > MAX_PAUSE_S:

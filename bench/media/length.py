@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.media.container import decoded, first_audio, open_media
-from bench.media.probe import probe
+from bench.media.clock import Timeline, stated_end_s
+from bench.media.container import decoded, open_media
+from bench.media.tracks import choose_audio
 
 
 def sound_seconds(path: Path) -> float:
-    """The length of the sound as its header states it; where it states none, as it decodes.
+    """When the audio of ``path`` ends on the file's clock, in seconds.
 
-    The picture may last longer or less. Raises MediaError when the file cannot be read, or has no
-    sound.
+    As its header states it; where it states none, as it decodes. The video may last longer or less.
+    Raises MediaError when the file cannot be read, or has no audio.
     """
-    audio = probe(path).audio
-    if audio is not None and audio.seconds is not None:
-        return audio.seconds
     with open_media(path) as container:
-        frames = decoded(container, first_audio(container, path), path)
-        return sum(frame.samples / frame.sample_rate for frame in frames)
+        stream = choose_audio(container, path)
+        stated_s = stated_end_s(container, stream)
+        if stated_s is not None:
+            return stated_s
+        timeline = Timeline(container, stream, path)
+        for frame in decoded(container, stream, path):
+            timeline.place(frame)
+        return timeline.end_s

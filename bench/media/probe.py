@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.media.container import (
-    STATES_LENGTH,
-    first_audio,
-    first_video,
-    open_media,
-    video_streams,
-)
+from bench.media.clock import stated_end_s
+from bench.media.container import open_media
+from bench.media.tracks import audio_tracks, choose_audio, choose_video, video_tracks
 
 if TYPE_CHECKING:
-    import av.audio.stream
-    import av.video.stream
     from av.container import InputContainer
 
 MICROSECONDS = 1_000_000
@@ -26,7 +20,8 @@ MICROSECONDS = 1_000_000
 class VideoStream:
     """The picture of a file as it is stored, before it is turned upright: size in pixels, mean fps.
 
-    ``n_frames`` and ``seconds`` are None where the header does not state them.
+    ``seconds`` is when it ends on the file's clock. That and ``n_frames`` are None where the header
+    does not state them.
     """
 
     codec: str
@@ -41,7 +36,8 @@ class VideoStream:
 class AudioStream:
     """The sound of a file as it is stored, before any mixing down.
 
-    ``seconds`` is its own length, whatever the picture lasts; None where the header states none.
+    ``seconds`` is when it ends on the file's clock, whatever the video lasts; None where the header
+    does not state it.
     """
 
     codec: str
@@ -52,7 +48,7 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A file: its container by content, the length of all of it, and its first streams if any.
+    """A file: its container by content, the length of all of it, and the tracks that are read.
 
     ``seconds`` is that of the longest stream as ffmpeg sees it, None where it cannot tell.
     """
@@ -72,38 +68,29 @@ def probe(path: Path) -> MediaInfo:
         return MediaInfo(
             container=container.format.name,
             seconds=None if container.duration is None else container.duration / MICROSECONDS,
-            video=_video(container, path) if video_streams(container) else None,
-            audio=_audio(container, path) if container.streams.audio else None,
+            video=_video(container, path) if video_tracks(container) else None,
+            audio=_audio(container, path) if audio_tracks(container) else None,
         )
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
-    stream = first_video(container, path)
+    stream = choose_video(container, path)
     return VideoStream(
         codec=stream.codec_context.name,
         width=stream.width,
         height=stream.height,
         fps=float(stream.average_rate or 0),
         n_frames=stream.frames or None,
-        seconds=_stated_seconds(container, stream),
+        seconds=stated_end_s(container, stream),
     )
 
 
 def _audio(container: InputContainer, path: Path) -> AudioStream:
-    stream = first_audio(container, path)
+    stream = choose_audio(container, path)
     context = stream.codec_context
     return AudioStream(
         codec=context.name,
         sample_rate_hz=context.sample_rate,
         channels=len(context.layout.channels),
-        seconds=_stated_seconds(container, stream),
+        seconds=stated_end_s(container, stream),
     )
-
-
-def _stated_seconds(
-    container: InputContainer, stream: av.audio.stream.AudioStream | av.video.stream.VideoStream
-) -> float | None:
-    """The length of one stream where its header states it; guesses of ffmpeg are none."""
-    if not container.format.name.startswith(STATES_LENGTH) or not stream.duration:
-        return None
-    return float(stream.duration * (stream.time_base or 0)) or None

@@ -7,9 +7,11 @@ have a fixed length, and nothing that depends on the clock is stored.
 from __future__ import annotations
 
 import heapq
+import io
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,8 @@ import numpy as np
 
 from bench.errors import MediaError
 from bench.files import atomic_path
-from bench.media.container import first_video, open_media, packets
+from bench.media.clock import stated_origin_s
+from bench.media.container import as_url, open_media, packets
 from bench.media.encode import (
     add_picture,
     add_sound,
@@ -26,6 +29,7 @@ from bench.media.encode import (
     encoded_picture,
     encoded_sound,
 )
+from bench.media.tracks import choose_video
 from bench.types import Audio, Pixels, Waveform
 
 if TYPE_CHECKING:
@@ -88,17 +92,18 @@ def write_video(
 def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 0.0) -> None:
     """Write the picture of ``video`` with ``audio`` as its only sound, without re-encoding.
 
-    The picture starts at ``start_s`` and ends with the audio, to within the few frames that a codec
-    stores out of order. Raises MediaError when ``video`` has no picture or ends before ``start_s``,
-    and for audio that ``write_audio`` would refuse.
+    The audio starts at ``start_s`` of the clock of ``video``. The video ends with it, to within the
+    few frames that a codec stores out of order. Raises MediaError when ``video`` has no video track
+    or ends before ``start_s``, and for audio that ``write_audio`` would refuse.
     """
     samples = _checked_samples(destination, audio)
     with open_media(video) as source, _open_output(destination) as container:
-        original = first_video(source, video)
+        original = choose_video(source, video)
         picture = _copy_of(original, container, video)
         sound = add_sound(destination, container, samples, audio.sample_rate_hz)
+        first_s = stated_origin_s(source, original) + Fraction(start_s)
         copied = copied_picture(
-            packets(source, original, video), original, picture, start_s, audio.seconds
+            packets(source, original, video), original, picture, first_s, audio.seconds
         )
         first = next(copied, None)
         if first is None:
@@ -108,27 +113,67 @@ def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 
             container.mux(packet)
 
 
+def check_muxing(video: Path, destination: Path) -> None:
+    """Refuse what ``mux_audio`` would refuse of ``video``, before any audio is made.
+
+    Writes a header to memory. Raises MediaError when ``video`` has no video track, and for a suffix
+    or a codec that cannot be written.
+    """
+    import av
+
+    _check_suffix(destination)
+    with open_media(video) as source:
+        original = choose_video(source, video)
+        memory = av.open(io.BytesIO(), "w", format=destination.suffix.lower().removeprefix("."))
+        try:
+            _copy_of(original, memory, video)
+            memory.start_encoding()
+            memory.close()
+        except av.error.FFmpegError as error:
+            raise _unfit(original, memory, video, error) from error
+
+
 def _copy_of(original: VideoStream, container: OutputContainer, video: Path) -> VideoStream:
     try:
-        return container.add_stream_from_template(original, opaque=True)
+        stream = container.add_stream_from_template(original, opaque=True)
     except ValueError as error:
-        raise MediaError(f"cannot copy the picture of {video} into MP4: {error}") from error
+        raise _unfit(original, container, video, error) from error
+    codec, tag = original.codec_context.name, original.codec_context.codec_tag
+    if codec == "hevc" and tag != "hev1":
+        stream.codec_context.codec_tag = "hvc1"  # ffmpeg's own choice, hev1, is no video to Apple's
+    elif codec == "prores":
+        stream.codec_context.codec_tag = tag  # says which of six qualities it is
+    return stream
+
+
+def _unfit(
+    original: VideoStream, container: OutputContainer, video: Path, error: Exception
+) -> MediaError:
+    return MediaError(
+        f"cannot put the video of {video} into a .{container.format.name} file, which does not "
+        f"hold {original.codec_context.name} ({error}); write the audio alone, to .wav or .flac, "
+        "or convert the video to H.264 first"
+    )
 
 
 @contextmanager
 def _open_output(destination: Path) -> Iterator[OutputContainer]:
     import av
 
-    if destination.suffix.lower() not in VIDEO_SUFFIXES:
-        expected = " or ".join(VIDEO_SUFFIXES)
-        raise MediaError(f"cannot write {destination}: a video is {expected}")
+    _check_suffix(destination)
     av.logging.set_level(None)
     with atomic_path(destination) as temporary:
         try:
-            with av.open(str(temporary), "w") as container:
+            with av.open(as_url(temporary), "w") as container:
                 yield container
         except av.error.FFmpegError as error:
             raise MediaError(f"cannot write {destination}: {error.strerror or error}") from error
+
+
+def _check_suffix(destination: Path) -> None:
+    if destination.suffix.lower() not in VIDEO_SUFFIXES:
+        expected = " or ".join(VIDEO_SUFFIXES)
+        raise MediaError(f"cannot write {destination}: a video is {expected}")
 
 
 def _checked_samples(destination: Path, audio: Audio) -> Waveform:

@@ -13,6 +13,7 @@ from bench.results import Column, Failure, Results, Score
 from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes, set_scores
 from bench.runs.extract import extract_features
 from bench.runs.journal import fingerprint
+from bench.runs.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.runs.score import Keys, Pair, Scoring, score_pairs
 from bench.suite import SUITE_VERSION, Metric
 
@@ -121,7 +122,12 @@ def summarise(
         expected=expected,
         scored=[row.pair.clip.name for row in rows],
         groups=groups,
-        notes=(*notes, *onset_notes(flat), *_prompt_notes(rows, scoring.metrics)),
+        notes=(
+            *notes,
+            *_media_notes(rows, scoring),
+            *onset_notes(flat),
+            *_prompt_notes(rows, scoring.metrics),
+        ),
     )
 
 
@@ -163,6 +169,12 @@ def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
     means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
     found = means | set_scores(scored, scoring)
     return {metric.name: found[metric.name] for metric in scoring.metrics}
+
+
+def _media_notes(rows: Sequence[Row], scoring: Scoring) -> tuple[str, ...]:
+    scored = [(row.pair, row.keys) for row in rows]
+    true = media_notes(scored, scoring, "clips", TRUE_ROLES)
+    return (*true, *media_notes(scored, scoring, "samples", GENERATED_ROLES))
 
 
 def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, ...]:

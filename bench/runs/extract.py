@@ -22,7 +22,7 @@ from bench.engine import Outcome, StreamEngine, attempt, open_engine
 from bench.features import Bench, checked, excerpt_key, prompt_key
 from bench.judges import NetworkExtractor, SignalExtractor, Stimulus
 from bench.runs.batches import Batches, Need
-from bench.runs.score import ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
+from bench.runs.score import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
 from bench.types import Excerpt
 
 #: What became of a pair: its ``keys``, and the ``seconds_spent`` on it.
@@ -78,8 +78,9 @@ def load(scoring: Scoring, bench: Bench, pair: Pair) -> Loaded:
         store = scoring.store(role)
         heard = None if role == "picture" else excerpts.get(role)
         stimulus = Stimulus(heard, excerpts.get("picture"), pair.clip.prompt)
+        extractors = [*wanted[role], *([REMARKS[role]] if role in REMARKS else [])]
         # Networks first: some hear the whole file, and the window is cut out of that.
-        for extractor in sorted(wanted[role], key=lambda each: isinstance(each, SignalExtractor)):
+        for extractor in sorted(extractors, key=lambda each: isinstance(each, SignalExtractor)):
             if not can_sense(extractor, keys):
                 continue
             key = feature_key(extractor, role, keys)

@@ -32,6 +32,7 @@ from bench.runs.generate import generate_samples
 from bench.runs.journal import Entry, Journal, row_kind
 from bench.runs.plan import RunPlan, scoring_fingerprint
 from bench.runs.provenance import provenance
+from bench.runs.remarks import sample_notes
 from bench.runs.samples import (
     Samples,
     choose_clips,
@@ -157,15 +158,16 @@ def _score(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
     kind, reads, versions = _row_kind(plan), _reads_by_column(plan), _versions(plan)
     for row in evaluate([_pair(plan, c) for c in clips], plan.scoring, plan.workers, ledger):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
-        scores = dict(row.scores)
+        scores, keys = dict(row.scores), dict(row.keys)
         if before := journal.find(kind, name, made_from):  # columns of earlier calls still hold
+            keys = before["keys"] | keys
             kept = {
                 column: before["scores"][column]
                 for column in reads.keys() & before["scores"].keys()
                 if all(before["extractors"].get(e) == versions[e] for e in reads[column])
             }
             scores = kept | scores
-        journal.add(kind, name, made_from, keys=row.keys, scores=scores, extractors=versions)
+        journal.add(kind, name, made_from, keys=keys, scores=scores, extractors=versions)
 
 
 def _require_weights(plan: RunPlan, n_clips: int) -> None:
@@ -211,6 +213,7 @@ def _write_results(plan: RunPlan, journal: Journal, samples: Samples, ledger: Le
             *_prompt_note(plan),
             *plan.split.notes,
             *_system_notes(plan),
+            *_sample_notes(rows, journal),
         ),
     )
     made_by = count_origins(journal, [row.pair.clip for row in rows])
@@ -255,6 +258,11 @@ def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
 def _system_notes(plan: RunPlan) -> tuple[str, ...]:
     notes = plan.informed_system.notes
     return notes() if notes else ()
+
+
+def _sample_notes(rows: Iterable[Row], journal: Journal) -> tuple[str, ...]:
+    names = [row.pair.clip.name for row in rows]
+    return sample_notes({name: journal.latest("sample", name) or {} for name in names})
 
 
 def _row_kind(plan: RunPlan) -> str:

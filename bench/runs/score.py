@@ -16,13 +16,29 @@ from typing import Any, Literal
 from bench.engine import Engine, Outcome
 from bench.errors import BenchError
 from bench.features import FeatureStore, joint_key, shared_root
-from bench.judges import Extractor, Judge, NetworkExtractor
+from bench.judges import (
+    AUDIO_REMARKS,
+    VIDEO_REMARKS,
+    Extractor,
+    Features,
+    Judge,
+    NetworkExtractor,
+    SignalExtractor,
+)
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
 #: The parts that a sound, a picture, a prompt, or an annotation in a sound's place, plays here.
 Role = Literal["target", "reference", "hits", "picture", "prompt", "generated"]
 ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "prompt", "generated")
+
+#: What describes the file of each role that is one.
+REMARKS: Mapping[Role, SignalExtractor] = {
+    "target": AUDIO_REMARKS,
+    "reference": AUDIO_REMARKS,
+    "picture": VIDEO_REMARKS,
+    "generated": AUDIO_REMARKS,
+}
 
 #: Whose onsets are counted beside the scores, for the reader of a row.
 COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
@@ -105,8 +121,15 @@ class Scoring:
     def holds(self, clip: Clip, keys: Keys) -> bool:
         """Whether the features are there that are read once all clips are scored.
 
-        Those are the ones of metrics with a level of chance, and of metrics of the whole set.
+        Those are the ones of metrics with a level of chance, of metrics of the whole set, and the
+        remarks on the files.
         """
+        if not all(
+            self.store(role).has(remarks, keys[role])
+            for role, remarks in REMARKS.items()
+            if role in keys
+        ):
+            return False
         late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
         later = replace(self, metrics=tuple(late)).suited(clip.seconds)
         return all(
@@ -130,6 +153,13 @@ class Scoring:
             for each in chosen
             if can_sense(each, keys)
         }
+
+
+def remarks_of(role: Role, keys: Keys, scoring: Scoring) -> Features:
+    """The remarks on the file of one role; empty where no metric reads that role."""
+    if role not in keys:
+        return {}
+    return scoring.store(role).load(REMARKS[role], keys[role])
 
 
 def score_pairs(

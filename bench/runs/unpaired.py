@@ -16,6 +16,7 @@ from bench.runs.evaluate import Identity, Ledger, Progress, describe
 from bench.runs.extract import extract_features
 from bench.runs.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
 from bench.runs.provenance import provenance
+from bench.runs.remarks import media_notes
 from bench.runs.score import Keys, Pair, Scoring
 from bench.suite import Metric
 from bench.types import FULL, Clip, Excerpt
@@ -56,6 +57,8 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         scored=[pair.clip.name for pair, _ in (*true, *generated)],
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
+            *media_notes(true, scoring, "reference sounds", ("target",)),
+            *media_notes(generated, scoring, "generated sounds", ("generated",)),
             *(note for listing in listings for note in listing.sound_notes()),
         ),
     )

@@ -50,5 +50,5 @@ def check_clip(clip: Clip) -> bool:
                 raise BenchError(f"{excerpt.path.name} is missing")
             read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
     if clip.picture is not None:
-        read_frames(clip.picture, 1.0)
+        read_frames(clip.picture, 1.0, shortfall_s=MAX_SHORTFALL_S)
     return True

@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import acfoley.command
 import acfoley.generate
 import acfoley.memory
 from acfoley import cli
 from acfoley.files import OFFICIAL_FILES
 from acfoley.official import FLOW_FILES, SHIPPED, Paths, needed_files
+from bench.errors import MediaError
 from bench.media import probe, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt
 from tests.acfoley.fakes import fake_model
 from tests.acfoley.shipping import ship_drawn
+from tests.media.samples import numbered_frames, write_pictures
 
 
 @pytest.fixture
@@ -76,6 +79,38 @@ def test_a_sound_is_written_alone_and_the_same_each_time(folder, run, model):
         sounds.append(read_audio(Excerpt(Path(name))).samples)
     assert sounds[0].shape == (1, 88_200)
     np.testing.assert_allclose(*sounds, atol=1e-6)
+
+
+def test_a_codec_that_the_output_cannot_hold_is_refused_before_the_model_is_loaded(
+    folder, run, model
+):
+    write_pictures(Path("vp8.webm"), list(numbered_frames(50)), np.arange(50) / 25, "libvpx")
+    code, _, err = run(*GENERATE, "--video", "vp8.webm")
+    assert code == 2
+    assert "does not hold vp8" in err
+    assert model == []
+    assert run(*GENERATE, "--video", "vp8.webm", "-o", "out.wav")[0] == 0
+
+
+@pytest.mark.parametrize("error", [MediaError("the video broke"), OSError(28, "No space left")])
+def test_finished_audio_is_kept_where_the_video_cannot_be_written(
+    folder, run, model, monkeypatch, error
+):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(acfoley.command, "mux_audio", fail)
+    Path("in_acfoley.flac").write_bytes(b"mine")
+    code, _, err = run(*GENERATE)
+    assert code == 2
+    assert "the audio is kept in in_acfoley_2.flac" in " ".join(err.split())
+    assert read_audio(Excerpt(Path("in_acfoley_2.flac"))).seconds == 2.0
+    assert Path("in_acfoley.flac").read_bytes() == b"mine"
+
+
+def test_a_video_may_end_a_little_early(folder, run, model):
+    write_video(Path("early.mp4"), numbered_frames(48), 25)  # 1.92 s
+    assert run(*GENERATE, "--video", "early.mp4", "-o", "out.wav")[0] == 0
 
 
 def test_words_beyond_what_clip_reads_are_named(folder, run, model):

@@ -18,6 +18,7 @@ from bench.errors import MediaError
 from bench.media import read_frames, write_video
 from bench.types import Excerpt
 from tests.backbones.synchformer_inputs import picture
+from tests.media.samples import numbered_frames
 
 SMALL = ClipParams(
     embedding=16,
@@ -97,6 +98,16 @@ def test_a_tall_picture_is_squeezed_for_one_and_cropped_for_the_other(tmp_path: 
     share = (squeezed[0].movedim(0, -1) > white - 0.3).float().mean()
     assert float(share) == pytest.approx(18 / 96, abs=0.01)
     assert sync_frames(Excerpt(path), 1.0).max() < -0.9
+
+
+def test_the_last_frame_of_a_video_that_ends_a_little_early_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "early.mp4"
+    write_video(path, numbered_frames(48), 25)  # 1.92 s
+    seen = sync_frames(Excerpt(path), 2.0)
+    assert torch.equal(seen[48], seen[47])
+    assert len(clip_frames(Excerpt(path), 2.0)) == 16
+    with pytest.raises(MediaError, match=r"lasts 1\.920 s"):
+        sync_frames(Excerpt(path), 2.08)
 
 
 def test_a_picture_that_is_missing_or_too_short_is_refused(

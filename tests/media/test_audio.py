@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -183,9 +184,31 @@ def test_reading_stops_at_the_end_of_the_window(tmp_path: Path) -> None:
         read_audio(Excerpt(path))
 
 
-def test_samples_beyond_full_scale_are_clamped(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.array([0.5, 1.5, -2.0]), RATE, "FLOAT")
-    assert read_audio(Excerpt(tmp_path / "a.wav")).samples.tolist() == [[0.5, 1.0, -1.0]]
+def test_samples_beyond_full_scale_are_read_as_they_are(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.5, 1.5, -10.0]), RATE, "FLOAT")
+    assert read_audio(Excerpt(tmp_path / "a.wav")).samples.tolist() == [[0.5, 1.5, -10.0]]
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_integers_in_a_file_of_floating_point_numbers_are_refused(
+    tmp_path: Path, subtype: str
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, 1000.0, -16384.0]), RATE, subtype)
+    with pytest.raises(MediaError, match=r"its peak is 16384 where full scale is 1, .* integers"):
+        read_audio(Excerpt(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b.wav", "concat:y", "http:z.wav", "-x.wav", "%d.wav", "a?b#c.wav", b"\xff\xfe.wav"]
+)
+def test_any_file_name_opens_by_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(os.fsdecode(name))
+    with path.open("wb") as file:
+        soundfile.write(file, STEREO.T, RATE, "FLOAT", format="WAV")
+    assert np.array_equal(read_audio(Excerpt(path)).samples, STEREO)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -285,6 +308,7 @@ def test_every_real_clip_is_as_long_as_its_list_says(shared: Path) -> None:
     for clip in clips:
         audio = read_audio(Excerpt(clip))
         assert audio.seconds == pytest.approx(10, abs=0.05)
+        assert audio.repaired_s == 0  # their time stamps jitter by up to one AAC frame
         assert np.abs(audio.samples).max() > 0.01
 
 

@@ -8,7 +8,15 @@ import pytest
 import soundfile
 
 from bench.errors import MediaError
-from bench.media import mux_audio, probe, read_audio, read_frames, write_audio, write_video
+from bench.media import (
+    check_muxing,
+    mux_audio,
+    probe,
+    read_audio,
+    read_frames,
+    write_audio,
+    write_video,
+)
 from bench.types import Audio, Excerpt, Pixels
 from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_pictures
 
@@ -206,10 +214,90 @@ def test_muxing_refuses_what_has_no_picture_to_show(tmp_path: Path) -> None:
         mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4", start_s=7.0)
 
 
-def test_muxing_refuses_a_codec_that_mp4_does_not_hold(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.wmv", [numbered_frame(0)] * 3, [0, 0.04, 0.08], "wmv2")
-    with pytest.raises(MediaError, match=r"a\.wmv into MP4: .*wmv2"):
-        mux_audio(tmp_path / "a.wmv", SOUND, tmp_path / "b.mp4")
+#: A file, its codec and pixel format, and what holds it.
+CODECS = [
+    ("a.mkv", "libx264", "yuv420p", (".mp4", ".mov")),
+    ("a.mkv", "libx265", "yuv420p", (".mp4", ".mov")),
+    ("a.ts", "libx265", "yuv420p", (".mp4", ".mov")),
+    ("a.webm", "libvpx-vp9", "yuv420p", (".mp4",)),
+    ("a.webm", "libvpx", "yuv420p", ()),
+    ("a.avi", "mpeg4", "yuv420p", (".mp4", ".mov")),
+    ("a.mpg", "mpeg2video", "yuv420p", (".mp4", ".mov")),
+    ("a.avi", "mjpeg", "yuvj420p", (".mp4", ".mov")),
+    ("a.mov", "prores_ks", "yuv422p10le", (".mov",)),
+    ("a.wmv", "wmv2", "yuv420p", ()),
+]
+
+
+def write_codec(path: Path, codec: str, pixel_format: str) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {"profile": "0"}
+    write_pictures(
+        path,
+        list(numbered_frames(10)),
+        np.arange(10) / 25,
+        codec,
+        pixel_format=pixel_format,
+        time_base_hz=25,
+        options=options if codec in ("libx265", "prores_ks") else None,
+    )
+
+
+@pytest.mark.parametrize(("name", "codec", "pixel_format", "held_by"), CODECS)
+def test_the_check_before_muxing_says_what_muxing_would_say(
+    tmp_path: Path, name: str, codec: str, pixel_format: str, held_by: tuple[str, ...]
+) -> None:
+    path = tmp_path / name
+    write_codec(path, codec, pixel_format)
+    for suffix in (".mp4", ".mov"):
+        target = tmp_path / f"b{suffix}"
+        if suffix in held_by:
+            check_muxing(path, target)
+            assert not target.exists()
+            mux_audio(path, SOUND, target)
+            frames = read_frames(Excerpt(target, 0, 0.4), 25)
+            assert [number_of(pixels) for pixels in frames.pixels] == list(range(10))
+            continue
+        said = rf"the video of .*{name} into a {suffix} file, which does not hold"
+        with pytest.raises(MediaError, match=said):
+            check_muxing(path, target)
+        with pytest.raises(MediaError):
+            mux_audio(path, SOUND, target)
+        assert not target.exists()
+
+
+def test_the_check_before_muxing_refuses_what_has_no_video(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", SOUND)
+    with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
+        check_muxing(tmp_path / "a.wav", tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.mov"])
+def test_hevc_is_tagged_as_the_players_of_apple_want_it(tmp_path: Path, name: str) -> None:
+    write_codec(tmp_path / "a.mkv", "libx265", "yuv420p")
+    if name == "a.mov":
+        mux_audio(tmp_path / "a.mkv", SOUND, tmp_path / name)
+    elif name == "a.ts":
+        write_codec(tmp_path / name, "libx265", "yuv420p")
+    mux_audio(tmp_path / name, SOUND, tmp_path / "b.mp4")
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
+def test_the_kind_of_prores_is_kept(tmp_path: Path) -> None:
+    write_codec(tmp_path / "a.mov", "prores_ks", "yuv422p10le")
+    mux_audio(tmp_path / "a.mov", SOUND, tmp_path / "b.mov")
+    with av.open(str(tmp_path / "b.mov")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "apco"
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "concat:y.mp4", "-x.mp4"])
+def test_any_file_name_can_be_muxed_by_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(Path(name), numbered_frames(10), 25)
+    mux_audio(Path(name), SOUND, Path(f"out{name}"))
+    assert probe(Path(f"out{name}")).audio.seconds == pytest.approx(1.0, abs=0.01)
 
 
 def test_muxing_refuses_a_picture_that_was_cut_off(tmp_path: Path) -> None:

@@ -62,6 +62,14 @@ def _open_slow(device: str) -> Generate:
     return _slow
 
 
+def _open_loud(device: str) -> Generate:
+    return _loud
+
+
+def _open_almost(device: str) -> Generate:
+    return _almost
+
+
 def _open_second_fails(device: str) -> Generate:
     return _second_fails
 
@@ -77,5 +85,7 @@ def _system(name: str, opened: object) -> System:
 TONE = _system("tone", _open_tone)
 SLOW = _system("slow", _open_slow)
 SECOND_FAILS = _system("second-fails", _open_second_fails)
+LOUD = _system("loud", _open_loud)
+ALMOST = _system("almost", _open_almost)
 BROKEN = _system("broken", _open_broken)
 NOT_A_SYSTEM = 3

@@ -42,7 +42,7 @@ from bench.mini.judges.synchformer import (
     WINDOW_FRAMES,
 )
 from bench.mini.world import make_scene
-from bench.types import Excerpt, FloatArray
+from bench.types import MAX_SHORTFALL_S, Excerpt, FloatArray
 
 SECONDS = 8
 #: Scenes that a network is given at a time.
@@ -124,7 +124,7 @@ def through_files(names: Iterable[int], folder: Path) -> Block:
         excerpt = Excerpt(
             folder / render_clip(folder, HELD_OUT_SPLIT, index)["file"], 0.0, scene.seconds
         )
-        audio = read_audio(excerpt, mono=True, shortfall_s=0.1)
+        audio = read_audio(excerpt, mono=True, shortfall_s=MAX_SHORTFALL_S)
         sounds = [
             sixteen_bit(resample(audio.samples, audio.sample_rate_hz, rate, method="soxr_hq"))
             for rate in RATES_HZ

@@ -54,6 +54,18 @@ def ramp(n_samples):
     return np.linspace(0.1, 0.5, n_samples, dtype=np.float32)
 
 
+def test_a_sound_that_ends_a_little_early_is_filled(tmp_path):
+    needed, early = 45_056, round(0.05 * RATE_HZ)
+    target = Source(sound(tmp_path, ramp(needed - early)), WINDOW).target
+    assert target.shape == (needed,)
+    assert not target[-early:].any()
+    assert target[: needed - early].all()
+    listed = TrainingClip("a", Excerpt(tmp_path / "a.wav", 0.0, (needed + early) / RATE_HZ))
+    assert Source(listed, WINDOW).waveform.shape == (needed + early,)
+    with pytest.raises(MediaError, match="the target alone needs"):
+        _ = Source(sound(tmp_path, ramp(needed - 3 * early)), WINDOW).target
+
+
 def test_target_and_references_are_cut_where_they_should_be(tmp_path):
     clip = sound(tmp_path, ramp(88_200))
     source = Source(clip, WINDOW)
@@ -89,7 +101,7 @@ def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
     with pytest.raises(MediaError, match="is silent: nothing to learn"):
         made_by(encoding(), sound(tmp_path, np.zeros(88_200), "s.wav"), WINDOW)
     with pytest.raises(MediaError, match="the target alone needs"):
-        made_by(encoding(), sound(tmp_path, ramp(44_100), "short.wav"), WINDOW)
+        made_by(encoding(), sound(tmp_path, ramp(40_000), "short.wav"), WINDOW)
 
 
 def test_an_embedding_stands_for_each_reference(tmp_path):
