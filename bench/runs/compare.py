@@ -65,18 +65,18 @@ def _difference(base: Path, new: Path, column: Column, after: Results) -> Differ
 
     if column.name not in after.metrics:
         return None
-    true, other = _paired(base, new, column.name)
+    true, other, clusters = _paired(base, new, column.name)
     if not len(true):
         return None
     generator = np.random.default_rng(stable_seed("paired", column.name))
-    found = paired_difference(true, other, generator)
+    found = paired_difference(true, other, list(clusters), generator)
     return Difference(column, found.value, found.low, found.high, found.n)
 
 
 def _paired(base: Path, new: Path, name: str) -> Sequence[np.ndarray]:
     before, after = load_rows(base), load_rows(new)
     if name not in before.columns or name not in after.columns:  # a metric of the whole set
-        return np.array([]), np.array([])
+        return np.array([]), np.array([]), np.array([])
     rows = before.merge(after, on="clip", suffixes=("_base", "_new"))
-    both = rows[[f"{name}_base", f"{name}_new"]].dropna()
-    return both[f"{name}_base"].to_numpy(), both[f"{name}_new"].to_numpy()
+    both = rows[[f"{name}_base", f"{name}_new", "cluster_base"]].dropna()
+    return tuple(column.to_numpy() for _, column in both.items())

@@ -84,13 +84,15 @@ def _windowed(
 ) -> tuple[list[Pair], int]:
     """The pairs with the window to compare; how many windows the sample made shorter."""
     windowed, n_cut = [], 0
+    clusters = {pair.true: pair.name for pair in reversed(pairs)}  # transfers share a true sound
     for pair in pairs:
         try:
             window, is_cut = _window(pair.true, pair.generated, plan.seconds)
         except MediaError as error:
             ledger.failures.append(Failure(pair.name, "pair", str(error)))
             continue
-        windowed.append(_as_pair(pair, window, plan.prompts.get(pair.true.stem, "")))
+        prompt = plan.prompts.get(pair.true.stem, "")
+        windowed.append(_as_pair(pair, window, prompt, clusters[pair.true]))
         n_cut += is_cut
     return windowed, n_cut
 
@@ -111,8 +113,8 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
     return window, generated_s < wanted - MAX_SHORTFALL_S
 
 
-def _as_pair(pair: FilePair, seconds: float, prompt: str) -> Pair:
+def _as_pair(pair: FilePair, seconds: float, prompt: str, cluster: str) -> Pair:
     window = Excerpt(pair.true.absolute(), 0.0, seconds)
     picture = Excerpt(pair.picture.absolute(), 0.0, seconds) if pair.picture else None
-    clip = Clip(pair.name, window, seconds, picture=picture, prompt=prompt)
+    clip = Clip(pair.name, window, seconds, picture=picture, prompt=prompt, cluster=cluster)
     return Pair(clip, Excerpt(pair.generated.absolute(), 0.0, seconds))
