@@ -50,21 +50,30 @@ class Column:
 
 @dataclass(frozen=True)
 class Score:
-    """Mean over ``n`` scored clips with its 95 % interval; None where nothing was scored."""
+    """A value over ``n`` scored clips with its 95 % interval; None where nothing was scored.
+
+    Clips of one of the ``n_clusters`` clusters depend on one another. ``dimensions`` is the width
+    of the features where the value also depends on how many clips there are for each. Where the
+    value or the interval is missing, ``reason`` says why. Bounds are not clipped to the range of
+    the metric.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     n: int
     chance: float | None = None
+    n_clusters: int | None = None
+    dimensions: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Contrast:
     """One metric of two runs on the clips that both scored.
 
-    ``difference`` is ``new - base`` and ``ratio`` is ``new / base``, each with the interval that
-    resampling clips in pairs gives.
+    ``difference`` is ``new - base`` and ``ratio`` is ``new / base``, each with the interval of
+    clips drawn in pairs, a cluster at a time.
     """
 
     column: Column
@@ -125,11 +134,11 @@ def write_results(directory: Path, results: Results) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[Metric]) -> None:
-    """Write ``scores.parquet``: one row per clip, a ``clip`` column, NaN for "not scored"."""
+    """Write ``scores.parquet``: one row per clip, its ``cluster``, NaN for "not scored"."""
     import pandas as pd
 
     names = [metric.name for metric in metrics if metric.score is not None]
-    columns = ["clip", "group", *names, "true_onsets", "generated_onsets"]
+    columns = ["clip", "group", "cluster", *names, "true_onsets", "generated_onsets"]
     frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
     types = dict.fromkeys(names, "float64") | dict.fromkeys(columns[-2:], "Int64")
     with atomic_path(path) as temporary:

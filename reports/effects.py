@@ -221,9 +221,9 @@ def describe_effects(effects: Sequence[Effect], command: str) -> str:
         "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |",
         *map(_row, effects),
         "",
-        "In brackets, 95 % intervals over clips (bootstrap; clips are resampled in pairs). Those "
-        "of Fréchet distances come from the features of resampled clips, on both sides; the shift "
-        "that repeated clips bring is taken off.",
+        "In brackets, 95 % intervals over clips; clips that share a target count as one, and runs "
+        "are compared on the same clips. Those of Fréchet distances come from what each clip "
+        "contributes to the distance, on both sides, and need more clips than dimensions.",
         "",
         "## Rules",
         "",

@@ -46,6 +46,9 @@ RUN_FIELDS = (
     "suite_version",
 ) + ("expected", "is_anchor")
 
+#: What a line of CSV says of a score; empty where there is nothing to say.
+SCORE_FIELDS = ("value", "low", "high", "chance", "n", "n_clusters", "dimensions", "reason")
+
 
 def as_markdown(table: Table) -> str:
     """A pipe table below its title: best bold, second best underlined, footnotes below."""
@@ -104,13 +107,13 @@ def as_csv(results: Sequence[Results]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*RUN_FIELDS, "group", "metric", "value", "low", "high", "chance", "n"])
+    writer.writerow([*RUN_FIELDS, "group", "metric", *SCORE_FIELDS])
     for each in results:
         run = [getattr(each, name) for name in RUN_FIELDS]
         for group, scores in {"": each.metrics, **each.groups}.items():
             for name, score in scores.items():
-                numbers = [score.value, score.low, score.high, score.chance]
-                writer.writerow([*run, group, name, *numbers, score.n])
+                fields = [getattr(score, field) for field in SCORE_FIELDS]
+                writer.writerow([*run, group, name, *fields])
     return out.getvalue()
 
 

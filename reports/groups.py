@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.results import Column, Results, Score
 from reports.ranking import rank
@@ -55,7 +55,16 @@ def _table(
         for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
     title = f"{results[0].split}: {heading(column)} by group"
-    return Table(title, tuple(names), rows, ())
+    return Table(title, tuple(names), rows, _reasons(scores))
+
+
+def _reasons(scores: Mapping[str, Sequence[Score | None]]) -> tuple[str, ...]:
+    """Why groups lack a value or an interval."""
+    groups: dict[str, list[str]] = {}
+    for name, column in scores.items():
+        for reason in dict.fromkeys(score.reason for score in column if score and score.reason):
+            groups.setdefault(reason, []).append(name)
+    return tuple(f"{', '.join(names)}: {reason}" for reason, names in groups.items())
 
 
 def _score(results: Results, group: str, column: Column) -> Score | None:

@@ -105,7 +105,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "## From which amount a fault is noticed",
             "",
             "The first amount whose paired difference from the undamaged sound is for the worse "
-            "with its whole 95 % interval. Metrics of a whole set have no interval per clip.",
+            "with its whole 95 % interval. Metrics of a whole set have no difference per clip.",
             "",
             *_thresholds(found),
             "",

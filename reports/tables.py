@@ -8,7 +8,7 @@ into such tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
@@ -19,6 +19,9 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 #: The heading of a level of chance, beside its column.
 CHANCE = "chance"
+
+#: Clips per dimension from which a Fréchet distance depends little on how many there are.
+FEWEST_PER_DIMENSION = 4
 
 #: What the runs of one table have in common.
 COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
@@ -95,7 +98,7 @@ def build_table(
     )
     headings = tuple(heading for column in columns for heading in _headings(column))
     ordered = tuple(sorted(rows, key=lambda row: row.is_anchor))
-    return Table(results[0].split, headings, ordered, _footnotes(results, min_coverage))
+    return Table(results[0].split, headings, ordered, _footnotes(results, columns, min_coverage))
 
 
 def check_comparable(results: Sequence[Results]) -> None:
@@ -197,13 +200,15 @@ def _comparable(results: Results) -> tuple[object, ...]:
     return tuple(getattr(results, what) for what in COMMON)
 
 
-def _footnotes(results: Sequence[Results], min_coverage: float) -> tuple[str, ...]:
+def _footnotes(
+    results: Sequence[Results], columns: Iterable[Column], min_coverage: float
+) -> tuple[str, ...]:
     first, named = results[0], list(zip(_names(results), results, strict=True))
     world = "mini world, not comparable with published numbers; " if first.is_mini else ""
     notes = [
         f"{world}judge {first.judge}, profile {first.profile}, "
         f"suite version {first.suite_version}; "
-        "± is half of the 95 % bootstrap interval over clips"
+        "± is half of the 95 % interval; clips that share a target count as one"
     ]
     notes += [
         f"* {name}: {each.scored} of {each.expected} clips scored, {each.failed} failed"
@@ -213,10 +218,7 @@ def _footnotes(results: Sequence[Results], min_coverage: float) -> tuple[str, ..
     notes += _ranking_notes(named, min_coverage)
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
-    shared = [note for note in first.notes if all(note in each.notes for each in results)]
-    notes += shared
-    notes += [f"{name}: {n}" for name, each in named for n in each.notes if n not in shared]
-    return tuple(notes)
+    return (*notes, *small_sample_notes(results, columns), *_own_notes(results))
 
 
 def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) -> list[str]:
@@ -233,3 +235,38 @@ def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) ->
     if len(clips) > 1:
         notes.append("best and second best are found among runs over the same scored clips")
     return notes
+
+
+def _own_notes(results: Sequence[Results]) -> list[str]:
+    """What runs say of themselves, each note once, with the runs it is of unless all say it."""
+    authors: dict[str, list[str]] = {}
+    for name, each in zip(_names(results), results, strict=True):
+        for note in dict.fromkeys(each.notes):
+            authors.setdefault(note, []).append(name)
+    return [
+        note if len(names) == len(results) else f"{', '.join(names)}: {note}"
+        for note, names in authors.items()
+    ]
+
+
+def small_sample_notes(results: Sequence[Results], columns: Iterable[Column]) -> tuple[str, ...]:
+    """One note for all distances whose sets are small for the width of their features."""
+    found: dict[str, tuple[int, list[int]]] = {}
+    for column in columns:
+        for score in (each.metrics.get(column.name) for each in results):
+            if score and score.dimensions and score.n < FEWEST_PER_DIMENSION * score.dimensions:
+                found.setdefault(column.label, (score.dimensions, []))[1].append(score.n)
+    texts = [
+        f"{label}: {_range(counts)} clips in {width:,} dimensions"
+        for label, (width, counts) in found.items()
+    ]
+    needs = (
+        f"a Fréchet distance needs about {FEWEST_PER_DIMENSION} clips per dimension to compare "
+        "with other sample sizes"
+    )
+    return (f"{', '.join(texts)}; {needs}",) if texts else ()
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

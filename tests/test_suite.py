@@ -146,18 +146,48 @@ def test_metrics_of_sets_tell_a_shifted_set_from_one_of_the_same_law(rng):
     true, same, shifted = (_sides(rng, 200, shift) for shift in (0.0, 0.0, 2.0))
     for name in ("fd_panns", "fd_inf_panns", "kid_panns"):
         (metric,) = select("av-benchmark", [name])
-        near, far = metric.score_set(true, same), metric.score_set(true, shifted)
+        near, far = metric.score_set(true, same).value, metric.score_set(true, shifted).value
         assert abs(near) < 0.3 < far, name
 
 
 def test_the_inception_score_is_of_the_generated_side_and_needs_ten_clips(rng):
     (metric,) = select("av-benchmark", ["is_panns"])
     true, made = _sides(rng, 40, 0.0), _sides(rng, 40, 0.0)
-    assert metric.score_set(true, made) == metric.score_set([], made)
-    assert 1.0 < metric.score_set(true, made) <= 5.0
-    assert np.isnan(metric.score_set(true, made[:9]))
+    assert metric.score_set(true, made).value == metric.score_set([], made).value
+    assert 1.0 < metric.score_set(true, made).value <= 5.0
+    assert np.isnan(metric.score_set(true, made[:9]).value)
 
 
 def test_the_limit_is_not_scored_for_fewer_than_four_samples(rng):
     (metric,) = select("av-benchmark", ["fd_inf_panns"])
-    assert np.isnan(metric.score_set(_sides(rng, 9, 0.0), _sides(rng, 3, 0.0)))
+    found = metric.score_set(_sides(rng, 9, 0.0), _sides(rng, 3, 0.0))
+    assert np.isnan(found.value)
+    assert found.reason == "3 samples: the limit needs at least 4"
+
+
+def test_a_frechet_distance_of_no_more_clips_than_dimensions_has_no_interval(rng):
+    for name in ("fd_panns", "fd_inf_panns"):
+        (metric,) = select("av-benchmark", [name])
+        found = metric.score_set(_sides(rng, 9, 0.0), _sides(rng, 4, 0.0))
+        assert found.value is not None
+        assert found.true is None
+        assert found.dimensions == 4
+        assert found.reason == "n = 4 clips in D = 4 dimensions: no interval below n > D"
+
+
+def test_a_clip_with_several_embeddings_contributes_once(rng):
+    (metric,) = select("av-benchmark", ["fd_vgg"])
+    sides = [
+        [{"vggish": {"embedding": rng.normal(size=(n, 4)).astype(np.float32)}} for n in counts]
+        for counts in ([8, 7, 8, 8, 3, 8], [8, 8, 8, 8, 8, 2])
+    ]
+    found = metric.score_set(*sides)
+    assert found.true.shape == found.generated.shape == (6,)
+    assert abs(found.true.sum()) < 1e-6
+
+
+def test_a_metric_says_which_clips_it_takes():
+    words = {m.name: m.takes for m in select("av-benchmark", ["fd_passt", "kl_panns", "desync"])}
+    assert words["fd_passt"] == "clips of up to 10 s"
+    assert words["kl_panns"] == "clips of 0.31 s and more"
+    assert words["desync"] == "clips of 4.8 s and more"

@@ -85,9 +85,7 @@ def _of_length(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric,
     kept = tuple(metric for metric in metrics if metric.suits(seconds))
     lost = [metric for metric in metrics if metric not in kept]
     return kept, [
-        f"{metric.name} takes clips of {metric.shortest_s:g} to {metric.longest_s:g} s, "
-        f"these have {seconds:g} s"
-        for metric in lost
+        f"{metric.name} takes {metric.takes}, these have {seconds:g} s" for metric in lost
     ]
 
 

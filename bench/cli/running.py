@@ -23,6 +23,7 @@ from bench.files import bench_home, require_folder, require_target, write_json
 from bench.results import Failure, Results
 from bench.runs import Estimate, RunPlan, look_ahead
 from bench.runs import run as carry_out
+from reports.tables import small_sample_notes
 
 GIBIBYTE = 2**30
 
@@ -96,6 +97,7 @@ def as_json(
         known = (each for each in bounds if name in each.metrics)
         score["bounds"] = {each.system: each.metrics[name].value for each in known}
     about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
+    about["notes"] = [*results.notes, *small_sample_notes([results], results.columns)]
     return {
         "metrics": row["metrics"],
         "failures": [asdict(failure) for failure in failures],

@@ -6,11 +6,14 @@
     dtw             dynamic time warping, exact and FastDTW
     mcd             mel-cepstral distortion
     spectral        envelope correlation, log-spectral distance
-    frechet         Fréchet distance of two sets of features
+    frechet         Fréchet distance of two sets of features; frechet_limit: for endless samples
+    frechet_influence   what each sample contributes to it
     kernel          kernel distance of two sets of features
     divergence      KL divergence of labels, inception score
     similarity      cosine of paired embeddings
     desync          offset of sound and picture
+    clusters        mean of scores that depend on one another, and its standard error
+    estimates       a statistic of whole sets with what each sample contributed
     uncertainty     intervals, paired differences, chance pairings
 
 Every function is pure, takes the true side first and the generated one second, computes in
@@ -19,15 +22,18 @@ the suite is imported, and heavy libraries load when a function needs them.
 """
 
 from bench.metrics.desync import desync, offset_grid
-from bench.metrics.divergence import InceptionScore, inception_score, kl_divergence
-from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
-from bench.metrics.frechet import (
-    FrechetLimit,
-    FrechetStatistics,
-    fd_infinity,
-    frechet_distance,
+from bench.metrics.divergence import (
+    InceptionScore,
+    inception_estimate,
+    inception_score,
+    kl_divergence,
 )
-from bench.metrics.kernel import KernelDistance, kernel_distance
+from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
+from bench.metrics.estimates import SetEstimate
+from bench.metrics.frechet import FrechetStatistics, frechet_distance
+from bench.metrics.frechet_influence import frechet_estimate
+from bench.metrics.frechet_limit import FrechetLimit, fd_infinity, frechet_limit_estimate
+from bench.metrics.kernel import KernelDistance, kernel_distance, kernel_estimate
 from bench.metrics.mcd import (
     default_envelope,
     mcd_c1,
@@ -51,12 +57,12 @@ from bench.metrics.similarity import cosine_score
 from bench.metrics.spectral import envelope, envelope_correlation, log_mel, log_spectral_distance
 from bench.metrics.uncertainty import (
     Interval,
-    bootstrap_interval,
     derangements,
-    interval_around,
+    estimate_interval,
+    mean_interval,
     paired_difference,
     paired_ratio,
-    resampled,
+    two_sample_interval,
 )
 
 __all__ = [
@@ -68,9 +74,9 @@ __all__ = [
     "KernelDistance",
     "OnsetScores",
     "Onsets",
+    "SetEstimate",
     "annotated_onsets",
     "average_precision",
-    "bootstrap_interval",
     "cosine_score",
     "default_envelope",
     "derangements",
@@ -80,17 +86,22 @@ __all__ = [
     "dtw_path",
     "envelope",
     "envelope_correlation",
+    "estimate_interval",
     "fastdtw_path",
     "fd_infinity",
     "frechet_distance",
+    "frechet_estimate",
+    "frechet_limit_estimate",
+    "inception_estimate",
     "inception_score",
-    "interval_around",
     "kernel_distance",
+    "kernel_estimate",
     "kl_divergence",
     "log_mel",
     "log_spectral_distance",
     "match_onsets",
     "mcd_c1",
+    "mean_interval",
     "mel_cepstra",
     "mel_cepstra_c1",
     "mel_cepstral_distortion",
@@ -99,8 +110,8 @@ __all__ = [
     "onset_scores",
     "paired_difference",
     "paired_ratio",
-    "resampled",
     "stft_envelope",
     "suppress_close_onsets",
+    "two_sample_interval",
     "world_envelope",
 ]

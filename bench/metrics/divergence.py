@@ -13,7 +13,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics.arrays import FloatArray, check_frame_pair, check_frames
+from bench.metrics.arrays import FloatArray, IntArray, check_frame_pair, check_frames
+from bench.metrics.estimates import SetEstimate
+
+#: With 4 clips per split the interval of the inception score covers 84 % instead of 95 %, with 13
+#: it covers 94 %.
+FEWEST_PER_SPLIT = 10
 
 Activation = Literal["softmax", "sigmoid"]
 
@@ -64,26 +69,62 @@ def inception_score(
     are NaN, not scored, for fewer clips than splits. Salimans et al., "Improved Techniques for
     Training GANs", 2016. ValueError without a split, or if the logits are not finite ``[N, C]``.
     """
-    if n_splits < 1:
-        raise ValueError(f"the inception score needs at least 1 split, got {n_splits}")
     log_p = _log_probability(check_frames(logits, "logits"), "softmax")
-    n = len(log_p)
-    if n < n_splits:
+    splits = _splits(len(log_p), rng, n_splits)
+    if not splits:
         return InceptionScore(math.nan, math.nan)
-    shuffled = log_p[rng.permutation(n)]
-    scores = [_split_score(split) for split in np.split(shuffled, _inner_edges(n, n_splits))]
+    scores = [math.exp(_divergence_from_mean(log_p[rows]).mean()) for rows in splits]
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)))
 
 
-def _inner_edges(n: int, n_splits: int) -> list[int]:
-    return [i * n // n_splits for i in range(1, n_splits)]
+def inception_estimate(
+    logits: npt.ArrayLike,
+    rng: np.random.Generator | np.random.RandomState,
+    n_splits: int = 10,
+) -> SetEstimate:
+    """Return the mean of ``inception_score`` with the contribution of every row.
+
+    With KL_i the divergence of a clip's labels from the mean of its split, the score of the split
+    is ``exp(mean KL)``; its derivative in the weight of clip i is that times ``KL_i - mean KL``,
+    since moving the mean of the labels changes nothing to first order. Each of the splits, which
+    are small, loses a degree of freedom to its mean. The score has no true side: contributions
+    there are 0. ValueError as ``inception_score``.
+    """
+    log_p = _log_probability(check_frames(logits, "logits"), "softmax")
+    splits = _splits(len(log_p), rng, n_splits)
+    if not splits:
+        reason = f"{len(log_p)} clips: the inception score needs at least {n_splits}"
+        return SetEstimate(math.nan, reason=reason)
+    scores, contributions = [], np.zeros(len(log_p))
+    for rows in splits:
+        divergence = _divergence_from_mean(log_p[rows])
+        mean = divergence.mean()
+        scores.append(math.exp(mean))
+        freedom = math.sqrt(len(rows) * max(len(rows) - 1, 1))
+        contributions[rows] = scores[-1] * (divergence - mean) / (freedom * n_splits)
+    value = float(np.mean(scores))
+    if len(log_p) < FEWEST_PER_SPLIT * n_splits:
+        reason = f"{len(log_p)} clips: an interval of the inception score needs at least "
+        return SetEstimate(value, reason=reason + str(FEWEST_PER_SPLIT * n_splits))
+    return SetEstimate(value, np.zeros(len(log_p)), contributions)
 
 
-def _split_score(log_p: FloatArray) -> float:
+def _splits(
+    n: int, rng: np.random.Generator | np.random.RandomState, n_splits: int
+) -> list[IntArray]:
+    """The rows of each split; none for fewer clips than splits."""
+    if n_splits < 1:
+        raise ValueError(f"the inception score needs at least 1 split, got {n_splits}")
+    if n < n_splits:
+        return []
+    return np.split(rng.permutation(n), [i * n // n_splits for i in range(1, n_splits)])
+
+
+def _divergence_from_mean(log_p: FloatArray) -> FloatArray:
+    """KL of each row's labels to the mean of all, ``[N]``."""
     from scipy.special import logsumexp
 
-    log_mean = logsumexp(log_p, axis=0) - math.log(len(log_p))
-    return math.exp(_relative_entropy(log_p, log_mean).mean())
+    return _relative_entropy(log_p, logsumexp(log_p, axis=0) - math.log(len(log_p)))
 
 
 def _relative_entropy(log_p: FloatArray, log_q: FloatArray) -> FloatArray:

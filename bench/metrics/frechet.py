@@ -3,7 +3,7 @@
 Conventions: features are ``[N, D]``, one row per sample; covariances divide by N - 1; everything is
 float64. A side is an array, or ``FrechetStatistics`` gathered before. Values are comparable only
 between sets of about equal size: the distance grows as sets shrink (``fd_infinity`` tells by how
-much).
+much). How sure a value is says ``frechet_estimate``.
 
 The costly term is the trace of the square root of S1 S2. It is the sum of the singular values of
 A1 A2', for any A with A'A = S: so no matrix square root is taken, nothing turns complex or needs an
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics.arrays import FloatArray, IntArray, check_frames
+from bench.metrics.arrays import FloatArray, check_frames
 
 #: Share of a dimension's variance that the dimensions before it must leave unexplained for S to
 #: count as invertible: far above rounding (1e-12), low enough for spectra that fall like k^-3.
@@ -67,7 +67,7 @@ class FrechetStatistics:
 
         Any split of a set gives the same numbers up to rounding. ValueError if the widths differ.
         """
-        _check_widths(self.mean, other.mean)
+        check_widths(self.mean, other.mean)
         n = self.n + other.n
         shift = other.mean - self.mean
         between = np.outer(shift, shift) * (self.n * other.n / n)
@@ -96,56 +96,10 @@ def frechet_distance(true: Side, generated: Side) -> float:
     >>> frechet_distance([[0.0], [2.0]], [[3.0], [5.0]])
     9.0
     """
-    return _distance(_gaussian(true, "true"), _gaussian(generated, "generated"))
+    return distance_of(as_gaussian(true, "true"), as_gaussian(generated, "generated"))
 
 
-class FrechetLimit(NamedTuple):
-    """The distance for endlessly many samples, and how it was reached.
-
-    ``slope`` is what one over the number of samples adds; ``r_squared`` says how well that line
-    fits, 1 is best.
-    """
-
-    value: float
-    slope: float
-    r_squared: float
-
-
-def fd_infinity(
-    true: Side, generated: npt.ArrayLike, rng: np.random.Generator, *, n_sizes: int = 15
-) -> FrechetLimit:
-    """Return the Fréchet distance extrapolated to endlessly many generated samples ``[M, D]``.
-
-    Chong & Forsyth, "Effectively Unbiased FID and Inception Score", 2020: distances of random
-    subsets, of ``n_sizes`` sizes from M / 2 to M, make a line over 1 / size, read off at 0. The
-    true side stays whole, so its own bias remains. The curve is straight from about 4 samples per
-    dimension on; with fewer the value is too low. May be below 0. ValueError for fewer than two
-    sizes, fewer than 4 samples, or as ``frechet_distance``.
-    """
-    samples = check_frames(generated, "generated")
-    if n_sizes < 2 or len(samples) < 4:
-        raise ValueError(
-            f"a line needs at least 2 sizes and 4 samples, got {n_sizes} and {len(samples)}"
-        )
-    truth = _gaussian(true, "true")
-    sizes = np.linspace(len(samples) // 2, len(samples), n_sizes).astype(int)
-    distances = [_distance(truth, _random_subset(samples, size, rng)) for size in sizes]
-    return _limit(sizes, np.array(distances))
-
-
-def _random_subset(samples: FloatArray, size: int, rng: np.random.Generator) -> _Gaussian:
-    return _gaussian(rng.choice(samples, size, replace=False, shuffle=False), "generated")
-
-
-def _limit(sizes: IntArray, distances: FloatArray) -> FrechetLimit:
-    slope, value = np.polyfit(1.0 / sizes, distances, 1)
-    residual = distances - (value + slope / sizes)
-    spread = np.square(distances - distances.mean()).sum()
-    r_squared = 1.0 - np.square(residual).sum() / spread if spread > 0 else 1.0
-    return FrechetLimit(float(value), float(slope), float(r_squared))
-
-
-class _Gaussian(NamedTuple):
+class Gaussian(NamedTuple):
     """A set as the formula sees it.
 
     ``regular`` is S ``[D, D]`` where it can safely be inverted, else None; ``root()`` is ``[R, D]``
@@ -158,7 +112,8 @@ class _Gaussian(NamedTuple):
     root: Callable[[], FloatArray]
 
 
-def _gaussian(side: Side, name: str) -> _Gaussian:
+def as_gaussian(side: Side, name: str) -> Gaussian:
+    """Return a side as the formula sees it. ValueError, with its ``name``, as the distance."""
     if isinstance(side, FrechetStatistics):
         return _from_statistics(side)
     samples = check_frames(side, name)
@@ -167,28 +122,29 @@ def _gaussian(side: Side, name: str) -> _Gaussian:
         return _from_statistics(FrechetStatistics.of(samples))
     mean = samples.mean(axis=0)
     root = (samples - mean) / np.sqrt(len(samples) - 1)
-    return _Gaussian(mean, float(np.square(root).sum()), None, lambda: root)
+    return Gaussian(mean, float(np.square(root).sum()), None, lambda: root)
 
 
-def _from_statistics(statistics: FrechetStatistics) -> _Gaussian:
+def _from_statistics(statistics: FrechetStatistics) -> Gaussian:
     covariance = statistics.covariance
-    is_regular = statistics.n > len(covariance) and _is_regular(covariance)
-    return _Gaussian(
+    can_invert = statistics.n > len(covariance) and is_regular(covariance)
+    return Gaussian(
         statistics.mean,
         float(np.trace(covariance)),
-        covariance if is_regular else None,
-        functools.partial(_root, covariance),
+        covariance if can_invert else None,
+        functools.partial(root_of, covariance),
     )
 
 
-def _distance(first: _Gaussian, second: _Gaussian) -> float:
-    _check_widths(first.mean, second.mean)
+def distance_of(first: Gaussian, second: Gaussian) -> float:
+    """Return the distance of two Gaussians. ValueError if their widths differ."""
+    check_widths(first.mean, second.mean)
     shift = first.mean - second.mean
     variance = first.total_variance + second.total_variance
     return float(shift @ shift + variance - 2.0 * _overlap(first, second))
 
 
-def _overlap(first: _Gaussian, second: _Gaussian) -> float:
+def _overlap(first: Gaussian, second: Gaussian) -> float:
     """Trace of the square root of S1 S2."""
     from scipy.linalg import eigh, svdvals
 
@@ -197,8 +153,8 @@ def _overlap(first: _Gaussian, second: _Gaussian) -> float:
     # The eigenvalues of S1 S2 cost a fraction of singular values. They would not do in general:
     # the root of one that is zero but for rounding (1e-16) is off by 1e-8.
     squares = eigh(
-        _as_lapack(first.regular),
-        _as_lapack(second.regular),
+        as_lapack(first.regular),
+        as_lapack(second.regular),
         type=2,
         eigvals_only=True,
         check_finite=False,
@@ -206,23 +162,24 @@ def _overlap(first: _Gaussian, second: _Gaussian) -> float:
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 
-def _is_regular(covariance: FloatArray) -> bool:
+def is_regular(covariance: FloatArray) -> bool:
+    """Whether a covariance can safely be inverted: no dimension follows from the others."""
     from scipy.linalg import LinAlgError, cholesky
 
     try:
-        factor = cholesky(_as_lapack(covariance), check_finite=False)
+        factor = cholesky(as_lapack(covariance), check_finite=False)
     except LinAlgError:
         return False
     unexplained = np.square(factor.diagonal())
     return bool(np.all(unexplained > REGULAR_SHARE * covariance.diagonal()))
 
 
-def _as_lapack(symmetric: FloatArray) -> FloatArray:
+def as_lapack(symmetric: FloatArray) -> FloatArray:
     """The same matrix, column by column in memory: else SciPy copies it, slowly."""
     return symmetric.T
 
 
-def _root(covariance: FloatArray) -> FloatArray:
+def root_of(covariance: FloatArray) -> FloatArray:
     """Root ``[R, D]`` of any covariance by Cholesky factors of the correlation, largest first."""
     from scipy.linalg.lapack import dpstrf
 
@@ -234,7 +191,8 @@ def _root(covariance: FloatArray) -> FloatArray:
     return root * scale
 
 
-def _check_widths(first: FloatArray, second: FloatArray) -> None:
+def check_widths(first: FloatArray, second: FloatArray) -> None:
+    """Raise ValueError unless two means are equally wide."""
     if len(first) != len(second):
         raise ValueError(
             f"both sets must have equally many dimensions, got {len(first)} and {len(second)}"

@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 from bench.engine import Outcome, open_engine
 from bench.judges import has_world
 from bench.results import Column, Failure, Results, Score
-from bench.runs.aggregate import aggregate, chance_levels, groups_of, onset_notes, set_scores
+from bench.runs.aggregate import (
+    aggregate,
+    chance_levels,
+    cluster_of,
+    groups_of,
+    onset_notes,
+    set_scores,
+    with_reasons,
+)
 from bench.runs.extract import extract_features
 from bench.runs.journal import fingerprint
 from bench.runs.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
@@ -67,9 +75,10 @@ class Row:
     scores: Mapping[str, float | int | None]
 
     def flat(self) -> dict[str, Any]:
-        """As one row of a table: the clip, its group, and its scores."""
+        """As one row of a table: the clip, its group and cluster, and its scores."""
         clip = self.pair.clip
-        return {"clip": clip.name, "group": clip.group, **self.scores}
+        about = {"clip": clip.name, "group": clip.group, "cluster": cluster_of(clip)}
+        return {**about, **self.scores}
 
 
 def evaluate(
@@ -158,7 +167,7 @@ def describe(
         columns=tuple(Column.of(metric) for metric in scoring.metrics),
         metrics=metrics,
         groups=groups or {},
-        notes=(*notes, *_envelope_notes(scoring.metrics)),
+        notes=(*notes, *_envelope_notes(scoring.metrics), *_reason_notes(scoring.metrics, metrics)),
         clips=fingerprint(sorted(scored)),
     )
 
@@ -167,8 +176,7 @@ def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
     """Every metric over these rows, in the order of the columns."""
     scored = [(row.pair, row.keys) for row in rows]
     means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
-    found = means | set_scores(scored, scoring)
-    return {metric.name: found[metric.name] for metric in scoring.metrics}
+    return with_reasons(means | set_scores(scored, scoring), scored, scoring.metrics)
 
 
 def _media_notes(rows: Sequence[Row], scoring: Scoring) -> tuple[str, ...]:
@@ -182,6 +190,19 @@ def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, 
     names = ", ".join(metric.name for metric in metrics if metric.against == "prompt")
     is_said = names and n_mute
     return (f"{n_mute} of {len(rows)} clips have no prompt: no {names} there",) if is_said else ()
+
+
+def _reason_notes(metrics: Sequence[Metric], scores: Mapping[str, Score]) -> tuple[str, ...]:
+    """Why values or intervals are missing, columns with one reason together."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for metric in metrics:
+        score = scores[metric.name]
+        if score.reason:
+            what = "not scored" if score.value is None else "no interval"
+            lacking.setdefault((what, score.reason), []).append(metric.label)
+    return tuple(
+        f"{what}: {', '.join(labels)} ({reason})" for (what, reason), labels in lacking.items()
+    )
 
 
 def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:

@@ -58,6 +58,6 @@ def _of_run(run: Path, metric: Metric, judge: Judge, clips: Sequence[str]) -> Of
     def value(chosen: IntArray) -> float:
         if metric.score_set is None:
             raise BenchError(f"{metric.name} is no metric of the whole set")
-        return metric.score_set((true[i] for i in chosen), (generated[i] for i in chosen))
+        return metric.score_set((true[i] for i in chosen), (generated[i] for i in chosen)).value
 
     return value

@@ -1,17 +1,19 @@
 """``bench score --unpaired``: two folders as two sets, whatever their files are called.
 
-Only metrics of whole sets apply. Files need not match in number, name or length.
+Only metrics of whole sets apply. Files need not match in number, name or length. The two sides are
+independent samples for the intervals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
 from bench.inputs import Listing, list_folder
 from bench.results import Failure, Score
-from bench.runs.aggregate import none_if_nan, sides_of
+from bench.runs.aggregate import length_reason, score_of, score_without_interval, sides_of
 from bench.runs.evaluate import Identity, Ledger, Progress, describe
 from bench.runs.extract import extract_features
 from bench.runs.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
@@ -99,11 +101,18 @@ def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
 
 
 def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> Score:
-    true, generated = ([s for s in side if _suits(metric, s[0])] for side in (true, generated))
-    if metric.score_set is None or min(len(true), len(generated)) < 2:
-        return Score(None, None, None, 0)
-    sides = (sides_of("target", metric, side, scoring) for side in (true, generated))
-    return Score(none_if_nan(metric.score_set(*sides)), None, None, len(generated))
+    from bench.metrics import two_sample_interval
+
+    suited = [[each for each in side if _suits(metric, each[0])] for side in (true, generated)]
+    n = len(suited[1])
+    if metric.score_set is None or min(map(len, suited)) < 2:
+        reason = length_reason(metric, [*true, *generated])
+        return Score(None, None, None, 0, reason=f"{reason}; a set needs at least 2 clips")
+    found = metric.score_set(*(sides_of("target", metric, side, scoring) for side in suited))
+    if found.true is None or found.generated is None:
+        return score_without_interval(found, n)
+    interval = two_sample_interval(found.value, found.true, found.generated)
+    return replace(score_of(interval), dimensions=found.dimensions)
 
 
 def _suits(metric: Metric, pair: Pair) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.judges import Features
+from bench.metrics import SetEstimate
 
 #: Features of one sound, by extractor.
 Side = Mapping[str, Features]
@@ -19,12 +20,13 @@ class Metric:
     """One column.
 
     ``score(true, generated)`` gives the value of one clip from the features named in ``reads``;
-    NaN means "not scored". A metric of a whole set has ``score_set`` instead, which reads the sides
-    of all clips one after another. ``against`` says what the true side is: the clip's own sound
-    (``target``), the one the system was given (``reference``), annotated hits, the picture, or the
-    prompt; ``true_reads`` names its features where they are others. Clips shorter than
-    ``shortest_s`` or longer than ``longest_s`` are not scored. ``has_chance`` asks for the value
-    that shuffled pairs reach, beside the column. ``is_extra`` columns are not in the paper's
+    NaN means "not scored", and ``undefined_for`` says which clips have no value by definition. A
+    metric of a whole set has ``score_set`` instead, which reads the sides of all clips one after
+    another and says what each clip contributes. ``against`` says what the true side is: the clip's
+    own sound (``target``), the one the system was given (``reference``), annotated hits, the
+    picture, or the prompt; ``true_reads`` names its features where they are others. Clips shorter
+    than ``shortest_s`` or longer than ``longest_s`` are not scored. ``has_chance`` asks for the
+    value that shuffled pairs reach, beside the column. ``is_extra`` columns are not in the paper's
     tables.
     """
 
@@ -38,15 +40,25 @@ class Metric:
     unit: str = ""
     against: Against = "target"
     true_reads: tuple[str, ...] | None = None
-    score_set: Callable[[Iterable[Side], Iterable[Side]], float] | None = None
+    score_set: Callable[[Iterable[Side], Iterable[Side]], SetEstimate] | None = None
     shortest_s: float = 0.0
     longest_s: float = math.inf
     has_chance: bool = False
     is_extra: bool = False
+    undefined_for: str = ""
 
     def suits(self, seconds: float) -> bool:
         """Whether clips of this length can be scored."""
         return self.shortest_s <= seconds <= self.longest_s
+
+    @property
+    def takes(self) -> str:
+        """The lengths that can be scored, in words: ``clips of 0.31 s and more``."""
+        if math.isinf(self.longest_s):
+            return f"clips of {self.shortest_s:g} s and more"
+        if self.shortest_s == 0:
+            return f"clips of up to {self.longest_s:g} s"
+        return f"clips of {self.shortest_s:g} to {self.longest_s:g} s"
 
     def reads_of(self, side: str) -> tuple[str, ...]:
         """The extractors that this metric reads of one side (``generated`` or the true one)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from bench.metrics import SetEstimate
 from bench.suite import clips, sets
 from bench.suite.metric import Metric
 
@@ -20,7 +21,7 @@ def _fd(name: str, label: str, network: str) -> Metric:
 
 
 def _of_set(
-    name: str, label: str, summary: str, network: str, score_set: Callable[..., float]
+    name: str, label: str, summary: str, network: str, score_set: Callable[..., SetEstimate]
 ) -> Metric:
     shortest_s, longest_s = HEARD_S[network]
     return Metric(

@@ -1,20 +1,20 @@
-"""Scores of a whole set: from the features of all clips, one after another, to a number.
+"""Scores of a whole set: from the features of all clips, one after another, to an estimate.
 
-A clip may have several embeddings (VGGish: one per 0.96 s). NaN means "not scored".
+A clip may have several embeddings (VGGish: one per 0.96 s); contributions are per clip. A value of
+NaN means "not scored". Memory is one float32 row per embedding, and a few times that in float64.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics import SetEstimate
 from bench.suite.metric import Side
-
-#: Clips whose embeddings are held at a time.
-BLOCK_CLIPS = 512
 
 #: What av-benchmark seeds the subsets of KID and the splits of the inception score with.
 SET_SEED = 2020
@@ -23,59 +23,75 @@ FEWEST_FOR_LIMIT = 4
 Rows = npt.NDArray[np.float32]
 
 
-def frechet(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> float:
+class Gathered(NamedTuple):
+    """The rows ``[N, D]`` of all clips of one side, and where each clip's first row is."""
+
+    rows: Rows
+    starts: npt.NDArray[np.int64]
+
+    @property
+    def n_clips(self) -> int:
+        """How many clips the rows are of."""
+        return len(self.starts)
+
+
+def frechet(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the Frechet distance of the embeddings."""
-    from bench.metrics import FrechetStatistics, frechet_distance
-
-    def statistics(sides: Iterable[Side]) -> FrechetStatistics:
-        return FrechetStatistics.of_blocks(_blocks(_rows_of(sides, extractor, "embedding")))
-
-    return frechet_distance(statistics(true), statistics(generated))
-
-
-def _blocks(rows: Iterable[Rows]) -> Iterator[Rows]:
-    """Rows ``[n, D]`` gathered to blocks, so that each costs one product of matrices."""
-    held: list[Rows] = []
-    for row in rows:
-        held.append(row)
-        if len(held) == BLOCK_CLIPS:
-            yield np.concatenate(held)
-            held = []
-    if held:
-        yield np.concatenate(held)
-
-
-def frechet_limit(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> float:
-    """Return it for endlessly many generated samples; NaN for fewer than four."""
-    from bench.metrics import FrechetStatistics, fd_infinity
-
-    statistics = FrechetStatistics.of_blocks(_blocks(_rows_of(true, extractor, "embedding")))
-    samples = _gathered(generated, extractor, "embedding")
-    if len(samples) < FEWEST_FOR_LIMIT:
-        return math.nan
-    return fd_infinity(statistics, samples, np.random.default_rng(SET_SEED)).value
-
-
-def kernel(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> float:
-    """Return the kernel distance (KID) of the embeddings."""
-    from bench.metrics import kernel_distance
+    from bench.metrics import frechet_distance, frechet_estimate
+    from bench.metrics.frechet_influence import statistics_of
 
     first, second = (_gathered(side, extractor, "embedding") for side in (true, generated))
-    return kernel_distance(first, second, np.random.RandomState(SET_SEED)).mean
+    if too_few := _too_few(first, second):
+        value = frechet_distance(statistics_of(first.rows), statistics_of(second.rows))
+        return SetEstimate(value, dimensions=first.rows.shape[1], reason=too_few)
+    return frechet_estimate(first.rows, second.rows).by_clip(first.starts, second.starts)
 
 
-def inception(_: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> float:
+def frechet_limit(
+    true: Iterable[Side], generated: Iterable[Side], *, extractor: str
+) -> SetEstimate:
+    """Return it for endlessly many generated samples; NaN for fewer than four."""
+    from bench.metrics import fd_infinity, frechet_limit_estimate
+    from bench.metrics.frechet_influence import statistics_of
+
+    first, second = (_gathered(side, extractor, "embedding") for side in (true, generated))
+    if len(second.rows) < FEWEST_FOR_LIMIT:
+        reason = f"{len(second.rows)} samples: the limit needs at least {FEWEST_FOR_LIMIT}"
+        return SetEstimate(math.nan, reason=reason)
+    rng = np.random.default_rng(SET_SEED)
+    if too_few := _too_few(first, second):
+        value = fd_infinity(statistics_of(first.rows), second.rows, rng).value
+        return SetEstimate(value, dimensions=first.rows.shape[1], reason=too_few)
+    found = frechet_limit_estimate(first.rows, second.rows, rng)
+    return found.by_clip(first.starts, second.starts)
+
+
+def kernel(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
+    """Return the kernel distance (KID) of the embeddings."""
+    from bench.metrics import kernel_estimate
+
+    first, second = (_gathered(side, extractor, "embedding") for side in (true, generated))
+    found = kernel_estimate(first.rows, second.rows, np.random.RandomState(SET_SEED))
+    return found.by_clip(first.starts, second.starts)
+
+
+def inception(_: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the inception score of the generated side; NaN for fewer than ten clips."""
-    from bench.metrics import inception_score
+    from bench.metrics import inception_estimate
 
     logits = _gathered(generated, extractor, "logits")
-    return inception_score(logits, np.random.RandomState(SET_SEED)).mean
+    return inception_estimate(logits.rows, np.random.RandomState(SET_SEED))
 
 
-def _gathered(sides: Iterable[Side], extractor: str, feature: str) -> Rows:
-    return np.concatenate(list(_rows_of(sides, extractor, feature)))
+def _too_few(first: Gathered, second: Gathered) -> str:
+    """Why a Frechet distance of these sets has no interval; empty where it has one."""
+    n, width = min(first.n_clips, second.n_clips), first.rows.shape[1]
+    reason = f"n = {n:,} clips in D = {width:,} dimensions: no interval below n > D"
+    return reason if n <= width else ""
 
 
-def _rows_of(sides: Iterable[Side], extractor: str, feature: str) -> Iterator[Rows]:
-    """The rows ``[n, D]`` that each clip has of one feature."""
-    return (np.atleast_2d(side[extractor][feature]) for side in sides)
+def _gathered(sides: Iterable[Side], extractor: str, feature: str) -> Gathered:
+    """The rows ``[n, D]`` that each clip has of one feature, all in one array."""
+    rows = [np.atleast_2d(side[extractor][feature]) for side in sides]
+    counts = np.array([len(each) for each in rows])
+    return Gathered(np.concatenate(rows), np.cumsum(counts) - counts)

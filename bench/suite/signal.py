@@ -21,6 +21,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
+        undefined_for="clips whose true sound has no onset",
     )
     precision = Metric(
         "onset_ap",
@@ -31,6 +32,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
+        undefined_for="clips whose true sound has no onset",
     )
     f1 = replace(
         accuracy,
@@ -107,6 +109,7 @@ EXTRAS = (
         "higher",
         3,
         is_extra=True,
+        undefined_for="clips with a side of constant level, such as silence",
     ),
     Metric(
         "lsd",

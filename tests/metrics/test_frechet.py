@@ -6,8 +6,9 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.metrics import frechet
-from bench.metrics.frechet import FrechetStatistics, fd_infinity, frechet_distance
+from bench.metrics import frechet_limit
+from bench.metrics.frechet import FrechetStatistics, frechet_distance
+from bench.metrics.frechet_limit import fd_infinity
 from tests.metrics.drawn import OFFSET, SCALE, draw, golden, of_clips, single
 
 GOLDEN = golden()
@@ -227,7 +228,7 @@ def test_extrapolation_removes_what_the_number_of_samples_adds(rng):
 
 def test_an_exact_line_is_read_off_at_zero():
     sizes = np.array([10, 20, 40])
-    limit = frechet._limit(sizes, 3.0 + 7.0 / sizes)
+    limit = frechet_limit._limit(sizes, 3.0 + 7.0 / sizes)
     assert limit == pytest.approx((3.0, 7.0, 1.0))
 
 

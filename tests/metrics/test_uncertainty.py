@@ -6,88 +6,180 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
-from bench.metrics import frechet_distance, uncertainty
+from bench.metrics import uncertainty
 from bench.metrics.uncertainty import (
-    bootstrap_interval,
     derangements,
-    interval_around,
+    estimate_interval,
+    mean_interval,
     paired_difference,
     paired_ratio,
-    resampled,
+    two_sample_interval,
 )
+
+
+def singles(n: int) -> list[str]:
+    return [str(i) for i in range(n)]
 
 
 def test_the_interval_of_a_large_sample_is_that_of_the_normal_law(rng):
     values = rng.normal(3.0, 2.0, size=4_000)
-    interval = bootstrap_interval(values, rng)
+    interval = mean_interval(values, singles(4_000), rng)
     half_width = 1.96 * values.std() / math.sqrt(len(values))
     assert interval.value == pytest.approx(values.mean())
     assert interval.low == pytest.approx(values.mean() - half_width, abs=0.15 * half_width)
     assert interval.high == pytest.approx(values.mean() + half_width, abs=0.15 * half_width)
 
 
-def test_scipy_agrees_on_the_interval(rng):
+def test_the_interval_of_few_clips_is_students(rng):
+    values = rng.normal(size=12)
+    interval = mean_interval(values, singles(12), rng)
+    half_width = t.ppf(0.975, 11) * values.std(ddof=1) / math.sqrt(12)
+    assert interval.high - interval.value == pytest.approx(half_width)
+    assert interval.value - interval.low == pytest.approx(half_width)
+
+
+def test_copies_of_a_clip_in_its_cluster_make_no_interval_narrower(rng):
+    for n in (20, 200):
+        values = rng.normal(size=n)
+        once = mean_interval(values, singles(n), np.random.default_rng(1))
+        many = mean_interval(np.repeat(values, 5), singles(n * 5), np.random.default_rng(1))
+        grouped = mean_interval(
+            np.repeat(values, 5), np.repeat(singles(n), 5), np.random.default_rng(1)
+        )
+        assert grouped[:3] == pytest.approx(once[:3])
+        assert grouped.n_clusters == n
+        assert many.high - many.low < 0.6 * (once.high - once.low)
+
+
+def test_the_order_of_clips_and_the_names_of_clusters_change_nothing_for_few_clusters(rng):
+    values, order = rng.normal(size=30), rng.permutation(30)
+    clusters = np.repeat(list("abcdef"), 5)
+    first = mean_interval(values, clusters, rng)
+    assert mean_interval(values[order], clusters[order], rng)[:3] == pytest.approx(first[:3])
+    renamed = np.char.add("x", clusters)
+    assert mean_interval(values, renamed, rng) == first
+
+
+def test_scipy_agrees_on_the_interval_of_many_clips(rng):
     from scipy.stats import bootstrap
 
-    values = rng.exponential(size=80)
-    ours = bootstrap_interval(values, rng, n_resamples=20_000)
+    values = rng.exponential(size=150)
+    ours = mean_interval(values, singles(150), rng)
     theirs = bootstrap(
         (values,), np.mean, n_resamples=20_000, method="percentile", rng=rng
     ).confidence_interval
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
-
-
-def test_the_interval_covers_the_truth_about_as_often_as_it_says(rng):
-    n_covered = 0
-    for _ in range(300):
-        interval = bootstrap_interval(rng.random(60), rng, level=0.8, n_resamples=200)
-        n_covered += interval.low <= 0.5 <= interval.high
-    assert 0.7 < n_covered / 300 < 0.88
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
 def test_clips_that_were_not_scored_are_left_out_and_counted():
-    interval = bootstrap_interval([1.0, math.nan, 3.0, math.nan], np.random.default_rng(0))
+    values = [1.0, math.nan, 3.0, math.nan]
+    interval = mean_interval(values, singles(4), np.random.default_rng(0))
     assert interval.value == 2.0
-    assert (interval.n, interval.n_excluded) == (2, 2)
+    assert (interval.n, interval.n_excluded, interval.n_clusters) == (2, 2, 2)
 
 
-def test_equal_scores_have_an_interval_without_width(rng):
-    assert bootstrap_interval([0.25] * 10, rng)[:3] == (0.25, 0.25, 0.25)
+@pytest.mark.parametrize("n", [10, 120])
+def test_equal_scores_have_an_interval_without_width(rng, n):
+    value, low, high = mean_interval([0.1] * n, singles(n), rng)[:3]
+    assert value == low == high == pytest.approx(0.1)
 
 
-def test_no_clip_gives_no_mean_and_one_clip_no_interval(rng):
-    assert np.isnan(bootstrap_interval([], rng)[:3]).all()
-    assert np.isnan(bootstrap_interval([math.nan], rng)[:3]).all()
-    value, low, high, n, n_excluded = bootstrap_interval([0.5, math.nan], rng)
-    assert (value, n, n_excluded) == (0.5, 1, 1)
-    assert math.isnan(low)
-    assert math.isnan(high)
+def test_an_interval_may_leave_the_range_of_its_metric(rng):
+    assert mean_interval([0.0, 0.0, 0.0, 0.3], singles(4), rng).low < 0
+
+
+def test_no_value_and_no_interval_say_why(rng):
+    nothing = mean_interval([math.nan], ["a"], rng)
+    assert np.isnan(nothing[:3]).all()
+    assert nothing.reason == "no clip has a score"
+    alone = mean_interval([0.5, math.nan], ["a", "b"], rng)
+    assert (alone.value, alone.n, alone.n_excluded) == (0.5, 1, 1)
+    assert np.isnan(alone[1:3]).all()
+    assert alone.reason == "1 clip: an interval needs at least 2"
+    dependent = mean_interval([0.5, 0.7], ["a", "a"], rng)
+    assert dependent.value == pytest.approx(0.6)
+    assert np.isnan(dependent[1:3]).all()
+    assert dependent.reason == "2 clips of one cluster: an interval needs at least 2 clusters"
+    assert mean_interval([0.5, 0.7], ["a", "b"], rng).reason == ""
 
 
 def test_the_same_seed_gives_the_same_interval(rng):
-    values = rng.random(50)
-    first = bootstrap_interval(values, np.random.default_rng(7))
-    assert first == bootstrap_interval(values, np.random.default_rng(7))
-    assert first != bootstrap_interval(values, np.random.default_rng(8))
+    values, clusters = rng.random(150), singles(150)
+    first = mean_interval(values, clusters, np.random.default_rng(7))
+    assert first == mean_interval(values, clusters, np.random.default_rng(7))
+    assert first != mean_interval(values, clusters, np.random.default_rng(8))
 
 
 def test_the_block_size_bounds_memory_and_not_the_result(rng, monkeypatch):
-    values = rng.random(50)
-    whole = bootstrap_interval(values, np.random.default_rng(7))
-    monkeypatch.setattr(uncertainty, "BLOCK_VALUES", 128)
-    assert bootstrap_interval(values, np.random.default_rng(7)) == whole
+    values, clusters = rng.random(150), singles(150)
+    whole = mean_interval(values, clusters, np.random.default_rng(7))
+    monkeypatch.setattr(uncertainty, "BLOCK_VALUES", 300)
+    assert mean_interval(values, clusters, np.random.default_rng(7)) == whole
 
 
 def test_the_difference_is_second_less_first_over_common_clips(rng):
-    interval = paired_difference([1.0, 2.0, math.nan, 5.0], [2.0, 3.0, 9.0, math.nan], rng)
-    assert interval == (1.0, 1.0, 1.0, 2, 2)
+    interval = paired_difference(
+        [1.0, 2.0, math.nan, 5.0], [2.0, 3.0, 9.0, math.nan], singles(4), rng
+    )
+    assert interval == (1.0, 1.0, 1.0, 2, 2, 2)
 
 
 def test_pairing_removes_what_clips_have_in_common(rng):
     difficulty = rng.normal(0, 10.0, size=200)
-    interval = paired_difference(difficulty, difficulty + 1 + rng.normal(0, 0.1, 200), rng)
+    new = difficulty + 1 + rng.normal(0, 0.1, 200)
+    interval = paired_difference(difficulty, new, singles(200), rng)
     assert 0.9 < interval.low < interval.high < 1.1
+
+
+def test_a_ratio_of_means_is_found_with_its_interval_on_the_clips_that_both_scored(rng):
+    base = rng.uniform(1.0, 2.0, 200)
+    new = 3.0 * base
+    new[0] = np.nan
+    found = paired_ratio(base, new, singles(200), rng)
+    assert (found.n, found.n_excluded) == (199, 1)
+    assert found[:3] == pytest.approx((3.0, 3.0, 3.0))
+
+
+def test_the_interval_of_a_ratio_is_that_of_the_delta_method(rng):
+    base, new = rng.uniform(1.0, 2.0, 60), rng.uniform(2.0, 5.0, 60)
+    found = paired_ratio(base, new, singles(60), rng)
+    ratio = new.mean() / base.mean()
+    error = (new - ratio * base).std(ddof=1) / math.sqrt(60) / base.mean()
+    assert found.value == pytest.approx(ratio)
+    assert found.high - ratio == pytest.approx(t.ppf(0.975, 59) * error)
+
+
+def test_a_ratio_to_nothing_is_no_number_and_says_so(rng):
+    found = paired_ratio(np.zeros(9), np.ones(9), singles(9), rng)
+    assert np.isnan(found[:3]).all()
+    assert found.reason == "the base value is not above 0: no ratio"
+    alone = paired_ratio([1.0], [2.0], ["a"], rng)
+    assert alone.value == 2.0
+    assert np.isnan(alone.low)
+
+
+def test_contributions_to_a_mean_give_the_interval_of_the_mean(rng):
+    values = rng.normal(size=80)
+    clusters = np.repeat(singles(16), 5)
+    expected = mean_interval(values, clusters, rng)
+    found = estimate_interval(values.mean(), (values - values.mean()) / 80, clusters)
+    assert found == pytest.approx(expected)
+
+
+def test_the_error_of_independent_sets_is_that_of_welchs_test(rng):
+    from scipy.stats import ttest_ind
+
+    true, generated = rng.normal(size=30), 3 * rng.normal(size=12) + 1
+    found = two_sample_interval(
+        generated.mean() - true.mean(),
+        -(true - true.mean()) / 30,
+        (generated - generated.mean()) / 12,
+    )
+    welch = ttest_ind(generated, true, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    assert (found.n, found.n_clusters) == (12, 12)
 
 
 @settings(deadline=None)
@@ -119,70 +211,24 @@ def test_a_single_clip_cannot_be_deranged(rng):
 
 def test_infinite_scores_are_refused(rng):
     with pytest.raises(ValueError, match="values has 1 infinite scores"):
-        bootstrap_interval([1.0, math.inf], rng)
+        mean_interval([1.0, math.inf], ["a", "b"], rng)
 
 
 def test_scores_in_a_table_are_refused(rng):
     with pytest.raises(ValueError, match=r"one score per clip \[N\], got float64 \[2, 2\]"):
-        bootstrap_interval(np.zeros((2, 2)), rng)
+        mean_interval(np.zeros((2, 2)), ["a", "b"], rng)
+
+
+def test_scores_without_their_clusters_are_refused(rng):
+    with pytest.raises(ValueError, match="2 scores need as many clusters, got 1"):
+        mean_interval([1.0, 2.0], ["a"], rng)
 
 
 def test_a_level_of_one_is_refused(rng):
     with pytest.raises(ValueError, match=r"inside \(0, 1\), got 1"):
-        bootstrap_interval([1.0, 2.0], rng, level=1)
-
-
-def test_no_resample_is_refused(rng):
-    with pytest.raises(ValueError, match="at least 1 resample, got 0"):
-        bootstrap_interval([1.0, 2.0], rng, n_resamples=0)
+        mean_interval([1.0, 2.0], ["a", "b"], rng, level=1)
 
 
 def test_systems_with_different_clips_are_refused(rng):
     with pytest.raises(ValueError, match="the same clips, got 2, 3"):
-        paired_difference([1.0, 2.0], [1.0, 2.0, 3.0], rng)
-
-
-def test_a_ratio_of_means_is_found_with_its_interval_on_the_clips_that_both_scored(rng):
-    base = rng.uniform(1.0, 2.0, 200)
-    new = 3.0 * base
-    new[0] = np.nan
-    found = paired_ratio(base, new, rng)
-    assert (found.n, found.n_excluded) == (199, 1)
-    assert found[:3] == pytest.approx((3.0, 3.0, 3.0))
-
-
-def test_a_ratio_to_nothing_is_infinite_and_nothing_to_nothing_is_no_number(rng):
-    assert paired_ratio(np.zeros(9), np.ones(9), rng)[:3] == (np.inf, np.inf, np.inf)
-    assert np.isnan(paired_ratio(np.zeros(9), np.zeros(9), rng).value)
-    assert np.isnan(paired_ratio([1.0], [2.0], rng).low)
-    assert paired_ratio([1.0], [2.0], rng).value == 2.0
-
-
-def test_equal_generators_choose_the_same_clips():
-    first, second = (
-        resampled(lambda chosen: float(chosen.sum()), 9, np.random.default_rng(1), 20)
-        for _ in range(2)
-    )
-    assert first[0] == sum(range(9))
-    assert len(first) == 21
-    np.testing.assert_array_equal(first, second)
-
-
-def test_the_interval_of_a_distance_of_sets_lies_around_what_such_sets_give(rng):
-    """Without taking the shift of repeated clips off, three of four intervals would miss it."""
-
-    def draw() -> tuple[np.ndarray, np.ndarray]:
-        true = rng.normal(size=(40, 12))
-        return true, 0.7 * true + 0.5 * rng.normal(size=(40, 12)) + 0.2
-
-    usual = np.mean([frechet_distance(*draw()) for _ in range(200)])
-    hits = 0
-    for _ in range(20):
-        true, generated = draw()
-        values = resampled(
-            lambda i, t=true, g=generated: frechet_distance(t[i], g[i]), 40, rng, 100
-        )
-        found = interval_around(values, 40)
-        assert found.value == frechet_distance(true, generated)
-        hits += found.low <= usual <= found.high
-    assert hits >= 15
+        paired_difference([1.0, 2.0], [1.0, 2.0, 3.0], ["a", "b", "c"], rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,10 @@ def test_the_terminal_shows_them_too(capsys):
     assert "MCD ref. [dB] ↓ by group" in out
     assert "8 clips expected, 8 scored, 0 failed" in out
     assert "wo|od" in out
+
+
+def test_groups_say_why_they_have_no_interval():
+    few = {name: Score(3.0, None, None, 1, reason="1 clip") for name in ("mcd", "mcd_ref")}
+    run = replace(TWO[0], groups={**TWO[0].groups, "stone": few})
+    (mcd, *_) = group_tables([run])
+    assert mcd.footnotes == ("stone: 1 clip",)

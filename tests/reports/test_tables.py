@@ -87,7 +87,8 @@ def test_markdown_is_byte_for_byte_this():
         "| c | 9 | <u>0.4000</u> ±0.0100 | 0.2500 | **11.00** ±1.00 |\n"
         "\n"
         "_mini world, not comparable with published numbers; judge signal, profile av-benchmark, "
-        "suite version 1; ± is half of the 95 % bootstrap interval over clips_  \n"
+        "suite version 1; ± is half of the 95 % interval; clips that share a target count as "
+        "one_  \n"
         "_chance: the same samples against the truth of other clips_  \n"
     )
 
@@ -245,3 +246,39 @@ def test_what_all_runs_have_in_common_is_said_once():
     notes = build_table(both).footnotes
     assert notes.count("only the first 9 of 12 clips") == 1
     assert "a_b: 1 of 9 samples have no onset" in notes
+
+
+def small(system: str, n: int, **widths: int) -> Results:
+    """A run whose distances are of these widths over n clips."""
+    columns = tuple(Column(name, name.upper(), "lower", 2) for name in widths)
+    scores = {
+        name: Score(5.0, None, None, n, dimensions=width, reason="few")
+        for name, width in widths.items()
+    }
+    return replace(result(system, 0.5, 1.0), columns=columns, metrics=scores)
+
+
+def test_one_note_names_all_distances_of_too_few_clips_for_their_width():
+    runs = [small("a", 128, fd_p=96, fd_q=2_048, kid_r=None), small("b", 120, fd_p=20, fd_q=2_048)]
+    found = [note for note in build_table(runs).footnotes if "dimension" in note]
+    assert found == [
+        "FD_P: 128 clips in 96 dimensions, FD_Q: 120 to 128 clips in 2,048 dimensions; a Fréchet "
+        "distance needs about 4 clips per dimension to compare with other sample sizes"
+    ]
+    assert not any("dimension" in note for note in build_table([small("a", 400, p=96)]).footnotes)
+
+
+def test_a_note_of_several_runs_is_said_once_with_their_names():
+    runs = [replace(THREE[0], notes=("quiet",)), replace(THREE[1], notes=("quiet",)), THREE[2]]
+    assert "a_b, c: quiet" in build_table(runs).footnotes
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
+def test_every_style_says_why_a_value_is_missing(style):
+    reason = "1 clip: a set needs at least 2"
+    lone = replace(
+        THREE[0],
+        metrics={**THREE[0].metrics, "mcd": Score(None, None, None, 0, reason=reason)},
+        notes=(f"not scored: MCD ({reason})",),
+    )
+    assert reason in render([lone], style)

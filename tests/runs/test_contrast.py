@@ -30,25 +30,26 @@ def finished(make_plan):
 
 
 def test_values_are_those_of_the_tables_and_intervals_hold_them(finished):
-    base, new = finished("reference-loop"), finished(TONE)
-    for name in ("mcd", "fd_vgg"):
+    base, new = (finished(model, ("mcd", "kid_vgg")) for model in ("reference-loop", TONE))
+    for name in ("mcd", "kid_vgg"):
         found = contrast_runs(base, new, name)
         before, after = (load_results(each).metrics[name].value for each in (base, new))
         assert found.column.name == name
         assert found.base.value == pytest.approx(before)
         assert found.new.value == pytest.approx(after)
         assert found.difference.value == pytest.approx(after - before)
-        assert found.ratio.value == pytest.approx(after / before)
-        for score in (found.base, found.new, found.difference, found.ratio):
+        assert found.ratio.value == (pytest.approx(after / before) if before > 0 else None)
+        for score in (found.base, found.new, found.difference):
             assert score.low <= score.value <= score.high
-            assert score.n == 3
+            assert (score.n, score.n_clusters, score.reason) == (3, 3, "")
         assert contrast_runs(base, new, name) == found
 
 
 def test_a_run_does_not_differ_from_itself(finished):
-    base = finished(TONE)
-    for name in ("mcd", "fd_vgg"):
-        assert contrast_runs(base, base, name).difference == Score(0.0, 0.0, 0.0, 3)
+    base = finished(TONE, ("mcd", "kid_vgg"))
+    for name in ("mcd", "kid_vgg"):
+        expected = Score(0.0, 0.0, 0.0, 3, n_clusters=3)
+        assert contrast_runs(base, base, name).difference == expected
 
 
 def test_only_the_clips_of_a_group_count(finished):
@@ -58,11 +59,13 @@ def test_only_the_clips_of_a_group_count(finished):
             contrast_runs(base, base, name, "of another group")
 
 
-def test_a_ratio_to_a_distance_of_nothing_is_not_given(finished):
-    truth = finished("ground-truth")
-    found = contrast_runs(truth, finished(TONE), "fd_vgg")
+def test_a_distance_of_fewer_clips_than_dimensions_has_no_interval_and_says_why(finished):
+    found = contrast_runs(finished("ground-truth"), finished(TONE), "fd_vgg")
     assert found.base.value == pytest.approx(0.0, abs=1e-6)
-    assert found.difference.low > 0
+    assert found.difference.value == pytest.approx(found.new.value)
+    for score in (found.base, found.new, found.difference):
+        assert (score.low, score.high) == (None, None)
+        assert score.reason.startswith("n = 3 clips in D = ")
 
 
 def test_runs_that_cannot_be_compared_are_refused(finished, make_plan):
