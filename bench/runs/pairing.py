@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.inputs import Listing, list_folder, natural_order, shown
 from bench.matching import Matching, cluster_name, composed, match, printable
 from bench.results import Failure
-from bench.runs.transfers import BETWEEN, References
+from bench.runs.transfers import BETWEEN, References, Transfer
 
 #: How files may be paired: by their names, or the first with the first and so on.
 MATCHES = ("name", "order")
@@ -104,25 +104,36 @@ def _by_name(true: Listing, made: Listing) -> Pairing:
         claims[_below(true, path)].append(path)
     single = {key: paths[0] for key, paths in claims.items() if len(paths) == 1}
     matching = match(list(claims), made.with_sound, made.folder)
-    pairs = [
+    pairs = tuple(
         _pair(names[single[key]], single[key], path)
         for key, path in matching.found.items()
         if key in single
-    ]
-    stems = Counter(composed(path.stem) for path in true.with_sound)
-    targets = {composed(p.stem): p for p in single.values() if stems[composed(p.stem)] == 1}
-    transfers, transfer_notes = _transfers(matching, targets)
-    paired = {pair.true for pair in transfers}
-    failures = [
+    )
+    failures = tuple(
         Failure(names[paths[0]], "pair", _claims(paths, true.folder))
         for paths in claims.values()
         if len(paths) > 1
-    ]
-    for key, reason in _unpaired(matching, made.folder, stems, "file"):
-        if key in single and single[key] not in paired:
-            failures.append(Failure(names[single[key]], "pair", reason))
-    notes = (*_notes(matching, len(transfers)), *transfer_notes)
-    return Pairing((*pairs, *transfers), tuple(failures), notes)
+    )
+    stems = Counter(composed(path.stem) for path in true.with_sound)
+    targets = {composed(p.stem): p for p in single.values() if stems[composed(p.stem)] == 1}
+    read = _read_transfers(matching.unused, targets)
+    transfers = _transfers(read, made, targets)
+    served = {targets[each.reference] for each in read.values() if each is not None}
+    without = tuple(
+        Failure(names[single[key]], "pair", reason)
+        for key, reason in _unpaired(matching, made.folder, stems, "file")
+        if key in single and single[key] not in served
+    )
+    notes = (*_notes(matching, read), *_transfer_notes(read))
+    every_failure = (*failures, *without, *transfers.failures)
+    return Pairing((*pairs, *transfers.pairs), every_failure, notes)
+
+
+def _read_transfers(files: Iterable[Path], targets: Iterable[str]) -> dict[Path, Transfer | None]:
+    """What each file that is named like a transfer belongs to."""
+    references = References(targets)
+    named = (path for path in files if BETWEEN in path.stem)
+    return {path: references.find(composed(path.stem)) for path in named}
 
 
 def _names(listing: Listing, paths: Iterable[Path]) -> dict[Path, str]:
@@ -144,28 +155,38 @@ def _pair(name: str, true: Path, generated: Path) -> FilePair:
 
 
 def _transfers(
-    matching: Matching, targets: Mapping[str, Path]
-) -> tuple[list[FilePair], tuple[str, ...]]:
-    """The pairs of samples that are named by their target and a condition, and notes on them."""
-    candidates = [path for path in matching.unused if BETWEEN in path.stem]
-    if not candidates:
-        return [], ()
-    references = References(targets)
-    read = {path: references.find(composed(path.stem)) for path in candidates}
-    found = {path: transfer for path, transfer in read.items() if transfer is not None}
-    pairs = [
-        FilePair(printable(path.stem), targets[each.reference], path, cluster=each.target)
-        for path, each in found.items()
-    ]
-    extended = [path.name for path, each in found.items() if each.has_suffix]
-    alone = [path.name for path in candidates if path not in found]
-    suffix, unfit = ", ".join(extended[:1]), ", ".join(alone[:1])
-    counts = (
-        (len(found), "samples <target>_to_<condition> were paired with their target"),
-        (len(extended), f"of them by names that differ in a suffix, e.g. {suffix}"),
-        (len(alone), f"names with _to_ fit no reference, or several alike, e.g. {unfit}"),
+    read: Mapping[Path, Transfer | None], made: Listing, targets: Mapping[str, Path]
+) -> Pairing:
+    """The pairs of samples that are named by their target and a condition."""
+    found = {path: each for path, each in read.items() if each is not None}
+    claims: dict[str, list[Path]] = defaultdict(list)
+    for path, name in _names(made, found).items():
+        claims[name].append(path)
+    pairs = tuple(
+        FilePair(name, targets[found[path].reference], path, cluster=found[path].target)
+        for name, (path, *others) in claims.items()
+        if not others
     )
-    return pairs, tuple(f"{count} {what}" for count, what in counts if count)
+    failures = tuple(
+        Failure(name, "pair", _claims(paths, made.folder))
+        for name, paths in claims.items()
+        if len(paths) > 1
+    )
+    return Pairing(pairs, failures, ())
+
+
+def _transfer_notes(read: Mapping[Path, Transfer | None]) -> Iterator[str]:
+    found = [each for each in read.values() if each is not None]
+    extended = [path.name for path, each in read.items() if each is not None and each.has_suffix]
+    alone = [path.name for path, each in read.items() if each is None]
+    if found:
+        yield f"{len(found)} samples are named <target>_to_<condition> and belong to their target"
+    if extended:
+        what = "of them by names that differ in a suffix, e.g."
+        yield f"{len(extended)} {what} {printable(extended[0])}"
+    if alone:
+        what = "names with _to_ fit no reference, or several alike, e.g."
+        yield f"{len(alone)} {what} {printable(alone[0])}"
 
 
 def _unpaired(
@@ -207,8 +228,8 @@ def _nothing(failures: Sequence[Failure], reference: Path, generated: Path) -> s
     )
 
 
-def _notes(matching: Matching, n_transfers: int) -> tuple[str, ...]:
-    n_unused = len(matching.unused) - n_transfers
+def _notes(matching: Matching, read: Mapping[Path, Transfer | None]) -> tuple[str, ...]:
+    n_unused = len(matching.unused) - sum(each is not None for each in read.values())
     n_spare = sum(map(len, matching.spare.values()))
     counts = (
         (n_unused, "generated files belong to no reference"),

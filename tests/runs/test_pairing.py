@@ -217,6 +217,18 @@ def test_pairs_of_one_target_or_one_youtube_video_are_one_cluster(tmp_path):
     )
 
 
+def test_transfers_of_equal_names_are_told_apart_by_their_folder_or_claimed_twice(tmp_path):
+    true = folder(tmp_path / "t", "a.wav", "b.wav")
+    made = folder(tmp_path / "m", "0/a_to_x.wav", "1/a_to_x.wav", "b_to_x.wav", "b_to_x.flac")
+    pairing = pair_folders(true, made, None)
+    assert [pair.name for pair in pairing.pairs] == ["0/a_to_x", "1/a_to_x"]
+    expected = f"2 files claim it in {made}: b_to_x.flac, b_to_x.wav; keep one"
+    assert [(f.clip, f.error) for f in pairing.failures] == [("b_to_x", expected)]
+    assert pairing.notes == (
+        "4 samples are named <target>_to_<condition> and belong to their target",
+    )
+
+
 def test_what_suffixes_transfers_bear_is_noted(tmp_path):
     true = folder(tmp_path / "t", "a_converted.wav", "b_converted.wav")
     made = folder(tmp_path / "m", "a_to_x.wav", "b_converted_to_x.wav", "c_to_x.wav")
@@ -227,7 +239,7 @@ def test_what_suffixes_transfers_bear_is_noted(tmp_path):
     }
     assert pairing.notes == (
         "1 generated files belong to no reference",
-        "2 samples <target>_to_<condition> were paired with their target",
+        "2 samples are named <target>_to_<condition> and belong to their target",
         "1 of them by names that differ in a suffix, e.g. a_to_x.wav",
         "1 names with _to_ fit no reference, or several alike, e.g. c_to_x.wav",
     )
