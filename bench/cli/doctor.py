@@ -71,7 +71,7 @@ def examine() -> Iterator[Check]:
     yield Check("cores", str(worker_count(None)))
     yield _memory()
     yield _devices()
-    yield _disk("home", bench_home())
+    yield _home()
     yield _disk("runs", Path.cwd())
     yield _codecs()
     yield _envelope()
@@ -114,6 +114,13 @@ def _devices() -> Check:
         return Check("devices", "unknown", False, False, advice)
     gpus = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     return Check("devices", ", ".join(["cpu", *gpus]))
+
+
+def _home() -> Check:
+    try:
+        return _disk("home", bench_home())
+    except BenchError as error:
+        return Check("home", "not known", False, True, str(error))
 
 
 def _disk(name: str, path: Path) -> Check:
@@ -162,8 +169,9 @@ def _clips() -> Check:
 
 
 def _weights() -> Check:
-    directory, rows = weights_directory(), select_weights()
+    rows = select_weights()
     try:
+        directory = weights_directory()
         found = "; ".join(f"{row.name} {presence(row, directory)}" for row in rows)
         unread = [row for row in rows if not is_verified(row, directory / row.file)]
     except BenchError as error:

@@ -31,6 +31,8 @@ def samples_command(run: Path, n_clips: int, out: Path) -> None:
     require_target(out)
     results = load_results(run)
     clips = varied_clips(_clips(run, results), n_clips)
+    if not clips:
+        raise RunError(f"{run} has no scored clip to draw: failures.jsonl there says why")
     condition = "" if results.condition == "full" else f" ({results.condition})"
     rows = load_rows(run).set_index("clip")
     shown = [_shown(run, clip, results, rows.loc[clip.name]) for clip in clips]

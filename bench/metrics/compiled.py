@@ -58,6 +58,7 @@ def load_librosa() -> ModuleType:
 
 def _compiled_librosa() -> ModuleType:
     """Its modules load and compile when first used, so use them."""
+    _name_cache()
     import librosa
 
     noise = np.random.default_rng(0).standard_normal(22_050).astype(np.float32)
@@ -65,6 +66,16 @@ def _compiled_librosa() -> ModuleType:
         librosa.onset.onset_detect(y=samples, sr=22_050)
         librosa.stft(samples)
     return librosa
+
+
+def _name_cache() -> None:
+    """Name the folder of caches that librosa asks for while it is imported, where none is known."""
+    try:
+        is_known = Path(os.environ.get("HOME", Path.home())).is_absolute()
+    except RuntimeError:
+        is_known = False
+    if not is_known:
+        os.environ.setdefault("XDG_CACHE_HOME", str(_home()))
 
 
 def _home() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_a_home_below_a_file_is_fatal_and_named(bench, tmp_path, monkeypatch):
     assert "file/home" in done.stdout
     assert "not writable" in done.stdout
     assert "The main job cannot run: home." in done.stdout
+
+
+def test_a_machine_without_a_home_directory_still_gets_its_page(monkeypatch):
+    def unknown(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("BENCH_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    checks = {each.name: each for each in examine()}
+    assert checks["home"].is_fatal
+    assert not checks["home"].is_good
+    assert "set BENCH_HOME" in checks["home"].advice
+    assert not checks["weights"].is_good
 
 
 def test_a_home_that_permissions_allow_and_the_disk_does_not_is_fatal(monkeypatch):

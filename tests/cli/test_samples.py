@@ -44,6 +44,13 @@ def test_events_are_counted_from_the_start_of_the_window():
     assert len(true_events(open_mini().clips[0])) > 3
 
 
+def test_a_run_without_a_scored_clip_is_refused(home, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.cli.samples.load_results", lambda run: None)
+    monkeypatch.setattr("bench.cli.samples._clips", lambda run, results: [])
+    with pytest.raises(RunError, match="has no scored clip to draw: failures.jsonl there says why"):
+        samples_command(tmp_path, 8, tmp_path / "page.png")
+
+
 def test_the_clips_of_a_run_are_drawn(home, tmp_path):
     list(prepare_mini(2, open_engine(0)).rows)
     samples_command(finished("mini", tmp_path), 8, tmp_path / "page.png")

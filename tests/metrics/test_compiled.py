@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 
 import pytest
+
+from bench.metrics import compiled
 
 SCRIPT = """
 import sys, time
@@ -41,3 +44,31 @@ def test_processes_that_start_together_on_a_fresh_machine_do_not_spoil_the_cache
     assert [process.returncode for process in (*together, later)] == [0] * 5, found
     assert len({output for output, _ in found}) == 1
     assert list(tmp_path.glob("librosa-*.ready"))
+
+
+#: A user id without an account, as containers give them.
+NOBODY = """
+import pwd
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+"""
+
+
+@pytest.mark.parametrize("home", [None, "", "not/absolute"])
+def test_onsets_need_no_home_directory(home, tmp_path):
+    environment = {**os.environ, "BENCH_HOME": str(tmp_path)}
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    if home is not None:
+        environment["HOME"] = home
+    command = [sys.executable, "-c", NOBODY + SCRIPT, "0"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_home_directory_that_is_known_keeps_its_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    compiled._name_cache()
+    assert "XDG_CACHE_HOME" not in os.environ
