@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.errors import MediaError
 from bench.media.clock import MAX_PAUSE_S, check_complete, origin_s
-from bench.media.container import check_window, decoded, open_media
+from bench.media.container import check_window, decoded, open_media, packets
 from bench.media.resize import resize_short_side
 from bench.media.tracks import choose_video
 from bench.types import Excerpt, FloatArray, Pixels
@@ -148,11 +148,12 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path) -> Iterat
     first = next(frames, None)
     if first is None:
         return
-    first_s, zero_s = _time_s(first, 0, stream, path), origin_s(container)
+    slots = _stored_slots(stream, path)
+    first_s, zero_s = _time_s(first, 0, slots, path), origin_s(container)
     zero_s = first_s if zero_s is None else zero_s
     index, frame, start_s = 0, first, first_s - zero_s
     for index, following in enumerate(frames, start=1):
-        end_s = _time_s(following, index, stream, path) - zero_s
+        end_s = _time_s(following, index, slots, path) - zero_s
         if (following.width, following.height) != (first.width, first.height):
             raise MediaError(f"cannot read the picture of {path}: frame {index} has another size")
         if abs(end_s - start_s) > MAX_PAUSE_S:
@@ -163,11 +164,22 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path) -> Iterat
     yield _Shown(frame, index, start_s, start_s + _duration_s(frame, stream))
 
 
-def _time_s(frame: VideoFrame, index: int, stream: VideoStream, path: Path) -> Fraction:
-    # AVI knows the order in which frames are stored, not when they are shown; ffmpeg's guess is
-    # wrong where the two differ.
-    if stream.container.format.name == "avi" and stream.has_b_frames and stream.average_rate:
-        return index / stream.average_rate
+def _stored_slots(stream: VideoStream, path: Path) -> list[Fraction]:
+    """The times of the frames of an AVI in the order of presentation; none for other files.
+
+    AVI knows in which slot a frame is stored, not when it is shown; ffmpeg's guess is wrong where
+    the two differ. The n-th frame that is shown has the n-th slot that is not empty.
+    """
+    if stream.container.format.name != "avi" or not stream.has_b_frames:
+        return []
+    with open_media(path) as container:
+        stored = packets(container, choose_video(container, path), path)
+        return [each.dts * each.time_base for each in stored if each.size and each.dts is not None]
+
+
+def _time_s(frame: VideoFrame, index: int, slots: list[Fraction], path: Path) -> Fraction:
+    if index < len(slots):
+        return slots[index]
     if frame.pts is None or frame.time_base is None:
         raise MediaError(f"cannot read the picture of {path}: its frames have no time stamps")
     return frame.pts * frame.time_base

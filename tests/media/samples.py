@@ -101,6 +101,7 @@ def write_clip(
     n_frames: int = 50,
     container: str | None = None,
     is_m2ts: bool = False,
+    ticks_hz: int = 1000,
 ) -> None:
     """Encode ``sounds``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
 
@@ -110,18 +111,18 @@ def write_clip(
     with av.open(str(path), "w", format=container, options=options) as target:
         packets = []
         if video_start_s is not None:
-            packets += _encoded_video(target, video_codec, n_frames, video_start_s)
+            packets += _encoded_video(target, video_codec, n_frames, video_start_s, ticks_hz)
         packets += _encoded(target, sounds, rate, codec, sample_format)
         for packet in sorted(packets, key=lambda each: (each.dts or 0) * each.time_base):
             target.mux(packet)
 
 
 def _encoded_video(
-    container: OutputContainer, codec: str, n_frames: int, start_s: float
+    container: OutputContainer, codec: str, n_frames: int, start_s: float, ticks_hz: int
 ) -> list[Packet]:
     stream = container.add_stream(codec, rate=25)
     stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-    ticks_hz = 25 if codec in ("mpeg2video", "mpeg4", "wmv2") else 1000
+    ticks_hz = 25 if codec in ("mpeg2video", "mpeg4", "wmv2") else ticks_hz
     stream.codec_context.time_base = Fraction(1, ticks_hz)
     stream.codec_context.thread_count = 1
     packets = []

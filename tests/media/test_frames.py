@@ -10,7 +10,14 @@ import pytest
 from bench.errors import MediaError
 from bench.media import each_frame, read_frames, write_audio, write_video
 from bench.types import Audio, Excerpt
-from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_pictures
+from tests.media.samples import (
+    number_of,
+    numbered_frame,
+    numbered_frames,
+    tone,
+    write_clip,
+    write_pictures,
+)
 
 VIDEOS = ["0B4dYTMsgHA_000130", "F8Zt3mYlOqU_000094"]
 
@@ -184,6 +191,23 @@ def test_frames_out_of_order_in_an_avi_are_put_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.avi"
     write_pictures(path, list(numbered_frames(25)), np.arange(25) / 25, "libx264", time_base_hz=25)
     assert numbers(Excerpt(path), 25) == list(range(25))
+
+
+def test_an_avi_with_empty_slots_shows_its_frames_when_it_stores_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"  # 25 frames per second in 50 slots, after half a second of none
+    write_clip(
+        path,
+        [(0.0, tone(1.5, 48_000, (440.0,)))],
+        48_000,
+        "pcm_s16le",
+        "s16",
+        video_start_s=0.5,
+        n_frames=25,
+        ticks_hz=50,
+    )
+    seen = [number_of(pixels) for pixels in read_frames(Excerpt(path, 0, 1.4), 25).pixels]
+    assert seen[12:] == list(range(seen[12], seen[12] + 23))
+    assert seen[12] in (0, 1)  # how the encoder's delay of two frames is stored
 
 
 def test_sound_alone_has_no_frames(tmp_path: Path) -> None:
