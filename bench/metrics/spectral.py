@@ -1,6 +1,6 @@
 """Loudness over time and spectrum over time: two plain comparisons that anyone can recompute.
 
-Conventions: waveforms are ``[T]`` in [-1, 1] with 1 as full scale; levels are dB relative to full
+Conventions: waveforms are ``[T]`` with 1 as full scale; levels are dB relative to full
 scale. Both sides of a comparison must be equally long: cut them first.
 """
 

@@ -170,7 +170,7 @@ def test_time_stamps_that_go_back_are_refused(tmp_path):
         read_audio(Excerpt(path))
 
 
-def test_a_late_stream_counts_as_complete_only_if_it_reaches_its_end(tmp_path):
+def test_stated_lengths_count_on_the_clock(tmp_path):
     path = clip(tmp_path, LOSSLESS[1], [(1.0, TWO_SECONDS)], 0.0)
     assert probe(path).audio.seconds == pytest.approx(3.0, abs=1e-3)
     assert probe(path).video.seconds == pytest.approx(2.0, abs=1e-3)
