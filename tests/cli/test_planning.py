@@ -130,5 +130,14 @@ def test_results_state_both_devices(home, tmp_path, clicks_folder):
     assert (facts["device"], facts["judge_device"]) == ("cuda:1", "cuda:0")
 
 
+def test_a_home_that_is_a_file_is_refused_before_anything_is_rendered(call, home):
+    home.write_text("")
+    code, _, err = call("data", "prepare", "mini", "--clips", "1", "--workers", "0")
+    assert code == 2
+    assert err.startswith(f"error: cannot make the folder {home}")
+    assert "BENCH_HOME" in err
+    assert err.count("\n") == 1
+
+
 def test_what_is_not_a_split_is_refused_by_name(bench):
     refused(bench("run", "--split", "minni"), "no split 'minni'; there are: mini")
