@@ -122,6 +122,21 @@ def test_system_and_judge_have_their_devices(
     assert seen == [(system, judge)]
 
 
+@pytest.mark.parametrize("options", [("--device", "toaster"), ("--judge-device", "cuda:99")])
+def test_a_device_that_is_not_there_is_refused_before_any_work(
+    options, call, clicks_folder, tmp_path
+):
+    run = ("run", "--split", f"folder:{clicks_folder}", "--model", "silence", "--workers", "0")
+    code, _, err = call(*run, *options)
+    assert code == 2
+    assert options[1] in err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+    folders = ("--generated", clicks_folder, "--reference", clicks_folder)
+    code, _, err = call("score", *folders, "--device", options[1], "--metrics", "mcd")
+    assert code == 2
+    assert options[1] in err.splitlines()[-1]
+
+
 def test_results_state_both_devices(home, tmp_path, clicks_folder):
     split = open_split(f"folder:{clicks_folder}")
     order = Order("silence", split, 1, 42, 0, tmp_path, device="cuda:1")
