@@ -23,12 +23,13 @@ from acfoley.conditions import Conditions, Features, Mask, joined, parse_mask
 from acfoley.encoders import load_encoders
 from acfoley.features import Encodes, FeatureMaker
 from acfoley.flow import N_STEPS, Noise, OnStep, euler, guided
-from acfoley.memory import estimate_need, require_memory, usable_device
+from acfoley.memory import estimate_need, require_memory
 from acfoley.model import NO_MASK, FlowNetwork
 from acfoley.official import SHIPPED, require_clap, require_official
 from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from acfoley.reference import Length
 from acfoley.weights import open_flow, preset_params
+from bench.backbones.device import usable_device
 from bench.errors import BenchError
 from bench.types import Audio, Excerpt
 

@@ -68,9 +68,15 @@ def require_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BenchError(f"cannot make the folder {path}: {error.strerror}") from error
+        raise BenchError(
+            f"cannot make the folder {path} ({error.strerror}): name another place, by BENCH_HOME "
+            "or the option that is for it"
+        ) from error
     if not os.access(path, os.W_OK):
-        raise BenchError(f"cannot write to the folder {path}")
+        raise BenchError(
+            f"cannot write to the folder {path}: name another place, by BENCH_HOME or the option "
+            "that is for it"
+        )
     return path
 
 

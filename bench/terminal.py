@@ -37,6 +37,7 @@ ADVICE = {
     errno.ENOSPC: "free some space, or write elsewhere",
     errno.EDQUOT: "free some space, or write elsewhere",
     errno.EROFS: "write elsewhere",
+    errno.ENOTDIR: "a part of this path is a file",
     errno.EACCES: "check its permissions, or use another place",
     errno.EPERM: "check its permissions, or use another place",
 }

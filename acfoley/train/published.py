@@ -8,9 +8,9 @@ from acfoley.autoencoder import AUTOENCODER_44K, load_autoencoder
 from acfoley.codec import Codec
 from acfoley.encoders import load_encoders
 from acfoley.griffin_lim import GriffinLim
-from acfoley.memory import usable_device
 from acfoley.official import require_clap, require_official
 from acfoley.train.encoding import Encoding, encoded_by
+from bench.backbones.device import usable_device
 from bench.errors import BenchError
 
 #: Raised when what is made of the same file changes.

@@ -28,7 +28,8 @@ def byte_bars(name: str) -> Iterator[OnBytes]:
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=plain_console(stderr=True), transient=True) as bars:
+    out = plain_console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bars:
         task = bars.add_task(name, total=None)
 
         def show(done_bytes: int, total_bytes: int | None) -> None:

@@ -11,6 +11,7 @@ import typer
 from bench.cli.console import console, notices, progress_bars, worker_count
 from bench.engine import open_engine
 from bench.errors import BenchError
+from bench.files import require_folder
 from bench.splits import open_split
 from bench.splits.verify import verify_split
 
@@ -27,6 +28,7 @@ def prepare_command(split: str, clips: int | None, workers: int | None) -> None:
             "(mini-hits and mini-references are made of its clips)"
         )
     engine = open_engine(worker_count(workers))
+    require_folder(mini_directory())
     preparation = prepare_mini(clips or N_CLIPS, engine)
     try:
         with progress_bars() as progress:

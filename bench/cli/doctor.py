@@ -119,8 +119,8 @@ def _devices() -> Check:
 def _home() -> Check:
     try:
         return _disk("home", bench_home())
-    except BenchError as error:
-        return Check("home", "not known", False, True, str(error))
+    except (BenchError, OSError) as error:
+        return Check("home", "cannot be used", False, True, str(error))
 
 
 def _disk(name: str, path: Path) -> Check:
@@ -163,7 +163,7 @@ def _clips() -> Check:
     try:
         split = open_split("mini")
         require_files(split, split.clips)
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         return Check("mini clips", "not all there", False, False, str(error))
     return Check("mini clips", f"{len(split.clips)} ready")
 
@@ -174,7 +174,7 @@ def _weights() -> Check:
         directory = weights_directory()
         found = "; ".join(f"{row.name} {presence(row, directory)}" for row in rows)
         unread = [row for row in rows if not is_verified(row, directory / row.file)]
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         return Check("weights", "cannot be examined", False, False, str(error))
     if missing := missing_weights(None, directory):
         return Check("weights", found, False, False, describe_missing(missing, directory))

@@ -68,6 +68,18 @@ def choose(
     return judge, kept
 
 
+def require_devices(*names: str) -> None:
+    """Refuse now what would fail for every clip; only a GPU is worth importing torch for.
+
+    Raises:
+        BenchError: there is no such device here.
+    """
+    for name in {*names} - {"cpu"}:
+        from bench.backbones.device import usable_device
+
+        usable_device(name)
+
+
 def _require_clap() -> None:
     """Refuse now what would fail for every clip; the import is slow and for this column only."""
     from bench.backbones.clap import require_transformers

@@ -58,7 +58,7 @@ def _needs(usage: str, mini: str) -> str:
 def _mini_clips() -> str:
     try:
         split = open_split("mini")
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         return f"mini clips: {error}"
     try:
         require_files(split, split.clips)
@@ -82,7 +82,7 @@ def _readiness(name: str) -> str:
     try:
         split = open_split(name)
         require_files(split, split.clips)
-    except BenchError as error:  # the other rows are still worth printing
+    except (BenchError, OSError) as error:  # the other rows are still worth printing
         return str(error)
     return f"ready, {len(split.clips)} clips"
 

@@ -16,7 +16,7 @@ from bench.cli.console import (
     print_result,
     progress_bars,
 )
-from bench.cli.judging import Choice
+from bench.cli.judging import Choice, require_devices
 from bench.cli.planning import Order, plan_run
 from bench.errors import BenchError, MissingError
 from bench.files import bench_home, require_folder, require_target, write_json
@@ -69,8 +69,9 @@ def check_places(plan: RunPlan, ahead: Estimate) -> None:
 
     Raises:
         MissingError: the system cannot be opened for samples that are still to be made.
-        BenchError: a folder cannot be written to, or the disk is too full.
+        BenchError: there is no such device, a folder cannot be written to, or the disk is too full.
     """
+    require_devices(plan.device, plan.judge.device)
     if ahead.stale:
         duration = _duration(ahead.times["generate"].seconds)
         notices().print(f"{ahead.stale}; they are made again, which takes about {duration}")

@@ -14,7 +14,7 @@ from bench.cli.console import (
     progress_bars,
     worker_count,
 )
-from bench.cli.judging import Choice, choose
+from bench.cli.judging import Choice, choose, require_devices
 from bench.cli.running import as_json
 from bench.errors import BenchError
 from bench.files import bench_home, require_folder, require_target, write_json
@@ -69,6 +69,7 @@ def score_command(
     )
     if is_paired and not videos and choice.metrics is None:
         notices().print("ib and desync look at the picture: name its folder with --videos")
+    require_devices(choice.device)
     require_folder(bench_home())
     for file in (json_file, parquet):
         if file:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import acfoley.memory
-from acfoley.memory import GIBIBYTE, estimate_need, require_memory, usable_device
+from acfoley.memory import GIBIBYTE, estimate_need, require_memory
 from acfoley.params import PRESETS
+from bench.backbones.device import usable_device
 from bench.errors import BenchError
 
 CPU = torch.device("cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib import metadata
@@ -51,6 +52,22 @@ def test_a_machine_without_a_home_directory_still_gets_its_page(monkeypatch):
     assert not checks["home"].is_good
     assert "set BENCH_HOME" in checks["home"].advice
     assert not checks["weights"].is_good
+
+
+def test_a_home_that_may_not_be_read_still_gets_its_page(home, monkeypatch):
+    real = Path.stat
+
+    def forbidden(path: Path, **options: bool) -> os.stat_result:
+        if path.is_relative_to(home):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    checks = {each.name: each for each in examine()}
+    assert not checks["home"].is_good
+    assert "Permission denied" in checks["home"].advice
+    assert not checks["weights"].is_good
+    assert not checks["mini clips"].is_good
 
 
 def test_a_home_that_permissions_allow_and_the_disk_does_not_is_fatal(monkeypatch):

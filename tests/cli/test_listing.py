@@ -66,6 +66,16 @@ def test_each_metric_says_whether_its_weights_are_here_or_how_to_fetch_them(home
     assert rows["mcd"].endswith("paper none")
 
 
+def test_a_home_that_may_not_be_read_does_not_hide_the_splits_of_others(home, capsys, monkeypatch):
+    def forbidden(name: str):
+        raise PermissionError(13, "Permission denied", "home/data")
+
+    monkeypatch.setattr(listing, "open_split", forbidden)
+    rows = listed("splits", capsys)
+    assert "Permission denied" in rows["mini"]
+    assert "yours to name" in rows["folder:PATH"]
+
+
 def test_a_split_that_cannot_be_opened_does_not_hide_the_others(home, capsys, monkeypatch):
     def broken(name: str):
         if name == "mini":

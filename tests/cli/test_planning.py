@@ -122,12 +122,36 @@ def test_system_and_judge_have_their_devices(
     assert seen == [(system, judge)]
 
 
+@pytest.mark.parametrize("options", [("--device", "toaster"), ("--judge-device", "cuda:99")])
+def test_a_device_that_is_not_there_is_refused_before_any_work(
+    options, call, clicks_folder, tmp_path
+):
+    run = ("run", "--split", f"folder:{clicks_folder}", "--model", "silence", "--workers", "0")
+    code, _, err = call(*run, *options)
+    assert code == 2
+    assert options[1] in err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+    folders = ("--generated", clicks_folder, "--reference", clicks_folder)
+    code, _, err = call("score", *folders, "--device", options[1], "--metrics", "mcd")
+    assert code == 2
+    assert options[1] in err.splitlines()[-1]
+
+
 def test_results_state_both_devices(home, tmp_path, clicks_folder):
     split = open_split(f"folder:{clicks_folder}")
     order = Order("silence", split, split.clips[:1], 42, 0, tmp_path, device="cuda:1")
     plan = plan_run(order, Choice("mcd", "av-benchmark", "mini", None, "cuda:0"))
     facts = provenance(plan.judge, plan.device)
     assert (facts["device"], facts["judge_device"]) == ("cuda:1", "cuda:0")
+
+
+def test_a_home_that_is_a_file_is_refused_before_anything_is_rendered(call, home):
+    home.write_text("")
+    code, _, err = call("data", "prepare", "mini", "--clips", "1", "--workers", "0")
+    assert code == 2
+    assert err.startswith(f"error: cannot make the folder {home}")
+    assert "BENCH_HOME" in err
+    assert err.count("\n") == 1
 
 
 def test_what_is_not_a_split_is_refused_by_name(bench):

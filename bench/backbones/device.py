@@ -1,0 +1,25 @@
+"""Whether a device can be used, before anything is loaded onto it."""
+
+from __future__ import annotations
+
+import torch
+
+from bench.errors import BenchError
+
+
+def usable_device(name: str) -> torch.device:
+    """Return the device called ``name``: cpu, cuda, cuda:1.
+
+    Raises:
+        BenchError: there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BenchError(f"no device {name!r}: use cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BenchError(f"no device {name!r}: use cpu, cuda or cuda:N")
+    n_gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        raise BenchError(f"there is no {name!r} here: this machine has {n_gpus} GPUs; use cpu")
+    return device
