@@ -7,10 +7,11 @@ what each clip contributes in a metric of a whole set. Clips of one cluster coun
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import BenchError
+from bench.errors import BenchError, RunError
 from bench.files import stable_seed
 from bench.judges import Judge, open_judge
 from bench.metrics import (
@@ -24,6 +25,9 @@ from bench.runs.aggregate import score_of, score_of_set
 from bench.runs.journal import Journal, row_kind
 from bench.runs.score import Keys, Role, Scoring, feature_key
 from bench.suite import Metric, Side, select
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What two runs must have in common.
 COMMON = ("split", "judge", "profile", "suite_version")
@@ -58,7 +62,8 @@ def contrast_runs(base: Path, new: Path, name: str, group: str = "") -> Contrast
 
 def _of_clips(base: Path, new: Path, metric: Metric, group: str) -> Contrast:
     name = metric.name
-    rows = load_rows(base).merge(load_rows(new), on="clip", suffixes=("_base", "_new"))
+    before, after = _rows(base), _rows(new)
+    rows = before.merge(after, on="clip", suffixes=("_base", "_new"))
     if group:
         rows = rows[rows["group_base"] == group]
     both = rows[[f"{name}_base", f"{name}_new", "cluster_base"]].dropna()
@@ -92,13 +97,25 @@ def _found(directory: Path, judge: Judge, group: str) -> dict[str, Found]:
     """The cluster and keys of every scored clip, of a group or of all."""
     journal = Journal(_home(directory) / "journal.jsonl")
     kind = row_kind(judge.name, judge.profile)
-    rows = load_rows(directory)
+    rows = _rows(directory)
     chosen = rows[rows["group"] == group] if group else rows
     entries = (
         (clip, cluster, journal.latest(kind, clip))
         for clip, cluster in zip(chosen["clip"], chosen["cluster"], strict=True)
     )
     return {clip: (cluster, entry["keys"]) for clip, cluster, entry in entries if entry is not None}
+
+
+def _rows(directory: Path) -> pd.DataFrame:
+    """The scores of a run, clip by clip.
+
+    Raises:
+        RunError: they do not say which clips depend on one another.
+    """
+    rows = load_rows(directory)
+    if "cluster" not in rows:
+        raise RunError(f"{directory}/scores.parquet is of an earlier version: run it again")
+    return rows
 
 
 def _home(directory: Path) -> Path:
