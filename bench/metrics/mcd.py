@@ -21,7 +21,7 @@ What follows from the first definition, which keeps every habit of that package:
   Silence and white noise of RMS 0.001 are both all floor: c0 = ln(1e-8) / 2 = -9.21, else 0.
 - Nothing above 11,025 Hz is heard.
 - Warping moves whole frames of 5 ms, and WORLD reads a window of 6 ms around each: a copy that is
-  late by a multiple of 5 ms is about 0 apart, one that is late by 2.5 ms is read between those
+  late by a multiple of 5 ms is 0 to 0.5 dB apart, one that is late by 2.5 ms is read between those
   windows and is up to 0.7 dB (bursts) or 7.5 dB (white noise) apart from its original.
 
 ``mcd_c1`` is not fooled so: its envelope is the mean power over the 25 ms that speech analysis
