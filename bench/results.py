@@ -134,12 +134,15 @@ def write_results(directory: Path, results: Results) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[Metric]) -> None:
-    """Write ``scores.parquet``: one row per clip, its ``cluster``, NaN for "not scored"."""
+    """Write ``scores.parquet``: one row per clip, NaN for "not scored".
+
+    The ``cluster`` of a row that names none is its clip.
+    """
     import pandas as pd
 
     names = [metric.name for metric in metrics if metric.score is not None]
     columns = ["clip", "group", "cluster", *names, "true_onsets", "generated_onsets"]
-    frame = pd.DataFrame([dict(row) for row in rows], columns=columns)
+    frame = pd.DataFrame([{"cluster": row["clip"], **row} for row in rows], columns=columns)
     types = dict.fromkeys(names, "float64") | dict.fromkeys(columns[-2:], "Int64")
     with atomic_path(path) as temporary:
         frame.astype(types).to_parquet(temporary, index=False)

@@ -113,7 +113,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "",
             "![curves](validation.png)",
             "",
-            *(line for curve in found.curves for line in _section(curve)),
+            *(line for curve in found.curves if curve.metrics for line in _section(curve)),
         ]
     )
 

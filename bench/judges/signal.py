@@ -13,7 +13,7 @@ from bench.judges.extractor import Extract, Features, SignalExtractor, Stimulus
 from bench.types import Waveform
 
 #: Raised when what is extracted changes.
-PREPROCESSING = "1"
+PREPROCESSING = "2"
 
 #: librosa's default rate, at which onset detection and MCD are defined.
 SIGNAL_RATE_HZ = 22_050
@@ -31,18 +31,16 @@ def _onset(waveform: Waveform) -> Features:
 
 
 def _cepstra(waveform: Waveform) -> Features:
-    from bench.metrics import (
-        default_envelope,
-        mel_cepstra,
-        mel_cepstra_c1,
-        stft_envelope,
-        world_envelope,
-    )
+    from bench.metrics import default_envelope, mel_cepstra, mel_cepstra_c1, steady_envelope
+    from bench.metrics.mcd import ENVELOPES
 
-    envelope = world_envelope if default_envelope() == "world" else stft_envelope
-    power = envelope(waveform)
+    source = default_envelope()
+    steady = mel_cepstra_c1(steady_envelope(waveform, source))
     # c0.. in float64: the published path hangs on ties that rounding would break
-    return {"cepstra": mel_cepstra(power), "cepstra_c1": mel_cepstra_c1(power).astype(np.float32)}
+    return {
+        "cepstra": mel_cepstra(ENVELOPES[source](waveform)),
+        "cepstra_c1": steady.astype(np.float32),
+    }
 
 
 def _spectrum(waveform: Waveform) -> Features:

@@ -40,6 +40,7 @@ from bench.metrics.mcd import (
     mel_cepstra,
     mel_cepstra_c1,
     mel_cepstral_distortion,
+    steady_envelope,
     stft_envelope,
     world_envelope,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "onset_scores",
     "paired_difference",
     "paired_ratio",
+    "steady_envelope",
     "stft_envelope",
     "suppress_close_onsets",
     "two_sample_interval",

@@ -7,10 +7,11 @@ what each clip contributes in a metric of a whole set. Clips of one cluster coun
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import BenchError
+from bench.errors import BenchError, RunError
 from bench.files import stable_seed
 from bench.judges import open_judge
 from bench.metrics import (
@@ -24,6 +25,9 @@ from bench.runs.aggregate import score_of, score_of_set
 from bench.runs.compare import COMMON
 from bench.runs.run_features import run_sides
 from bench.suite import Metric, Side, select
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def contrast_runs(base: Path, new: Path, name: str, group: str = "") -> Contrast:
@@ -52,7 +56,8 @@ def contrast_runs(base: Path, new: Path, name: str, group: str = "") -> Contrast
 
 def _of_clips(base: Path, new: Path, metric: Metric, group: str) -> Contrast:
     name = metric.name
-    rows = load_rows(base).merge(load_rows(new), on="clip", suffixes=("_base", "_new"))
+    before, after = _rows(base), _rows(new)
+    rows = before.merge(after, on="clip", suffixes=("_base", "_new"))
     if group:
         rows = rows[rows["group_base"] == group]
     both = rows[[f"{name}_base", f"{name}_new", "cluster_base"]].dropna()
@@ -81,9 +86,21 @@ def _of_sets(base: Path, new: Path, metric: Metric, about: Results, group: str) 
 
 def _clusters(directory: Path, group: str) -> dict[str, str]:
     """The cluster of every scored clip, of a group or of all."""
-    rows = load_rows(directory)
+    rows = _rows(directory)
     chosen = rows[rows["group"] == group] if group else rows
     return dict(zip(chosen["clip"], chosen["cluster"], strict=True))
+
+
+def _rows(directory: Path) -> pd.DataFrame:
+    """The scores of a run, clip by clip.
+
+    Raises:
+        RunError: they do not say which clips depend on one another.
+    """
+    rows = load_rows(directory)
+    if "cluster" not in rows:
+        raise RunError(f"{directory}/scores.parquet is of an earlier version: run it again")
+    return rows
 
 
 def _estimate(sides: tuple[list[Side], list[Side]], metric: Metric) -> SetEstimate:

@@ -78,7 +78,8 @@ def _variants(accuracy: Metric, precision: Metric) -> tuple[Metric, ...]:
 MCD = Metric(
     "mcd",
     "MCD",
-    "mel-cepstral distortion to the true sound",
+    "mel-cepstral distortion to the true sound, warped in frames of 5 ms: a delay that is no "
+    "multiple of them counts",
     ("cepstra",),
     clips.mcd,
     "lower",
@@ -89,7 +90,7 @@ MCD = Metric(
 MCD_C1 = Metric(
     "mcd_c1",
     "MCD c1",
-    "mel-cepstral distortion without the level: c1 to c24, exact alignment",
+    "mel-cepstral distortion without the level: c1 to c24 of 25 ms, exact alignment",
     ("cepstra",),
     clips.mcd_c1,
     "lower",

@@ -8,7 +8,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.judges import open_judge
-from bench.results import Score, load_results
+from bench.results import Score, load_results, load_rows
 from bench.runs import run
 from bench.runs.contrast import contrast_runs
 from tests.runs.test_run import TONE, quiet
@@ -66,6 +66,13 @@ def test_a_distance_of_fewer_clips_than_dimensions_has_no_interval_and_says_why(
     for score in (found.base, found.new, found.difference):
         assert (score.low, score.high) == (None, None)
         assert score.reason.startswith("n = 3 clips in D = ")
+
+
+def test_rows_that_do_not_name_clusters_are_refused(finished):
+    base = finished(TONE)
+    load_rows(base).drop(columns="cluster").to_parquet(base / "scores.parquet", index=False)
+    with pytest.raises(BenchError, match="of an earlier version: run it again"):
+        contrast_runs(base, base, "mcd")
 
 
 def test_runs_that_cannot_be_compared_are_refused(finished, make_plan):
