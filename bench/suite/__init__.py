@@ -31,7 +31,7 @@ __all__ = [
     "select",
 ]
 
-SUITE_VERSION = 1
+SUITE_VERSION = 2
 DEFAULT_PROFILE = "av-benchmark"
 
 PROFILES: dict[str, tuple[Metric, ...]] = {
