@@ -18,7 +18,9 @@ class SetEstimate:
     expectation, at this number of samples, by the sum of both, and samples that are independent
     have independent contributions. They are influence functions divided by the number of samples
     (Hampel, "The influence curve and its role in robust estimation", 1974), so each side sums to
-    about 0, and None where there are none. A ``reason`` says why the value has no interval.
+    about 0, and None where there are none. A ``reason`` says why the value has no interval;
+    differences and ratios over the same samples have one all the same, for what few samples add to
+    both cancels.
     ``dimensions`` is the width of the features where the value depends on how many samples there
     are for each.
     """
@@ -59,14 +61,14 @@ class SetEstimate:
         self, value: float, weight: float, other: SetEstimate, other_weight: float
     ) -> SetEstimate:
         sides = (self.true, other.true, self.generated, other.generated)
-        reason = self.reason or other.reason
         if any(side is None for side in sides):
-            return SetEstimate(value, dimensions=self.dimensions, reason=reason)
+            return SetEstimate(
+                value, dimensions=self.dimensions, reason=self.reason or other.reason
+            )
         true, other_true, generated, other_generated = map(np.asarray, sides)
         return SetEstimate(
             value,
             weight * true + other_weight * other_true,
             weight * generated + other_weight * other_generated,
             self.dimensions,
-            reason,
         )
