@@ -170,10 +170,16 @@ class RunPlan:
         return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
 
     def files(self) -> list[Path]:
-        """Every file whose bytes decide what is left to do: media of the clips, and samples."""
+        """Every file whose bytes decide what is left to do.
+
+        These are the media of the clips, what the system reads beside them, and samples.
+        """
         excerpts = (e for clip in self.clips for e in (clip.picture, clip.sound, clip.reference))
-        media = dict.fromkeys(excerpt.path for excerpt in excerpts if excerpt)
-        return [*media, *map(self.sample_path, self.clips)]
+        media = [excerpt.path for excerpt in excerpts if excerpt]
+        read = self.informed_system.inputs
+        inputs = [path for clip in self.clips for path in (read(clip.name) if read else ())]
+        made = [clip.generated for clip in self.clips if clip.generated]
+        return list(dict.fromkeys((*media, *inputs, *made, *map(self.sample_path, self.clips))))
 
     @property
     def identity(self) -> Identity:

@@ -364,5 +364,6 @@ def _discard(plan: RunPlan) -> None:
         "scores.json",
         "scores.parquet",
         "failures.jsonl",
+        "bounds.json",
     ):
         (directory / name).unlink(missing_ok=True)
