@@ -66,7 +66,7 @@ JudgeDevice = Annotated[
     typer.Option(help="Where the judge's networks run instead.", show_default="--device"),
 ]
 Clap = Annotated[
-    bool, typer.Option("--clap", help="Also the CLAP score: do sound and prompt agree?")
+    bool, typer.Option("--clap", help="Also the CLAP score: do audio and prompt agree?")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")]
@@ -251,9 +251,9 @@ def ablate(
 
 @app.command()
 def score(
-    generated: Annotated[Path, typer.Option(help="Folder of generated sounds (or videos).")],
-    reference: Annotated[Path, typer.Option(help="Folder of true sounds (or videos).")],
-    videos: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
+    generated: Annotated[Path, typer.Option(help="Folder of generated audio (or videos).")],
+    reference: Annotated[Path, typer.Option(help="Folder of true audio (or videos).")],
+    videos: Annotated[Path | None, typer.Option(help="Folder of the videos.")] = None,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Compare two sets: no pairs, any names and numbers.")
     ] = False,
@@ -287,7 +287,7 @@ def score(
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
     min_coverage: MinCoverage = 1.0,
 ) -> None:
-    """Score any folder of sounds against another: paired by file name, or set against set."""
+    """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.judging import Choice
     from bench.cli.scoring import score_command
 

@@ -115,7 +115,7 @@ class RunPlan:
             if each.sound != clip.sound:  # several clips of a protocol share one target
                 return each
         raise BenchError(
-            f"{self.system_name} takes the sound of another clip, and this run has only one"
+            f"{self.system_name} takes the audio of another clip, and this run has only one"
         )
 
     @cached_property
