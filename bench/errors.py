@@ -8,6 +8,10 @@
 A message is one sentence or two: what was found, what was expected, where, and what to do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class BenchError(Exception):
     """A refusal that names its reason and its remedy."""
@@ -23,3 +27,14 @@ class MissingError(BenchError):
 
 class RunError(BenchError):
     """A run directory is in use, belongs to another configuration, or is damaged."""
+
+
+def first_few(names: Iterable[object], most: int = 3) -> str:
+    """Return the first ``most`` names as text, and how many more there are.
+
+    >>> first_few("abcde")
+    'a, b, c and 2 more'
+    """
+    named = [str(name) for name in names]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more

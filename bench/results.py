@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import RunError
+from bench.errors import RunError, first_few
 from bench.files import atomic_path, read_json, write_json
 from bench.suite import Metric
 
@@ -178,8 +178,7 @@ def _where_scores_are(directory: Path) -> str:
     )
     if not found:
         return "there is no scores.json"
-    named = ", ".join(map(str, found[:N_NAMED])) + (", ..." if len(found) > N_NAMED else "")
-    return f"its scores.json is further inside; name one of {named}"
+    return f"its scores.json is further inside; name one of {first_few(found, N_NAMED)}"
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import MediaError, MissingError
+from bench.errors import MediaError, MissingError, first_few
 from bench.matching import composed, printable
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
@@ -29,7 +29,6 @@ DATA_SUFFIXES = frozenset(
 )
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 LABEL_FILES = ("labels.csv", "labels.tsv")
-N_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,8 @@ def natural_order(path: Path) -> tuple[object, ...]:
 
 
 def shown(paths: Iterable[Path], folder: Path) -> str:
-    """The first three of ``paths`` below ``folder``, and that there are more."""
-    names = [printable(str(path.relative_to(folder))) for path in paths]
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    return ", ".join(names[:N_NAMED]) + more
+    """The first three of ``paths`` below ``folder``, and how many more there are."""
+    return first_few(printable(str(path.relative_to(folder))) for path in paths)
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:

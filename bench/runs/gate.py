@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.errors import BenchError, first_few
 from bench.metrics.clusters import ClusteredMean
 from bench.results import Column, Results
 from bench.runs.compare import (
@@ -26,9 +26,8 @@ from bench.runs.rules import Rules
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The share of clips that only one of the runs may have scored, and how many of them are named.
+#: The share of clips that only one of the runs may have scored.
 MAX_DIFFER = 0.01
-N_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ def _check_clips(
     alone, either = sorted(base ^ new), base | new
     if not base & new:
         raise BenchError(f"{runs} have no scored clip in common")
-    named = ", ".join(alone[:N_NAMED]) + (", ..." if len(alone) > N_NAMED else "")
-    found = f"{len(alone)} of {len(either)} clips are scored by only one of the runs ({named})"
+    counted = f"{len(alone)} of {len(either)} clips"
+    found = f"{counted} are scored by only one of the runs ({first_few(alone)})"
     if len(alone) > max_differ * len(either):
         raise BenchError(
             f"{runs} cannot be compared: {found}, expected at most {100 * max_differ:g} %; run the "
