@@ -171,7 +171,7 @@ def load_results(directory: Path) -> Results:
 
 
 def _where_scores_are(directory: Path) -> str:
-    """What to name instead: scores of another judge or profile lie in a folder of the run."""
+    """What to name instead: scores of another judge or profile are in a folder of the run."""
     depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
     found = sorted(
         file.parent for above in depths for file in directory.glob(f"{above}scores.json")

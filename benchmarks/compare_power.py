@@ -236,7 +236,7 @@ def _fails(decisions: Sequence[Decision]) -> bool:
 def _resolution(decisions: Sequence[Sequence[Decision]]) -> list[str]:
     """What can be said of two equal systems, column by column."""
     lines = [
-        "### What 128 clips can tell of two seeds of one system",
+        "### What 128 clips can show of two seeds of one system",
         "",
         "| column | standard error | margin | loss found in 4 of 5 comparisons | shown not worse |",
         "| --- | ---: | ---: | ---: | ---: |",

@@ -26,7 +26,7 @@ Workers = Annotated[
 Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
 WeightsFolder = Annotated[
     Path | None,
-    typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
+    typer.Option("--weights", help="Where they are.", show_default="$BENCH_HOME/weights"),
 ]
 JudgeName = Annotated[
     str | None,
@@ -94,4 +94,4 @@ Mask = Annotated[
 MaskScope = Annotated[
     str, typer.Option(help="Mask the whole component, or only its pooled vector: whole, vector.")
 ]
-Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
+Runs = Annotated[Path, typer.Option(help="Where runs are.", show_default=True)]

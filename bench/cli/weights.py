@@ -30,7 +30,7 @@ def list_command(directory: Path | None) -> None:
         for line in _about(row):
             drawn.add_row(*line)
         out.print(drawn)
-    notices().print(f"Weights lie in {directory}")
+    notices().print(f"Weights are in {directory}")
 
 
 def fetch_weights_command(

@@ -77,7 +77,7 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """Return what lies below ``folder``, links followed; a link back to a parent ends there.
+    """Return what is below ``folder``, links followed; a link back to a parent ends there.
 
     Paths are absolute: ffmpeg would take the name ``a:b.wav`` alone for a protocol.
 

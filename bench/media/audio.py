@@ -1,6 +1,6 @@
 """Reading audio: any container and codec, exact windows, float32 at the native rate.
 
-Sample 0 lies at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
+Sample 0 is at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
 video begins with silence, holes in the time stamps become silence, and what overlaps is cut. The
 priming of a codec and what an edit list hides are skipped. A window is found by decoding from the
 start of the file, never by seeking.

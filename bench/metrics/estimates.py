@@ -14,7 +14,7 @@ from bench.metrics.arrays import FloatArray, IntArray
 class SetEstimate:
     """A number for two sets, and the part that every sample has in its error.
 
-    ``true [N]`` and ``generated [M]`` are contributions: to first order the value lies off its
+    ``true [N]`` and ``generated [M]`` are contributions: to first order the value is off its
     expectation, at this number of samples, by the sum of both, and samples that are independent
     have independent contributions. They are influence functions divided by the number of samples
     (Hampel, "The influence curve and its role in robust estimation", 1974), so each side sums to

@@ -28,8 +28,8 @@ LEVEL = 0.95
 class Difference:
     """``new - base`` of one metric over the clips that both scored.
 
-    ``estimate`` is its value, standard error and degrees of freedom, NaN where too few clusters of
-    clips tell; ``base`` is the value of the base run over the same clips.
+    ``estimate`` is its value, standard error and degrees of freedom, NaN where there are too few
+    clusters of clips; ``base`` is the value of the base run over the same clips.
     """
 
     column: Column

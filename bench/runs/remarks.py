@@ -50,7 +50,7 @@ MEDIA_RULES = (
     ),
 )
 
-#: What ``bench.runs.generate.fit`` tells the journal.
+#: What ``bench.runs.generate.fit`` writes to the journal.
 SAMPLE_RULES = (
     Rule("peak", 1, "exceeded full scale and were limited to it", ", up to {most:.4g}"),
     Rule("padded_s", 0, "ended early", ": up to {most:.3g} s of silence were added"),
