@@ -285,6 +285,9 @@ def score(
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Also floor and ceiling: anchors on the same pairs.")
+    ] = False,
     min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Score any folder of sounds against another: paired by file name, or set against set."""
@@ -303,6 +306,7 @@ def score(
         workers=workers,
         json_file=json,
         parquet=parquet,
+        bounds=bounds,
         min_coverage=min_coverage,
     )
 
