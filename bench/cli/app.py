@@ -326,7 +326,7 @@ def table(
     """Make tables of finished runs: one per split, judge, profile and version of the suite."""
     from bench.cli.tables import table_command
 
-    table_command(runs, format, extras=extras, bounds=bounds, min_coverage=min_coverage, out=out)
+    table_command(runs, format, extras, out, bounds=bounds, min_coverage=min_coverage)
 
 
 @app.command()
