@@ -61,6 +61,19 @@ def clustered_mean(values: npt.ArrayLike, clusters: Sequence[str]) -> ClusteredM
     return ClusteredMean(mean, math.sqrt(variance), degrees, n, len(sizes), n_excluded)
 
 
+def clustered_sum(
+    value: float, contributions: npt.ArrayLike, clusters: Sequence[str]
+) -> ClusteredMean:
+    """Return a statistic of a whole set, with the standard error of the sum of contributions.
+
+    ``contributions [N]`` say, to first order, by how much the ``value`` is off its expectation
+    because of each clip (``SetEstimate``): their sums over clusters are independent. ValueError as
+    above.
+    """
+    parts = check_scores(contributions, "contributions")
+    return clustered_mean(parts * len(parts), clusters)._replace(value=value)
+
+
 def _degrees_of_freedom(sizes: FloatArray) -> float:
     """Satterthwaite's degrees of freedom of the variance, for clusters of these sizes.
 

@@ -6,10 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.judges import Judge
+from bench.judges import Judge, open_judge
+from bench.metrics import SetEstimate
+from bench.results import Results
 from bench.runs.journal import Journal, row_kind
 from bench.runs.score import Keys, Role, Scoring, feature_key
-from bench.suite import Metric, Side
+from bench.suite import SUITE_VERSION, Metric, Side
+
+
+def set_estimates(
+    base: Path, new: Path, about: Results, metric: Metric, clips: Sequence[str]
+) -> tuple[SetEstimate, SetEstimate]:
+    """Compute a metric of the whole set again for two runs, over these clips in this order.
+
+    ``about`` says by which judge, profile and suite version both runs were scored.
+
+    Raises:
+        BenchError: that suite version is not this one, or the features are not there any more.
+    """
+    if metric.score_set is None:
+        raise ValueError(f"{metric.name} is no metric of the whole set")
+    if about.suite_version != SUITE_VERSION:
+        raise BenchError(
+            f"scored by suite version {about.suite_version}, this is version {SUITE_VERSION}; "
+            "run both again"
+        )
+    judge = open_judge(about.judge, about.profile)
+    first, second = (metric.score_set(*run_sides(run, metric, judge, clips)) for run in (base, new))
+    return first, second
 
 
 def run_sides(

@@ -109,7 +109,7 @@ def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> S
         reason = length_reason(metric, [*true, *generated])
         return Score(None, None, None, 0, reason=f"{reason}; a set needs at least 2 clips")
     found = metric.score_set(*(sides_of("target", metric, side, scoring) for side in suited))
-    if found.true is None or found.generated is None:
+    if found.reason or found.true is None or found.generated is None:
         return score_without_interval(found, n)
     interval = two_sample_interval(found.value, found.true, found.generated)
     return replace(score_of(interval), dimensions=found.dimensions)

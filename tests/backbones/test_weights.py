@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -190,6 +191,19 @@ def test_a_verified_file_is_not_read_again_until_it_changes(row, tmp_path, monke
     os.utime(path, ns=(1, 1))
     with pytest.raises(BenchError, match=r"not the official file.*run `bench weights fetch panns"):
         require_weights(["panns"], tmp_path)
+
+
+def test_a_file_that_changes_while_it_is_verified_does_not_count_as_verified(row, tmp_path):
+    path = tmp_path / row.file
+    path.write_bytes(CONTENT)
+
+    def change_at_the_end(done: int, total: int | None) -> None:
+        if done == total:
+            time.sleep(0.02)  # beyond the resolution of the file's times
+            path.write_bytes(CONTENT[::-1])
+
+    find_problem(row, path, change_at_the_end)
+    assert not is_verified(row, path)
 
 
 def test_what_is_missing_is_told_by_columns_with_the_one_command_that_mends_it(home):
