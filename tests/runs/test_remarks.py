@@ -100,7 +100,14 @@ def test_sets_without_pairs_say_it_of_each_side(folders):
 def test_remarks_add_no_column(folders):
     result = score_folders(folder_plan(folders), quiet)
     assert set(result.results.metrics) == {"env_corr"}
-    assert set(result.rows[0]) == {"clip", "group", "env_corr", "true_onsets", "generated_onsets"}
+    assert set(result.rows[0]) == {
+        "clip",
+        "group",
+        "cluster",
+        "env_corr",
+        "true_onsets",
+        "generated_onsets",
+    }
 
 
 def test_a_run_on_late_audio_is_on_the_clock_and_says_so_every_time(make_plan, tmp_path):
