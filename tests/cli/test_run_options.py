@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from bench.results import load_bounds
 from tests.cli.conftest import refused
 
 #: A system whose code a user edits.
@@ -40,8 +41,9 @@ def mine(bench, clicks_folder, tmp_path):
     split = f"folder:{clicks_folder}"
 
     def call(*options: object):
-        workers = ("--workers", 0, "--metrics", "onset_acc,mcd")
-        return bench("run", "--model", "mine:SYSTEM", "--split", split, *workers, *options)
+        # One column that is quick to extract, in one process, which is all that they need.
+        quick = ("--workers", 0, "--metrics", "onset_acc")
+        return bench("run", "--model", "mine:SYSTEM", "--split", split, *quick, *options)
 
     return call
 
@@ -93,7 +95,7 @@ def test_coverage_decides_the_exit_code(bench, clicks_folder, tmp_path):
     source = next(clicks_folder.glob("*.mp4"))
     for name in ("clip_000000", "clip_000001"):
         (folder / f"{name}.mp4").write_bytes(source.read_bytes())
-    options = ("--metrics", "mcd", "--workers", 0)
+    options = ("--metrics", "onset_acc", "--workers", 0)
     whole = bench(*command, *options)
     assert whole.returncode == 1
     assert "clip_000002" in whole.stderr
@@ -101,7 +103,7 @@ def test_coverage_decides_the_exit_code(bench, clicks_folder, tmp_path):
     assert bench(*command, *options, "--min-coverage", 0.7).returncode == 1
 
 
-def test_floor_and_ceiling_stand_beside_the_columns_in_every_format(mine, bench, tmp_path):
+def test_floor_and_ceiling_stand_beside_the_columns(mine, tmp_path):
     out = tmp_path / "result.json"
     done = mine("--bounds", "--json", out)
     assert done.returncode == 0, done.stderr
@@ -109,7 +111,4 @@ def test_floor_and_ceiling_stand_beside_the_columns_in_every_format(mine, bench,
     bounds = json.loads(out.read_text())["metrics"]["onset_acc"]["bounds"]
     assert bounds["ground-truth"] == 1.0
     assert bounds["silence"] == 0.0
-    for style in ("terminal", "markdown", "latex", "csv"):
-        shown = bench("table", "runs", "--format", style).stdout
-        assert "ground-truth" in shown
-        assert "ground-truth" not in bench("table", "runs", "--format", style, "--no-bounds").stdout
+    assert [each.system for each in load_bounds(finished(tmp_path))] == list(bounds)
