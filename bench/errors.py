@@ -1,6 +1,6 @@
 """What the suite says when it refuses.
 
-    BenchError              anything a user can mend; the command line prints it and exits with 2
+    BenchError              anything a user can fix; the command line prints it and exits with 2
     ├── MediaError          a file that cannot be read, written or used as what it was given for
     ├── MissingError        something that must be there first: clips, weights, an optional package
     └── RunError            a run directory that is locked, foreign or half understood

@@ -234,7 +234,7 @@ def _fails(decisions: Sequence[Decision]) -> bool:
 
 
 def _resolution(decisions: Sequence[Sequence[Decision]]) -> list[str]:
-    """What can be told of two equal systems, column by column."""
+    """What can be said of two equal systems, column by column."""
     lines = [
         "### What 128 clips can tell of two seeds of one system",
         "",

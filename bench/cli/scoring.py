@@ -70,7 +70,7 @@ def score_command(
         match=match,
     )
     if is_paired and not videos and choice.metrics is None:
-        notices().print("ib and desync look at the picture: name its folder with --videos")
+        notices().print("ib and desync compare with the video: name its folder with --videos")
     require_devices(choice.device)
     require_folder(bench_home())
     for file in (json_file, parquet):

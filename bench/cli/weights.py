@@ -59,7 +59,7 @@ def verify_command(names: Sequence[str], directory: Path | None) -> None:
     if not rows:
         notices().print(f"No weights in {directory}: run `bench weights fetch`")
     if bad:
-        notices().print(f"To mend: {fetch_command(bad, directory)}")
+        notices().print(f"To fix: {fetch_command(bad, directory)}")
     raise typer.Exit(1 if bad or not rows else 0)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a folder of media: nothing that has a name there vanishes uncounted.
+"""What a folder of media holds: nothing that has a name there vanishes uncounted.
 
 Links to files and folders are followed. Hidden files (``.DS_Store``, ``._x.wav`` of AppleDouble)
 and those that systems leave behind (``Thumbs.db``) are no part of the data. A known suffix says
@@ -150,7 +150,7 @@ def _kind_by_content(path: Path) -> str:
     try:
         found = probe(path)
     except MediaError:
-        return "other"  # whoever lists the folder is told so by name
+        return "other"  # the notes of the listing name it
     if found.video:
         return "video"
     return "audio" if found.audio else "other"

@@ -49,7 +49,8 @@ def clustered_mean(values: npt.ArrayLike, clusters: Sequence[str]) -> ClusteredM
     if not n:
         return ClusteredMean(math.nan, math.nan, math.nan, 0, 0, n_excluded)
     scored = scores[is_scored]
-    mean = float(scored.mean())
+    # The sum of equal scores rounds, and a loss that is the margin would come out beyond it.
+    mean = float(scored[0] if np.ptp(scored) == 0 else scored.mean())
     _, index = np.unique(np.asarray(clusters, dtype=str)[is_scored], return_inverse=True)
     sizes = np.bincount(index).astype(np.float64)
     if len(sizes) < 2:

@@ -167,7 +167,7 @@ def two_sample_interval(
 def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:
     """Return ``[k, n]``: k random orders of n clips in which no clip keeps its place.
 
-    Pairing every true sound with a wrong generated one this way gives the level of chance. Each
+    Pairing every true audio with a wrong generated one this way gives the level of chance. Each
     derangement is equally likely. ValueError for fewer than two clips.
     """
     if n < 2:

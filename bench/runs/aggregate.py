@@ -26,7 +26,7 @@ N_SHUFFLES = 5
 
 #: What a clip lacks that a metric compares with.
 SIDES: Mapping[Role, str] = {
-    "target": "a true sound",
+    "target": "true audio",
     "reference": "a reference",
     "hits": "annotated hits",
     "picture": "a video",

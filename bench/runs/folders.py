@@ -55,7 +55,7 @@ class FolderResult:
 
 
 def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
-    """Score the sounds in ``plan.generated`` against their namesakes in ``plan.reference``.
+    """Score the audio in ``plan.generated`` against their namesakes in ``plan.reference``.
 
     Raises:
         BenchError: a folder is missing, or nothing in one can be paired with the other.

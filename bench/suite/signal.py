@@ -21,7 +21,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
-        undefined_for="clips whose true sound has no onset",
+        undefined_for="clips whose true audio has no onset",
     )
     precision = Metric(
         "onset_ap",
@@ -32,7 +32,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
-        undefined_for="clips whose true sound has no onset",
+        undefined_for="clips whose true audio has no onset",
     )
     f1 = replace(
         accuracy,

@@ -276,7 +276,7 @@ def test_verify_exits_with_1_and_names_the_remedy(bench, home, row):
     code, out, err = bench("weights", "verify", "panns")
     assert code == 1
     assert "is truncated: 5 of 256,000 bytes" in out
-    assert "To mend: bench weights fetch panns" in err
+    assert "To fix: bench weights fetch panns" in err
 
 
 def test_fetch_exits_with_2_where_it_is_refused(bench, monkeypatch):

@@ -93,20 +93,16 @@ def test_sets_without_pairs_say_it_of_each_side(folders):
     plan = folder_plan(folders, metrics=metrics, judge=JUDGE, seconds=1.0)
     notes = score_unpaired(plan, quiet).results.notes
     [tracks] = [note for note in notes if "several audio tracks" in note]
-    assert tracks.startswith("1 of 6 generated sounds have")
-    assert not any("reference sounds exceed" in note for note in notes)
+    assert tracks.startswith("1 of 6 generated files have")
+    assert not any("reference files exceed" in note for note in notes)
 
 
 def test_remarks_add_no_column(folders):
     result = score_folders(folder_plan(folders), quiet)
     assert set(result.results.metrics) == {"env_corr"}
     assert set(result.rows[0]) == {
-        "clip",
-        "group",
-        "cluster",
-        "env_corr",
-        "true_onsets",
-        "generated_onsets",
+        *("clip", "group", "cluster"),
+        *("env_corr", "true_onsets", "generated_onsets"),
     }
 
 
