@@ -222,6 +222,9 @@ def score(
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Also floor and ceiling: anchors on the same pairs.")
+    ] = False,
     min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
@@ -240,6 +243,7 @@ def score(
         workers=workers,
         json_file=json,
         parquet=parquet,
+        bounds=bounds,
         min_coverage=min_coverage,
     )
 
@@ -259,7 +263,7 @@ def table(
     """Make tables of finished runs: one per split, judge, profile and version of the suite."""
     from bench.cli.tables import table_command
 
-    table_command(runs, format, extras=extras, bounds=bounds, min_coverage=min_coverage, out=out)
+    table_command(runs, format, extras, out, bounds=bounds, min_coverage=min_coverage)
 
 
 @app.command()

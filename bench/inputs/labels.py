@@ -115,9 +115,10 @@ def read_labels(path: Path) -> Labels:
         raise BenchError(f"{path} holds no label: expected rows of a name and a label")
     seen: dict[str, Label] = {}
     for label in labels:
-        first = seen.setdefault(label.name, label)
+        clip = canonical_id(label.name) or label.name  # the schemes spell one clip in several ways
+        first = seen.setdefault(clip, label)
         if not first.prompt:
-            seen[label.name] = label
+            seen[clip] = label
         elif label.prompt and first.prompt != label.prompt:
             raise BenchError(
                 f"{path}, lines {first.line} and {label.line}: two prompts for {label.name!r}, "

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import MediaError
-from bench.media.clock import Timeline, check_complete
+from bench.media.clock import Timeline, check_complete, no_samples
 from bench.media.container import MAX_SECONDS, check_window, damage, decoded, open_media
 from bench.media.tracks import choose_audio
 from bench.types import Audio, Excerpt, Waveform
@@ -59,7 +59,7 @@ def read_audio(excerpt: Excerpt, *, mono: bool = False, shortfall_s: float = 0.0
         blocks = _blocks(container, stream, timeline, path)
         first = next(blocks, None)
         if first is None:
-            raise MediaError(f"cannot read the audio of {path}: it has no samples")
+            raise no_samples(path)
         rate = timeline.sample_rate_hz
         samples, n_decoded = _window(itertools.chain([first], blocks), excerpt, rate)
         if excerpt.seconds is None:
@@ -155,7 +155,8 @@ def _check_values(samples: Waveform, path: Path) -> None:
     if not np.isfinite(samples).all():
         raise MediaError(f"cannot read the audio of {path}: it has samples that are not finite")
     peak = float(np.abs(samples).max(initial=0.0))
-    if peak > MAX_PEAK:
+    # A quiet file of integers stays below that, but has no other numbers.
+    if peak > MAX_PEAK or (peak > 1 and (samples == samples.round()).all()):
         raise MediaError(
             f"cannot read the audio of {path}: its peak is {peak:.6g} where full scale is 1, so it "
             "holds integers as floating-point numbers; divide them by their full scale (32768)"

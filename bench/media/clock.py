@@ -81,6 +81,11 @@ def check_complete(
         )
 
 
+def no_samples(path: Path) -> MediaError:
+    """The refusal of a file whose audio track decodes to nothing."""
+    return MediaError(f"cannot read the audio of {path}: it has no samples")
+
+
 class Timeline:
     """Where decoded audio belongs: counts samples, and compares them with the time stamps.
 

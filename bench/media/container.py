@@ -72,6 +72,8 @@ def decoded(
 
     time_s = 0.0
     for packet in packets(container, stream, path):
+        if not packet.size and packet.dts is not None:
+            continue  # the frame before is shown on, as Theora and AVI say it; decoders refuse it
         try:
             frames = stream.decode(packet)
         except (av.error.FFmpegError, ValueError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.media.clock import Timeline, stated_end_s
+from bench.media.clock import Timeline, no_samples, stated_end_s
 from bench.media.container import decoded, open_media
 from bench.media.tracks import choose_audio
 
@@ -13,7 +13,7 @@ def sound_seconds(path: Path) -> float:
     """When the audio of ``path`` ends on the file's clock, in seconds.
 
     As its header states it; where it states none, as it decodes. The video may last longer or less.
-    Raises MediaError when the file cannot be read, or has no audio.
+    Raises MediaError when the file cannot be read, or has no audio, or none with samples.
     """
     with open_media(path) as container:
         stream = choose_audio(container, path)
@@ -23,4 +23,6 @@ def sound_seconds(path: Path) -> float:
         timeline = Timeline(container, stream, path)
         for frame in decoded(container, stream, path):
             timeline.place(frame)
+        if not timeline.sample_rate_hz:
+            raise no_samples(path)
         return timeline.end_s

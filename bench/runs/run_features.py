@@ -31,9 +31,19 @@ def set_estimates(
             f"scored by suite version {about.suite_version}, this is version {SUITE_VERSION}; "
             "run both again"
         )
-    judge = open_judge(about.judge, about.profile)
+    name, _, _ = about.judge.partition(",")  # what follows says that its MCD is approximate
+    judge = open_judge(name, about.profile)
     first, second = (metric.score_set(*run_sides(run, metric, judge, clips)) for run in (base, new))
     return first, second
+
+
+def find_run_folder(results: Path) -> Path:
+    """Return the folder of the run whose scores are in ``results``, with samples and journal.
+
+    Scores of a part of the split, of another judge or profile are in folders inside the run's.
+    """
+    folders = (results, *results.absolute().parents[:2])
+    return next((each for each in folders if (each / "journal.jsonl").is_file()), results)
 
 
 def run_sides(
@@ -44,9 +54,7 @@ def run_sides(
     Raises:
         BenchError: the run does not say where the features of a clip are, or they are gone.
     """
-    # Scores of a part of the split, of another judge or profile are in folders inside the run's.
-    folders = (run, *run.absolute().parents[:2])
-    home = next((each for each in folders if (each / "journal.jsonl").is_file()), run)
+    home = find_run_folder(run)
     journal, kind = Journal(home / "journal.jsonl"), row_kind(judge.name, judge.profile)
     entries = {clip: journal.latest(kind, clip) for clip in clips}
     if lost := [clip for clip, entry in entries.items() if entry is None]:

@@ -78,8 +78,7 @@ def _variants(accuracy: Metric, precision: Metric) -> tuple[Metric, ...]:
 MCD = Metric(
     "mcd",
     "MCD",
-    "mel-cepstral distortion to the true audio, warped in frames of 5 ms: a delay that is no "
-    "multiple of them counts",
+    "mel-cepstral distortion to the true audio, warped by frames of 5 ms",
     ("cepstra",),
     clips.mcd,
     "lower",

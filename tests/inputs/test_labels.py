@@ -105,6 +105,10 @@ def test_a_label_file_that_names_no_clip_is_refused(tmp_path):
     ("text", "message"),
     [
         ("id,label\na,dog\nb,x\na,cat\n", "lines 2 and 4: two prompts for 'a', 'dog' and 'cat'"),
+        (
+            "id,label\n0DCit2EBtjs_000030,dog\n0DCit2EBtjs_30000_40000,cat\n",
+            "lines 2 and 3: two prompts for '0DCit2EBtjs_30000_40000', 'dog' and 'cat'",
+        ),
         ("a\nb\n", r"line 1: the row \['a'\] lacks a name or a label"),
         ("a,30\n", "line 1: the prompt of 'a' is the number 30, expected words"),
         ("id,label\na,0\n", "line 2: the prompt of 'a' is the number 0"),

@@ -198,6 +198,12 @@ def test_integers_in_a_file_of_floating_point_numbers_are_refused(
         read_audio(Excerpt(tmp_path / "a.wav"))
 
 
+def test_a_quiet_file_of_integers_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, 3.0, -2.0, 1.0]), RATE, "FLOAT")
+    with pytest.raises(MediaError, match=r"its peak is 3 where full scale is 1, .* integers"):
+        read_audio(Excerpt(tmp_path / "a.wav"))
+
+
 @pytest.mark.parametrize(
     "name", ["a:b.wav", "concat:y", "http:z.wav", "-x.wav", "%d.wav", "a?b#c.wav", b"\xff\xfe.wav"]
 )

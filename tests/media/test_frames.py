@@ -210,6 +210,33 @@ def test_an_avi_with_empty_slots_shows_its_frames_when_it_stores_them(tmp_path: 
     assert seen[12] in (0, 1)  # how the encoder's delay of two frames is stored
 
 
+def test_an_empty_packet_shows_the_frame_before_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Theora stores a frame that repeats so. Of the formats that PyAV writes only NUT keeps them.
+    monkeypatch.setattr("bench.media.container.FORMATS", "nut")
+    path = tmp_path / "a.nut"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.codec_context.thread_count = 1
+        packets = []
+        for pixels in numbered_frames(10):
+            packets += stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+        for packet in packets[:4] + [_empty(each) for each in packets[4:6]] + packets[6:]:
+            container.mux(packet)
+    frames = read_frames(Excerpt(path, 0, 0.32), 25)
+    assert frames.index.tolist() == [0, 1, 2, 3, 3, 3, 4, 5]
+
+
+def _empty(packet: av.Packet) -> av.Packet:
+    """A packet of no bytes at the place of ``packet``."""
+    empty = av.Packet(b"")
+    empty.stream, empty.time_base = packet.stream, packet.time_base
+    empty.pts, empty.dts = packet.pts, packet.dts
+    return empty
+
+
 def test_sound_alone_has_no_frames(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", Audio(tone(0.1, 16_000, (440.0,)), 16_000))
     with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 
 from bench.errors import MediaError
 from bench.media import probe, sound_seconds, write_audio, write_video
@@ -43,3 +44,9 @@ def test_what_is_no_sound_is_refused(tmp_path):
     write_video(tmp_path / "mute.mp4", numbered_frames(5), 25)
     with pytest.raises(MediaError, match=r"mute\.mp4: it has no audio stream"):
         sound_seconds(tmp_path / "mute.mp4")
+
+
+def test_a_track_without_samples_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((0, 2), np.float32), 48_000)
+    with pytest.raises(MediaError, match=r"a\.wav: it has no samples"):
+        sound_seconds(tmp_path / "a.wav")
