@@ -143,6 +143,8 @@ def _remember(state: str, digest: str) -> None:
 
 
 def _connect() -> sqlite3.Connection:
+    if not _memory().exists():
+        _memory().touch()  # SQLite would not leave its permissions to the umask
     connection = sqlite3.connect(_memory(), timeout=LOCK_TIMEOUT_S)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # losing it costs time only
