@@ -160,4 +160,5 @@ def test_a_new_checkpoint_is_not_taken_for_the_old_one(
     before = planned("acfoley-two-stage", clicks_folder, tmp_path).origin
     (home / "weights" / "acfoley-two-stage.safetensors").write_bytes(b"trained on")
     now = planned("acfoley-two-stage", clicks_folder, tmp_path).origin
-    assert before.describe_changes(now) == ["the weights acfoley-two-stage.safetensors have changed"]
+    changes = before.describe_changes(now)
+    assert changes == ["the weights acfoley-two-stage.safetensors have changed"]
