@@ -141,6 +141,8 @@ def _remember(state: str, digest: str) -> None:
 
 @contextmanager
 def _opened() -> Iterator[sqlite3.Connection]:
+    if not _memory().exists():
+        _memory().touch()  # SQLite would not leave its permissions to the umask
     with closing(sqlite3.connect(_memory(), timeout=LOCK_TIMEOUT_S)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")  # losing it costs time only
         connection.execute(

@@ -130,3 +130,14 @@ def test_a_file_has_one_row_however_often_it_changes(tmp_path, home):
         file_digest(path)
     with sqlite3.connect(home / "digests.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM digests").fetchone() == (1,)
+
+
+def test_the_umask_decides_who_may_use_the_memory(tmp_path, home):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    before = os.umask(0o002)
+    try:
+        file_digest(tmp_path / "a.wav")
+    finally:
+        os.umask(before)
+    (memory,) = home.rglob("digests.sqlite")
+    assert memory.stat().st_mode & 0o777 == 0o664

@@ -32,19 +32,35 @@ class Catalogue:
         self, files: Iterable[Path], names: Collection[str] = (), root: Path | None = None
     ) -> None:
         self.files = list(files)
+        self._root = root
         self._exact: dict[str, list[Path]] = defaultdict(list)
         self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
         self._folded: dict[str, list[Path]] = defaultdict(list)
-        self._taken = _taken(names)
+        self._names = set(map(composed, names))
+        self._ends = Counter(map(_last_part, self._names))
         for path in self.files:
-            borne = _borne(path, root)
-            own = next((name for name in borne if name in self._taken), None)
-            for name in dict.fromkeys(borne) if own is None else [own]:
-                self._exact[name].append(path)
-            if own is None:
-                self._folded[composed(path.stem).casefold()].append(path)
-                for clip, number in readings(path.stem):
-                    self._read[clip].append((number, path))
+            self._add(path)
+
+    def _add(self, path: Path) -> None:
+        borne = [name for name in _borne(path, self._root) if self._may_bear(path, name)]
+        own = next((name for name in borne if self._is_taken(name)), None)
+        for name in dict.fromkeys(borne) if own is None else [own]:
+            self._exact[name].append(path)
+        if own is not None:
+            return
+        for name in dict.fromkeys(borne):
+            self._folded[name.casefold()].append(path)
+        for clip, number in readings(path.stem):
+            if self._may_bear(path, clip):
+                self._read[clip].append((number, path))
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether one clip is meant by ``name``: it is one of the names, or the end of one only."""
+        return name in self._names or self._ends[name] == 1
+
+    def _may_bear(self, path: Path, name: str) -> bool:
+        """Whether ``path`` can mean the clip ``name``: where ends repeat, by its place only."""
+        return self._ends[name] < 2 or self._root in (None, path.parent)
 
     def choose(self, name: str) -> Choice:
         """Return the files for the clip ``name``: those that bear it, else the lowest sample."""
@@ -62,13 +78,18 @@ class Catalogue:
         """Return why no file has this name where one differs from it only in case; else ""."""
         name = self._known_as(name)
         near = self._folded.get(name.casefold())
-        return f"{near[0].name!r} differs from {name!r} only in case: rename it" if near else ""
+        return (
+            f"{self._shown(near[0])} differs from {name!r} only in case: rename it" if near else ""
+        )
+
+    def _shown(self, path: Path) -> str:
+        return repr(path.name if self._root is None else path.relative_to(self._root).as_posix())
 
     def _known_as(self, name: str) -> str:
         """``name``; where no file has it and no other name ends the same, its last part."""
         name = composed(name)
-        stem = _last_part(name)
-        return name if name in self._exact or stem not in self._taken else stem
+        end = _last_part(name)
+        return name if name in self._exact or self._ends[end] != 1 else end
 
 
 def _borne(path: Path, root: Path | None) -> list[str]:
@@ -82,13 +103,6 @@ def _borne(path: Path, root: Path | None) -> list[str]:
 
 def _last_part(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def _taken(names: Iterable[str]) -> set[str]:
-    """The names by which one clip is meant: each of ``names``, and the ends that are unique."""
-    whole = set(map(composed, names))
-    ends = Counter(map(_last_part, whole))
-    return whole | {end for end, count in ends.items() if count == 1}
 
 
 class Matching(NamedTuple):

@@ -161,13 +161,24 @@ def _is_installed(folder: Path) -> bool:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
+    """The source files below a folder, links followed; each folder once, none that holds it."""
+    seen: set[Path] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
         here = Path(folder)
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in SKIPPED_FOLDERS
-            and not (here / name / "pyvenv.cfg").exists()
-        ]
-        yield from (here / name for name in files if Path(name).suffix in SOURCE_SUFFIXES)
+        seen.add(here.resolve())
+        folders[:] = sorted(name for name in folders if _is_own(here / name, root, seen))
+        for path in (here / name for name in files):
+            # A link to nothing is what an editor leaves while a file is open.
+            if path.suffix in SOURCE_SUFFIXES and path.is_file():
+                yield path
+
+
+def _is_own(folder: Path, root: Path, seen: set[Path]) -> bool:
+    if folder.name.startswith(".") or folder.name in SKIPPED_FOLDERS:
+        return False
+    place = folder.resolve()
+    return (
+        place not in seen
+        and not root.resolve().is_relative_to(place)
+        and not (folder / "pyvenv.cfg").exists()
+    )

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.inputs import Listing, list_folder, natural_order, shown
 from bench.matching import Matching, cluster_name, composed, match, printable
 from bench.results import Failure
-from bench.runs.transfers import BETWEEN, References, Transfer
+from bench.runs.transfers import BETWEEN, References, Transfer, tried_targets
 
 #: How files may be paired: by their names, or the first with the first and so on.
 MATCHES = ("name", "order")
@@ -60,7 +60,7 @@ def pair_folders(
     made.require(made.with_sound, "audio or video")
     found = _by_order(true, made) if by == "order" else _by_name(true, made)
     if not found.pairs:
-        raise BenchError(_nothing(found.failures, reference, generated))
+        raise BenchError(_nothing(found, reference, generated))
     if videos is not None:
         found = _with_videos(found, list_folder(videos), true)
     notes = (*found.notes, *true.sound_notes(), *made.sound_notes())
@@ -178,7 +178,7 @@ def _transfers(
 def _transfer_notes(read: Mapping[Path, Transfer | None]) -> Iterator[str]:
     found = [each for each in read.values() if each is not None]
     extended = [path.name for path, each in read.items() if each is not None and each.has_suffix]
-    alone = [path.name for path, each in read.items() if each is None]
+    alone = [path for path, each in read.items() if each is None]
     if found:
         yield f"{len(found)} samples are named <target>_to_<condition> and belong to their target"
     if extended:
@@ -186,7 +186,8 @@ def _transfer_notes(read: Mapping[Path, Transfer | None]) -> Iterator[str]:
         yield f"{len(extended)} {what} {printable(extended[0])}"
     if alone:
         what = "names with _to_ fit no reference, or several alike, e.g."
-        yield f"{len(alone)} {what} {printable(alone[0])}"
+        tried = printable(tried_targets(alone[0].stem))
+        yield f"{len(alone)} {what} {printable(alone[0].name)} (tried the target {tried})"
 
 
 def _unpaired(
@@ -219,12 +220,12 @@ def _with_videos(found: Pairing, videos: Listing, true: Listing) -> Pairing:
     return Pairing(tuple(seen), tuple(failures), (*found.notes, *videos.notes()))
 
 
-def _nothing(failures: Sequence[Failure], reference: Path, generated: Path) -> str:
-    """Why there is no pair at all, by the first of the references."""
-    first = f"{failures[0].clip!r}: {failures[0].error}"
+def _nothing(found: Pairing, reference: Path, generated: Path) -> str:
+    """Why there is no pair at all, by the first of the references and by what was tried."""
+    first = f"{found.failures[0].clip!r}: {found.failures[0].error}"
     return (
         f"no file in {generated} can be paired with one in {reference}, which needs names that "
-        f"are equal but for their suffix; {first}"
+        f"are equal but for their suffix; {'; '.join((first, *found.notes))}"
     )
 
 
@@ -239,4 +240,8 @@ def _notes(matching: Matching, read: Mapping[Path, Transfer | None]) -> tuple[st
 
 
 def _claims(paths: Sequence[Path], folder: Path) -> str:
-    return f"{len(paths)} files claim it in {folder}: {shown(sorted(paths), folder)}; keep one"
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    is_spelled = len(set(map(composed, names))) < len(set(names))
+    why = ", some by the same letters composed otherwise (NFC, NFD)" if is_spelled else ""
+    what = f"{len(paths)} files claim it in {folder}{why}"
+    return f"{what}: {shown(sorted(paths), folder)}; keep one"

@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator
 from os.path import commonprefix
 from typing import NamedTuple
 
-from bench.matching import canonical_id
+from bench.matching import canonical_id, cluster_name
 
 BETWEEN = "_to_"
 
 
 class Transfer(NamedTuple):
-    """The reference of a transfer, its target, and whether a part bears a suffix of its own."""
+    """The reference of a transfer, its target, and whether a part bears a suffix of its own.
+
+    ``target`` names what transfers of one target share, as the cluster of any other pair does.
+    """
 
     reference: str
     target: str
@@ -49,10 +52,10 @@ class References:
             return pair
         for left, _ in reversed(halves):
             if (same := self._same.get(canonical_id(left) or left)) is not None:
-                return Transfer(same, same, has_suffix=False)
+                return _of_target(same, has_suffix=False)
         for left, _ in reversed(halves):
             if (target := self._with_suffix(left)) is not None:
-                return Transfer(target, target, has_suffix=True)
+                return _of_target(target, has_suffix=True)
         return None
 
     def _named_by_pair(self, halves: list[tuple[str, str]]) -> Transfer | None:
@@ -69,7 +72,7 @@ class References:
         difference, reference, target = min(fits)
         if any(each[0] == difference and each[1] != reference for each in fits):
             return None
-        return Transfer(reference, target, has_suffix=difference > 0)
+        return Transfer(reference, cluster_name(reference) or target, has_suffix=difference > 0)
 
     def _with_suffix(self, part: str) -> str | None:
         """The one reference that ``part`` is with more words, or that is ``part`` with more."""
@@ -82,6 +85,15 @@ class References:
         if len(longer) > 1:  # a suffix that all references bear makes them distinct again
             longer = [stem for stem in longer if stem == part + self._ending]
         return longer[0] if len(longer) == 1 else None
+
+
+def tried_targets(stem: str) -> str:
+    """Every target that the name of a transfer may begin with, in words."""
+    return " or ".join(repr(left) for left, _ in _halves(stem))
+
+
+def _of_target(reference: str, *, has_suffix: bool) -> Transfer:
+    return Transfer(reference, cluster_name(reference) or reference, has_suffix=has_suffix)
 
 
 def _halves(stem: str) -> Iterator[tuple[str, str]]:

@@ -191,6 +191,24 @@ def test_files_of_a_virtual_environment_and_hidden_ones_are_no_code(tmp_path, mo
     assert origin_of(system, "cpu") != before
 
 
+def test_code_behind_links_counts_and_links_to_nothing_or_back_do_not(tmp_path, monkeypatch):
+    folder, library = tmp_path / "code", tmp_path / "library"
+    folder.mkdir()
+    library.mkdir()
+    (folder / "linked_code_of_mine.py").write_text("A = 1\n")
+    (library / "layers.py").write_text("B = 1\n")
+    monkeypatch.syspath_prepend(folder)
+    system = System("s", "s", frozenset(), print, code=("linked_code_of_mine",))
+    (folder / "library").symlink_to(library)
+    before = origin_of(system, "cpu").code
+    (folder / ".#open.py").symlink_to("me@host.123")  # an editor's lock
+    (folder / "up").symlink_to(tmp_path)
+    (library / "again").symlink_to(library)
+    assert origin_of(system, "cpu").code == before
+    (library / "layers.py").write_text("B = 2\n")
+    assert origin_of(system, "cpu").code != before
+
+
 def test_code_that_cannot_be_found_is_refused():
     system = System("s", "s", frozenset(), print, code=("no_such_module",))
     with pytest.raises(BenchError, match="cannot find the source of 'no_such_module'"):

@@ -123,6 +123,51 @@ def test_one_reference_for_two_samples_in_folders_is_claimed_twice(tmp_path):
     assert [(f.clip, f.error) for f in pairing.failures] == [("001", expected)]
 
 
+def test_a_sample_beside_the_folders_is_not_taken_for_the_references_inside_them(tmp_path):
+    true = folder(tmp_path / "t", "001.wav", "dog/001.wav", "cat/002.wav")
+    made = folder(tmp_path / "m", "001.wav", "other/001_generated.wav", "002.wav")
+    pairing = pair_folders(true, made, None)
+    assert [(p.name, p.generated.relative_to(made).as_posix()) for p in pairing.pairs] == [
+        ("001", "001.wav"),
+        ("002", "002.wav"),
+    ]
+    (failure,) = pairing.failures
+    assert failure.clip == "dog/001"
+    assert "its path counts: 2 references are called '001'" in failure.error
+
+
+def test_folders_that_differ_in_case_only_and_names_in_spelling_only_are_said_to(tmp_path):
+    true = folder(tmp_path / "t", "Dog/1.wav", "Cat/1.wav", "caf\u00e9.wav", "x.wav")
+    made = folder(
+        tmp_path / "m", "dog/1.wav", "Cat/1.wav", "cafe\u0301.wav", "caf\u00e9.flac", "x.wav"
+    )
+    errors = {each.clip: each.error for each in pair_folders(true, made, None).failures}
+    assert "'dog/1.wav' differs from 'Dog/1' only in case" in errors["Dog/1"]
+    assert "composed otherwise (NFC, NFD)" in errors["caf\u00e9"]
+
+
+def test_where_no_transfer_pairs_it_is_said_what_was_tried(tmp_path):
+    true = folder(tmp_path / "t", "glass.wav", "wood.wav")
+    made = folder(tmp_path / "m", "my_glass_to_wood.wav")
+    with pytest.raises(BenchError, match=r"my_glass_to_wood\.wav \(tried the target 'my_glass'\)"):
+        pair_folders(true, made, None)
+
+
+def test_transfers_of_one_target_share_its_cluster_however_they_are_named(tmp_path):
+    hits = [
+        f"2015-02-16-16-49-06_denoised_trim_to_2s_from_{s}_new_fps_resized"
+        for s in ("3.1200", "9.5000")
+    ]
+    true = folder(tmp_path / "t", *(f"{hit}_to_x.wav" for hit in hits), f"{hits[0]}.wav")
+    made = folder(tmp_path / "m", *(f"{hit}_to_x_converted.wav" for hit in hits), f"{hits[0]}.wav")
+    clusters = {pair.name: pair.cluster for pair in pair_folders(true, made, None).pairs}
+    assert clusters == {
+        f"{hits[0]}_to_x_converted": "2015-02-16-16-49-06_3.1200",
+        f"{hits[1]}_to_x_converted": "2015-02-16-16-49-06_9.5000",
+        hits[0]: "2015-02-16-16-49-06_3.1200",
+    }
+
+
 def test_where_nothing_pairs_since_names_collide_that_is_what_is_said(tmp_path):
     true, made = folder(tmp_path / "t", "x.wav"), folder(tmp_path / "m", "x.wav", "x.flac")
     with pytest.raises(BenchError, match=r"'x': 2 files claim it in .*: x\.flac, x\.wav; keep one"):
@@ -241,5 +286,6 @@ def test_what_suffixes_transfers_bear_is_noted(tmp_path):
         "1 generated files belong to no reference",
         "2 samples are named <target>_to_<condition> and belong to their target",
         "1 of them by names that differ in a suffix, e.g. a_to_x.wav",
-        "1 names with _to_ fit no reference, or several alike, e.g. c_to_x.wav",
+        "1 names with _to_ fit no reference, or several alike, e.g. c_to_x.wav "
+        "(tried the target 'c')",
     )
