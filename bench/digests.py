@@ -105,6 +105,7 @@ def hash_files(
     """
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
+    _recall_all()
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         hashed = pool.map(lambda path: _hash_if_there(path, is_fresh), wanted)
         for done, _ in enumerate(hashed, 1):
@@ -128,6 +129,13 @@ def _recall(state: str) -> str | None:
         found = connection.execute(query, (state,)).fetchone()
         return str(found[0]) if found else None
     return None
+
+
+def _recall_all() -> None:
+    """Read the whole memory at once: thousands of questions take longer than all answers."""
+    if _memory().is_file():
+        with _tolerant(), _opened() as connection:
+            _known.update(connection.execute("SELECT state, sha256 FROM digests"))
 
 
 def _remember(state: str, digest: str) -> None:
