@@ -11,8 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STAMP := $(VENV)/.setup-done
 DEMO_CLIPS ?= 12
-DEMO_MODELS := acfoley-mini acfoley-mini-clap-encoder reference-loop motion-grains \
-  noise shuffled silence oracle ground-truth
+DEMO_MODELS := acfoley-mini acfoley-mini-clap-encoder reference-loop motion-grains noise oracle
 DEMO_RUNS := $(DEMO_MODELS:%=runs/%/mini/full-42) runs/acfoley-mini/mini/no-audio-42
 EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
   reference-loop motion-grains ground-truth
@@ -29,7 +28,7 @@ demo: setup
 	@echo "== acfoley-mini without audio"
 	@$(BIN)/bench run --model acfoley-mini --split mini --limit $(DEMO_CLIPS) --mask audio > /dev/null
 	@$(BIN)/bench table $(DEMO_RUNS)
-	@echo "Samples and scores: runs/<model>/mini/full-42 (no-audio-42: without a reference)."
+	@echo "Samples: runs/<model>/mini/full-42 (no-audio-42: without a reference), scores below it."
 	@echo "All columns: $(BIN)/bench table runs --extras"
 
 test: setup
@@ -60,6 +59,7 @@ docs: setup
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
 
+effects: export BENCH_BOUNDS = 0
 effects: setup
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench ablate --model acfoley-mini --split mini --mask all

@@ -192,4 +192,4 @@ def list_command(directory: Path | None) -> None:
         presence = "here" if (directory / row.file).is_file() else "not here"
         checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
         print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
-    say(f"Weights lie in {directory}")
+    say(f"Weights are in {directory}")

@@ -55,7 +55,7 @@ class Encoders:
         """What CLIP sees in the first ``seconds``: ``[int(8 seconds), 1024]``.
 
         Raises:
-            MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
+            MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
         return image_features(self.clip, clip_frames(picture, seconds))
 
@@ -66,7 +66,7 @@ class Encoders:
         them, one after another.
 
         Raises:
-            MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
+            MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
         frames = sync_frames(picture, seconds)
         return video_features(self.sync, frames[None])[0].flatten(0, 1)

@@ -34,7 +34,7 @@ def clip_frames(picture: Excerpt, seconds: float) -> Tensor:
     picture is never whole in memory.
 
     Raises:
-        MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
+        MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
     n_frames = int(CLIP_FPS * seconds)
     excerpt = replace(picture, seconds=n_frames / CLIP_FPS)
@@ -55,7 +55,7 @@ def sync_frames(picture: Excerpt, seconds: float) -> Tensor:
     The short side is resized to 224 (bicubic) and the middle kept.
 
     Raises:
-        MediaError: there is no picture, or it ends more than 0.1 s before ``seconds``.
+        MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
     excerpt = replace(picture, seconds=int(SYNC_FPS * seconds) / SYNC_FPS)
     frames = read_frames(excerpt, SYNC_FPS, short_side=SYNC_SIDE, shortfall_s=MAX_SHORTFALL_S)

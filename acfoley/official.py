@@ -15,7 +15,7 @@ from pathlib import Path
 
 from acfoley.files import OFFICIAL_FILES, OfficialFile
 from bench.backbones.fetch import OFFICIAL, Origin, RemoteFile, place_file
-from bench.backbones.verify import GIBIBYTE, no_progress, require_weights
+from bench.backbones.verify import no_progress, require_weights
 from bench.backbones.weights import weights_directory
 from bench.digests import BLOCK_BYTES, OnBytes, file_state
 from bench.errors import BenchError, MissingError
@@ -119,7 +119,7 @@ def require_clap(directory: Path, progress: OnBytes = no_progress) -> Path:
 
     Raises:
         MissingError: it or the package that has its network is missing; the message names the
-            command that mends it.
+            command that fixes it.
         BenchError: the file is not the official one.
     """
     from bench.backbones.clap import require_transformers
@@ -207,11 +207,6 @@ def _memory() -> Path:
 
 def _mark(row: OfficialFile, path: Path) -> list[str | None]:
     return [file_state(path), row.sha256, row.md5]
-
-
-def total_gibibytes(rows: Sequence[OfficialFile]) -> float:
-    """The size of these files as far as it is known."""
-    return sum(row.size_bytes or 0 for row in rows) / GIBIBYTE
 
 
 def _digest(kind: str, path: Path, progress: OnBytes) -> str:

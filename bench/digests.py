@@ -3,8 +3,8 @@
 Hashing a data set takes minutes, so a digest is remembered in ``$BENCH_HOME/digests.sqlite`` for as
 long as device, inode, size, time of change and time of status change of the file are the same. A
 program can restore the size and the time of change of a file that it altered, but not the time of
-its status change. As git does, a file that changed within the last seconds is not remembered: it
-could change again within the resolution of the clock.
+its status change. As git does, a file that changed within the last seconds before it was read is
+not remembered: it could change again within the resolution of the clock.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -45,10 +45,10 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
     if not is_fresh and (found := remembered_digest(path)):
         return found
     before = file_state(path)
-    digest = _read_digest(path, progress)
     is_settled = time.time() - path.stat().st_ctime > SETTLED_S
+    digest = _read_digest(path, progress)
     if is_settled and file_state(path) == before:
-        remember_digest(path, digest)
+        remember_digest(before, digest)
     return digest
 
 
@@ -61,9 +61,8 @@ def remembered_digest(path: Path) -> str | None:
     return found
 
 
-def remember_digest(path: Path, digest: str) -> None:
-    """Note the digest of a file as it is now; for a caller that has just read or written it."""
-    state = file_state(path)
+def remember_digest(state: str, digest: str) -> None:
+    """Note the digest of a file that had this ``file_state`` before it was read."""
     _known[state] = digest
     _remember(state, digest)
 
@@ -124,8 +123,7 @@ def _memory() -> Path:
 def _recall(state: str) -> str | None:
     if not _memory().is_file():
         return None
-    # A memory that cannot be read now costs time, not truth: the file is hashed again.
-    with suppress(sqlite3.OperationalError), closing(_connect()) as connection:
+    with _tolerant(), _opened() as connection:
         query = "SELECT sha256 FROM digests WHERE state = ?"
         found = connection.execute(query, (state,)).fetchone()
         return str(found[0]) if found else None
@@ -133,29 +131,36 @@ def _recall(state: str) -> str | None:
 
 
 def _remember(state: str, digest: str) -> None:
-    # On a disk that is full or read-only, digests live as long as this process.
-    with suppress(sqlite3.OperationalError, OSError):
+    with _tolerant():
         _memory().parent.mkdir(parents=True, exist_ok=True)
-        with closing(_connect()) as connection, connection:
+        with _opened() as connection:
             file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
             row = (file, state, digest)
             connection.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", row)
 
 
-def _connect() -> sqlite3.Connection:
+@contextmanager
+def _opened() -> Iterator[sqlite3.Connection]:
     if not _memory().exists():
         _memory().touch()  # SQLite would not leave its permissions to the umask
-    connection = sqlite3.connect(_memory(), timeout=LOCK_TIMEOUT_S)
-    try:
+    with closing(sqlite3.connect(_memory(), timeout=LOCK_TIMEOUT_S)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")  # losing it costs time only
         connection.execute(
             "CREATE TABLE IF NOT EXISTS digests "
             "(file TEXT PRIMARY KEY, state TEXT UNIQUE, sha256 TEXT)"
         )
-    except sqlite3.OperationalError:
-        connection.close()
-        raise
+        yield connection
+
+
+@contextmanager
+def _tolerant() -> Iterator[None]:
+    """Go on where the memory cannot be used now, as on a disk that is full or read-only.
+
+    That costs time, not truth: files are hashed again. Damage is refused by name.
+    """
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError):
+        pass
     except sqlite3.DatabaseError as error:
-        connection.close()
         raise BenchError(f"cannot read {_memory()}: {error}; delete it, it fills again") from error
-    return connection

@@ -1,4 +1,4 @@
-"""Where things lie, and how they get there whole.
+"""Where files are, and how they get there whole.
 
 Every file of ours is written to a temporary name beside its destination and renamed, so that a
 killed process leaves either the old file or the new one. The umask decides who may read it.
@@ -27,7 +27,7 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
 
 
 def bench_home() -> Path:
-    """Where weights, data and shared features lie: ``$BENCH_HOME`` or ``~/.cache/foley-bench``.
+    """Where weights, data and shared features are: ``$BENCH_HOME`` or ``~/.cache/foley-bench``.
 
     Raises:
         BenchError: neither BENCH_HOME nor a home directory is known.

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import RunError
+from bench.errors import RunError, first_few
 from bench.files import atomic_path, read_json, write_json
 from bench.suite import Metric
 
@@ -171,15 +171,14 @@ def load_results(directory: Path) -> Results:
 
 
 def _where_scores_are(directory: Path) -> str:
-    """What to name instead: scores of another judge or profile lie in a folder of the run."""
+    """What to name instead: scores of another judge or profile are in a folder of the run."""
     depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
     found = sorted(
         file.parent for above in depths for file in directory.glob(f"{above}scores.json")
     )
     if not found:
         return "there is no scores.json"
-    named = ", ".join(map(str, found[:N_NAMED])) + (", ..." if len(found) > N_NAMED else "")
-    return f"its scores.json is further inside; name one of {named}"
+    return f"its scores.json is further inside; name one of {first_few(found, N_NAMED)}"
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

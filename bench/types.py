@@ -41,7 +41,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound in memory: ``samples [C, T]`` float32, full scale 1, at ``sample_rate_hz``.
+    """Audio in memory: ``samples [C, T]`` float32, full scale 1, at ``sample_rate_hz``.
 
     ``repaired_s`` is how much silence stands for holes in the file's time stamps, and how much was
     cut out of overlaps, from the start of the file to the end of these samples.

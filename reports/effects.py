@@ -214,6 +214,9 @@ def describe_effects(effects: Sequence[Effect], command: str) -> str:
         "mini world by the mini judge. Mini numbers are not comparable with published ones. Made "
         f"by `{command}`, from the runs that `make effects` makes.",
         "",
+        "The mini AC-Foley is conditioned by the same small Synchformer and ImageBind that the "
+        "mini judge scores with, which favours it in DeSync and IB.",
+        "",
         f"**{summary(effects)}**",
         "",
         "| claim | base | new | metric | n | base value | new value | new - base | new / base "
@@ -223,7 +226,8 @@ def describe_effects(effects: Sequence[Effect], command: str) -> str:
         "",
         "In brackets, 95 % intervals over clips; clips that share a target count as one, and runs "
         "are compared on the same clips. Those of Fréchet distances come from what each clip "
-        "contributes to the distance, on both sides, and need more clips than dimensions.",
+        "contributes to the distance, on both sides; a single distance has one only where there "
+        "are more clips than dimensions.",
         "",
         "## Rules",
         "",

@@ -185,13 +185,16 @@ def with_bounds(results: Sequence[Results], bounds: Sequence[Results]) -> list[R
     """Return results with the bounds of their clips below them, each bound once.
 
     A bound that stands among the results as a run of its own is left out, and so are bounds of a
-    part of the clips where those of more are there.
+    part of the clips where those of more are there, and those that no result can share a table
+    with, as a run that was scored again by another version of the suite leaves them.
     """
+    tables = {_comparable(each) for each in results}
     present = {(*_comparable(each), each.system) for each in results if each.condition == "full"}
     widest: dict[tuple[object, ...], Results] = {}
     for each in bounds:
         key = (*_comparable(each), each.system)
-        if key not in present and (key not in widest or each.expected > widest[key].expected):
+        is_wider = key not in widest or each.expected > widest[key].expected
+        if _comparable(each) in tables and key not in present and is_wider:
             widest[key] = each
     return [*results, *widest.values()]
 

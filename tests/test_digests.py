@@ -10,7 +10,13 @@ import time
 import pytest
 
 import bench.digests
-from bench.digests import file_digest, file_identity, hash_files, remembered_digest
+from bench.digests import (
+    file_digest,
+    file_identity,
+    file_state,
+    hash_files,
+    remembered_digest,
+)
 from bench.errors import BenchError
 
 
@@ -56,7 +62,7 @@ def test_a_renamed_file_keeps_its_digest_and_a_missing_one_has_none(tmp_path):
 def test_a_fresh_digest_is_read_even_where_one_is_remembered(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
-    bench.digests.remember_digest(path, "stale")
+    bench.digests.remember_digest(file_state(path), "stale")
     assert file_digest(path) == "stale"
     hash_files([path, tmp_path / "missing.wav"], lambda *_: None, is_fresh=True)
     assert remembered_digest(path) == sha256(b"sound")
@@ -66,6 +72,24 @@ def test_a_file_that_has_just_changed_is_not_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr(bench.digests, "SETTLED_S", 3.0)
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
+    file_digest(path)
+    assert remembered_digest(path) is None
+
+
+def test_a_file_that_had_just_changed_when_a_long_reading_began_is_not_remembered(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    now = [path.stat().st_ctime + 1.0]
+
+    def read_slowly(*_: object) -> str:
+        now[0] += 10.0
+        return "of bytes that may have changed in the meantime"
+
+    monkeypatch.setattr(bench.digests, "SETTLED_S", 3.0)
+    monkeypatch.setattr(bench.digests, "_read_digest", read_slowly)
+    monkeypatch.setattr(bench.digests.time, "time", lambda: now[0])
     file_digest(path)
     assert remembered_digest(path) is None
 
@@ -83,6 +107,18 @@ def test_a_damaged_memory_is_refused_by_name(tmp_path, home):
     (home / "digests.sqlite").write_text("no database, but long enough to be read as one" * 10)
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
+    with pytest.raises(BenchError, match=r"digests\.sqlite.*delete it"):
+        file_digest(path)
+
+
+def test_a_memory_whose_pages_are_damaged_is_refused_by_name(tmp_path, home):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    file_digest(path)
+    bench.digests._known.clear()
+    memory = home / "digests.sqlite"
+    pages = memory.read_bytes()
+    memory.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))
     with pytest.raises(BenchError, match=r"digests\.sqlite.*delete it"):
         file_digest(path)
 

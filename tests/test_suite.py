@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.features import Bench, FeatureStore, checked, excerpt_key, joint_key
 from bench.judges import JUDGES, Stimulus, open_judge
 from bench.media import write_audio
+from bench.runs.aggregate import score_of_set
 from bench.suite import PROFILES, computable, select
 from bench.types import Audio, Excerpt
 
@@ -168,11 +169,12 @@ def test_the_limit_is_not_scored_for_fewer_than_four_samples(rng):
 def test_a_frechet_distance_of_no_more_clips_than_dimensions_has_no_interval(rng):
     for name in ("fd_panns", "fd_inf_panns"):
         (metric,) = select("av-benchmark", [name])
-        found = metric.score_set(_sides(rng, 9, 0.0), _sides(rng, 4, 0.0))
-        assert found.value is not None
-        assert found.true is None
-        assert found.dimensions == 4
-        assert found.reason == "n = 4 clips in D = 4 dimensions: no interval below n > D"
+        found = metric.score_set(_sides(rng, 4, 0.0), _sides(rng, 4, 0.0))
+        reason = "n = 4 clips in D = 4 dimensions: no interval below n > D"
+        assert (found.dimensions, found.reason) == (4, reason)
+        score = score_of_set(found, list("abcd"))
+        assert score.value == found.value
+        assert (score.low, score.high, score.reason) == (None, None, reason)
 
 
 def test_a_clip_with_several_embeddings_contributes_once(rng):

@@ -49,7 +49,7 @@ class MiniEncoders:
         """What ImageBind sees in each frame at 8 fps: ``[int(8 seconds), 64]``.
 
         Raises:
-            MediaError: there is no picture, or it ends before ``seconds``.
+            MediaError: there is no video, or it ends before ``seconds``.
         """
         stills = torch.from_numpy(center_crop(_pixels(picture, CLIP_FPS, seconds), SIDE))
         seen: Tensor = self.imagebind.see_each(stills.to(_device(self.imagebind))[None])[0]
@@ -63,7 +63,7 @@ class MiniEncoders:
         frames, at the middle of each token.
 
         Raises:
-            MediaError: there is no picture, or it ends before ``seconds``.
+            MediaError: there is no video, or it ends before ``seconds``.
         """
         grey = torch.from_numpy(grey_frames(_pixels(picture, SYNC_FPS, seconds)))
         each = self.synchformer.see_each(grey.to(_device(self.synchformer))[None])

@@ -23,7 +23,7 @@ from bench.backbones.verify import (
     no_progress,
 )
 from bench.backbones.weights import Weights
-from bench.digests import BLOCK_BYTES, OnBytes, remember_digest
+from bench.digests import BLOCK_BYTES, OnBytes, file_state, remember_digest
 from bench.errors import BenchError, MissingError
 from bench.files import expand_user
 
@@ -99,7 +99,7 @@ def fetch_weights(
         command = f"bench weights fetch {row.name}"
         remote = RemoteFile(row.file, row.url, row.size_bytes, check, command)
         place_file(remote, directory, origin, progress)
-    remember_digest(path, row.sha256)
+    remember_digest(file_state(path), row.sha256)
     return path
 
 

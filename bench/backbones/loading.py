@@ -21,12 +21,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError, MissingError
+from bench.errors import BenchError, MissingError, first_few
 
 Module = TypeVar("Module", bound=nn.Module)
 
 #: How many names a refusal cites of each kind.
-N_NAMED = 3
 #: What the restricted unpickler met and would not call, in its own words.
 REFUSED_CALL = re.compile(r"GLOBAL ([\w.]+)")
 #: What torch raises, besides its own errors, for files with a few bytes changed (found by fuzzing).
@@ -67,7 +66,10 @@ def load_state(path: Path, *, key: str | None = None, prefix: str = "") -> dict[
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }
     if not wanted:
-        raise BenchError(f"{path} has no tensor whose name begins with {prefix!r}: {_some(state)}")
+        raise BenchError(
+            f"{path} has no tensor whose name begins with {prefix!r}: "
+            f"{first_few(state) or 'nothing'}"
+        )
     return wanted
 
 
@@ -97,7 +99,7 @@ def assign_state(
     shared = {name: tensor for name, tensor in state.items() if name in own}
     module.load_state_dict(shared, strict=False, assign=True)
     if homeless := [name for name, tensor in _all_tensors(module).items() if tensor.is_meta]:
-        raise ValueError(f"no file provides {_some(homeless)}: compute it off the meta device")
+        raise ValueError(f"no file provides {first_few(homeless)}: compute it off the meta device")
     return module.eval().requires_grad_(False)
 
 
@@ -158,7 +160,7 @@ def _entry(content: Any, key: str | None, path: Path) -> Mapping[str, Any]:
     if key is None:
         return content
     if key not in content:
-        raise BenchError(f"{path} has no entry {key!r}; it has {_some(content)}")
+        raise BenchError(f"{path} has no entry {key!r}; it has {first_few(content) or 'nothing'}")
     return _entry(content[key], None, path)
 
 
@@ -174,7 +176,7 @@ def _mismatch(
     name: str, path: Path, missing: list[str], unexpected: list[str], different: list[str]
 ) -> str:
     parts = [
-        f"{len(names)} {what} ({_some(names)})"
+        f"{len(names)} {what} ({first_few(names)})"
         for what, names in (
             ("missing", missing),
             ("unexpected", unexpected),
@@ -183,9 +185,3 @@ def _mismatch(
         if names
     ]
     return f"{path} does not fit {name}: of its tensors {'; '.join(parts)}"
-
-
-def _some(names: Collection[str]) -> str:
-    """The first few names, and how many more there are."""
-    first = ", ".join(list(map(str, names))[:N_NAMED]) or "nothing"
-    return first + (f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else "")

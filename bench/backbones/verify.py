@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.backbones.weights import Weights, select_weights, weights_directory
-from bench.digests import OnBytes, file_digest, remember_digest, remembered_digest
+from bench.digests import OnBytes, file_digest, file_state, remember_digest, remembered_digest
 from bench.errors import BenchError, MissingError
 
 GIBIBYTE = 2**30
@@ -33,10 +33,11 @@ def find_problem(row: Weights, path: Path, progress: OnBytes = no_progress) -> s
         return f"is truncated: {size:,} of {row.size_bytes:,} bytes"
     if row.size_bytes is not None and size > row.size_bytes:
         return f"has {size:,} bytes, the official file {row.size_bytes:,}"
+    before = file_state(path)
     found = file_digest(path, is_fresh=True, progress=progress)
     if found != row.sha256:
         return f"is not the official file: its SHA-256 is {found}, expected {row.sha256}"
-    remember_digest(path, found)
+    remember_digest(before, found)
     return None
 
 

@@ -70,8 +70,8 @@ def ablate_command(
     ablation: Ablation,
     *,
     json_file: Path | None,
-    bounds: bool | None,
-    min_coverage: float,
+    bounds: bool | None = False,
+    min_coverage: float = 1.0,
 ) -> None:
     """Carry out the runs of an ablation, print one table; exit 1 where clips lack a score."""
     rows = _rows(order, choice, ablation)

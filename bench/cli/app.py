@@ -8,6 +8,32 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.cli.options import (
+    BatchSize,
+    Bounds,
+    Clap,
+    ClipNames,
+    Device,
+    JudgeDevice,
+    JudgeName,
+    KeepSamples,
+    Limit,
+    Mask,
+    MaskScope,
+    Metrics,
+    MinCoverage,
+    Model,
+    Names,
+    Only,
+    Profile,
+    Runs,
+    Seed,
+    SplitName,
+    VerifyBytes,
+    WeightsFolder,
+    Workers,
+    Yes,
+)
 from bench.terminal import print_line
 
 app = typer.Typer(
@@ -21,95 +47,6 @@ data_app = typer.Typer(help="Make or check the clips of a split.", no_args_is_he
 app.add_typer(data_app, name="data")
 weights_app = typer.Typer(help="The checkpoints of the judges' networks.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
-
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="A system: `bench list models`, or module:NAME.",
-        show_default="acfoley; on the mini world acfoley-mini",
-    ),
-]
-Metrics = Annotated[
-    str | None, typer.Option(help="Comma-separated columns; all that apply by default.")
-]
-Profile = Annotated[
-    str, typer.Option(help="av-benchmark (as published numbers are made) or strict (repaired).")
-]
-Workers = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
-]
-Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
-WeightsFolder = Annotated[
-    Path | None,
-    typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
-]
-JudgeName = Annotated[
-    str | None,
-    typer.Option(help="signal, paper or mini; by default paper, on the mini world mini."),
-]
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
-]
-SplitName = Annotated[
-    str | None,
-    typer.Option(
-        envvar="BENCH_SPLIT",
-        help="A split: `bench list splits`.",
-        show_default="vggsound-ib0.3 where it is prepared, else mini",
-    ),
-]
-Device = Annotated[
-    str, typer.Option(help="Where the system and the judge's networks run: cpu, cuda, cuda:1.")
-]
-JudgeDevice = Annotated[
-    str | None,
-    typer.Option(help="Where the judge's networks run instead.", show_default="--device"),
-]
-Clap = Annotated[
-    bool, typer.Option("--clap", help="Also the CLAP score: do sound and prompt agree?")
-]
-Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")]
-Only = Annotated[
-    Path | None, typer.Option(help="A file with the names of the clips to run, one a line.")
-]
-ClipNames = Annotated[
-    list[str] | None,
-    typer.Option("--clip", help="The name of a clip to run; may be given several times."),
-]
-KeepSamples = Annotated[
-    bool,
-    typer.Option(
-        "--keep-samples",
-        help="Score samples that other code, weights or devices made, and mark the run.",
-    ),
-]
-Yes = Annotated[
-    bool, typer.Option("--yes", help="Make such samples again, however long that takes.")
-]
-VerifyBytes = Annotated[
-    bool, typer.Option("--verify-bytes", help="Read all media and samples again, and trust none.")
-]
-Bounds = Annotated[
-    bool | None,
-    typer.Option(
-        "--bounds/--no-bounds",
-        envvar="BENCH_BOUNDS",
-        help="Floor and ceiling: anchors on the same clips, once for all systems.",
-        show_default="where cheap, up to 500 clips",
-    ),
-]
-MinCoverage = Annotated[
-    float,
-    typer.Option(min=0.0, max=1.0, help="Share of the clips that must have a score: else exit 1."),
-]
-Mask = Annotated[
-    str | None, typer.Option(help="What the system does without: audio, sync, video, text.")
-]
-MaskScope = Annotated[
-    str, typer.Option(help="Mask the whole component, or only its pooled vector: whole, vector.")
-]
-Runs = Annotated[Path, typer.Option(help="Where runs lie.", show_default=True)]
 
 
 def _show_version(value: bool) -> None:
@@ -251,9 +188,9 @@ def ablate(
 
 @app.command()
 def score(
-    generated: Annotated[Path, typer.Option(help="Folder of generated sounds (or videos).")],
-    reference: Annotated[Path, typer.Option(help="Folder of true sounds (or videos).")],
-    videos: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
+    generated: Annotated[Path, typer.Option(help="Folder of generated audio (or videos).")],
+    reference: Annotated[Path, typer.Option(help="Folder of true audio (or videos).")],
+    videos: Annotated[Path | None, typer.Option(help="Folder of the videos.")] = None,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Compare two sets: no pairs, any names and numbers.")
     ] = False,
@@ -285,9 +222,12 @@ def score(
     workers: Workers = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Also floor and ceiling: anchors on the same pairs.")
+    ] = False,
     min_coverage: MinCoverage = 1.0,
 ) -> None:
-    """Score any folder of sounds against another: paired by file name, or set against set."""
+    """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.judging import Choice
     from bench.cli.scoring import score_command
 
@@ -303,6 +243,7 @@ def score(
         workers=workers,
         json_file=json,
         parquet=parquet,
+        bounds=bounds,
         min_coverage=min_coverage,
     )
 
@@ -322,7 +263,7 @@ def table(
     """Make tables of finished runs: one per split, judge, profile and version of the suite."""
     from bench.cli.tables import table_command
 
-    table_command(runs, format, extras=extras, bounds=bounds, min_coverage=min_coverage, out=out)
+    table_command(runs, format, extras, out, bounds=bounds, min_coverage=min_coverage)
 
 
 @app.command()

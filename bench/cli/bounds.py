@@ -1,4 +1,4 @@
-"""Floor and ceiling beside the columns of ``bench run`` and ``bench ablate``."""
+"""Floor and ceiling beside the columns of ``bench run``, ``bench ablate`` and ``bench score``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from baselines import open_system
 from bench.cli.console import notices, progress_bars
 from bench.errors import BenchError
 from bench.results import Results, write_bounds
-from bench.runs import RunPlan
+from bench.runs import FolderPlan, FolderResult, RunPlan
 from bench.runs.bounds import (
     BOUNDS,
     compute_bounds,
@@ -14,7 +14,9 @@ from bench.runs.bounds import (
     estimate_bounds,
     is_affordable,
     plan_bounds,
+    plan_folder_bounds,
 )
+from bench.system import System
 
 
 def add_bounds(plan: RunPlan, wanted: bool | None) -> tuple[Results, ...]:
@@ -25,8 +27,24 @@ def add_bounds(plan: RunPlan, wanted: bool | None) -> tuple[Results, ...]:
     """
     if wanted is False:
         return ()
+    bounds = _compute(plan, plan_bounds(plan, _systems()), wanted)
+    if bounds:
+        write_bounds(plan.results_directory, bounds)
+    return bounds
+
+
+def find_folder_bounds(plan: FolderPlan, result: FolderResult) -> tuple[Results, ...]:
+    """Return the bounds of the pairs of ``bench score``; they are computed only when asked for."""
+    plans = plan_folder_bounds(plan, result.clips, _systems())
+    return _compute(plans[0], plans, True) if plans else ()
+
+
+def _systems() -> list[System]:
+    return [open_system(name) for name in BOUNDS]
+
+
+def _compute(plan: RunPlan, plans: list[RunPlan], wanted: bool | None) -> tuple[Results, ...]:
     try:
-        plans = plan_bounds(plan, [open_system(name) for name in BOUNDS])
         seconds = estimate_bounds(plans)
         if wanted is None and not is_affordable(plan, seconds):
             notices().print(describe_cost(plan, seconds))
@@ -34,9 +52,7 @@ def add_bounds(plan: RunPlan, wanted: bool | None) -> tuple[Results, ...]:
         if wanted and seconds > 60:
             notices().print(f"floor and ceiling: about {round(seconds / 60)} min")
         with progress_bars() as progress:
-            bounds = compute_bounds(plans, progress)
+            return compute_bounds(plans, progress)
     except BenchError as error:
         notices().print(f"no floor and ceiling beside the columns: {error}")
         return ()
-    write_bounds(plan.results_directory, bounds)
-    return bounds

@@ -28,7 +28,7 @@ def rows(gate: Gate) -> list[tuple[str, ...]]:
 
 def summary(gate: Gate) -> str:
     """The outcome in one sentence."""
-    n = len(gate.decisions)
+    n = _n_tested(gate)
     worse = _names(each for each in gate.decisions if each.outcome == "regression")
     if worse:
         return f"fail: regression in {worse}"
@@ -38,7 +38,8 @@ def summary(gate: Gate) -> str:
     shown = sum(each.outcome == "not worse" for each in gate.decisions)
     open_ = _names(each for each in gate.decisions if each.outcome != "not worse")
     rest = f"; not shown for {open_}" if open_ else ""
-    return f"pass: no regression in {n} primary columns; {shown} are shown to be not worse{rest}"
+    tested = f"{n} primary {'column' if n == 1 else 'columns'}"
+    return f"pass: no regression in {tested}; {shown} are shown to be not worse{rest}"
 
 
 def explanations(gate: Gate) -> list[str]:
@@ -46,8 +47,9 @@ def explanations(gate: Gate) -> list[str]:
     alphas = sorted({each.alpha for each in gate.decisions})
     level = " or ".join(f"{100 * alpha:g} %" for alpha in alphas)
     return [
-        f"p: of a loss beyond the margin, Holm-adjusted over {len(gate.decisions)} primary columns;"
-        f" regression at most {level}; not worse: the loss is shown to be within the margin",
+        "p: of a loss beyond the margin, Holm-adjusted over the tested columns "
+        f"({_n_tested(gate)}); regression at most {level}; not worse: the loss is shown to be "
+        "within the margin",
         *(
             f"{each.found.label} not tested: {each.found.reason}"
             for each in gate.decisions
@@ -61,6 +63,10 @@ def verdict(decision: Decision) -> str:
     """The outcome of a primary column; an improvement is named."""
     is_better = isinstance(decision.found, Difference) and decision.found.verdict == "better"
     return decision.outcome + (" (better)" if is_better and decision.outcome == "not worse" else "")
+
+
+def _n_tested(gate: Gate) -> int:
+    return sum(isinstance(each.found, Difference) for each in gate.decisions)
 
 
 def _decision_row(decision: Decision) -> tuple[str, ...]:

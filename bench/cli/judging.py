@@ -40,7 +40,7 @@ def choose(
     """Return the judge and the columns to compute over clips of this length.
 
     A column that was asked for by name and cannot be computed is refused; one that comes by default
-    is left out with a word: which, why, and the command that mends it.
+    is left out with a word: which, why, and the command that fixes it.
 
     Raises:
         BenchError: no such column, profile or judge, or one that was asked for cannot be computed.

@@ -76,7 +76,7 @@ def _splits() -> None:
 
 
 def _readiness(name: str) -> str:
-    """Whether a split of ours is ready, and what mends it if not."""
+    """Whether a split of ours is ready, and what fixes it if not."""
     if SPLITS[name].argument:
         return "yours to name"
     try:

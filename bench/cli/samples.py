@@ -15,6 +15,7 @@ from bench.media import read_audio, resample
 from bench.mini.sheet import band_powers
 from bench.mini.sound import SAMPLE_RATE_HZ
 from bench.results import Column, Results, load_results, load_rows
+from bench.runs.run_features import find_run_folder
 from bench.splits import SPLITS, open_split
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 from reports.spectrograms import Part, Shown, Spectrogram, plot_spectrograms
@@ -82,7 +83,7 @@ def _clips(run: Path, results: Results) -> list[Clip]:
 
 
 def _shown(run: Path, clip: Clip, results: Results, row: Any) -> Shown:
-    sample = Excerpt(run / "samples" / f"{clip.name}.flac", 0.0, clip.seconds)
+    sample = Excerpt(find_run_folder(run) / "samples" / f"{clip.name}.flac", 0.0, clip.seconds)
     parts: dict[Part, Spectrogram] = {
         "target": _spectrogram(clip.sound),
         "generated": _spectrogram(sample),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from bench.cli.bounds import find_folder_bounds
 from bench.cli.console import (
     notices,
     print_failures,
@@ -42,14 +43,15 @@ def score_command(
     workers: int | None,
     json_file: Path | None,
     parquet: Path | None,
+    bounds: bool,
     min_coverage: float,
 ) -> None:
     """Compare two folders, print, write what was asked for; exit 1 where clips lack a score."""
     _check_match(match)
-    if not is_paired and (videos or parquet or prompts or choice.clap or match != "name"):
+    if not is_paired and (videos or parquet or prompts or choice.clap or bounds or match != "name"):
         raise BenchError(
-            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap, --prompts "
-            "or --match order"
+            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap, --prompts, "
+            "--bounds or --match order"
         )
     wanted = _wanted(videos, is_paired)
     judge, metrics = choose(choice, wanted, seconds or LONGEST_SECONDS, is_mini=False)
@@ -68,7 +70,7 @@ def score_command(
         match=match,
     )
     if is_paired and not videos and choice.metrics is None:
-        notices().print("ib and desync look at the picture: name its folder with --videos")
+        notices().print("ib and desync compare with the video: name its folder with --videos")
     require_devices(choice.device)
     require_folder(bench_home())
     for file in (json_file, parquet):
@@ -76,11 +78,12 @@ def score_command(
             require_target(file)
     with progress_bars() as progress:
         result = (score_folders if is_paired else score_unpaired)(plan, progress)
+    below = find_folder_bounds(plan, result) if bounds else ()
     if json_file:
-        write_json(json_file, as_json(result.results, result.failures, result.provenance))
+        write_json(json_file, as_json(result.results, result.failures, result.provenance, below))
     if parquet:
         write_rows(parquet, result.rows, plan.metrics)
-    print_result(result.results)
+    print_result(result.results, below)
     print_failures(result.failures, str(json_file) if json_file else "--json FILE keeps them")
     raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 

@@ -20,11 +20,11 @@ TERMINAL = "terminal"
 def table_command(
     runs: Iterable[Path],
     style: str,
-    *,
     extras: bool,
-    bounds: bool,
-    min_coverage: float,
     out: Path | None,
+    *,
+    bounds: bool = True,
+    min_coverage: float = 1.0,
 ) -> None:
     """Print or write all finished runs that the paths hold, one table per comparable set."""
     directories = [directory for path in runs for directory in finished_runs(path)]

@@ -30,7 +30,7 @@ def list_command(directory: Path | None) -> None:
         for line in _about(row):
             drawn.add_row(*line)
         out.print(drawn)
-    notices().print(f"Weights lie in {directory}")
+    notices().print(f"Weights are in {directory}")
 
 
 def fetch_weights_command(
@@ -59,7 +59,7 @@ def verify_command(names: Sequence[str], directory: Path | None) -> None:
     if not rows:
         notices().print(f"No weights in {directory}: run `bench weights fetch`")
     if bad:
-        notices().print(f"To mend: {fetch_command(bad, directory)}")
+        notices().print(f"To fix: {fetch_command(bad, directory)}")
     raise typer.Exit(1 if bad or not rows else 0)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a folder of media: nothing that has a name there vanishes uncounted.
+"""What a folder of media holds: nothing that has a name there vanishes uncounted.
 
 Links to files and folders are followed. Hidden files (``.DS_Store``, ``._x.wav`` of AppleDouble)
 and those that systems leave behind (``Thumbs.db``) are no part of the data. A known suffix says
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import MediaError, MissingError
+from bench.errors import MediaError, MissingError, first_few
 from bench.matching import composed, printable
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
@@ -29,7 +29,6 @@ DATA_SUFFIXES = frozenset(
 )
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 LABEL_FILES = ("labels.csv", "labels.tsv")
-N_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """Return what lies below ``folder``, links followed; a link back to a parent ends there.
+    """Return what is below ``folder``, links followed; a link back to a parent ends there.
 
     Paths are absolute: ffmpeg would take the name ``a:b.wav`` alone for a protocol.
 
@@ -107,10 +106,8 @@ def natural_order(path: Path) -> tuple[object, ...]:
 
 
 def shown(paths: Iterable[Path], folder: Path) -> str:
-    """The first three of ``paths`` below ``folder``, and that there are more."""
-    names = [printable(str(path.relative_to(folder))) for path in paths]
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    return ", ".join(names[:N_NAMED]) + more
+    """The first three of ``paths`` below ``folder``, and how many more there are."""
+    return first_few(printable(str(path.relative_to(folder))) for path in paths)
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:
@@ -150,7 +147,7 @@ def _kind_by_content(path: Path) -> str:
     try:
         found = probe(path)
     except MediaError:
-        return "other"  # whoever lists the folder is told so by name
+        return "other"  # the notes of the listing name it
     if found.video:
         return "video"
     return "audio" if found.audio else "other"

@@ -33,7 +33,7 @@ LABEL_COLUMNS = (
     ("label", "prompt", "caption", "text", "labels", "label_l0", "audio_prompt", "description")
     + ("class", "category")
 )  # fmt: skip
-#: VGGSounder's: A is heard, V is seen, AV is both.
+#: VGGSounder's: A is audible, V is visible, AV is both.
 MODALITY_COLUMN = "modality"
 SPLIT_COLUMN = "split"
 
@@ -100,7 +100,7 @@ def _column_notes(path: Path, header: list[str], columns: _Columns) -> Iterator[
     if others := [each for each in header if each in LABEL_COLUMNS and each != chosen]:
         yield f"prompts are the column {chosen!r} of {path.name}, not {', '.join(others)}"
     if columns.modality is not None:
-        yield f"of the labels of a clip in {path.name} those that can be heard are joined"
+        yield f"of the labels of a clip in {path.name} the audible ones are joined"
 
 
 def _with_header(rows: list[Row], columns: _Columns, width: int, path: Path) -> Iterator[Label]:

@@ -121,7 +121,7 @@ class Matching(NamedTuple):
 
 
 def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None) -> Matching:
-    """Return which of ``files``, which lie below ``root``, belongs to which of the clips ``names``.
+    """Return which of ``files``, which are below ``root``, belongs to which of the clips ``names``.
 
     An equal path comes first, then an equal stem, then the published schemes, then nothing.
     """

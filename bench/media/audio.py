@@ -1,6 +1,6 @@
 """Reading audio: any container and codec, exact windows, float32 at the native rate.
 
-Sample 0 lies at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
+Sample 0 is at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
 video begins with silence, holes in the time stamps become silence, and what overlaps is cut. The
 priming of a codec and what an edit list hides are skipped. A window is found by decoding from the
 start of the file, never by seeking.
@@ -122,7 +122,7 @@ class _Mixer:
 
         self._path, self._expected = path, _format(first)
         if not MIN_RATE_HZ <= first.sample_rate <= MAX_RATE_HZ:
-            raise MediaError(f"cannot read the sound of {path}: its rate is {self._expected}")
+            raise MediaError(f"cannot read the audio of {path}: its rate is {self._expected}")
         self._layout = "mono" if len(first.layout.channels) == 1 else "stereo"
         # Without the bound a mix to float keeps unit gain for the front, and exceeds full scale.
         options = {"rematrix_maxval": "1.0"}
@@ -135,7 +135,7 @@ class _Mixer:
         found = _format(frame)
         if found != self._expected:
             raise MediaError(
-                f"cannot read the sound of {self._path}: {self._expected} turns into {found}"
+                f"cannot read the audio of {self._path}: {self._expected} turns into {found}"
             )
         try:
             parts = [each.to_ndarray() for each in self._resampler.resample(frame)]
@@ -153,7 +153,7 @@ def _format(frame: AudioFrame) -> str:
 def _check_values(samples: Waveform, path: Path) -> None:
     """Refuse samples that are not finite, and integers in a file of floating-point numbers."""
     if not np.isfinite(samples).all():
-        raise MediaError(f"cannot read the sound of {path}: it has samples that are not finite")
+        raise MediaError(f"cannot read the audio of {path}: it has samples that are not finite")
     peak = float(np.abs(samples).max(initial=0.0))
     # A quiet file of integers stays below that, but has no other numbers.
     if peak > MAX_PEAK or (peak > 1 and (samples == samples.round()).all()):
@@ -197,6 +197,6 @@ def _filled(
         return np.pad(samples, ((0, 0), (0, n_missing)))
     end_s = excerpt.start_s + (excerpt.seconds or 0)
     raise MediaError(
-        f"the sound of {excerpt.path} lasts {n_decoded / sample_rate_hz:.3f} s, "
+        f"the audio of {excerpt.path} lasts {n_decoded / sample_rate_hz:.3f} s, "
         f"the window from {excerpt.start_s:g} s needs more than that, up to {end_s:g} s"
     )

@@ -4,7 +4,7 @@ Time 0 is the earliest start that the headers state for the chosen audio and vid
 ``ffmpeg -i`` has it; of a file with a single track, its first decoded frame. Whatever a codec or an
 edit list hides (priming) is skipped and has no time.
 
-A frame of audio follows the one before it unless its time stamp lies more than ``MAX_DRIFT_S``
+A frame of audio follows the one before it unless its time stamp is more than ``MAX_DRIFT_S``
 from the samples counted so far. The threshold stands between two things: time stamps that are only
 approximate (1 ms in Matroska; up to one AAC frame of 21 ms in real captures, whose stamps jump
 ahead and come back) must not tear audio apart, and an error above half of the 0.1 s within which
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-#: How far audio may lie from its time stamps before silence is put in, or an overlap cut out.
+#: How far audio may be from its time stamps before silence is put in, or an overlap cut out.
 MAX_DRIFT_S = 0.05
 #: A longer pause between two frames is a damaged time stamp, and would be filled.
 MAX_PAUSE_S = 60

@@ -76,7 +76,7 @@ def read_frames(
         outputs.append(frame)
         if len(outputs) * frame.pixels.nbytes > MAX_BYTES:
             raise MediaError(
-                f"the picture of {excerpt.path} exceeds {MAX_BYTES / 2**30:g} GiB at {fps:g} fps: "
+                f"the video of {excerpt.path} exceeds {MAX_BYTES / 2**30:g} GiB at {fps:g} fps: "
                 "read a shorter window, a smaller side, or frame by frame"
             )
     return Frames(
@@ -93,7 +93,7 @@ def each_frame(
 
     Each is resized where ``short_side`` is given. The slots of a window count from ``start_s``.
     Where the file ends up to ``shortfall_s`` before the window, its last output is repeated.
-    Raises MediaError when there is no picture, when the file ends before ``round(seconds * fps)``
+    Raises MediaError when there is no video, when the file ends before ``round(seconds * fps)``
     outputs or was cut off, when its data are damaged beyond what the codec conceals, and when the
     size of the picture changes.
     """
@@ -127,7 +127,7 @@ def each_frame(
         yield from itertools.repeat(frame, n_wanted - n_outputs)
         return
     raise MediaError(
-        f"the picture of {excerpt.path} lasts {float(end_s):.3f} s: at {fps:g} fps from "
+        f"the video of {excerpt.path} lasts {float(end_s):.3f} s: at {fps:g} fps from "
         f"{excerpt.start_s:g} s it gives {n_outputs} frames, {n_wanted or 'at least 1'} are needed"
     )
 
@@ -155,10 +155,10 @@ def _shown(container: InputContainer, stream: VideoStream, path: Path) -> Iterat
     for index, following in enumerate(frames, start=1):
         end_s = _time_s(following, index, slots, path) - zero_s
         if (following.width, following.height) != (first.width, first.height):
-            raise MediaError(f"cannot read the picture of {path}: frame {index} has another size")
+            raise MediaError(f"cannot read the video of {path}: frame {index} has another size")
         if abs(end_s - start_s) > MAX_PAUSE_S:
             jump = f"jumps from {float(start_s):.1f} to {float(end_s):.1f} s"
-            raise MediaError(f"cannot read the picture of {path}: frame {index} {jump}")
+            raise MediaError(f"cannot read the video of {path}: frame {index} {jump}")
         yield _Shown(frame, index - 1, start_s, end_s)
         frame, start_s = following, end_s
     yield _Shown(frame, index, start_s, start_s + _duration_s(frame, stream))
@@ -181,7 +181,7 @@ def _time_s(frame: VideoFrame, index: int, slots: list[Fraction], path: Path) ->
     if index < len(slots):
         return slots[index]
     if frame.pts is None or frame.time_base is None:
-        raise MediaError(f"cannot read the picture of {path}: its frames have no time stamps")
+        raise MediaError(f"cannot read the video of {path}: its frames have no time stamps")
     return frame.pts * frame.time_base
 
 

@@ -1,4 +1,4 @@
-"""What a user should be told about a file: what was chosen in it, and what is unusual."""
+"""What a user should know about a file: what was chosen in it, and what is unusual."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The track that is flagged as the default comes first; among several of those, or none, the audio
 track with the most channels and the video track with the most pixels; then the first. Covers and
-thumbnails are pictures, not video.
+thumbnails are stills, not video.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def choose_audio(container: InputContainer, path: Path) -> AudioStream:
     """The audio track to read, ready to decode; MediaError where there is none."""
     tracks = audio_tracks(container)
     if not tracks:
-        raise MediaError(f"cannot read the sound of {path}: it has no audio stream")
+        raise MediaError(f"cannot read the audio of {path}: it has no audio stream")
     _prepare(tracks[0], path)
     return tracks[0]
 
@@ -47,12 +47,12 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
     """The video track to read, ready to decode; MediaError where there is none, or a huge one."""
     tracks = video_tracks(container)
     if not tracks:
-        raise MediaError(f"cannot read the picture of {path}: it has no video stream")
+        raise MediaError(f"cannot read the video of {path}: it has no video stream")
     stream = tracks[0]
     _prepare(stream, path)
     if not (0 < stream.width <= MAX_SIDE and 0 < stream.height <= MAX_SIDE):
         size = f"{stream.width} x {stream.height}"
-        raise MediaError(f"cannot read the picture of {path}: {size} pixels, at most {MAX_SIDE}")
+        raise MediaError(f"cannot read the video of {path}: {size} pixels, at most {MAX_SIDE}")
     return stream
 
 

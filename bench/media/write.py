@@ -107,7 +107,7 @@ def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 
         )
         first = next(copied, None)
         if first is None:
-            raise MediaError(f"cannot take the picture of {video}: it ends before {start_s:g} s")
+            raise MediaError(f"cannot take the video of {video}: it ends before {start_s:g} s")
         parts = (itertools.chain([first], copied), encoded_sound(sound, samples))
         for packet in heapq.merge(*parts, key=decoding_time_s):
             container.mux(packet)

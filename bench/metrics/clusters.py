@@ -49,7 +49,8 @@ def clustered_mean(values: npt.ArrayLike, clusters: Sequence[str]) -> ClusteredM
     if not n:
         return ClusteredMean(math.nan, math.nan, math.nan, 0, 0, n_excluded)
     scored = scores[is_scored]
-    mean = float(scored.mean())
+    # The sum of equal scores rounds, and a loss that is the margin would come out beyond it.
+    mean = float(scored[0] if np.ptp(scored) == 0 else scored.mean())
     _, index = np.unique(np.asarray(clusters, dtype=str)[is_scored], return_inverse=True)
     sizes = np.bincount(index).astype(np.float64)
     if len(sizes) < 2:
@@ -59,6 +60,19 @@ def clustered_mean(values: npt.ArrayLike, clusters: Sequence[str]) -> ClusteredM
     variance = float(np.sum(residual_sums**2 / (1 - sizes / n))) / n**2
     degrees = _degrees_of_freedom(sizes)
     return ClusteredMean(mean, math.sqrt(variance), degrees, n, len(sizes), n_excluded)
+
+
+def clustered_sum(
+    value: float, contributions: npt.ArrayLike, clusters: Sequence[str]
+) -> ClusteredMean:
+    """Return a statistic of a whole set, with the standard error of the sum of contributions.
+
+    ``contributions [N]`` say, to first order, by how much the ``value`` is off its expectation
+    because of each clip (``SetEstimate``): their sums over clusters are independent. ValueError as
+    above.
+    """
+    parts = check_scores(contributions, "contributions")
+    return clustered_mean(parts * len(parts), clusters)._replace(value=value)
 
 
 def _degrees_of_freedom(sizes: FloatArray) -> float:

@@ -14,12 +14,15 @@ from bench.metrics.arrays import FloatArray, IntArray
 class SetEstimate:
     """A number for two sets, and the part that every sample has in its error.
 
-    ``true [N]`` and ``generated [M]`` are contributions: to first order the value lies off its
+    ``true [N]`` and ``generated [M]`` are contributions: to first order the value is off its
     expectation, at this number of samples, by the sum of both, and samples that are independent
     have independent contributions. They are influence functions divided by the number of samples
     (Hampel, "The influence curve and its role in robust estimation", 1974), so each side sums to
-    about 0. None where there are none, with the ``reason``. ``dimensions`` is the width of the
-    features where the value depends on how many samples there are for each.
+    about 0, and None where there are none. A ``reason`` says why the value has no interval;
+    differences and ratios over the same samples have one all the same, for what few samples add to
+    both cancels.
+    ``dimensions`` is the width of the features where the value depends on how many samples there
+    are for each.
     """
 
     value: float

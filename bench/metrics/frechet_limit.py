@@ -1,4 +1,4 @@
-"""The Fréchet distance for endlessly many generated samples."""
+"""The Fréchet distance for an unlimited number of generated samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.metrics.frechet_influence import frechet_influence, statistics_of
 
 
 class FrechetLimit(NamedTuple):
-    """The distance for endlessly many samples, and how it was reached.
+    """The distance for an unlimited number of samples, and how it was reached.
 
     ``slope`` is what one over the number of samples adds; ``r_squared`` says how well that line
     fits, 1 is best.
@@ -37,7 +37,7 @@ class FrechetLimit(NamedTuple):
 def fd_infinity(
     true: Side, generated: npt.ArrayLike, rng: np.random.Generator, *, n_sizes: int = 15
 ) -> FrechetLimit:
-    """Return the Fréchet distance extrapolated to endlessly many generated samples ``[M, D]``.
+    """Return the Fréchet distance extrapolated to unlimited generated samples ``[M, D]``.
 
     Chong & Forsyth, "Effectively Unbiased FID and Inception Score", 2020: distances of random
     subsets, of ``n_sizes`` sizes from M / 2 to M, make a line over 1 / size, read off at 0. The

@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion (MCD) in dB: how far apart two sounds are in timbre, time warped.
+"""Mel-cepstral distortion (MCD) in dB: how far apart two audio signals are in timbre, time warped.
 
 Conventions: waveforms are ``[T]`` at 22,050 Hz; an envelope is a power spectrum ``[N, 257]``, one
 frame per 5 ms; cepstra are float64 ``[N, 1 + order]``, the level c0 first; a distortion is a mean
@@ -112,7 +112,7 @@ def steady_envelope(waveform: npt.ArrayLike, source: str) -> FloatArray:
     """Return the envelope ``[N, 257]`` of a source of ``ENVELOPES``, averaged over 25 ms.
 
     Twice as many frames are read, and each one that is kept is the mean power around it under a
-    Hann window: where frames lie on the sound then matters little. One frame per 5 ms, as
+    Hann window: where frames fall in the audio then matters little. One frame per 5 ms, as
     many as the source itself gives. ValueError for another source.
     """
     from scipy.ndimage import convolve1d

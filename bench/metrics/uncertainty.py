@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.metrics.arrays import FloatArray, IntArray, check_scores
-from bench.metrics.clusters import clustered_mean
+from bench.metrics.clusters import clustered_mean, clustered_sum
 
 #: Random numbers held at a time: 32 MB, whatever N and the number of resamples.
 BLOCK_VALUES = 4_000_000
@@ -134,15 +134,12 @@ def estimate_interval(
 ) -> Interval:
     """Return the interval of a statistic of a whole set from what each clip contributed to it.
 
-    ``contributions [N]`` say, to first order, by how much the value lies off its expectation
-    because of each clip (``SetEstimate``): their sums over clusters are independent, which gives a
-    CR2 standard error and Student's t as for a mean. The interval is for the expectation at this
-    very number of clips: what the statistic gains or loses with few clips is part of it.
-    ValueError as ``mean_interval``.
+    ``clustered_sum`` of ``contributions [N]`` gives a CR2 standard error and Student's t as for a
+    mean. The interval is for the expectation at this very number of clips: what the statistic gains
+    or loses with few clips is part of it. ValueError as ``mean_interval``.
     """
     _check_level(level)
-    parts = check_scores(contributions, "contributions")
-    found = clustered_mean(parts * len(parts), clusters)
+    found = clustered_sum(value, contributions, clusters)
     half_width = _quantile_of_t(found.degrees, level) * found.standard_error
     counts = (found.n, found.n_excluded, found.n_clusters)
     return Interval(value, value - half_width, value + half_width, *counts)
@@ -170,7 +167,7 @@ def two_sample_interval(
 def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:
     """Return ``[k, n]``: k random orders of n clips in which no clip keeps its place.
 
-    Pairing every true sound with a wrong generated one this way gives the level of chance. Each
+    Pairing every true audio with a wrong generated one this way gives the level of chance. Each
     derangement is equally likely. ValueError for fewer than two clips.
     """
     if n < 2:

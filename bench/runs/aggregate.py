@@ -26,7 +26,7 @@ N_SHUFFLES = 5
 
 #: What a clip lacks that a metric compares with.
 SIDES: Mapping[Role, str] = {
-    "target": "a true sound",
+    "target": "true audio",
     "reference": "a reference",
     "hits": "annotated hits",
     "picture": "a video",
@@ -94,7 +94,7 @@ def score_of_set(found: SetEstimate, clusters: Sequence[str]) -> Score:
     """An estimate of paired sets, whose clips have these clusters, as the score of a table."""
     from bench.metrics import estimate_interval
 
-    if found.true is None or found.generated is None:
+    if found.reason or found.true is None or found.generated is None:
         return score_without_interval(found, len(clusters))
     interval = estimate_interval(found.value, found.true + found.generated, clusters)
     return replace(score_of(interval), dimensions=found.dimensions)

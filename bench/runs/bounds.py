@@ -13,12 +13,16 @@ from dataclasses import replace
 from functools import partial
 
 from bench.files import bench_home
+from bench.matching import hashed_name
 from bench.results import Results
 from bench.runs.evaluate import Progress
+from bench.runs.folders import FolderPlan
 from bench.runs.plan import RunPlan
 from bench.runs.run import look_ahead, run
+from bench.splits import Split
+from bench.splits.split import path_slug
 from bench.system import System
-from bench.types import FULL
+from bench.types import FULL, Clip
 
 #: The systems that are bounds, by name: ceiling, floors, and the reference that only repeats.
 BOUNDS = ("ground-truth", "shuffled", "silence", "reference-loop")
@@ -53,6 +57,29 @@ def plan_bounds(plan: RunPlan, systems: Iterable[System]) -> list[RunPlan]:
         if (has_references or "reference" not in system.uses)
         and (has_others or "other" not in system.uses)
     ]
+
+
+def plan_folder_bounds(
+    plan: FolderPlan, clips: Sequence[Clip], systems: Sequence[System]
+) -> list[RunPlan]:
+    """Return the plans of the bounds of the pairs that two folders made: their true sides."""
+    if not clips:
+        return []
+    # The names of any files become the names of samples; one clip may have several pairs.
+    named = tuple(replace(clip, name=hashed_name(clip.name)) for clip in clips)
+    split = Split(f"folders-{path_slug(plan.reference.absolute())}", named)
+    first = RunPlan(
+        system=systems[0],
+        system_name=systems[0].name,
+        split=split,
+        clips=named,
+        judge=plan.judge,
+        metrics=plan.metrics,
+        seed=SEED,
+        root=bench_home() / "bounds",
+        workers=plan.workers,
+    )
+    return plan_bounds(first, systems)
 
 
 def estimate_bounds(plans: Sequence[RunPlan]) -> float:

@@ -1,4 +1,4 @@
-"""Two runs, clip by clip: the mean difference on common clips, with its interval."""
+"""Two runs on the clips that both scored: the difference of each column, with its interval."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.errors import BenchError
-from bench.metrics.clusters import ClusteredMean, clustered_mean
+from bench.errors import BenchError, RunError
+from bench.metrics.clusters import ClusteredMean, clustered_mean, clustered_sum
 from bench.results import Column, Results, load_results, load_rows
+from bench.runs.run_features import set_estimates
+from bench.suite import select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +28,8 @@ LEVEL = 0.95
 class Difference:
     """``new - base`` of one metric over the clips that both scored.
 
-    ``estimate`` is its value, standard error and degrees of freedom, NaN where too few clusters of
-    clips tell; ``base`` is the value of the base run over the same clips.
+    ``estimate`` is its value, standard error and degrees of freedom, NaN where there are too few
+    clusters of clips; ``base`` is the value of the base run over the same clips.
     """
 
     column: Column
@@ -101,7 +103,7 @@ def compare_runs(base: Path, new: Path) -> Comparison:
             scored clip.
     """
     before, after = load_comparable(base, new)
-    rows = paired_rows(load_rows(base), load_rows(new))
+    rows = paired_rows(scored_rows(base), scored_rows(new))
     columns = [column for column in before.columns if has_clip_scores(rows, column)]
     found = tuple(each for column in columns if (each := clip_difference(rows, column)).n)
     if not found:
@@ -123,15 +125,26 @@ def load_comparable(base: Path, new: Path) -> tuple[Results, Results]:
     return before, after
 
 
-def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per clip that is in both, by name.
+def scored_rows(directory: Path) -> pd.DataFrame:
+    """Return the scores of a run, clip by clip.
 
-    Columns are ``clip``, ``cluster`` (the clips of one cluster depend on one another; the clip's
-    own name where the run names none), and each other one with the suffix ``_base`` or ``_new``.
+    Raises:
+        RunError: there are none, or they do not say which clips depend on one another.
+    """
+    rows = load_rows(directory)
+    if "cluster" not in rows:
+        raise RunError(f"{directory}/scores.parquet is of an earlier version: run it again")
+    return rows
+
+
+def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per clip that is in both ``scored_rows``, sorted by name.
+
+    Columns are ``clip``, ``cluster`` (the clips of one cluster depend on one another), and each
+    one with the suffix ``_base`` or ``_new``.
     """
     rows = base.merge(new, on="clip", suffixes=("_base", "_new")).sort_values("clip")
-    named = next((rows[key] for key in ("cluster_base", "cluster") if key in rows), rows["clip"])
-    return rows.assign(cluster=named.where(named.fillna("") != "", rows["clip"]))
+    return rows.assign(cluster=rows["cluster_base"])
 
 
 def has_clip_scores(rows: pd.DataFrame, column: Column) -> bool:
@@ -145,3 +158,21 @@ def clip_difference(rows: pd.DataFrame, column: Column) -> Difference:
     base, new = both[f"{column.name}_base"], both[f"{column.name}_new"]
     found = clustered_mean((new - base).to_numpy(), both["cluster"].tolist())
     return Difference(column, float(base.mean()), found)
+
+
+def set_difference(
+    base: Path, new: Path, about: Results, rows: pd.DataFrame, column: Column
+) -> Difference:
+    """The difference of one column of the whole set over the clips of ``paired_rows``.
+
+    Raises:
+        BenchError: as ``set_estimates``, or the clips are too few for a difference or its error.
+    """
+    (metric,) = select(about.profile, [column.name])
+    before, after = set_estimates(base, new, about, metric, rows["clip"].tolist())
+    change = after.minus(before)
+    if change.true is None or change.generated is None:
+        raise BenchError(change.reason)
+    parts = change.true + change.generated
+    found = clustered_sum(change.value, parts, rows["cluster"].tolist())
+    return Difference(column, before.value, found)

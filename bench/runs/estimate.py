@@ -10,11 +10,11 @@ from typing import Any
 from bench.files import read_json
 from bench.runs.plan import RunPlan, slug
 
-#: Estimates for a dry run where no earlier run tells: seconds per clip on one core of a laptop, by
-#: stage. The system and the judge's networks have guesses of their own.
+#: Estimates for a dry run where no earlier run has measured it: seconds per clip on one core of a
+#: laptop, by stage. The system and the judge's networks have guesses of their own.
 DEFAULT_SECONDS = {"extract": 1.2, "score": 0.05}
 
-#: Bytes on disk per second of sound: 24-bit FLAC at 44.1 kHz, and the features of one clip.
+#: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000
 FEATURE_BYTES_PER_SECOND = 55_000
 

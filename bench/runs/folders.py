@@ -45,16 +45,17 @@ class FolderPlan:
 
 @dataclass(frozen=True)
 class FolderResult:
-    """What the comparison found."""
+    """What the comparison found; ``clips`` are the true sides of the pairs that were scored."""
 
     results: Results
     rows: tuple[Mapping[str, Any], ...]
     failures: tuple[Failure, ...]
     provenance: Mapping[str, Any]
+    clips: tuple[Clip, ...] = ()
 
 
 def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
-    """Score the sounds in ``plan.generated`` against their namesakes in ``plan.reference``.
+    """Score the audio in ``plan.generated`` against their namesakes in ``plan.reference``.
 
     Raises:
         BenchError: a folder is missing, or nothing in one can be paired with the other.
@@ -81,7 +82,8 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
     flat = tuple(row.flat() for row in rows)
-    return FolderResult(results, flat, failures, provenance(plan.judge, plan.device))
+    clips = tuple(row.pair.clip for row in rows)
+    return FolderResult(results, flat, failures, provenance(plan.judge, plan.device), clips)
 
 
 def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.errors import BenchError, first_few
 from bench.metrics.clusters import ClusteredMean
-from bench.results import Column, Results, load_rows
+from bench.results import Column, Results
 from bench.runs.compare import (
     Difference,
     clip_difference,
     has_clip_scores,
     load_comparable,
     paired_rows,
+    scored_rows,
+    set_difference,
 )
 from bench.runs.decide import Decision, Untested, decide
 from bench.runs.margins import PRIMARY
 from bench.runs.rules import Rules
-from bench.runs.set_difference import set_difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The share of clips that only one of the runs may have scored, and how many of them are named.
+#: The share of clips that only one of the runs may have scored.
 MAX_DIFFER = 0.01
-N_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def gate_runs(
             be tested.
     """
     before, after = load_comparable(base, new)
-    base_rows, new_rows = load_rows(base), load_rows(new)
+    base_rows, new_rows = scored_rows(base), scored_rows(new)
     clips = (set(base_rows["clip"]), set(new_rows["clip"]))
     expected = max(before.expected, after.expected)
     notes = _check_clips(*clips, expected, f"{base} and {new}", max_differ)
@@ -117,8 +117,8 @@ def _check_clips(
     alone, either = sorted(base ^ new), base | new
     if not base & new:
         raise BenchError(f"{runs} have no scored clip in common")
-    named = ", ".join(alone[:N_NAMED]) + (", ..." if len(alone) > N_NAMED else "")
-    found = f"{len(alone)} of {len(either)} clips are scored by only one of the runs ({named})"
+    counted = f"{len(alone)} of {len(either)} clips"
+    found = f"{counted} are scored by only one of the runs ({first_few(alone)})"
     if len(alone) > max_differ * len(either):
         raise BenchError(
             f"{runs} cannot be compared: {found}, expected at most {100 * max_differ:g} %; run the "
@@ -146,21 +146,31 @@ def _measured(pair: Pair, name: str) -> Difference | Untested:
     label = column.label if column else name
     if column is None or pair.lacks(name):
         return Untested(name, label, pair.lacks(name))
-    if not has_clip_scores(pair.rows, column):
-        clusters = dict(zip(pair.rows["clip"], pair.rows["cluster"], strict=True))
-        try:
-            return set_difference(pair.base, pair.new, pair.before, column, clusters)
-        except BenchError as error:
-            return Untested(name, label, str(error))
-    once, either = pair.scored_once(name)
-    if once > pair.max_differ * either:
-        reason = f"{once} of {either} clips have a score in only one of the runs"
+    if reason := _lost_scores(pair, column):
         return Untested(name, label, reason)
-    difference = clip_difference(pair.rows, column)
-    if difference.estimate.n_clusters < 2:
-        n = difference.estimate.n_clusters
+    try:
+        found = _difference(pair, column)
+    except BenchError as error:
+        return Untested(name, label, str(error))
+    n = found.estimate.n_clusters
+    if n < 2:
         return Untested(name, label, f"{n} clusters of clips have a score, expected at least 2")
-    return difference
+    return found
+
+
+def _lost_scores(pair: Pair, column: Column) -> str:
+    """Why too many clips have this column's score in only one run; "" where they have not."""
+    if not has_clip_scores(pair.rows, column):
+        return ""
+    once, either = pair.scored_once(column.name)
+    is_much = once > pair.max_differ * either
+    return f"{once} of {either} clips have a score in only one of the runs" if is_much else ""
+
+
+def _difference(pair: Pair, column: Column) -> Difference:
+    if has_clip_scores(pair.rows, column):
+        return clip_difference(pair.rows, column)
+    return set_difference(pair.base, pair.new, pair.before, pair.rows, column)
 
 
 def _plain(pair: Pair, column: Column) -> Difference:

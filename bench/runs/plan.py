@@ -115,7 +115,7 @@ class RunPlan:
             if each.sound != clip.sound:  # several clips of a protocol share one target
                 return each
         raise BenchError(
-            f"{self.system_name} takes the sound of another clip, and this run has only one"
+            f"{self.system_name} takes the audio of another clip, and this run has only one"
         )
 
     @cached_property
@@ -170,10 +170,16 @@ class RunPlan:
         return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
 
     def files(self) -> list[Path]:
-        """Every file whose bytes decide what is left to do: media of the clips, and samples."""
+        """Every file whose bytes decide what is left to do.
+
+        These are the media of the clips, what the system reads beside them, and samples.
+        """
         excerpts = (e for clip in self.clips for e in (clip.picture, clip.sound, clip.reference))
-        media = dict.fromkeys(excerpt.path for excerpt in excerpts if excerpt)
-        return [*media, *map(self.sample_path, self.clips)]
+        media = [excerpt.path for excerpt in excerpts if excerpt]
+        read = self.informed_system.inputs
+        inputs = [path for clip in self.clips for path in (read(clip.name) if read else ())]
+        made = [clip.generated for clip in self.clips if clip.generated]
+        return list(dict.fromkeys((*media, *inputs, *made, *map(self.sample_path, self.clips))))
 
     @property
     def identity(self) -> Identity:

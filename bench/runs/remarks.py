@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.errors import first_few
 from bench.runs.journal import Entry
 from bench.runs.score import Keys, Pair, Role, Scoring, remarks_of
 
 #: The roles that stand for the true side of a clip.
 TRUE_ROLES: tuple[Role, ...] = ("target", "reference", "picture")
 GENERATED_ROLES: tuple[Role, ...] = ("generated",)
-
-N_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ MEDIA_RULES = (
     ),
 )
 
-#: What ``bench.runs.generate.fit`` tells the journal.
+#: What ``bench.runs.generate.fit`` writes to the journal.
 SAMPLE_RULES = (
     Rule("peak", 1, "exceeded full scale and were limited to it", ", up to {most:.4g}"),
     Rule("padded_s", 0, "ended early", ": up to {most:.3g} s of silence were added"),
@@ -94,10 +93,5 @@ def _notes(
         if above:
             then = rule.then.format(most=max(above.values()))
             counted = f"{len(above)} of {len(found)} {noun} {rule.said}"
-            notes.append(f"{counted} ({_named(sorted(above))}){then}")
+            notes.append(f"{counted} ({first_few(sorted(above))}){then}")
     return tuple(notes)
-
-
-def _named(clips: Sequence[str]) -> str:
-    n_more = len(clips) - N_NAMED
-    return ", ".join([*clips[:N_NAMED], *([f"{n_more} more"] if n_more > 0 else [])])

@@ -69,7 +69,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What is computed, by which judge, and where features lie.
+    """What is computed, by which judge, and where features are.
 
     Features of true sounds and pictures are shared by all runs; those of samples lie with their
     run, or are shared too where there is none.
@@ -80,7 +80,7 @@ class Scoring:
     directory: Path | None
 
     def store(self, role: Role) -> FeatureStore:
-        """Where the features of one role lie."""
+        """Where the features of one role are."""
         if role == "generated" and self.directory is not None:
             return FeatureStore(self.directory / "features")
         return FeatureStore(shared_root(self.judge.name))

@@ -82,7 +82,7 @@ class References:
             if same is not None and _fit(part, start):
                 return same
         longer = [stem for stem in self._longer.get(part, ()) if _fit(part, stem)]
-        if len(longer) > 1:  # a suffix that all references bear tells them apart again
+        if len(longer) > 1:  # a suffix that all references bear makes them distinct again
             longer = [stem for stem in longer if stem == part + self._ending]
         return longer[0] if len(longer) == 1 else None
 

@@ -23,17 +23,17 @@ from bench.runs.score import Keys, Pair, Scoring
 from bench.suite import Metric
 from bench.types import FULL, Clip, Excerpt
 
-#: A set of sounds that could be heard, each with the keys of its features.
-Heard = list[tuple[Pair, Keys]]
+#: A set of audio files that could be read, each with the keys of its features.
+Readable = list[tuple[Pair, Keys]]
 
 
 def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
-    """Compare all sounds of ``plan.generated`` with all of ``plan.reference``.
+    """Compare all audio of ``plan.generated`` with all of ``plan.reference``.
 
-    Each is heard over its first ``plan.seconds``, or up to 8 s where none are named.
+    Each is read over its first ``plan.seconds``, or up to 8 s where none are named.
 
     Raises:
-        BenchError: a folder is missing or empty, fewer than two of its sounds can be heard, or a
+        BenchError: a folder is missing or empty, fewer than two of its files can be read, or a
             metric needs pairs.
     """
     if paired := [metric.name for metric in plan.metrics if metric.score_set is None]:
@@ -49,8 +49,8 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     true, generated = (
         [(pair, keys[pair.clip.name]) for pair in side if pair.clip.name in keys] for side in sides
     )
-    for folder, heard in zip(folders, (true, generated), strict=True):
-        _require_set(folder, heard, ledger.failures)
+    for folder, readable in zip(folders, (true, generated), strict=True):
+        _require_set(folder, readable, ledger.failures)
     results = describe(
         Identity(plan.generated.absolute().name, plan.reference.absolute().name, FULL.name, 0),
         scoring,
@@ -58,9 +58,9 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         expected=len(true) + len(generated) + len(ledger.failures),
         scored=[pair.clip.name for pair, _ in (*true, *generated)],
         notes=(
-            f"unpaired: {len(generated)} generated against {len(true)} reference sounds",
-            *media_notes(true, scoring, "reference sounds", ("target",)),
-            *media_notes(generated, scoring, "generated sounds", ("generated",)),
+            f"unpaired: {len(generated)} generated against {len(true)} reference files",
+            *media_notes(true, scoring, "reference files", ("target",)),
+            *media_notes(generated, scoring, "generated files", ("generated",)),
             *(note for listing in listings for note in listing.sound_notes()),
         ),
     )
@@ -69,23 +69,23 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
 
 
 def _sounds(listing: Listing, seconds: float | None, ledger: Ledger) -> list[Pair]:
-    """The sounds of a folder that can be opened; the others are failures in the ledger."""
+    """The audio files of a folder that can be opened; the others are failures in the ledger."""
     files = listing.require(listing.with_sound, "audio or video")
     found = (_alone(path, seconds, ledger) for path in files)
     return [pair for pair in found if pair is not None]
 
 
-def _require_set(folder: Path, heard: Heard, failures: Sequence[Failure]) -> None:
-    if len(heard) < 2:
+def _require_set(folder: Path, readable: Readable, failures: Sequence[Failure]) -> None:
+    if len(readable) < 2:
         reasons = (f"; {each.clip}: {each.error}" for each in failures)
         raise BenchError(
-            f"{folder} holds {len(heard)} sounds that can be heard, a set needs at least 2"
+            f"{folder} holds {len(readable)} audio files that can be read, a set needs at least 2"
             f"{next(reasons, '')}"
         )
 
 
 def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
-    """A sound as the pair of itself: whatever side it is on, its features are the same."""
+    """An audio file as the pair of itself: whatever side it is on, its features are the same."""
     from bench.media import sound_seconds
 
     name = str(path)
@@ -100,7 +100,7 @@ def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
     return Pair(Clip(name, excerpt, window_s), excerpt)
 
 
-def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> Score:
+def _score(metric: Metric, true: Readable, generated: Readable, scoring: Scoring) -> Score:
     from bench.metrics import two_sample_interval
 
     suited = [[each for each in side if _suits(metric, each[0])] for side in (true, generated)]
@@ -109,7 +109,7 @@ def _score(metric: Metric, true: Heard, generated: Heard, scoring: Scoring) -> S
         reason = length_reason(metric, [*true, *generated])
         return Score(None, None, None, 0, reason=f"{reason}; a set needs at least 2 clips")
     found = metric.score_set(*(sides_of("target", metric, side, scoring) for side in suited))
-    if found.true is None or found.generated is None:
+    if found.reason or found.true is None or found.generated is None:
         return score_without_interval(found, n)
     interval = two_sample_interval(found.value, found.true, found.generated)
     return replace(score_of(interval), dimensions=found.dimensions)

@@ -76,7 +76,7 @@ def _labels(label_file: Path | None, videos: Mapping[str, Path], folder: Path) -
 
 
 def _words_note(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
-    """How many prompts come from file names, which say more or less what can be heard."""
+    """How many prompts come from file names, which say more or less what is audible."""
     words = [clip.prompt for clip in clips if clip.prompt and not labels.by_clip.get(clip.name)]
     what = "prompts are the words of the file name, e.g."
     return (f"{len(words)} {what} {words[0]!r}",) if words else ()
@@ -112,11 +112,11 @@ def _clip(video: Path, name: str, prompt: str) -> Clip:
     if info.video is None:
         raise MediaError(f"{video} has no video stream")
     if info.audio is None:
-        raise MediaError(f"{video} has no audio stream: there is no true sound to compare with")
+        raise MediaError(f"{video} has no audio stream: there is no true audio to compare with")
     seconds = sound_seconds(video) if info.audio.seconds is None else info.audio.seconds
     if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
         raise MediaError(
-            f"the sound of {video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s"
+            f"the audio of {video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s"
         )
     target = Excerpt(video, 0.0, TARGET_SECONDS)
     has_reference = seconds >= TARGET_SECONDS + REFERENCE_SECONDS - MAX_SHORTFALL_S

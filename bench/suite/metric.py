@@ -10,7 +10,7 @@ from typing import Literal
 from bench.judges import Features
 from bench.metrics import SetEstimate
 
-#: Features of one sound, by extractor.
+#: Features of one audio, by extractor.
 Side = Mapping[str, Features]
 Against = Literal["target", "reference", "hits", "picture", "prompt"]
 
@@ -23,8 +23,8 @@ class Metric:
     NaN means "not scored", and ``undefined_for`` says which clips have no value by definition. A
     metric of a whole set has ``score_set`` instead, which reads the sides of all clips one after
     another and says what each clip contributes. ``against`` says what the true side is: the clip's
-    own sound (``target``), the one the system was given (``reference``), annotated hits, the
-    picture, or the prompt; ``true_reads`` names its features where they are others. Clips shorter
+    own audio (``target``), the one the system was given (``reference``), annotated hits, the
+    video, or the prompt; ``true_reads`` names its features where they are others. Clips shorter
     than ``shortest_s`` or longer than ``longest_s`` are not scored. ``has_chance`` asks for the
     value that shuffled pairs reach, beside the column. ``is_extra`` columns are not in the paper's
     tables.

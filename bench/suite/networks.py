@@ -57,7 +57,7 @@ def _set_extras(suffix: str, label: str, network: str) -> tuple[Metric, ...]:
     inception = _of_set(
         f"is_{suffix}",
         f"IS {label}",
-        f"inception score of the {network} labels of the generated sounds",
+        f"inception score of the {network} labels of the generated audio",
         network,
         sets.inception,
     )
@@ -70,7 +70,7 @@ def _kl_row(name: str, label: str, network: str) -> Metric:
     return Metric(
         name,
         label,
-        f"KL divergence of {network} labels from those of the true sound",
+        f"KL divergence of {network} labels from those of the true audio",
         (network,),
         partial(clips.kl, extractor=network),
         "lower",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,33 +38,25 @@ class Gathered(NamedTuple):
 
 def frechet(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the Frechet distance of the embeddings."""
-    from bench.metrics import frechet_distance, frechet_estimate
-    from bench.metrics.frechet_influence import statistics_of
+    from bench.metrics import frechet_estimate
 
     first, second = (_gathered(side, extractor, "embedding") for side in (true, generated))
-    if too_few := _too_few(first, second):
-        value = frechet_distance(statistics_of(first.rows), statistics_of(second.rows))
-        return SetEstimate(value, dimensions=first.rows.shape[1], reason=too_few)
-    return frechet_estimate(first.rows, second.rows).by_clip(first.starts, second.starts)
+    found = frechet_estimate(first.rows, second.rows).by_clip(first.starts, second.starts)
+    return replace(found, reason=_too_few(first, second))
 
 
 def frechet_limit(
     true: Iterable[Side], generated: Iterable[Side], *, extractor: str
 ) -> SetEstimate:
-    """Return it for endlessly many generated samples; NaN for fewer than four."""
-    from bench.metrics import fd_infinity, frechet_limit_estimate
-    from bench.metrics.frechet_influence import statistics_of
+    """Return it extrapolated to unlimited generated samples; NaN for fewer than four."""
+    from bench.metrics import frechet_limit_estimate
 
     first, second = (_gathered(side, extractor, "embedding") for side in (true, generated))
     if len(second.rows) < FEWEST_FOR_LIMIT:
         reason = f"{len(second.rows)} samples: the limit needs at least {FEWEST_FOR_LIMIT}"
         return SetEstimate(math.nan, reason=reason)
-    rng = np.random.default_rng(SET_SEED)
-    if too_few := _too_few(first, second):
-        value = fd_infinity(statistics_of(first.rows), second.rows, rng).value
-        return SetEstimate(value, dimensions=first.rows.shape[1], reason=too_few)
-    found = frechet_limit_estimate(first.rows, second.rows, rng)
-    return found.by_clip(first.starts, second.starts)
+    found = frechet_limit_estimate(first.rows, second.rows, np.random.default_rng(SET_SEED))
+    return replace(found.by_clip(first.starts, second.starts), reason=_too_few(first, second))
 
 
 def kernel(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:

@@ -21,7 +21,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
-        undefined_for="clips whose true sound has no onset",
+        undefined_for="clips whose true audio has no onset",
     )
     precision = Metric(
         "onset_ap",
@@ -32,7 +32,7 @@ def signal_rows(onset_mode: str) -> tuple[Metric, ...]:
         "higher",
         4,
         has_chance=True,
-        undefined_for="clips whose true sound has no onset",
+        undefined_for="clips whose true audio has no onset",
     )
     f1 = replace(
         accuracy,
@@ -78,8 +78,7 @@ def _variants(accuracy: Metric, precision: Metric) -> tuple[Metric, ...]:
 MCD = Metric(
     "mcd",
     "MCD",
-    "mel-cepstral distortion to the true sound, warped in frames of 5 ms: a delay that is no "
-    "multiple of them counts",
+    "mel-cepstral distortion to the true audio, warped by frames of 5 ms",
     ("cepstra",),
     clips.mcd,
     "lower",

@@ -56,7 +56,8 @@ def test_the_log_mel_of_a_real_sound_equals_the_reference(shared: Path) -> None:
     golden = np.load(shared / "golden" / "m6_synchformer.npz")["mel_log_frames"]
     for name, expected in zip(SOUNDS, golden, strict=True):
         mels = log_mel(audio_segments(sound_by_torchaudio(shared, name))[0, [0, 23]])
-        assert mels[:, :, [0, 1, 32, 63, 64]].numpy() == pytest.approx(expected, abs=1e-5)
+        # Processors add up an FFT in different orders; near the floor the logarithm magnifies that.
+        assert mels[:, :, [0, 1, 32, 63, 64]].numpy() == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_appended_frame_reads_as_a_power_of_one() -> None:

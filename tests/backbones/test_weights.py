@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -192,6 +193,19 @@ def test_a_verified_file_is_not_read_again_until_it_changes(row, tmp_path, monke
         require_weights(["panns"], tmp_path)
 
 
+def test_a_file_that_changes_while_it_is_verified_does_not_count_as_verified(row, tmp_path):
+    path = tmp_path / row.file
+    path.write_bytes(CONTENT)
+
+    def change_at_the_end(done: int, total: int | None) -> None:
+        if done == total:
+            time.sleep(0.02)  # beyond the resolution of the file's times
+            path.write_bytes(CONTENT[::-1])
+
+    find_problem(row, path, change_at_the_end)
+    assert not is_verified(row, path)
+
+
 def test_what_is_missing_is_told_by_columns_with_the_one_command_that_mends_it(home):
     directory = weights_directory()
     missing = missing_weights(["imagebind", "passt"], directory)
@@ -262,7 +276,7 @@ def test_verify_exits_with_1_and_names_the_remedy(bench, home, row):
     code, out, err = bench("weights", "verify", "panns")
     assert code == 1
     assert "is truncated: 5 of 256,000 bytes" in out
-    assert "To mend: bench weights fetch panns" in err
+    assert "To fix: bench weights fetch panns" in err
 
 
 def test_fetch_exits_with_2_where_it_is_refused(bench, monkeypatch):

@@ -60,6 +60,7 @@ def test_equal_runs_end_with_0_and_equivalence_can_be_required(runs):
     passed = compare(base, base, "--primary", "mcd,ib")
     assert (passed.exit_code, passed.stderr) == (0, "")
     assert "pass: no regression in 2 primary columns; 2 are shown to be not worse" in passed.stdout
+    assert "Holm-adjusted over the tested columns (2)" in passed.stdout
     unclear = compare(base, new, "--primary", "ib")
     assert unclear.exit_code == 0
     assert "inconclusive" in unclear.stdout

@@ -62,7 +62,7 @@ def test_vggsounder_gives_the_labels_that_can_be_heard_joined(tmp_path):
     found = prompts(write(tmp_path, text), CLIP)
     assert found.by_clip == {CLIP: "dog barking, wind noise"}
     [note] = found.notes
-    assert note == "of the labels of a clip in labels.csv those that can be heard are joined"
+    assert note == "of the labels of a clip in labels.csv the audible ones are joined"
 
 
 def test_a_bare_id_is_the_clip_of_that_video_and_of_two_windows_with_two_labels_none(tmp_path):

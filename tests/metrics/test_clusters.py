@@ -33,6 +33,13 @@ def test_scores_that_are_missing_are_counted():
     assert (found.value, found.n, found.n_clusters, found.n_excluded) == (2.0, 2, 2, 1)
 
 
+def test_equal_scores_have_their_own_mean_and_no_error():
+    """Their sum rounds: a loss of the margin, in every clip, must not come out beyond it."""
+    for n in range(2, 50):
+        found = clustered_mean([0.1] * n, [str(i) for i in range(n)])
+        assert (found.value, found.standard_error) == (0.1, 0.0)
+
+
 def test_one_cluster_has_a_mean_and_no_error():
     found = clustered_mean([1.0, 3.0], ["a", "a"])
     assert found.value == 2.0

@@ -123,3 +123,24 @@ def test_intervals_of_other_metrics_of_sets_cover_as_often_as_they_say(estimate)
     draw = partial(set_interval, estimate, 256, tuple(mixes(32)), 0.6)
     name = f"{estimate.__name__}, 256 clips, 32 dimensions, correlation 0.6"
     assert LOW <= share_covered(name, draw, 1_000) <= HIGH
+
+
+def difference(
+    n: int, roots: tuple[np.ndarray, ...], rng: np.random.Generator, *, is_ratio: bool
+) -> Interval:
+    """The interval of two distances from one true set, of a near and of a far generated one."""
+    true, near, far = rng.normal(size=(3, n, len(roots[0])))
+    near, far = (0.6 * true + 0.8 * near) @ roots[0].T, (0.3 * true + 0.9 * far) @ roots[1].T
+    first, second = (frechet_estimate(true @ roots[0].T, made) for made in (near, far + 0.1))
+    found = second.over(first) if is_ratio else second.minus(first)
+    clusters = [str(i) for i in range(n)]
+    return estimate_interval(found.value, found.true + found.generated, clusters)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_ratio", [False, True])
+@pytest.mark.parametrize(("n", "width"), [(128, 96), (128, 256), (64, 512)])
+def test_intervals_of_differences_cover_for_fewer_clips_than_dimensions_too(n, width, is_ratio):
+    draw = partial(difference, n, tuple(mixes(width)), is_ratio=is_ratio)
+    name = f"FD {'ratio' if is_ratio else 'difference'}, {n} clips, {width} dimensions"
+    assert share_covered(name, draw, 200) >= LOW

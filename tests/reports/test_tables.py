@@ -221,6 +221,11 @@ def test_bounds_stand_below_the_systems_unless_they_are_there_as_runs():
     assert shown[-1].expected == 9
 
 
+def test_bounds_of_another_version_of_the_suite_make_no_table_of_their_own():
+    old = replace(result("ground-truth", 1.0, 0.0, is_anchor=True), suite_version=0)
+    assert with_bounds(THREE, [old]) == THREE
+
+
 def test_seeds_stand_in_the_labels_where_one_system_has_several():
     again = replace(THREE[0], seed=43, scored=8, failed=1, notes=("quiet",))
     table = build_table([THREE[0], again, THREE[1]])

@@ -35,11 +35,8 @@ def write_run(
     ``of_set`` holds the values of columns that have no score per clip.
     """
     n = len(next(iter(scores.values())))
-    rows = pd.DataFrame(
-        {"clip": names or [f"clip_{i:03}" for i in range(n)], "group": "", **scores}
-    )
-    if clusters is not None:
-        rows["cluster"] = clusters
+    names = names or [f"clip_{i:03}" for i in range(n)]
+    rows = pd.DataFrame({"clip": names, "group": "", "cluster": clusters or names, **scores})
     directory.mkdir(parents=True)
     rows.to_parquet(directory / "scores.parquet", index=False)
     found = {name: _score(np.asarray(values, dtype=float)) for name, values in scores.items()}
@@ -51,23 +48,32 @@ def write_run(
 def write_embeddings(
     directory: Path, true: np.ndarray, generated: np.ndarray, *, column: str = "fd_vgg"
 ) -> Path:
-    """Write the embeddings ``[N, D]`` of both sides as a finished run of one column of the set."""
+    """Write the embeddings ``[N, D]`` of both sides as a finished run of one column of the set.
+
+    They are its logits too.
+    """
     (metric,) = select(PROFILE, [column])
     judge = open_judge("mini", PROFILE)
     (extractor,) = judge.select(metric.reads)
     journal = Journal(directory / "journal.jsonl")
     names = [f"clip_{i:03}" for i in range(len(true))]
     for name, row, made in zip(names, true, generated, strict=True):
-        FeatureStore(shared_root("mini")).save(extractor, f"true-{name}", {"embedding": row})
-        FeatureStore(directory / "features").save(extractor, name, {"embedding": made})
+        FeatureStore(shared_root("mini")).save(extractor, f"true-{name}", _features(row))
+        FeatureStore(directory / "features").save(extractor, name, _features(made))
         keys = {"target": f"true-{name}", "generated": name}
         journal.add(row_kind(judge.name, PROFILE), name, "", keys=keys, scores={})
     journal.close()
-    pd.DataFrame({"clip": names, "group": ""}).to_parquet(directory / "scores.parquet")
-    sides = ([{extractor.name: {"embedding": row}} for row in each] for each in (true, generated))
-    value = metric.score_set(*sides)
+    pd.DataFrame({"clip": names, "group": "", "cluster": names}).to_parquet(
+        directory / "scores.parquet"
+    )
+    sides = ([{extractor.name: _features(row)} for row in each] for each in (true, generated))
+    value = metric.score_set(*sides).value
     _write_results(directory, {column: Score(value, None, None, len(true))}, len(true), {})
     return directory
+
+
+def _features(row: np.ndarray) -> dict[str, np.ndarray]:
+    return {"embedding": row, "logits": row}
 
 
 def _score(values: np.ndarray) -> Score:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from baselines import open_system
+from bench.judges import open_judge
+from bench.media import write_audio
 from bench.results import load_bounds, write_bounds
+from bench.runs import FolderPlan, score_folders
 from bench.runs.bounds import (
     BOUNDS,
     compute_bounds,
@@ -15,7 +19,10 @@ from bench.runs.bounds import (
     estimate_bounds,
     is_affordable,
     plan_bounds,
+    plan_folder_bounds,
 )
+from bench.suite import select
+from bench.types import Audio
 
 TONE = "tests.runs.systems:TONE"
 
@@ -74,3 +81,21 @@ def test_what_costs_much_is_not_begun_unasked(make_plan):
     assert "about 180 min for 3 clips; --bounds" in describe_cost(plan, 3 * 3600.0)
     many = replace(plan, clips=plan.clips * 200)
     assert not is_affordable(many, 60.0)
+
+
+def test_bounds_of_two_folders_are_those_of_their_true_sides(make_plan, home, tmp_path):
+    rng = np.random.default_rng(5)
+    for name in ("a:b", "two words"):
+        clicks = np.zeros((1, 32_000), np.float32)
+        clicks[:, rng.integers(2_000, 30_000, 4)] = 0.9
+        write_audio(tmp_path / "true" / f"{name}.wav", Audio(clicks, 16_000))
+        write_audio(tmp_path / "made" / f"{name}.wav", Audio(clicks[:, ::-1].copy(), 16_000))
+    metrics = select("av-benchmark", ["onset_acc", "mcd"])
+    folders = (tmp_path / "made", tmp_path / "true")
+    plan = FolderPlan(*folders, None, None, open_judge("signal", "av-benchmark"), metrics, 0)
+    result = score_folders(plan, quiet)
+    plans = plan_folder_bounds(plan, result.clips, [open_system(name) for name in BOUNDS])
+    found = {each.system: each for each in compute_bounds(plans, quiet)}
+    assert set(found) == {"ground-truth", "shuffled", "silence"}
+    assert found["ground-truth"].metrics["mcd"].value == pytest.approx(0.0, abs=0.01)
+    assert found["ground-truth"].scored == 2

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from bench.errors import BenchError
+from bench.results import load_rows
 from bench.runs import compare_runs
 from tests.runs.finished import write_run
 
@@ -52,11 +53,12 @@ def test_clips_of_one_cluster_count_as_what_they_share(tmp_path, rng):
     assert found.estimate.standard_error == pytest.approx(loss[::5].std(ddof=1) / np.sqrt(10))
 
 
-def test_clips_without_a_cluster_stand_for_themselves(tmp_path, rng):
-    base = write_run(tmp_path / "a", {"mcd": np.zeros(9)}, clusters=[""] * 9)
-    new = write_run(tmp_path / "b", {"mcd": rng.normal(size=9)}, clusters=[""] * 9)
-    (found,) = compare_runs(base, new).differences
-    assert found.estimate.n_clusters == 9
+def test_rows_that_do_not_name_clusters_are_refused(tmp_path):
+    """Their clips would count as independent, and intervals come out too narrow."""
+    base = write_run(tmp_path / "a", {"mcd": np.zeros(9)})
+    load_rows(base).drop(columns="cluster").to_parquet(base / "scores.parquet", index=False)
+    with pytest.raises(BenchError, match="of an earlier version: run it again"):
+        compare_runs(base, base)
 
 
 def test_a_single_clip_has_a_difference_without_an_interval_or_a_verdict(tmp_path):

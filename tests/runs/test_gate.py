@@ -219,18 +219,32 @@ def test_the_features_of_a_run_are_found_from_its_scores_of_a_part_or_another_ju
     assert gate_runs(*inside, Rules()).decisions[0].outcome == "regression"
 
 
+def test_sets_of_fewer_clips_than_dimensions_are_tested_too(home, tmp_path, rng):
+    """A single distance of so few has no interval; the difference of two over the same has one."""
+    true = rng.normal(size=(40, 64)).astype(np.float32)
+    near, far = (true + rng.normal(off, 0.2, true.shape).astype(np.float32) for off in (0, 0.5))
+    runs = [
+        write_embeddings(tmp_path / name, true, made) for name, made in (("a", near), ("b", far))
+    ]
+    (decision,) = gate_runs(*runs, Rules()).decisions
+    assert decision.outcome == "regression"
+    assert 0 < decision.found.estimate.standard_error < decision.found.value / 5
+
+
 def test_equal_sets_are_not_worse(set_runs):
     assert gate_runs(*set_runs(0.0), Rules()).decisions[0].outcome == "not worse"
 
 
-def test_a_set_column_that_parts_of_the_clips_have_no_value_of_is_not_tested(home, tmp_path, rng):
-    true = rng.normal(size=(4, 3)).astype(np.float32)  # the limit needs four samples
+def test_a_set_column_of_too_few_clips_is_not_tested(home, tmp_path, rng):
+    true = rng.normal(size=(12, 5)).astype(np.float32)
     runs = [
-        write_embeddings(tmp_path / name, true, true + np.float32(0.1), column="fd_inf_vgg")
+        write_embeddings(tmp_path / name, true, true + np.float32(0.1), column="is_panns")
         for name in ("base", "new")
     ]
-    with pytest.raises(BenchError, match="4 clips do not suffice: parts of them have no value"):
-        gate_runs(*runs, Rules(primary=("fd_inf_vgg",)))
+    with pytest.raises(
+        BenchError, match="12 clips: an interval of the inception score needs at least"
+    ):
+        gate_runs(*runs, Rules(primary=("is_panns",)))
 
 
 @pytest.mark.parametrize("gone", ["features", "journal.jsonl"])

@@ -155,6 +155,16 @@ def test_bytes_that_change_behind_size_and_time_are_found(make_plan, clicks_fold
     assert generated(replace(plan)) == 1
 
 
+def test_the_published_samples_that_a_run_reads_are_hashed_with_its_media(make_plan, tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    plan = make_plan("silence")
+    published = [folder / f"{clip.name}.wav" for clip in plan.clips]
+    for path in published:
+        path.touch()
+    assert set(published) < set(make_plan(f"precomputed:{folder}").files())
+
+
 def test_a_journal_that_names_no_origin_is_not_trusted(make_plan):
     plan = make_plan("tests.runs.systems:TONE")
     run(plan, quiet)

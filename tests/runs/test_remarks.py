@@ -93,14 +93,17 @@ def test_sets_without_pairs_say_it_of_each_side(folders):
     plan = folder_plan(folders, metrics=metrics, judge=JUDGE, seconds=1.0)
     notes = score_unpaired(plan, quiet).results.notes
     [tracks] = [note for note in notes if "several audio tracks" in note]
-    assert tracks.startswith("1 of 6 generated sounds have")
-    assert not any("reference sounds exceed" in note for note in notes)
+    assert tracks.startswith("1 of 6 generated files have")
+    assert not any("reference files exceed" in note for note in notes)
 
 
 def test_remarks_add_no_column(folders):
     result = score_folders(folder_plan(folders), quiet)
     assert set(result.results.metrics) == {"env_corr"}
-    assert set(result.rows[0]) == {"clip", "group", "env_corr", "true_onsets", "generated_onsets"}
+    assert set(result.rows[0]) == {
+        *("clip", "group", "cluster"),
+        *("env_corr", "true_onsets", "generated_onsets"),
+    }
 
 
 def test_a_run_on_late_audio_is_on_the_clock_and_says_so_every_time(make_plan, tmp_path):
@@ -140,5 +143,5 @@ def test_up_to_three_clips_are_named_and_all_are_counted():
     entries = {name: {"peak": 1.0 + number / 8} for number, name in enumerate("abcdef", 1)}
     [note] = sample_notes({**entries, "g": {}})
     assert note == (
-        "6 of 7 samples exceeded full scale and were limited to it (a, b, c, 3 more), up to 1.75"
+        "6 of 7 samples exceeded full scale and were limited to it (a, b, c and 3 more), up to 1.75"
     )

@@ -56,7 +56,7 @@ def test_sets_of_any_size_and_names_are_compared(tmp_path, home):
     assert near.results.metrics["fd_panns"].n == 12
     assert near.results.metrics["is_panns"].value >= 1.0
     assert (near.results.scored, near.results.expected, near.failures) == (42, 42, ())
-    assert "unpaired: 12 generated against 30 reference sounds" in near.results.notes
+    assert "unpaired: 12 generated against 30 reference files" in near.results.notes
 
 
 def test_the_same_folder_twice_has_no_distance(tmp_path, home):
@@ -86,7 +86,7 @@ def test_what_is_no_set_is_refused_with_the_reason(tmp_path, home):
     true = write_set(tmp_path / "true", 4, 0.05)
     few = write_set(tmp_path / "few", 1, 0.05)
     (few / "broken.wav").write_bytes(b"")
-    with pytest.raises(BenchError, match=r"few holds 1 sounds .* at least 2; .*broken.wav"):
+    with pytest.raises(BenchError, match=r"few holds 1 audio files .* at least 2; .*broken.wav"):
         score(few, true)
     with pytest.raises(BenchError, match="mcd compares pairs, --unpaired compares whole sets"):
         score(true, true, metrics=("mcd",))

@@ -87,7 +87,7 @@ def test_the_length_that_counts_is_that_of_the_sound(tmp_path):
     split = open_split(f"folder:{tmp_path}")
     assert [clip.name for clip in split.clips] == ["nine"]
     assert split.clips[0].reference is None
-    assert re.search(r"sound of \S+seven\.mp4 lasts 7\.5\d s", split.refused[0].reason)
+    assert re.search(r"audio of \S+seven\.mp4 lasts 7\.5\d s", split.refused[0].reason)
 
 
 def test_names_of_nested_files_are_distinct(tmp_path, clicks_folder):
