@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bench.results import Column, Results, Score
 
 Rank = Literal["best", "second", ""]
+
+#: A run by its place in the table, and its number as printed.
+_Entry = tuple[int, float]
 
 
 def rank(
@@ -19,23 +22,34 @@ def rank(
     """Return the rank of each run by its score in a column, in the order given.
 
     A system that failed on the hard clips must not win by that: only runs over the same scored
-    clips are compared, each of them over at least ``min_coverage`` of the clips asked for. Anchors
-    do not compete, a single run has no rank, and equal printed numbers share one.
+    clips are compared, each of them over at least ``min_coverage`` of the clips asked for. A column
+    has one best: where runs were scored over different clips, those over the most are compared.
+    Anchors do not compete, a single run has no rank, and equal printed numbers share one.
     """
     ranks: list[Rank] = [""] * len(results)
-    contests: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    contests: dict[tuple[str, int], list[_Entry]] = {}
     for i, (each, score) in enumerate(zip(results, scores, strict=True)):
         if score is not None and score.value is not None and may_rank(each, min_coverage):
             printed = round(score.value, column.decimals)
             contests.setdefault((each.clips, score.n), []).append((i, printed))
-    for contest in contests.values():
-        if len(contest) < 2:
-            continue
-        values = sorted({value for _, value in contest}, reverse=column.better == "higher")
-        places: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
-        for i, value in contest:
-            ranks[i] = places.get(value, "")
+    for i, place in _places(_widest(contests), column).items():
+        ranks[i] = place
     return ranks
+
+
+def _widest(contests: Mapping[tuple[str, int], list[_Entry]]) -> list[_Entry]:
+    """The runs over the most clips; none where runs over other clips are as many clips wide."""
+    most = max((n for _, n in contests), default=0)
+    widest = [contest for (_, n), contest in contests.items() if n == most]
+    return widest[0] if len(widest) == 1 else []
+
+
+def _places(contest: list[_Entry], column: Column) -> dict[int, Rank]:
+    if len(contest) < 2:
+        return {}
+    values = sorted({value for _, value in contest}, reverse=column.better == "higher")
+    places: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
+    return {i: places.get(value, "") for i, value in contest}
 
 
 def may_rank(results: Results, min_coverage: float) -> bool:

@@ -69,8 +69,8 @@ def build_table(
 ) -> Table:
     """Lay out results in the order given, one row each, anchors below those that compete.
 
-    Best and second best are found among runs over the same scored clips, of which at least
-    ``min_coverage`` were scored.
+    Best and second best are found among the runs that scored the same clips, the most of all, and
+    at least ``min_coverage`` of those asked for.
 
     Raises:
         BenchError: the results cannot share a table, or there are none.
@@ -236,7 +236,9 @@ def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) ->
             f"(--min-coverage): {', '.join(below)}"
         )
     if len(clips) > 1:
-        notes.append("best and second best are found among runs over the same scored clips")
+        notes.append(
+            "best and second best are found among runs that scored the same clips, the most of all"
+        )
     return notes
 
 

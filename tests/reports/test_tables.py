@@ -163,10 +163,24 @@ def test_a_folder_of_mini_and_real_runs_is_laid_out_as_two_titled_tables(style, 
 def test_runs_over_other_clips_are_not_ranked_against_each_other():
     others = [replace(each, clips="others") for each in (result("x", 0.9, 1.0), THREE[0])]
     table = build_table([*THREE[:2], *others])
-    onset = [row.cells[0].rank for row in table.rows]
-    assert onset == ["best", "second", "best", "second"]
-    assert "best and second best are found among runs over the same scored clips" in table.footnotes
+    assert {row.cells[0].rank for row in table.rows} == {""}
+    note = "best and second best are found among runs that scored the same clips, the most of all"
+    assert note in table.footnotes
     assert {row.cells[0].rank for row in build_table([THREE[0], others[0]]).rows} == {""}
+
+
+def test_a_column_has_one_best_also_where_several_runs_are_over_a_part_of_the_clips():
+    part = [
+        replace(
+            each,
+            clips="part",
+            metrics={name: replace(score, n=4) for name, score in each.metrics.items()},
+        )
+        for each in (result("x", 1.0, 0.1), result("y", 0.9, 0.2))
+    ]
+    ranks = [row.cells[0].rank for row in build_table([*part, *THREE[:2]]).rows]
+    assert ranks == ["", "", "best", "second"]
+    assert {row.cells[0].rank for row in build_table([*part, THREE[0]]).rows} == {""}
 
 
 def test_a_system_that_made_few_clips_does_not_win_by_them():
