@@ -67,7 +67,7 @@ def plan_run(order: Order, choice: Choice) -> RunPlan:
     """
     system, split = open_system(order.model), order.split
     _check_masks(system, order.condition)
-    require_files(split, order.clips)
+    _require_all(system, split, order.clips)
     shortest_s = min((clip.seconds for clip in order.clips), default=TARGET_SECONDS)
     judge, metrics = choose(choice, split.metrics, shortest_s, is_mini=split.is_mini)
     return RunPlan(
@@ -89,6 +89,17 @@ def plan_run(order: Order, choice: Choice) -> RunPlan:
 def default_model(split: Split) -> str:
     """The model that is meant where none is named: AC-Foley, of the size of the split's world."""
     return "acfoley-mini" if split.is_mini else "acfoley"
+
+
+def _require_all(system: System, split: Split, clips: tuple[Clip, ...]) -> None:
+    """Refuse clips that are not prepared, and say in the same breath what the system lacks."""
+    try:
+        require_files(split, clips)
+    except MissingError as error:
+        lack = system.lacks() if system.lacks else ""
+        raise MissingError(
+            f"{error}; {system.name} needs {lack}" if lack else str(error)
+        ) from error
 
 
 def choose_stale(keep_samples: bool, yes: bool) -> Stale:

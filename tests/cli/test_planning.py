@@ -156,3 +156,10 @@ def test_a_home_that_is_a_file_is_refused_before_anything_is_rendered(call, home
 
 def test_what_is_not_a_split_is_refused_by_name(bench):
     refused(bench("run", "--split", "minni"), "no split 'minni'; there are: mini")
+
+
+def test_clips_and_weights_that_are_missing_are_named_together(call, home):
+    code, _, err = call("run", "--split", "mini", "--model", "acfoley")
+    assert code == 2
+    assert "run: bench data prepare mini" in err
+    assert "acfoley fetch --preset acfoley" in err
