@@ -148,7 +148,9 @@ def _locate(name: str) -> tuple[list[Path], Path | None]:
     except (ImportError, ValueError):  # ValueError: a module that was run as a script
         spec = None
     if spec is not None and spec.submodule_search_locations:
-        return [Path(place) for place in spec.submodule_search_locations], None
+        # A package without __init__.py lists its folder once for each entry of sys.path that has it.
+        places = dict.fromkeys(Path(each).resolve() for each in spec.submodule_search_locations)
+        return list(places), None
     origin = spec.origin if spec else getattr(sys.modules.get(name), "__file__", None)
     if origin is None or not Path(origin).is_file():
         raise BenchError(f"cannot find the source of {name!r}, whose samples must name their code")

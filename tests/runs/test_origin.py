@@ -209,6 +209,16 @@ def test_code_behind_links_counts_and_links_to_nothing_or_back_do_not(tmp_path, 
     assert origin_of(system, "cpu").code != before
 
 
+def test_a_folder_that_is_on_the_path_twice_is_the_same_code(tmp_path, monkeypatch):
+    (tmp_path / "package_without_init").mkdir()
+    (tmp_path / "package_without_init" / "net.py").write_text("X = 1\n")
+    system = System("s", "s", frozenset(), print, code=("package_without_init",))
+    monkeypatch.syspath_prepend(tmp_path)
+    before = origin_of(system, "cpu")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path, str(tmp_path)])
+    assert origin_of(system, "cpu") == before
+
+
 def test_code_that_cannot_be_found_is_refused():
     system = System("s", "s", frozenset(), print, code=("no_such_module",))
     with pytest.raises(BenchError, match="cannot find the source of 'no_such_module'"):
