@@ -148,7 +148,7 @@ def _locate(name: str) -> tuple[list[Path], Path | None]:
     except (ImportError, ValueError):  # ValueError: a module that was run as a script
         spec = None
     if spec is not None and spec.submodule_search_locations:
-        # Without __init__.py a package lists its folder once for each entry of sys.path that has it.
+        # A package without __init__.py lists its folder once for each entry of sys.path.
         places = dict.fromkeys(Path(each).resolve() for each in spec.submodule_search_locations)
         return list(places), None
     origin = spec.origin if spec else getattr(sys.modules.get(name), "__file__", None)
