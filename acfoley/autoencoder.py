@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from acfoley.autoencoder_layers import KERNEL, DoublingLevel, HalvingLevel, Level, Middle
 from acfoley.magnitude import Conv, fold_weights, scaled_silu
-from bench.backbones.loading import assign_state, load_state
+from bench.checkpoints.load import assign_state, load_state
 
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backbones.loading import assign_state, load_state
+from bench.checkpoints.load import assign_state, load_state
 
 if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer

@@ -21,7 +21,7 @@ from acfoley.autoencoder_layers import STRIDE
 from acfoley.griffin_lim import GriffinLim
 from acfoley.mel import MEL_44K, MelParams, log_mel
 from acfoley.vocoder import CHUNK_FRAMES, Vocoder, load_vocoder, synthesise
-from bench.backbones.mel import check_waveforms
+from bench.dsp.mel import check_waveforms
 
 
 class Autoencodes(Protocol):

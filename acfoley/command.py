@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, MediaError
-from bench.files import require_target
+from bench.io import require_target
 from bench.media import check_muxing, mux_audio, probe, read_audio, write_audio
 from bench.media.write import VIDEO_SUFFIXES
 from bench.terminal import print_line, print_notice
@@ -17,7 +17,7 @@ from bench.types import MAX_SHORTFALL_S, Audio, Excerpt
 if TYPE_CHECKING:
     from acfoley.generate import Loading, Settings
 
-SOUND_SUFFIXES = (".wav", ".flac")
+AUDIO_SUFFIXES = (".wav", ".flac")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
     """Check, load, generate, write, and say where."""
     from acfoley.generate import Job, open_model
     from acfoley.official import SHIPPED
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     destination = output_path(order)
     check_video(order.video, order.seconds)
@@ -54,14 +54,16 @@ def generate_command(order: Order, settings: Settings, loading: Loading) -> None
     job = Job(
         seconds=order.seconds,
         seed=order.seed,
-        picture=Excerpt(order.video.absolute()),
+        video=Excerpt(order.video.absolute()),
         prompt=order.prompt,
         negative=order.negative,
         reference=reference,
     )
-    (sound,) = model.generate([job], settings, on_stage=say, on_step=StepCounter(settings.n_steps))
-    write_result(destination, order.video, sound)
-    print_line(f"{destination}: {sound.seconds:g} s, {sound.samples.shape[1]:,} samples")
+    (generated,) = model.generate(
+        [job], settings, on_stage=say, on_step=StepCounter(settings.n_steps)
+    )
+    write_result(destination, order.video, generated)
+    print_line(f"{destination}: {generated.seconds:g} s, {generated.samples.shape[1]:,} samples")
 
 
 def output_path(order: Order) -> Path:
@@ -72,7 +74,7 @@ def output_path(order: Order) -> Path:
             overwritten.
     """
     path = order.output or Path(f"{order.video.stem}_acfoley.mp4")
-    known = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
+    known = (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)
     if path.suffix.lower() not in known:
         raise BenchError(f"cannot write {path}: {path.suffix!r} is none of {', '.join(known)}")
     if path.absolute() == order.video.absolute():
@@ -97,20 +99,20 @@ def check_video(video: Path, seconds: float) -> None:
         )
 
 
-def write_result(destination: Path, video: Path, sound: Audio) -> None:
+def write_result(destination: Path, video: Path, audio: Audio) -> None:
     """Write the audio, alone or beside the video; it is kept even where that fails.
 
     Raises:
         BenchError: it cannot be written.
     """
     if destination.suffix.lower() not in VIDEO_SUFFIXES:
-        write_audio(destination, sound)
+        write_audio(destination, audio)
         return
     try:
-        mux_audio(video, sound, destination)
+        mux_audio(video, audio, destination)
     except Exception as error:  # whatever it is: the audio took minutes to make
         kept = _unused(destination.with_suffix(".flac"))
-        write_audio(kept, sound)
+        write_audio(kept, audio)
         raise BenchError(f"{error}; the audio is kept in {kept}") from error
 
 
@@ -130,12 +132,12 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
         return None
     from acfoley.reference import prepare_reference
 
-    sound = read_audio(Excerpt(path.absolute()))
+    audio = read_audio(Excerpt(path.absolute()))
     try:
-        prepare_reference(sound, settings.reference_length)
+        prepare_reference(audio, settings.reference_length)
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
-    return sound
+    return audio
 
 
 def cut_words(*prompts: str) -> list[str]:
@@ -168,9 +170,9 @@ def fetch_command(
 ) -> None:
     """Fetch what a preset lacks, and say what came."""
     from acfoley.official import fetch_file, needed_files
-    from bench.backbones.bars import byte_bars
-    from bench.backbones.fetch import Origin
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.fetch import Origin
+    from bench.checkpoints.progress import byte_bars
+    from bench.checkpoints.registry import weights_directory
 
     directory, origin = directory or weights_directory(), Origin(mirror, is_offline)
     for row in needed_files(preset):
@@ -184,7 +186,7 @@ def list_command(directory: Path | None) -> None:
     """Print every official file: what it is, its size, and whether it is here."""
     from acfoley.files import OFFICIAL_FILES
     from acfoley.official import FLOW_FILES
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     directory = directory or weights_directory()
     for row in (*FLOW_FILES.values(), *OFFICIAL_FILES.values()):

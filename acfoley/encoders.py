@@ -51,15 +51,15 @@ class Encoders:
         self.sync = sync
         self.clap = clap
 
-    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
         """What CLIP sees in the first ``seconds``: ``[int(8 seconds), 1024]``.
 
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
-        return image_features(self.clip, clip_frames(picture, seconds))
+        return image_features(self.clip, clip_frames(video, seconds))
 
-    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
+    def movement(self, video: Excerpt, seconds: float) -> Tensor:
         """What Synchformer sees in the first ``seconds``: ``[8 S, 768]``.
 
         8 tokens for each of its overlapping segments of 0.64 s, (int(25 seconds) - 16) // 8 + 1 of
@@ -68,7 +68,7 @@ class Encoders:
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
-        frames = sync_frames(picture, seconds)
+        frames = sync_frames(video, seconds)
         return video_features(self.sync, frames[None])[0].flatten(0, 1)
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:

@@ -31,10 +31,10 @@ N_KEPT = 128
 class Encodes(Protocol):
     """What pictures and prompts are encoded by; ``acfoley.encoders.Encoders`` is one."""
 
-    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
         """What a picture shows, ``[F, D]``; raises MediaError where it is missing or too short."""
 
-    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
+    def movement(self, video: Excerpt, seconds: float) -> Tensor:
         """When something happens in it, ``[S, D]``; raises as ``video`` does."""
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
@@ -66,23 +66,23 @@ class FeatureMaker:
         self._visiting, self._n_kept = visiting, n_kept
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
         """What CLIP sees; raises MediaError where the picture is missing or too short."""
 
         def make() -> Tensor:
             with self.at_work(self._encoders):
-                return self._encoders.video(picture, seconds)[None]
+                return self._encoders.video(video, seconds)[None]
 
-        return self._remembered(("video", _identity(picture), seconds), make)
+        return self._remembered(("video", _identity(video), seconds), make)
 
-    def sync(self, picture: Excerpt, seconds: float) -> Tensor:
+    def sync(self, video: Excerpt, seconds: float) -> Tensor:
         """What Synchformer sees; raises MediaError where the picture is missing or too short."""
 
         def make() -> Tensor:
             with self.at_work(self._encoders):
-                return self._encoders.movement(picture, seconds)[None]
+                return self._encoders.movement(video, seconds)[None]
 
-        return self._remembered(("sync", _identity(picture), seconds), make)
+        return self._remembered(("sync", _identity(video), seconds), make)
 
     def text(self, prompt: str) -> Tensor | None:
         """What CLIP reads; None for no prompt, which the network has a feature of its own for."""
@@ -98,25 +98,25 @@ class FeatureMaker:
 
         return self._remembered(("text", prompt), make)
 
-    def reference(self, sound: Audio, length: Length) -> Posterior:
+    def reference(self, audio: Audio, length: Length) -> Posterior:
         """What the codec hears; raises MediaError where the sound is empty, silent or too long."""
 
         def make() -> Posterior:
-            waveform = torch.from_numpy(prepare_reference(sound, length))[None]
+            waveform = torch.from_numpy(prepare_reference(audio, length))[None]
             with self.at_work(self._codec):
                 return self._codec.encode(waveform)
 
-        return self._remembered(("reference", *_sound_identity(sound), length), make)
+        return self._remembered(("reference", *_sound_identity(audio), length), make)
 
-    def embedding(self, sound: Audio, length: Length) -> Tensor:
+    def embedding(self, audio: Audio, length: Length) -> Tensor:
         """What the sound is, as one vector ``[1, 1, D]``; raises as ``reference`` does."""
 
         def make() -> Tensor:
-            waveform = prepare_reference(sound, length)
+            waveform = prepare_reference(audio, length)
             with self.at_work(self._encoders):
                 return self._encoders.embedding(waveform)[None, None]
 
-        return self._remembered(("embedding", *_sound_identity(sound), length), make)
+        return self._remembered(("embedding", *_sound_identity(audio), length), make)
 
     def at_work(self, part: Encodes | Codec | torch.nn.Module) -> AbstractContextManager[None]:
         """While open, ``part`` is on the device that it visits."""
@@ -142,13 +142,13 @@ def _visit(part: Any, device: torch.device) -> Iterator[None]:
         torch.cuda.empty_cache()
 
 
-def _sound_identity(sound: Audio) -> tuple[Hashable, ...]:
-    digest = hashlib.sha256(sound.samples.tobytes()).hexdigest()
-    return digest, sound.samples.shape, sound.sample_rate_hz
+def _sound_identity(audio: Audio) -> tuple[Hashable, ...]:
+    digest = hashlib.sha256(audio.samples.tobytes()).hexdigest()
+    return digest, audio.samples.shape, audio.sample_rate_hz
 
 
-def _identity(picture: Excerpt) -> Hashable:
+def _identity(video: Excerpt) -> Hashable:
     """The file as it is now, and the window."""
-    about = picture.path.stat() if picture.path.is_file() else None
+    about = video.path.stat() if video.path.is_file() else None
     state = None if about is None else (about.st_size, about.st_mtime_ns)
-    return str(picture.path), state, picture.start_s, picture.seconds
+    return str(video.path), state, video.start_s, video.seconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
 
 _MMAUDIO = "https://github.com/hkchengrex/MMAudio/releases/download/v0.1"
 _BIGVGAN = (

@@ -15,7 +15,7 @@ from torch import Tensor
 from acfoley.conditions import Conditions, joined
 from acfoley.model import FlowNetwork
 from acfoley.params import GUIDANCE
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 #: Of the published sampling.
 N_STEPS = 25
@@ -25,15 +25,15 @@ OnStep = Callable[[int], None]
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def on_path(noise: Tensor, sound: Tensor, times: Tensor) -> Tensor:
+def on_path(noise: Tensor, audio: Tensor, times: Tensor) -> Tensor:
     """The latents ``[B, L, D]`` at ``times [B]`` on the way from ``noise`` to ``sound``."""
     weight = times[:, None, None]
-    return (1 - weight) * noise + weight * sound
+    return (1 - weight) * noise + weight * audio
 
 
-def flow_loss(velocity: Tensor, noise: Tensor, sound: Tensor) -> Tensor:
+def flow_loss(velocity: Tensor, noise: Tensor, audio: Tensor) -> Tensor:
     """Mean squared error of a velocity ``[B, L, D]``, by clip: ``[B]``."""
-    return (velocity - (sound - noise)).square().flatten(1).mean(dim=1)
+    return (velocity - (audio - noise)).square().flatten(1).mean(dim=1)
 
 
 def logit_normal_times(normal: Tensor, mean: float = 0.0, scale: float = 1.0) -> Tensor:

@@ -27,7 +27,7 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def clip_frames(picture: Excerpt, seconds: float) -> Tensor:
+def clip_frames(video: Excerpt, seconds: float) -> Tensor:
     """The first ``int(8 seconds)`` frames at 8 fps as float32 ``[F, 3, 384, 384]``, normalised.
 
     They are squeezed to a square, whatever their proportions (bicubic), one by one, so that a large
@@ -37,7 +37,7 @@ def clip_frames(picture: Excerpt, seconds: float) -> Tensor:
         MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
     n_frames = int(CLIP_FPS * seconds)
-    excerpt = replace(picture, seconds=n_frames / CLIP_FPS)
+    excerpt = replace(video, seconds=n_frames / CLIP_FPS)
     squares: list[Tensor] = []
     last_index = -1
     for frame in each_frame(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
@@ -49,7 +49,7 @@ def clip_frames(picture: Excerpt, seconds: float) -> Tensor:
     return normalised
 
 
-def sync_frames(picture: Excerpt, seconds: float) -> Tensor:
+def sync_frames(video: Excerpt, seconds: float) -> Tensor:
     """The first ``int(25 seconds)`` frames at 25 fps as float32 ``[F, 3, 224, 224]`` in [-1, 1].
 
     The short side is resized to 224 (bicubic) and the middle kept.
@@ -57,7 +57,7 @@ def sync_frames(picture: Excerpt, seconds: float) -> Tensor:
     Raises:
         MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
-    excerpt = replace(picture, seconds=int(SYNC_FPS * seconds) / SYNC_FPS)
+    excerpt = replace(video, seconds=int(SYNC_FPS * seconds) / SYNC_FPS)
     frames = read_frames(excerpt, SYNC_FPS, short_side=SYNC_SIDE, shortfall_s=MAX_SHORTFALL_S)
     return video_front_end(torch.from_numpy(center_crop(frames.pixels, SYNC_SIDE)))
 

@@ -44,7 +44,7 @@ class Job:
 
     seconds: float
     seed: int
-    picture: Excerpt | None = None
+    video: Excerpt | None = None
     prompt: str = ""
     negative: str = ""
     reference: Audio | None = None
@@ -171,34 +171,34 @@ class Model:
 
     def _encoded(self, job: Job, noise: Noise, settings: Settings, on_stage: OnStage) -> Features:
         """The features of one clip; what is wholly masked is not even looked at."""
-        hidden, picture = settings.mask.hidden, job.picture
-        video = sync = text = audio = None
+        hidden, video = settings.mask.hidden, job.video
+        video_tokens = sync = text = audio = None
         if job.reference is not None:
             self._require_ears()
-        if picture is not None and "video" not in hidden:
+        if video is not None and "video" not in hidden:
             on_stage("picture")
-            video = self.features.video(picture, job.seconds)
-        if picture is not None and "sync" not in hidden:
+            video_tokens = self.features.video(video, job.seconds)
+        if video is not None and "sync" not in hidden:
             on_stage("movement")
-            sync = self.features.sync(picture, job.seconds)
+            sync = self.features.sync(video, job.seconds)
         if "text" not in hidden:
             on_stage("prompt")
             text = self.features.text(job.prompt)
         if job.reference is not None and "audio" not in hidden:
             on_stage("reference")
             audio = self._heard(job.reference, noise, settings.reference_length)
-        return Features(audio=audio, sync=sync, video=video, text=text)
+        return Features(audio=audio, sync=sync, video=video_tokens, text=text)
 
     def _require_ears(self) -> None:
         reference = self.network.params.reference
         if reference is None:
             raise BenchError("this network knows no reference sound: use the preset acfoley")
 
-    def _heard(self, sound: Audio, noise: Noise, length: Length) -> Tensor:
+    def _heard(self, audio: Audio, noise: Noise, length: Length) -> Tensor:
         """The reference as latents drawn by its own noise, or as what it is in one vector."""
-        if self.network.params.hears_clap:
-            return self.features.embedding(sound, length)
-        return self.features.reference(sound, length).sample(noise.reference)
+        if self.network.params.uses_clap:
+            return self.features.embedding(audio, length)
+        return self.features.reference(audio, length).sample(noise.reference)
 
     def _latents(
         self,
@@ -245,7 +245,7 @@ def open_model(
         model = open_mini(SHIPPED[preset], device, dtype=dtype, flow=loading.flow)
     else:
         paths = require_official(preset, directory, flow=loading.flow)
-        clap = require_clap(directory) if params.hears_clap else None
+        clap = require_clap(directory) if params.uses_clap else None
         need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=turns)
         require_memory(need, device)
         home = torch.device("cpu") if turns else device

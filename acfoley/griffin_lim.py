@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.mel import MEL_44K, MelParams, mel_bank
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 N_MAGNITUDE_STEPS = 30
 N_PHASE_STEPS = 32

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.backbones.mel import check_waveforms, slaney_mel_bank
+from bench.dsp.mel import check_waveforms, slaney_mel_bank
 
 #: Under the root of the squared magnitude, which keeps its gradient finite.
 MAGNITUDE_FLOOR = 1e-9

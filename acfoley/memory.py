@@ -68,7 +68,7 @@ def estimate_need(
     return Need(
         network=n_values * dtype.itemsize,
         codec=CODEC_BYTES,
-        encoders=ENCODER_BYTES + params.hears_clap * CLAP_BYTES,
+        encoders=ENCODER_BYTES + params.uses_clap * CLAP_BYTES,
         work=WORK_BYTES + int(n_clips * seconds * WORK_BYTES_PER_SECOND),
         takes_turns=low_memory,
     )

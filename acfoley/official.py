@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from acfoley.files import OFFICIAL_FILES, OfficialFile
-from bench.backbones.fetch import OFFICIAL, Origin, RemoteFile, place_file
-from bench.backbones.verify import no_progress, require_weights
-from bench.backbones.weights import weights_directory
+from bench.checkpoints.fetch import OFFICIAL, Origin, RemoteFile, place_file
+from bench.checkpoints.registry import weights_directory
+from bench.checkpoints.verify import no_progress, require_weights
 from bench.digests import BLOCK_BYTES, OnBytes, file_state
 from bench.errors import BenchError, MissingError
-from bench.files import bench_home, read_json, write_json
+from bench.io import bench_home, read_json, write_json
 
 _MMAUDIO = "https://huggingface.co/hkchengrex/MMAudio/resolve/main/weights"
 _ACFOLEY = "https://huggingface.co/FF2416/AC-Foley/resolve/main/weights"

@@ -115,7 +115,7 @@ class FlowParams:
             )
 
     @property
-    def hears_clap(self) -> bool:
+    def uses_clap(self) -> bool:
         """Whether references come as embeddings of CLAP, not as latents of the codec."""
         return self.reference is not None and self.reference.encoder == "clap"
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from acfoley.snake import REACH, AntialiasedSnake
 from acfoley.vocoder_weights import plain_state
-from bench.backbones.loading import assign_state, load_state
+from bench.checkpoints.load import assign_state, load_state
 
 KERNEL = 7
 #: Frames made at once on a CPU: 3 s of sound, whose context costs a twelfth more work.

@@ -15,7 +15,7 @@ from torch import Tensor
 from acfoley.initialise import warm_start
 from acfoley.model import FlowNetwork
 from acfoley.params import PRESETS, FlowParams, ReferenceParams
-from bench.backbones.loading import assign_state, load_state, widened
+from bench.checkpoints.load import assign_state, load_state, to_float32
 from bench.errors import BenchError, MissingError
 
 #: Tables of places and frequencies that some files hold and every network computes.
@@ -52,7 +52,7 @@ def open_flow(
     """
     if not checkpoint.is_file():
         raise MissingError(f"there is no checkpoint {checkpoint} of the flow network")
-    state = widened(load_state(checkpoint))
+    state = to_float32(load_state(checkpoint))
     network = _unfilled(params)
     try:
         assign_state(network, state, checkpoint, optional=COMPUTED)

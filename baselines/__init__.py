@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
-from bench.files import expand_user
+from bench.io import expand_user
 from bench.system import System, opening_packages
 
 SYSTEMS: dict[str, str] = {

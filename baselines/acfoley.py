@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
 USES = frozenset({"video", "prompt", "reference"})
-CODE = ("acfoley", "baselines.acfoley", "bench.backbones")
+CODE = ("acfoley", "baselines.acfoley", "bench.backbones", "bench.checkpoints", "bench.dsp")
 #: On a GPU as its authors run it.
 DTYPES = {"cuda": "bfloat16"}
 #: From raw video, 25 steps: 12 minutes on two cores; on a GPU that holds it, a few seconds.
@@ -44,7 +44,7 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
     Raises as ``open_acfoley`` does.
     """
     from acfoley.generate import Loading, open_model
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     dtype = DTYPES.get(device.partition(":")[0], "float32")
     return partial(generate, open_model(preset, weights_directory(), Loading(device, dtype, flow)))
@@ -53,7 +53,7 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
 def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
     """The official files that samples are made with; without ``has_flow``, all but the flow's."""
     from acfoley.official import COMMON_FILES, needed_files
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     rows = needed_files(PRESET) if has_flow else COMMON_FILES
     return tuple(weights_directory() / row.file for row in rows)
@@ -65,7 +65,7 @@ def official_lacks(*, has_flow: bool = True) -> str:
     Without ``has_flow`` the flow network comes from elsewhere, and all others are official.
     """
     from acfoley.official import fetch_command
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     is_whole = all(path.is_file() for path in official_weights(has_flow=has_flow))
     return "" if is_whole else f"weights: {fetch_command(PRESET, weights_directory())}"
@@ -81,12 +81,12 @@ def generate(model: Model, request: Request) -> Audio:
     from acfoley.conditions import parse_mask
     from acfoley.generate import Job, Settings
 
-    if request.picture is None:
+    if request.video is None:
         raise BenchError(f"clip {request.name!r} has no picture, which this system follows")
     job = Job(
         seconds=request.seconds,
         seed=request.seed,
-        picture=request.picture,
+        video=request.video,
         prompt=request.prompt,
         reference=request.reference,
     )

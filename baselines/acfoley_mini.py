@@ -34,7 +34,7 @@ def open_variant(variant: str, device: str) -> Generate:
 def weights_files(variant: str) -> tuple[Path, ...]:
     """All weights that samples are made with."""
     from acfoley.mini.variants import CODEC, weights_path
-    from bench.mini.judges.shipped import weights_path as encoder_path
+    from bench.mini_judges.shipped import weights_path as encoder_path
 
     encoders = encoder_path("imagebind"), encoder_path("synchformer")
     return weights_path(variant), weights_path(CODEC), *encoders
@@ -54,7 +54,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         sample_rate_hz=SAMPLE_RATE_HZ,
         masks=frozenset(COMPONENTS),
         lacks=partial(_lacks, variant),
-        code=(*CODE, "baselines.acfoley_mini", "bench.mini"),
+        code=(*CODE, "baselines.acfoley_mini", "bench.synthetic", "bench.mini_judges"),
         weights=partial(weights_files, variant),
         caveat=CAVEAT,
         seconds_per_clip=SECONDS_PER_CLIP,

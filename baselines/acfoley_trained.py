@@ -32,12 +32,12 @@ class Trained:
     name: str
     recipe: str
     preset: str
-    hears_clap: bool = False
+    uses_clap: bool = False
 
     @property
     def checkpoint(self) -> Path:
         """The flow network that you train."""
-        from bench.backbones.weights import weights_directory
+        from bench.checkpoints.registry import weights_directory
 
         return weights_directory() / f"{self.name}.safetensors"
 
@@ -47,7 +47,7 @@ class Trained:
 
     def lacks(self) -> str:
         """What is missing, and the commands that mend it."""
-        encoder = _lacks_clap() if self.hears_clap else ""
+        encoder = _lacks_clap() if self.uses_clap else ""
         return ", and ".join(lack for lack in (self._lacks_weights(), encoder) if lack)
 
     def open(self, device: str) -> Generate:
@@ -88,7 +88,7 @@ class Trained:
 def _lacks_clap() -> str:
     """The command that fetches the file of CLAP; "" where it is here."""
     from acfoley.files import OFFICIAL_FILES
-    from bench.backbones.weights import weights_directory
+    from bench.checkpoints.registry import weights_directory
 
     is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
     return "" if is_here else "the encoder CLAP: bench weights fetch clap"
@@ -107,5 +107,5 @@ ATTENTION_POOLING = Trained(
     "acfoley-attention-pooling", "attention-pooling", "acfoley_attention"
 ).system("AC-Foley with attention pooling")
 CLAP_ENCODER = Trained(
-    "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", hears_clap=True
+    "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", uses_clap=True
 ).system("MMAudio that hears references through CLAP")

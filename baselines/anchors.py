@@ -74,7 +74,7 @@ def _sound_of(request: Request, clip: Clip | None, role: str) -> Audio:
         raise BenchError(
             f"the request for clip {request.name!r} lacks {role}, which this anchor plays"
         )
-    return read_audio(replace(clip.sound, seconds=request.seconds), shortfall_s=MAX_SHORTFALL_S)
+    return read_audio(replace(clip.audio, seconds=request.seconds), shortfall_s=MAX_SHORTFALL_S)
 
 
 def _turn(samples: Waveform, fade: int) -> FloatArray:

@@ -35,20 +35,20 @@ def motion_grains(request: Request) -> Audio:
     change, since a sounding video was asked for. The level of a grain follows the strength of its
     impact. The seed is not used.
     """
-    if request.picture is None:
+    if request.video is None:
         raise BenchError(f"clip {request.name!r} has no picture, which this system follows")
     if request.reference is None or not request.reference.samples.size:
         raise BenchError(f"clip {request.name!r} has no reference sound, which this system cuts")
-    impacts = _impacts_of(request.picture)
+    impacts = _impacts_of(request.video)
     rate = request.reference.sample_rate_hz
     samples = _laid_out(cut_grains(request.reference), impacts, round(request.seconds * rate), rate)
     return Audio(samples, rate)
 
 
-def _impacts_of(picture: Excerpt) -> Impacts:
+def _impacts_of(video: Excerpt) -> Impacts:
     """Impacts in seconds from the start of the excerpt."""
     frames = read_frames(
-        picture, _own_fps(picture), short_side=SHORT_SIDE_PX, shortfall_s=MAX_SHORTFALL_S
+        video, _own_fps(video), short_side=SHORT_SIDE_PX, shortfall_s=MAX_SHORTFALL_S
     )
     # Repeated frames look like motion that stops; without them the frames are as they were filmed,
     # at even distances, which is what impacts are measured in.
@@ -56,15 +56,15 @@ def _impacts_of(picture: Excerpt) -> Impacts:
     own = own[~_is_lone_repeat(frames.pixels[own])]
     seconds = float(frames.times_s[own[-1]] - frames.times_s[own[0]])
     own = own[:: max(1, math.ceil((own.size - 1) / max(seconds, 1.0) / HIGHEST_FPS))]
-    return find_impacts(frames.pixels[own], frames.times_s[own] - picture.start_s)
+    return find_impacts(frames.pixels[own], frames.times_s[own] - video.start_s)
 
 
-def _own_fps(picture: Excerpt) -> float:
+def _own_fps(video: Excerpt) -> float:
     """The rate of the file: any other leaves out frames unevenly, which looks like impacts."""
-    video = probe(picture.path).video
-    if video is None or not video.fps > 0.0:
-        raise MediaError(f"cannot follow the motion of {picture.path}: it has no moving picture")
-    return video.fps
+    stream = probe(video.path).video
+    if stream is None or not stream.fps > 0.0:
+        raise MediaError(f"cannot follow the motion of {video.path}: it has no moving picture")
+    return stream.fps
 
 
 def _is_lone_repeat(pixels: Pixels) -> npt.NDArray[np.bool_]:

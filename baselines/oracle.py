@@ -17,11 +17,11 @@ import numpy as np
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
-from bench.files import stable_seed
-from bench.mini.damage import shift_events, with_other_class, with_timbre_at
-from bench.mini.sound import render_sound
-from bench.mini.spoil import at_level, low_passed, played_faster, silent_from, with_noise
-from bench.mini.world import Scene, scene_from_truth
+from bench.seeds import stable_seed
+from bench.synthetic.audio import render_audio
+from bench.synthetic.damage import shift_events, with_other_class, with_timbre_at
+from bench.synthetic.spoil import at_level, low_passed, played_faster, silent_from, with_noise
+from bench.synthetic.world import Scene, scene_from_truth
 from bench.system import System
 from bench.types import Audio, Clip, Request, Waveform
 
@@ -38,8 +38,8 @@ def render(damage: Damage, spoil: Spoil, request: Request) -> Audio:
     """Return the sound of the clip's scene, damaged and spoiled, over the asked window."""
     clip = _mini_clip(request)
     scene = damage(scene_from_truth(clip.truth), request.seed)
-    samples = spoil(render_sound(scene, SAMPLE_RATE_HZ), request)
-    start = round(clip.sound.start_s * SAMPLE_RATE_HZ)
+    samples = spoil(render_audio(scene, SAMPLE_RATE_HZ), request)
+    start = round(clip.audio.start_s * SAMPLE_RATE_HZ)
     window = samples[start : start + round(request.seconds * SAMPLE_RATE_HZ)]
     return Audio(window[None].astype(np.float32), SAMPLE_RATE_HZ)
 
@@ -61,8 +61,8 @@ def _undamaged(scene: Scene, seed: int) -> Scene:
     return scene
 
 
-def _unspoiled(sound: Waveform, request: Request) -> Waveform:
-    return sound
+def _unspoiled(audio: Waveform, request: Request) -> Waveform:
+    return audio
 
 
 def _oracle(
@@ -76,7 +76,7 @@ def _oracle(
         opened,
         sample_rate_hz=SAMPLE_RATE_HZ,
         is_anchor=True,
-        code=("baselines.oracle", "bench.mini"),
+        code=("baselines.oracle", "bench.synthetic"),
         uses_device=False,
     )
 
@@ -148,25 +148,25 @@ def _with_class(share: float, scene: Scene, seed: int) -> Scene:
     return with_other_class(scene, seed) if place < share else scene
 
 
-def _with_noise(level_db: float, sound: Waveform, request: Request) -> Waveform:
-    return with_noise(sound, level_db, np.random.default_rng(request.seed))
+def _with_noise(level_db: float, audio: Waveform, request: Request) -> Waveform:
+    return with_noise(audio, level_db, np.random.default_rng(request.seed))
 
 
-def _low_passed(cutoff_hz: float, sound: Waveform, request: Request) -> Waveform:
-    return low_passed(sound, cutoff_hz, SAMPLE_RATE_HZ)
+def _low_passed(cutoff_hz: float, audio: Waveform, request: Request) -> Waveform:
+    return low_passed(audio, cutoff_hz, SAMPLE_RATE_HZ)
 
 
-def _at_level(gain_db: float, sound: Waveform, request: Request) -> Waveform:
-    return at_level(sound, gain_db)
+def _at_level(gain_db: float, audio: Waveform, request: Request) -> Waveform:
+    return at_level(audio, gain_db)
 
 
-def _cut(seconds: float, sound: Waveform, request: Request) -> Waveform:
-    start_s = request.clip.sound.start_s if request.clip else 0.0
-    return silent_from(sound, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
+def _cut(seconds: float, audio: Waveform, request: Request) -> Waveform:
+    start_s = request.clip.audio.start_s if request.clip else 0.0
+    return silent_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
 
 
-def _faster(percent: float, sound: Waveform, request: Request) -> Waveform:
-    return played_faster(sound, percent, SAMPLE_RATE_HZ)
+def _faster(percent: float, audio: Waveform, request: Request) -> Waveform:
+    return played_faster(audio, percent, SAMPLE_RATE_HZ)
 
 
 ORACLE = _oracle("oracle", "The true scene rendered again: the ceiling of the mini world")

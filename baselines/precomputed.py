@@ -16,8 +16,8 @@ from pathlib import Path
 from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
-from bench.files import expand_user
 from bench.inputs import Listing, list_folder
+from bench.io import expand_user
 from bench.matching import Catalogue, match
 from bench.media import read_audio
 from bench.system import Generate, System
@@ -127,7 +127,7 @@ class Samples:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        files = self._listing.require(self._listing.with_sound, "audio or video")
+        files = self._listing.require(self._listing.with_audio, "audio or video")
         return Catalogue(files, self.clips, self.directory)
 
     @cached_property

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.files import bench_home
+from bench.io import bench_home
 
 #: Called with the bytes that are done and, where it is known, their final number.
 OnBytes = Callable[[int, int | None], None]

@@ -18,14 +18,14 @@ from threading import Lock
 import numpy as np
 
 from bench.errors import BenchError
-from bench.files import atomic_path, bench_home
+from bench.io import atomic_path, bench_home
 from bench.judges import (
+    ClipMedia,
     Extractor,
     Features,
     NetworkExtractor,
     Prepared,
     SignalExtractor,
-    Stimulus,
 )
 from bench.judges.extractor import Embed, Extract
 from bench.types import Excerpt
@@ -47,9 +47,9 @@ def excerpt_key(excerpt: Excerpt) -> str:
     return content.hexdigest()
 
 
-def joint_key(sound: str, picture: str) -> str:
+def joint_key(audio: str, video: str) -> str:
     """The key of features that come from a sound and a picture together."""
-    return hashlib.sha256(f"{sound}|{picture}".encode()).hexdigest()
+    return hashlib.sha256(f"{audio}|{video}".encode()).hexdigest()
 
 
 def prompt_key(prompt: str) -> str:
@@ -100,19 +100,19 @@ class FeatureStore:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class ExtractorCache:
     """Extractors on a worker's bench: each is opened when first needed, and then kept."""
 
     _signal: dict[str, Extract] = field(default_factory=dict)
     _networks: dict[str, Embed] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def extract(self, extractor: SignalExtractor, stimulus: Stimulus) -> Features:
+    def extract(self, extractor: SignalExtractor, media: ClipMedia) -> Features:
         """What a signal extractor makes of a stimulus; any thread may ask."""
         with self._lock:
             if extractor.name not in self._signal:
                 self._signal[extractor.name] = extractor.open()
-        return finite(extractor, self._signal[extractor.name](stimulus))
+        return finite(extractor, self._signal[extractor.name](media))
 
     def embed(self, extractor: NetworkExtractor, batch: Sequence[Prepared]) -> Sequence[Features]:
         """What a network answers to a batch; one thread asks."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import RunError, first_few
-from bench.files import atomic_path, read_json, write_json
+from bench.io import atomic_path, read_json, write_json
 from bench.suite import Metric
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Results:
     """One row of a table. ``expected`` counts every clip asked for, refused ones included.
 
     ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
-    ``made_by`` says what made the samples (``bench.runs.origin``), each with how many; ``kept``
+    ``made_by`` says what made the samples (``bench.pipeline.origin``), each with how many; ``kept``
     counts those that would be made otherwise now, and were scored all the same.
     """
 

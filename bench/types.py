@@ -90,9 +90,9 @@ class Clip:
     """
 
     name: str
-    sound: Excerpt
+    audio: Excerpt
     seconds: float
-    picture: Excerpt | None = None
+    video: Excerpt | None = None
     reference: Excerpt | None = None
     prompt: str = ""
     group: str = ""
@@ -137,7 +137,7 @@ class Request:
     name: str
     seconds: float
     seed: int
-    picture: Excerpt | None = None
+    video: Excerpt | None = None
     reference: Audio | None = None
     prompt: str = ""
     clip: Clip | None = None

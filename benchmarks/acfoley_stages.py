@@ -35,8 +35,8 @@ from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.reference import prepare_reference
 from acfoley.vocoder import Vocoder, load_vocoder
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
-from bench.files import stable_seed
 from bench.media import read_audio, write_audio
+from bench.seeds import stable_seed
 from bench.types import Audio, Excerpt
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "media" / "vggsound"
@@ -117,10 +117,10 @@ def _encode_sound(work: Work) -> str:
     """What stands for the latents that the flow network will make."""
     audio = read_audio(work.excerpt(), shortfall_s=0.1)
     n_samples = sequence_lengths(work.seconds).samples
-    sound = torch.from_numpy(audio.mono())[None]
+    waveform = torch.from_numpy(audio.mono())[None]
     if audio.sample_rate_hz != SAMPLE_RATE_HZ:
         raise SystemExit(f"name a clip at {SAMPLE_RATE_HZ} Hz, not {audio.sample_rate_hz}")
-    filled = torch.nn.functional.pad(sound, (0, n_samples - sound.shape[1]))
+    filled = torch.nn.functional.pad(waveform, (0, n_samples - waveform.shape[1]))
     work.found["latents"] = work.found["codec"].encode(filled).mean
     return _shape(work.found["latents"])
 

@@ -30,14 +30,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.engine import Failure
-from bench.features import Bench
-from bench.files import stable_seed
+from bench.features import ExtractorCache
 from bench.judges import Features, Judge, NetworkExtractor, Prepared, open_judge
 from bench.media import write_audio
-from bench.runs import FolderPlan, score_folders
-from bench.runs.batches import Batches
-from bench.runs.extract import load, open_pass
-from bench.runs.score import Pair, Scoring
+from bench.pipeline import FolderPlan, score_folders
+from bench.pipeline.batches import Batches
+from bench.pipeline.extract import load, open_pass
+from bench.pipeline.score import Pair, Scoring
+from bench.seeds import stable_seed
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
 from benchmarks.ten_columns import PROFILE, SHARED, write_checkpoints, write_pairs
@@ -90,7 +90,7 @@ def _measure_time(root: Path, n_pairs: int, batch_size: int) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class TimedBench(Bench):
+class TimedBench(ExtractorCache):
     """A bench that remembers how long each network computed, in wall and in CPU time."""
 
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -124,10 +124,10 @@ def _pairs(root: Path, number: int) -> list[Pair]:
 
 def _pair(true: Path, made: Path) -> Pair:
     window = Excerpt(true, 0.0, SECONDS)
-    return Pair(Clip(true.stem, window, SECONDS, picture=window), Excerpt(made, 0.0, SECONDS))
+    return Pair(Clip(true.stem, window, SECONDS, video=window), Excerpt(made, 0.0, SECONDS))
 
 
-def _alone(pairs: list[Pair], scoring: Scoring, bench: Bench) -> None:
+def _alone(pairs: list[Pair], scoring: Scoring, bench: ExtractorCache) -> None:
     """The networks, one batch after another, on clips that are ready in memory."""
     size = scoring.judge.batch_size
     loaded = [load(scoring, bench, pair).needs for pair in pairs]
@@ -137,7 +137,7 @@ def _alone(pairs: list[Pair], scoring: Scoring, bench: Bench) -> None:
             _refuse(Batches(scoring, bench, writer).compute(group))
 
 
-def _whole(pairs: list[Pair], scoring: Scoring, bench: Bench) -> None:
+def _whole(pairs: list[Pair], scoring: Scoring, bench: ExtractorCache) -> None:
     outcomes = open_pass(scoring, N_LOADERS, bench)(iter(pairs))
     _refuse([outcome.failure for outcome in outcomes])
 

@@ -76,7 +76,7 @@ def race_alignment(sounds: list[Sound], repeats: int) -> Race:
     from fastdtw import fastdtw
     from scipy.spatial.distance import euclidean
 
-    true, generated = (cepstra_of(sound)[:, 1:] for sound in sounds[:2])
+    true, generated = (cepstra_of(audio)[:, 1:] for audio in sounds[:2])
     cost, path = fastdtw(true, generated, dist=euclidean)
     ours = metrics.fastdtw_path(true, generated)
     require(
@@ -108,8 +108,8 @@ def distortion_race(sounds: list[Sound], repeats: int, *, is_cached: bool) -> Ra
 
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{side}.wav") for side in ("true", "generated")]
-        for file, sound in zip(files, sounds, strict=False):
-            soundfile.write(file, sound, RATE_HZ, subtype="FLOAT")
+        for file, audio in zip(files, sounds, strict=False):
+            soundfile.write(file, audio, RATE_HZ, subtype="FLOAT")
         package, names = Calculate_MCD("dtw"), [str(file) for file in files]
         true = cepstra_of(soundfile.read(files[0])[0])
 
@@ -133,7 +133,7 @@ def race_onsets(sounds: list[Sound], repeats: int) -> Race:
     """Onset scores of every sound against every sound, as a chance level needs them."""
 
     def ours() -> list[tuple[float, float]]:
-        described = [metrics.onset_features(sound) for sound in sounds]
+        described = [metrics.onset_features(audio) for audio in sounds]
         return [metrics.onset_scores(a, b)[:2] for a in described for b in described]
 
     def theirs() -> list[tuple[float, float]]:
@@ -181,9 +181,9 @@ def without_close_ones(found: list[int], trust: dict[int, float]) -> list[int]:
     return sorted(kept)
 
 
-def cepstra_of(sound: Sound) -> np.ndarray:
+def cepstra_of(audio: Sound) -> np.ndarray:
     """The cepstra that the reported distortion compares."""
-    return metrics.mel_cepstra(metrics.world_envelope(sound))
+    return metrics.mel_cepstra(metrics.world_envelope(audio))
 
 
 def best_of(repeats: int, theirs: Work, ours: Work) -> tuple[float, float]:
@@ -214,21 +214,21 @@ def load_sounds() -> tuple[str, list[Sound]]:
 def read_sound(path: Path) -> Sound:
     """A file as mono float32 at 22,050 Hz."""
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    sound = soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ)
-    return np.ascontiguousarray(sound[: SECONDS * RATE_HZ])
+    audio = soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ)
+    return np.ascontiguousarray(audio[: SECONDS * RATE_HZ])
 
 
 def make_sound(rng: np.random.Generator) -> Sound:
     """Decaying tones with harmonics and noise at random times, over a faint hiss."""
     time_s = np.arange(SECONDS * RATE_HZ) / RATE_HZ
-    sound = 1e-3 * rng.normal(size=len(time_s))
+    audio = 1e-3 * rng.normal(size=len(time_s))
     for start_s in np.sort(rng.uniform(0.2, SECONDS - 0.5, size=10)):
         since_s = np.clip(time_s - start_s, 0, None)
         decay = np.where(time_s >= start_s, np.exp(-8 * since_s), 0.0)
         pitch_hz = rng.uniform(100, 500)
         tone = sum(np.sin(2 * np.pi * k * pitch_hz * since_s) / k for k in range(1, 8))
-        sound += 0.1 * decay * (tone + 0.5 * rng.normal(size=len(time_s)))
-    return sound.astype(np.float32)
+        audio += 0.1 * decay * (tone + 0.5 * rng.normal(size=len(time_s)))
+    return audio.astype(np.float32)
 
 
 if __name__ == "__main__":

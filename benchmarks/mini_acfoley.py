@@ -32,10 +32,10 @@ from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.train.batches import Batch, Batcher
 from acfoley.train.corpus import Corpus
 from acfoley.train.objective import Objective
-from bench.files import bench_home
+from bench.io import bench_home
 from bench.media import read_audio, resample
 from bench.metrics import frechet_distance
-from bench.mini.judges.shipped import load_network
+from bench.mini_judges.shipped import load_network
 from bench.splits import open_split
 from bench.types import FloatArray, Waveform
 
@@ -53,13 +53,13 @@ def measure_codec(n_clips: int) -> None:
     embeddings: tuple[list[FloatArray], list[FloatArray]] = ([], [])
     errors, spent_s = [], 0.0
     for clip in open_split("mini").clips[:n_clips]:
-        true = read_audio(clip.sound, mono=True).samples[0]
+        true = read_audio(clip.audio, mono=True).samples[0]
         started = time.process_time()
         decoded, error = _passed(codec, true)
         spent_s += time.process_time() - started
         errors.append(error)
-        for found, sound in zip(embeddings, (true, decoded), strict=True):
-            heard = resample(sound, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
+        for found, audio in zip(embeddings, (true, decoded), strict=True):
+            heard = resample(audio, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
             with torch.inference_mode():
                 found.append(passt(torch.from_numpy(heard)[None])[0][0].double().numpy())
     distance = frechet_distance(*(np.stack(found) for found in embeddings))
@@ -67,14 +67,14 @@ def measure_codec(n_clips: int) -> None:
           f"{np.mean(errors):.2f} dB, {spent_s / n_clips:.2f} s a clip")  # fmt: skip
 
 
-def _passed(codec: Codec, sound: Waveform) -> tuple[Waveform, float]:
+def _passed(codec: Codec, audio: Waveform) -> tuple[Waveform, float]:
     """A sound after encoding and decoding, and the mean error of its loud bands in dB."""
     n_samples = sequence_lengths(SECONDS).samples
-    whole = torch.from_numpy(np.pad(sound, (0, n_samples - len(sound))))[None]
+    whole = torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None]
     latents = codec.encode(whole).mean
     true, kept = log_mel(whole, MEL_44K), codec.decode_mel(latents)
     error = (kept - true)[true > LOUD].abs().mean().item() * NEPER_DB
-    return codec.synthesise(kept)[0, : len(sound)].numpy(), error
+    return codec.synthesise(kept)[0, : len(audio)].numpy(), error
 
 
 def measure_conditions() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.judges import open_judge
 from bench.media import write_audio
-from bench.runs import RunPlan, run
+from bench.pipeline import RunPlan, run
 from bench.splits import Split
 from bench.system import Generate, System
 from bench.types import Audio, Clip, Excerpt, Request

@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from bench.runs.aggregate import score_of_set
+from bench.pipeline.aggregate import score_of_set
 from bench.suite import PROFILES, Metric
 
 MOST_SECONDS = 90.0

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from bench.backbones import panns
-from bench.backbones.mel import slaney_mel_bank
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
+from bench.dsp.mel import slaney_mel_bank
 from bench.judges import MAX_SHORTFALL_S, open_judge
 from bench.media import read_audio, write_audio
-from bench.runs import FolderPlan, score_folders
+from bench.pipeline import FolderPlan, score_folders
 from bench.suite import PROFILES
 from bench.types import Audio, Excerpt
 from reports.formats import render

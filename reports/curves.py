@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.files import atomic_path
+from bench.io import atomic_path
 from bench.results import Column, Results
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.files import atomic_path
+from bench.io import atomic_path
 from bench.results import Column, Results
 from reports.curves import NOT_MONOTONE, Curve, curve_table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.files import write_page
+from bench.io import write_page
 from bench.types import FloatArray
 
 if TYPE_CHECKING:

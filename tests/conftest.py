@@ -60,14 +60,14 @@ def clicks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _write_clicks(path: Path, number: int) -> None:
     rng = np.random.default_rng(number)
     times = np.cumsum(rng.uniform(0.4, 0.9, size=20))
-    sound = np.zeros(10 * 44_100, dtype=np.float32)
+    clicks = np.zeros(10 * 44_100, dtype=np.float32)
     burst = np.arange(4_000)
     tone = 0.5 * np.exp(-burst / 900) * np.sin(2 * np.pi * (600 + 250 * number) * burst / 44_100)
     for time in times[times < 9.8]:
         start = round(time * 44_100)
-        sound[start : start + len(tone)] += tone
-    sound += rng.normal(0, 1e-3, sound.shape)
-    audio = Audio(sound[np.newaxis].astype(np.float32), 44_100)
+        clicks[start : start + len(tone)] += tone
+    clicks += rng.normal(0, 1e-3, clicks.shape)
+    audio = Audio(clicks[np.newaxis].astype(np.float32), 44_100)
     write_video(path, (_flash(frame / 25, times) for frame in range(250)), 25, audio)
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.files import safe_name
 from bench.inputs import list_folder
+from bench.io import safe_name
 from bench.matching import (
     Catalogue,
     canonical_id,
@@ -252,7 +252,7 @@ def test_condfoleys_files_and_its_list_name_the_same_582_pairs(shared: Path) -> 
 
 
 def test_real_condfoley_samples_are_found_by_the_names_of_its_list(shared: Path) -> None:
-    files = list_folder(shared / "media" / "greatesthits" / "generated").with_sound
+    files = list_folder(shared / "media" / "greatesthits" / "generated").with_audio
     names = [name for name in (canonical_id(path.stem) for path in files) if name is not None]
     assert len(set(names)) == len(files) == 5
     assert list(match(names, files).found.values()) == list(files)

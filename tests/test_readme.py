@@ -58,7 +58,7 @@ def test_every_weights_command_in_the_readme_exists_and_is_shown():
 
 
 def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_weights():
-    from bench.backbones.weights import WEIGHTS
+    from bench.checkpoints.registry import WEIGHTS
     from bench.suite import PROFILES
 
     text = (ROOT / "README.md").read_text()

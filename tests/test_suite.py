@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.features import Bench, FeatureStore, checked, excerpt_key, joint_key
-from bench.judges import JUDGES, Stimulus, open_judge
+from bench.features import ExtractorCache, FeatureStore, checked, excerpt_key, joint_key
+from bench.judges import JUDGES, ClipMedia, open_judge
 from bench.media import write_audio
-from bench.runs.aggregate import score_of_set
+from bench.pipeline.aggregate import score_of_set
 from bench.suite import PROFILES, computable, select
 from bench.types import Audio, Excerpt
 
@@ -85,50 +85,50 @@ def test_what_an_extractor_is_given_is_selected_with_it():
 
 
 @pytest.fixture
-def sound(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
+def audio(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
     path = tmp_path / "sound.wav"
     samples = rng.normal(0, 0.1, (2, 44_100)).clip(-1, 1).astype(np.float32)
     write_audio(path, Audio(samples, 44_100))
     return Excerpt(path, 0.0, 0.5)
 
 
-def test_features_of_every_signal_extractor_survive_the_disk(sound, tmp_path):
+def test_features_of_every_signal_extractor_survive_the_disk(audio, tmp_path):
     store = FeatureStore(tmp_path / "store")
-    key = excerpt_key(sound)
-    bench, stimulus = Bench(), Stimulus(sound)
+    key = excerpt_key(audio)
+    bench, media = ExtractorCache(), ClipMedia(audio)
     for extractor in SIGNAL.extractors:
-        store.save(extractor, key, bench.extract(extractor, stimulus))
+        store.save(extractor, key, bench.extract(extractor, media))
         loaded = store.load(extractor, key)
         assert loaded
         assert all(np.isfinite(array).all() for array in loaded.values())
 
 
-def test_a_window_is_cut_exactly_and_the_file_is_heard_whole(sound):
-    stimulus = Stimulus(sound)
-    assert stimulus.window().samples.shape == (2, 22_050)
-    assert stimulus.file().samples.shape == (2, 44_100)
-    assert stimulus.signal(22_050).shape == (11_025,)
-    later = Stimulus(Excerpt(sound.path, 0.25, 0.5))
+def test_a_window_is_cut_exactly_and_the_file_is_heard_whole(audio):
+    media = ClipMedia(audio)
+    assert media.window().samples.shape == (2, 22_050)
+    assert media.file().samples.shape == (2, 44_100)
+    assert media.signal(22_050).shape == (11_025,)
+    later = ClipMedia(Excerpt(audio.path, 0.25, 0.5))
     assert later.file().samples.shape == (2, 22_050)
 
 
-def test_the_key_is_the_content_and_the_window_and_not_the_name(sound, tmp_path):
+def test_the_key_is_the_content_and_the_window_and_not_the_name(audio, tmp_path):
     copy = tmp_path / "copy.wav"
-    copy.write_bytes(sound.path.read_bytes())
-    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) == excerpt_key(sound)
-    assert excerpt_key(Excerpt(sound.path, 0.0, 0.4)) != excerpt_key(sound)
-    assert excerpt_key(Excerpt(sound.path, 0.1, 0.4)) != excerpt_key(sound)
-    copy.write_bytes(sound.path.read_bytes() + b"\0")
-    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) != excerpt_key(sound)
+    copy.write_bytes(audio.path.read_bytes())
+    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) == excerpt_key(audio)
+    assert excerpt_key(Excerpt(audio.path, 0.0, 0.4)) != excerpt_key(audio)
+    assert excerpt_key(Excerpt(audio.path, 0.1, 0.4)) != excerpt_key(audio)
+    copy.write_bytes(audio.path.read_bytes() + b"\0")
+    assert excerpt_key(Excerpt(copy, 0.0, 0.5)) != excerpt_key(audio)
     assert joint_key("a", "b") not in {joint_key("b", "a"), joint_key("a", "c")}
 
 
-def test_missing_sounds_and_damaged_features_are_refused_by_name(sound, tmp_path):
+def test_missing_sounds_and_damaged_features_are_refused_by_name(audio, tmp_path):
     with pytest.raises(BenchError, match="no file.*none.wav"):
         checked(Excerpt(tmp_path / "none.wav"))
     store = FeatureStore(tmp_path / "store")
     (onset,) = SIGNAL.select(["onset"])
-    store.save(onset, "ab12", Bench().extract(onset, Stimulus(sound)))
+    store.save(onset, "ab12", ExtractorCache().extract(onset, ClipMedia(audio)))
     store.path(onset, "ab12").write_bytes(b"damaged")
     with pytest.raises(BenchError, match="cannot read the features.*delete it"):
         store.load(onset, "ab12")

@@ -22,7 +22,7 @@ from acfoley.mini.teach import Work
 from acfoley.mini.variants import VARIANTS, variant_recipe
 from acfoley.train.log import read_curve
 from bench.errors import BenchError, RunError
-from bench.files import atomic_path, bench_home
+from bench.io import atomic_path, bench_home
 from bench.types import FloatArray
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What the mini network is told about a clip, in the places of CLIP, Synchformer and CLAP.
 
-Pictures and movement are seen by the small networks that also judge (``bench.mini.judges``), as
+Pictures and movement are seen by the small networks that also judge (``bench.mini_judges``), as
 the published model is told the time by the network that judges it; words have drawn vectors, which
 the network learns the meaning of.
 """
@@ -26,12 +26,12 @@ from acfoley.params import (
     TEXT_TOKENS,
     sequence_lengths,
 )
-from bench.files import stable_seed
 from bench.media import center_crop, read_frames, resample
-from bench.mini.judges.imagebind import Imagebind
-from bench.mini.judges.pictures import SIDE, grey_frames
-from bench.mini.judges.shipped import load_network, weights_hash
-from bench.mini.judges.synchformer import Synchformer
+from bench.mini_judges.imagebind import Imagebind
+from bench.mini_judges.pictures import SIDE, grey_frames
+from bench.mini_judges.shipped import load_network, weights_hash
+from bench.mini_judges.synchformer import Synchformer
+from bench.seeds import stable_seed
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels, Waveform
 
 EAR_RATE_HZ = 16_000
@@ -45,18 +45,18 @@ class MiniEncoders:
         self.synchformer = synchformer
 
     @torch.inference_mode()
-    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
         """What ImageBind sees in each frame at 8 fps: ``[int(8 seconds), 64]``.
 
         Raises:
             MediaError: there is no video, or it ends before ``seconds``.
         """
-        stills = torch.from_numpy(center_crop(_pixels(picture, CLIP_FPS, seconds), SIDE))
+        stills = torch.from_numpy(center_crop(_pixels(video, CLIP_FPS, seconds), SIDE))
         seen: Tensor = self.imagebind.see_each(stills.to(_device(self.imagebind))[None])[0]
         return seen.cpu()
 
     @torch.inference_mode()
-    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
+    def movement(self, video: Excerpt, seconds: float) -> Tensor:
         """What Synchformer sees at 24 places per second: ``[8 S, 96]``.
 
         Its features of a frame stand beside those of the time around it; both are taken between
@@ -65,7 +65,7 @@ class MiniEncoders:
         Raises:
             MediaError: there is no video, or it ends before ``seconds``.
         """
-        grey = torch.from_numpy(grey_frames(_pixels(picture, SYNC_FPS, seconds)))
+        grey = torch.from_numpy(grey_frames(_pixels(video, SYNC_FPS, seconds)))
         each = self.synchformer.see_each(grey.to(_device(self.synchformer))[None])
         around = self.synchformer.seeing(each.transpose(1, 2))
         frames = torch.cat([each, around], dim=-1).transpose(1, 2)
@@ -95,8 +95,8 @@ class MiniEncoders:
         It was taught with pictures: it tells what sounds, and little of how.
         """
         heard = resample(waveform, SAMPLE_RATE_HZ, EAR_RATE_HZ, "soxr_hq")
-        sound = torch.from_numpy(heard).to(_device(self.imagebind))[None]
-        found: Tensor = self.imagebind.hear(sound)[0]
+        audio = torch.from_numpy(heard).to(_device(self.imagebind))[None]
+        found: Tensor = self.imagebind.hear(audio)[0]
         return found.cpu()
 
     def to(self, device: torch.device | str) -> MiniEncoders:
@@ -117,9 +117,9 @@ def encoders_identity() -> str:
     return "-".join(weights_hash(name)[:12] for name in ("imagebind", "synchformer"))
 
 
-def _pixels(picture: Excerpt, fps: int, seconds: float) -> Pixels:
+def _pixels(video: Excerpt, fps: int, seconds: float) -> Pixels:
     """Frames of the first ``seconds``, the short side as the networks see it."""
-    excerpt = replace(picture, seconds=int(fps * seconds) / fps)
+    excerpt = replace(video, seconds=int(fps * seconds) / fps)
     return read_frames(excerpt, fps, short_side=SIDE, shortfall_s=MAX_SHORTFALL_S).pixels
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.autoencoder_layers import STRIDE
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 N_MELS = 128
 N_LATENTS = 40

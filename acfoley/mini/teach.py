@@ -31,7 +31,7 @@ from acfoley.train.clips import ClipList
 from acfoley.train.settings import Report
 from bench.engine import open_engine
 from bench.errors import BenchError
-from bench.files import bench_home
+from bench.io import bench_home
 
 #: Sounds that the codec is fitted to, clips that networks are, and those that are only looked at.
 N_CODEC_SOUNDS = 600
@@ -121,7 +121,7 @@ def train_variant(work: Work, variant: str) -> str:
     from acfoley.train.loop import train
     from acfoley.train.settings import Data, Settings
     from acfoley.train.snapshots import synthesise
-    from bench.backbones.loading import load_state
+    from bench.checkpoints.load import load_state
 
     torch.set_num_threads(1)
     began, run = time.monotonic(), work.run(variant)
@@ -156,7 +156,7 @@ def _fit_codec() -> str:
     from acfoley.train.window import Window
 
     sounds = [Source(clip, Window()).waveform for clip in clips.listed(N_CODEC_SOUNDS).clips]
-    mels = [log_mel(torch.from_numpy(sound)[None], MEL_44K) for sound in sounds]
+    mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in sounds]
     path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
     return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
 

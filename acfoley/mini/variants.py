@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Recipe
 from bench.errors import BenchError, MissingError
-from bench.mini.judges.shipped import save_halves
+from bench.mini_judges.shipped import save_halves
 
 if TYPE_CHECKING:
     import torch
@@ -60,10 +60,10 @@ def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
     from acfoley.codec import Codec
     from acfoley.griffin_lim import GriffinLim
     from acfoley.mini.linear import LinearAutoencoder
-    from bench.backbones.loading import assign_state, load_state, widened
+    from bench.checkpoints.load import assign_state, load_state, to_float32
 
     path = _require(CODEC)
-    autoencoder = assign_state(LinearAutoencoder(), widened(load_state(path)), path)
+    autoencoder = assign_state(LinearAutoencoder(), to_float32(load_state(path)), path)
     return Codec(autoencoder, GriffinLim()).to(device)
 
 

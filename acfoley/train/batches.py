@@ -19,7 +19,7 @@ from acfoley.params import FlowParams, SequenceLengths
 from acfoley.train.corpus import Corpus, Row
 from acfoley.train.recipe import Drops, Recipe, Reference
 from bench.errors import BenchError
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 #: The network never sees a clip of the validation set with anything dropped.
 NO_DROPS = Drops(0.0, 0.0, 0.0)
@@ -34,7 +34,7 @@ class Batch:
     """
 
     names: tuple[str, ...]
-    sound: Tensor
+    audio: Tensor
     noise: Tensor
     times: Tensor
     features: Features
@@ -46,7 +46,7 @@ class Batch:
             return self
         return replace(
             self,
-            sound=self.sound.to(device),
+            audio=self.audio.to(device),
             noise=self.noise.to(device),
             times=self.times.to(device),
             features=self.features.to(device),
@@ -58,7 +58,7 @@ class Batch:
 class _Item:
     """One clip of a batch."""
 
-    sound: Tensor
+    audio: Tensor
     noise: Tensor
     normal: Tensor
     features: dict[Component, Tensor | None]
@@ -99,7 +99,7 @@ class Batcher:
         normal = torch.stack([item.normal for item in items])
         return Batch(
             names=tuple(row.name for row in rows),
-            sound=torch.stack([item.sound for item in items]),
+            audio=torch.stack([item.audio for item in items]),
             noise=torch.stack([item.noise for item in items]),
             times=logit_normal_times(normal, self.recipe.time_mean, self.recipe.time_scale),
             features=features,
@@ -113,10 +113,10 @@ class Batcher:
         normal = torch.randn((), generator=generator)
         dropped = _drawn(drops, torch.rand(5, generator=generator))
         choice = int(torch.randint(2**31, (), generator=generator))
-        sound = self._sampled(row, "target", None, generator)
-        noise = torch.randn(sound.shape, generator=generator)
+        audio = self._sampled(row, "target", None, generator)
+        noise = torch.randn(audio.shape, generator=generator)
         return _Item(
-            sound=sound,
+            audio=audio,
             noise=noise,
             normal=normal,
             features={
@@ -157,11 +157,11 @@ class Batcher:
 
 def _drawn(drops: Drops, chances: Tensor) -> dict[Component, bool]:
     """Which components a clip loses, by five chances from 0 to 1."""
-    rates = (drops.picture, drops.text, drops.audio, drops.sync or 0.0, drops.everything)
-    picture, text, audio, sync, everything = (chances < torch.tensor(rates)).tolist()
+    rates = (drops.video, drops.text, drops.audio, drops.sync or 0.0, drops.everything)
+    video, text, audio, sync, everything = (chances < torch.tensor(rates)).tolist()
     if drops.sync is None:
-        sync = picture
-    lost: dict[Component, bool] = {"audio": audio, "sync": sync, "video": picture, "text": text}
+        sync = video
+    lost: dict[Component, bool] = {"audio": audio, "sync": sync, "video": video, "text": text}
     return {name: is_lost or everything for name, is_lost in lost.items()}
 
 

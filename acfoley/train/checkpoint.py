@@ -20,9 +20,9 @@ from torch import Tensor
 from acfoley.model import FlowNetwork
 from acfoley.train.ema import PowerAverages
 from acfoley.train.recipe import Recipe, differences
-from bench.backbones.loading import load_state
+from bench.checkpoints.load import load_state
 from bench.errors import BenchError, RunError
-from bench.files import atomic_path
+from bench.io import atomic_path
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
 #: The entry of a checkpoint's metadata that says whose it is, and how far.

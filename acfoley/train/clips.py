@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError
-from bench.files import expand_user, safe_name
 from bench.inputs import read_records, read_table
+from bench.io import expand_user, safe_name
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -29,8 +29,8 @@ class TrainingClip:
     """A sound, its picture if it has one, what it is in words, and how well the two fit."""
 
     name: str
-    sound: Excerpt
-    picture: Excerpt | None = None
+    audio: Excerpt
+    video: Excerpt | None = None
     prompt: str = ""
     score: float | None = None
 
@@ -96,8 +96,8 @@ def open_split(spec: str) -> ClipList:
     for row in _table(directory / VGGSOUND_TABLE):
         if row[3] == name.removeprefix("vggsound-"):
             clip = f"{row[0]}_{int(row[1]):06d}"
-            picture = Excerpt(directory / f"{clip}.mp4")
-            clips.append(TrainingClip(clip, picture, picture, row[2], scores.get(clip)))
+            video = Excerpt(directory / f"{clip}.mp4")
+            clips.append(TrainingClip(clip, video, video, row[2], scores.get(clip)))
     return ClipList(tuple(clips))
 
 
@@ -114,7 +114,7 @@ def pieces(
     return [
         TrainingClip(
             f"{clip.name}_{int(number * piece_s):06d}",
-            Excerpt(clip.sound.path, number * piece_s, piece_s),
+            Excerpt(clip.audio.path, number * piece_s, piece_s),
             prompt=clip.prompt,
         )
         for number in range(n_pieces)
@@ -122,7 +122,7 @@ def pieces(
 
 
 def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
-    from bench.media import sound_seconds
+    from bench.media import audio_seconds
 
     file = (path.parent / row["file"]).absolute()
     start_s = _number(row, "start_s", where)
@@ -139,7 +139,7 @@ def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
     )
     if has_video or start_s is not None:
         return [clip]
-    return pieces(clip, sound_seconds(file))
+    return pieces(clip, audio_seconds(file))
 
 
 def _has_video(file: Path) -> bool:

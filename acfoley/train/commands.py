@@ -21,7 +21,7 @@ from acfoley.train.settings import Data, Settings
 from acfoley.train.shards import Part, StoredType, damaged_shards, shard_tables
 from acfoley.train.window import Window
 from acfoley.train.world import open_world
-from bench.backbones.weights import weights_directory
+from bench.checkpoints.registry import weights_directory
 from bench.errors import BenchError, MissingError, first_few
 from bench.terminal import print_line, print_notice
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from acfoley.train.shards import EMPTY, FORMAT, STORE, Store, shard_tables
 from acfoley.train.window import Window
 from bench.errors import BenchError, MissingError
-from bench.files import read_json
+from bench.io import read_json
 
 Array = npt.NDArray[np.float32]
 #: Files that are held open.
@@ -35,7 +35,7 @@ class Row:
     score: float | None
 
     @property
-    def has_picture(self) -> bool:
+    def has_video(self) -> bool:
         """Whether the network is shown anything."""
         return "video" in self.places
 

@@ -58,15 +58,15 @@ class Source:
         Raises:
             MediaError: it cannot be read, or is silent.
         """
-        audio = read_audio(self.clip.sound, mono=True, shortfall_s=MAX_SHORTFALL_S)
+        audio = read_audio(self.clip.audio, mono=True, shortfall_s=MAX_SHORTFALL_S)
         peak = float(np.abs(audio.samples).max())
         if peak < SILENT_PEAK:
-            raise MediaError(f"the sound of {self.clip.sound.path} is silent: nothing to learn")
+            raise MediaError(f"the resampled of {self.clip.audio.path} is silent: nothing to learn")
         loud = audio.samples[0] * np.float32(PEAK / peak)
-        sound = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
-        n_missing = self.window.lengths.samples - len(sound)
+        resampled = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
+        n_missing = self.window.lengths.samples - len(resampled)
         is_filled = 0 < n_missing <= MAX_SHORTFALL_S * SAMPLE_RATE_HZ
-        return np.pad(sound, (0, n_missing)) if is_filled else sound
+        return np.pad(resampled, (0, n_missing)) if is_filled else resampled
 
     @property
     def target(self) -> Waveform:
@@ -154,16 +154,16 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
     """The columns of AC-Foley, by the published encoders and codec."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
-        picture, seconds = source.clip.picture, source.window.seconds
-        if picture is None:
+        video, seconds = source.clip.video, source.window.seconds
+        if video is None:
             return None
-        return {"video": encoders.video(picture, seconds).numpy()}
+        return {"video": encoders.video(video, seconds).numpy()}
 
     def sync(source: Source) -> Mapping[str, Array] | None:
-        picture, seconds = source.clip.picture, source.window.seconds
-        if picture is None:
+        video, seconds = source.clip.video, source.window.seconds
+        if video is None:
             return None
-        return {"sync": encoders.movement(picture, seconds).numpy()}
+        return {"sync": encoders.movement(video, seconds).numpy()}
 
     def text(source: Source) -> Mapping[str, Array] | None:
         prompt = source.clip.prompt.strip()
@@ -193,8 +193,8 @@ def encoded_by(
         found: Array = encoders.prompts([""]).features[0].numpy()
         return found
 
-    def embedding(sound: Audio) -> Array:
-        found: Array = encoders.embedding(sound.samples[0]).numpy()
+    def embedding(audio: Audio) -> Array:
+        found: Array = encoders.embedding(audio.samples[0]).numpy()
         return found
 
     columns = published_columns(encoders, codec, n_crops)

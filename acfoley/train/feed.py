@@ -73,7 +73,7 @@ def stage_rows(rows: Iterable[Row], stage: Stage, recipe: Recipe) -> list[Row]:
     """
     chosen = list(rows)
     if stage.lowest_score is not None:
-        scores = [row.score for row in chosen if row.has_picture and row.score is not None]
+        scores = [row.score for row in chosen if row.has_video and row.score is not None]
         if not scores:
             raise BenchError(
                 f"the stage {stage.name!r} takes clips whose score is above "
@@ -82,9 +82,9 @@ def stage_rows(rows: Iterable[Row], stage: Stage, recipe: Recipe) -> list[Row]:
         chosen = [
             row
             for row in chosen
-            if row.has_picture and row.score is not None and row.score > stage.lowest_score
+            if row.has_video and row.score is not None and row.score > stage.lowest_score
         ]
-    counts = repeated([row.has_picture for row in chosen], recipe.video_repeats)
+    counts = repeated([row.has_video for row in chosen], recipe.video_repeats)
     return [chosen[index] for index in counts]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from acfoley.train.batches import Batch
 from acfoley.train.world import World
 from bench.errors import RunError, first_few
-from bench.files import write_json
+from bench.io import write_json
 
 N_NAMED = 5
 

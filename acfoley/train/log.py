@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import RunError
-from bench.files import atomic_path
+from bench.io import atomic_path
 
 TRAINING = ("step", "stage", "loss", "learning_rate", "gradient_norm", "clips_per_second")
 VALIDATION = ("step", "stage", "loss", "n_clips")

@@ -44,7 +44,7 @@ from acfoley.train.start import about_run, data_digest, first_network, new_optim
 from acfoley.train.validation import held_out_loss
 from acfoley.train.world import World
 from bench.errors import RunError
-from bench.files import require_folder, write_json
+from bench.io import require_folder, write_json
 
 
 def train(

@@ -26,13 +26,13 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Loss by clip, float32 ``[B]``."""
         network = self.network
-        sound = network.normalised(batch.sound)
-        latents = on_path(batch.noise, sound, batch.times)
+        audio = network.normalised(batch.audio)
+        latents = on_path(batch.noise, audio, batch.times)
         device = latents.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.is_bfloat16):
             conditions = network.conditions(self._features(batch), self.lengths)
             velocity = network(latents, batch.times, conditions)
-        return flow_loss(velocity.float(), batch.noise, sound)
+        return flow_loss(velocity.float(), batch.noise, audio)
 
     def _features(self, batch: Batch) -> Features:
         """Features, with the learned empty ones where a clip lacks or loses a component.

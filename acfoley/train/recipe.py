@@ -87,7 +87,7 @@ class Drops:
     rates of 0.1 make one of 1,000. Each rate has its own draw.
     """
 
-    picture: float = 0.1
+    video: float = 0.1
     text: float = 0.1
     audio: float = 0.1
     sync: float | None = None

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BenchError
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _shuffled(n_items: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(n_items)
 
 
-def repeated(has_picture: Sequence[bool], repeats: int) -> list[int]:
+def repeated(has_video: Sequence[bool], repeats: int) -> list[int]:
     """Indices of clips, those with a picture ``repeats`` times, in order."""
-    counts = ((index, repeats if seen else 1) for index, seen in enumerate(has_picture))
+    counts = ((index, repeats if seen else 1) for index, seen in enumerate(has_video))
     return [index for index, count in counts for _ in range(count)]

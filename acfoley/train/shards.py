@@ -27,7 +27,7 @@ from acfoley.train.clips import TrainingClip
 from acfoley.train.recipe import differences
 from bench.engine import Failure
 from bench.errors import BenchError, RunError
-from bench.files import atomic_path, read_json, require_folder, write_json
+from bench.io import atomic_path, read_json, require_folder, write_json
 
 STORE, EMPTY = "store.json", "empty.safetensors"
 FORMAT = 1

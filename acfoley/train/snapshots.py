@@ -16,9 +16,9 @@ from torch import Tensor
 
 from acfoley.model import FlowNetwork
 from acfoley.train.ema import PowerAverages, Target, synthesis_weights
-from bench.backbones.loading import load_state
+from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError
-from bench.files import atomic_path, require_target
+from bench.io import atomic_path, require_target
 
 FOLDER = "averages"
 SNAPSHOT = re.compile(r"(\d+)-(\d\.\d+)\.safetensors")

@@ -12,7 +12,7 @@ from acfoley.train.recipe import Recipe
 from acfoley.train.settings import Data
 from acfoley.train.world import World
 from bench.errors import RunError
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 
 def first_network(

@@ -17,7 +17,7 @@ import numpy as np
 
 from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from bench.errors import BenchError, MediaError
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 
 #: What is left of a shorter clip after its target is a reference only if it lasts this long.
 SHORTEST_AFTER_S = 0.5

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.backbones.clap_names import Tower, tower_state
-from bench.backbones.loading import assign_state, load_state
-from bench.backbones.mel import check_waveforms, power_spectrogram, slaney_mel_bank
+from bench.checkpoints.load import assign_state, load_state
+from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import MissingError
 
 #: Raised when the front end changes: part of the key of every cached feature.

@@ -27,8 +27,8 @@ from bench.backbones.imagebind_front_end import (
     SAMPLE_RATE_HZ,
     SIDE,
     front_end,
-    picture_clips,
     reference_clips,
+    video_clips,
 )
 from bench.backbones.imagebind_layers import (
     Head,
@@ -38,7 +38,7 @@ from bench.backbones.imagebind_layers import (
     TrunkParams,
     UnitLength,
 )
-from bench.backbones.loading import assign_state, load_state
+from bench.checkpoints.load import assign_state, load_state
 
 __all__ = [
     "FPS",
@@ -53,10 +53,10 @@ __all__ = [
     "cosine",
     "embed",
     "embed_audio",
-    "embed_picture",
+    "embed_video",
     "front_end",
     "load_imagebind",
-    "picture_clips",
+    "video_clips",
     "reference_clips",
 ]
 
@@ -114,7 +114,7 @@ class ImageBind(nn.Module):
             {"vision": UnitLength(), "audio": nn.Sequential(UnitLength(), LogitScale())}
         )
 
-    def picture(self, clips: Tensor) -> Tensor:
+    def video(self, clips: Tensor) -> Tensor:
         """``clips [N, 3, 2, 224, 224]`` to embeddings ``[N, 1024]`` of length 1."""
         return self._embedding("vision", clips)
 
@@ -187,21 +187,21 @@ def embed_audio(model: ImageBind, mels: Tensor) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def embed_picture(model: ImageBind, clips: Tensor) -> dict[str, Tensor]:
+def embed_video(model: ImageBind, clips: Tensor) -> dict[str, Tensor]:
     """``embedding [B, 1024]``, float32 on the CPU, of ``clips [B, K, 3, 2, 224, 224]``.
 
     It is the mean over K pairs of frames of embeddings of length 1, and so a little shorter.
     """
-    embeddings = model.picture(clips.flatten(0, 1).to(_device(model)))
+    embeddings = model.video(clips.flatten(0, 1).to(_device(model)))
     return {"embedding": embeddings.reshape(*clips.shape[:2], -1).mean(dim=1).cpu()}
 
 
-def cosine(picture: Tensor, audio: Tensor) -> Tensor:
+def cosine(video: Tensor, audio: Tensor) -> Tensor:
     """The IB score of embeddings ``[..., 1024]`` of both kinds: ``[...]`` in [-1, 1], best 1.
 
     Published tables print its mean over clips times 100.
     """
-    return functional.cosine_similarity(picture, audio, dim=-1)
+    return functional.cosine_similarity(video, audio, dim=-1)
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.backbones.kaldi import fbank
-from bench.backbones.mel import check_waveforms
+from bench.dsp.fbank import fbank
+from bench.dsp.mel import check_waveforms
 from bench.errors import MediaError
 from bench.types import Pixels
 
@@ -86,7 +86,7 @@ def clip_spans(n_samples: int) -> list[slice]:
     return [slice(start, min(start + CLIP_S * SAMPLE_RATE_HZ, n_samples)) for start in starts]
 
 
-def picture_clips(crops: Pixels) -> Tensor:
+def video_clips(crops: Pixels) -> Tensor:
     """Pairs of consecutive frames, ``[K * (T - 1), 3, 2, 224, 224]``, of all crops, crop by crop.
 
     ``crops [K, T, 224, 224, 3]`` are uint8 RGB; eight seconds at 0.5 fps in three crops give nine

@@ -128,8 +128,8 @@ class _Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         normed = self.norm_1(tokens)
         tokens = tokens + self.attn(normed, normed, normed, need_weights=False)[0]
-        widened: Tensor = self.mlp(self.norm_2(tokens))
-        return tokens + widened
+        to_float32: Tensor = self.mlp(self.norm_2(tokens))
+        return tokens + to_float32
 
 
 class _MLP(nn.Module):

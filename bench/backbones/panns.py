@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backbones.loading import assign_state, load_state
-from bench.backbones.mel import check_waveforms, power_spectrogram, slaney_mel_bank
+from bench.checkpoints.load import assign_state, load_state
+from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import BenchError
 from bench.types import FloatArray
 

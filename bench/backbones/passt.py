@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backbones.loading import assign_state, load_state
-from bench.backbones.mel import check_waveforms, htk_mel_bank, power_spectrogram
+from bench.checkpoints.load import assign_state, load_state
+from bench.dsp.mel import check_waveforms, htk_mel_bank, power_spectrogram
 
 NAME = "passt"
 PREPROCESSING = "1"

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.backbones.loading import assign_state, load_state
-from bench.backbones.mel import check_waveforms, htk_mel_bank
+from bench.checkpoints.load import assign_state, load_state
+from bench.dsp.mel import check_waveforms, htk_mel_bank
 
 NAME = "vggish"
 PREPROCESSING = "1"

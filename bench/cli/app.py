@@ -96,15 +96,15 @@ def run(
     min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Generate, score and print a table. The same command again finishes an interrupted run."""
-    from bench.cli.judging import Choice
-    from bench.cli.planning import (
+    from bench.cli.judge import Choice
+    from bench.cli.plan import (
         Order,
         choose_split,
         choose_stale,
         default_model,
         parse_condition,
     )
-    from bench.cli.running import run_command
+    from bench.cli.run import run_command
     from bench.splits.pick import pick_clips
 
     stale = choose_stale(keep_samples, yes)
@@ -167,9 +167,9 @@ def ablate(
     Each takes names between commas, or all. Any system that declares masks can be masked; acfoley
     and acfoley-mini have variants that were trained otherwise.
     """
-    from bench.cli.ablating import Ablation, ablate_command
-    from bench.cli.judging import Choice
-    from bench.cli.planning import Order, choose_split, choose_stale, default_model
+    from bench.cli.ablate import Ablation, ablate_command
+    from bench.cli.judge import Choice
+    from bench.cli.plan import Order, choose_split, choose_stale, default_model
     from bench.splits.pick import pick_clips
 
     stale = choose_stale(keep_samples, yes)
@@ -228,8 +228,8 @@ def score(
     min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
-    from bench.cli.judging import Choice
-    from bench.cli.scoring import score_command
+    from bench.cli.judge import Choice
+    from bench.cli.score import score_command
 
     score_command(
         generated=generated,
@@ -261,7 +261,7 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Write here instead of printing.")] = None,
 ) -> None:
     """Make tables of finished runs: one per split, judge, profile and version of the suite."""
-    from bench.cli.tables import table_command
+    from bench.cli.table import table_command
 
     table_command(runs, format, extras, out, bounds=bounds, min_coverage=min_coverage)
 
@@ -319,7 +319,7 @@ def list_things(
     what: Annotated[str, typer.Argument(help="models, splits or metrics.")],
 ) -> None:
     """What there is, what it needs, and what is missing on this machine."""
-    from bench.cli.listing import list_command
+    from bench.cli.list import list_command
 
     list_command(what)
 
@@ -340,7 +340,7 @@ def validate(
     runs: Runs = Path("runs"),
 ) -> None:
     """Known-truth curves: what each metric says of samples with a known fault, on mini clips."""
-    from bench.cli.validating import validate_command
+    from bench.cli.validate import validate_command
 
     validate_command(out, clips, workers, runs)
 

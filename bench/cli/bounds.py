@@ -5,9 +5,8 @@ from __future__ import annotations
 from baselines import open_system
 from bench.cli.console import notices, progress_bars
 from bench.errors import BenchError
-from bench.results import Results, write_bounds
-from bench.runs import FolderPlan, FolderResult, RunPlan
-from bench.runs.bounds import (
+from bench.pipeline import FolderPlan, FolderResult, RunPlan
+from bench.pipeline.bounds import (
     BOUNDS,
     compute_bounds,
     describe_cost,
@@ -16,6 +15,7 @@ from bench.runs.bounds import (
     plan_bounds,
     plan_folder_bounds,
 )
+from bench.results import Results, write_bounds
 from bench.system import System
 
 

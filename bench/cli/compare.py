@@ -12,9 +12,9 @@ from bench.cli.compare_files import as_json, as_junit, as_markdown
 from bench.cli.compare_rows import HEADINGS, explanations, rows, summary, title
 from bench.cli.console import new_table, print_titled, split_names
 from bench.errors import BenchError
-from bench.files import atomic_path, require_target, write_json
-from bench.runs.gate import Gate, gate_runs
-from bench.runs.rules import Rules, check_column, load_rules
+from bench.io import atomic_path, require_target, write_json
+from bench.pipeline.gate import Gate, gate_runs
+from bench.pipeline.rules import Rules, check_column, load_rules
 from bench.terminal import print_text
 
 FORMATS = ("terminal", "markdown")

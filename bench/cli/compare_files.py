@@ -9,10 +9,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from bench.cli.compare_rows import HEADINGS, explanations, rows, summary, title, verdict
+from bench.pipeline.compare import Difference
+from bench.pipeline.decide import Decision, Untested
+from bench.pipeline.gate import Gate
 from bench.results import Results
-from bench.runs.compare import Difference
-from bench.runs.decide import Decision, Untested
-from bench.runs.gate import Gate
 from reports.formats import markdown_escape
 
 #: What XML 1.0 cannot hold, however it is escaped.

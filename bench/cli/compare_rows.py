@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from bench.runs.compare import Difference
-from bench.runs.decide import Decision, Untested
-from bench.runs.gate import Gate
+from bench.pipeline.compare import Difference
+from bench.pipeline.decide import Decision, Untested
+from bench.pipeline.gate import Gate
 
 HEADINGS = ("metric", "difference", "95 % interval", "margin", "p", "n", "verdict")
 MISSING = "–"

@@ -22,8 +22,8 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bench.pipeline import Progress as OnProgress
 from bench.results import Column, Failure, Results, Score
-from bench.runs import Progress as OnProgress
 from bench.terminal import plain_console
 from reports.groups import group_tables
 from reports.tables import CHANCE, Cell, Table, build_table, cell, heading

@@ -11,7 +11,7 @@ import typer
 from bench.cli.console import console, notices, progress_bars, worker_count
 from bench.engine import open_engine
 from bench.errors import BenchError
-from bench.files import require_folder
+from bench.io import require_folder
 from bench.splits import open_split
 from bench.splits.verify import verify_split
 
@@ -59,7 +59,7 @@ def verify_command(spec: str) -> None:
 
 def sheet_command(out: Path) -> None:
     """Draw the two pages of the mini world."""
-    from bench.mini.sheet import contact_sheet, spectrogram_page
+    from bench.synthetic.sheet import contact_sheet, spectrogram_page
 
     contact_sheet(out / "mini-frames.png")
     spectrogram_page(out / "mini-sounds.png")

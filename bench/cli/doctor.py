@@ -14,14 +14,14 @@ import typer
 from rich.text import Text
 
 from bench import __version__
-from bench.backbones.verify import describe_missing, is_verified, missing_weights
-from bench.backbones.weights import select_weights, weights_directory
+from bench.checkpoints.registry import select_weights, weights_directory
+from bench.checkpoints.verify import describe_missing, is_verified, missing_weights
 from bench.cli.console import console, worker_count
 from bench.cli.weights import presence
 from bench.errors import BenchError
-from bench.files import bench_home
-from bench.judges import has_world
-from bench.runs.provenance import PACKAGES
+from bench.io import bench_home
+from bench.judges import has_pyworld
+from bench.pipeline.provenance import PACKAGES
 
 GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
@@ -152,7 +152,7 @@ def _codecs() -> Check:
 
 
 def _envelope() -> Check:
-    is_world = has_world()
+    is_world = has_pyworld()
     found = "WORLD (pyworld)" if is_world else "approximate, and marked so (pyworld is missing)"
     return Check("mcd", found, is_world, False, "install pyworld")
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.cli.console import console, notices, progress_bars
-from bench.cli.tables import finished_runs
+from bench.cli.table import finished_runs
 from bench.errors import RunError
-from bench.files import atomic_path, require_target
+from bench.io import atomic_path, require_target
+from bench.pipeline.contrast import contrast_runs
 from bench.results import load_results
-from bench.runs.contrast import contrast_runs
 from bench.suite import DEFAULT_PROFILE
 from reports.effects import CLAIMS, Claim, Effect, RunName, describe_effects, summary
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from bench.cli.console import notices
 from bench.errors import RunError
-from bench.files import require_target
+from bench.io import require_target
 from bench.media import read_audio, resample
-from bench.mini.sheet import band_powers
-from bench.mini.sound import SAMPLE_RATE_HZ
+from bench.pipeline.run_features import find_run_folder
 from bench.results import Column, Results, load_results, load_rows
-from bench.runs.run_features import find_run_folder
 from bench.splits import SPLITS, open_split
+from bench.synthetic.audio import SAMPLE_RATE_HZ
+from bench.synthetic.sheet import band_powers
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 from reports.spectrograms import Part, Shown, Spectrogram, plot_spectrograms
 
@@ -63,7 +63,7 @@ def true_events(clip: Clip) -> tuple[float, ...]:
     """When something happens in a clip, in seconds from its start; nothing where nobody knows."""
     if "hits" in clip.truth:
         return tuple(clip.truth["hits"])
-    times = (event["time_s"] - clip.sound.start_s for event in clip.truth.get("events", ()))
+    times = (event["time_s"] - clip.audio.start_s for event in clip.truth.get("events", ()))
     return tuple(time for time in times if 0 <= time < clip.seconds)
 
 
@@ -85,7 +85,7 @@ def _clips(run: Path, results: Results) -> list[Clip]:
 def _shown(run: Path, clip: Clip, results: Results, row: Any) -> Shown:
     sample = Excerpt(find_run_folder(run) / "samples" / f"{clip.name}.flac", 0.0, clip.seconds)
     parts: dict[Part, Spectrogram] = {
-        "target": _spectrogram(clip.sound),
+        "target": _spectrogram(clip.audio),
         "generated": _spectrogram(sample),
     }
     if clip.reference is not None:
@@ -104,6 +104,6 @@ def _score(column: Column, value: float) -> str:
 
 def _spectrogram(excerpt: Excerpt) -> Spectrogram:
     audio = read_audio(excerpt, mono=True, shortfall_s=MAX_SHORTFALL_S)
-    sound = resample(audio.samples[0], audio.sample_rate_hz, SAMPLE_RATE_HZ, "soxr_hq")
-    frequencies_hz, times_s, power = band_powers(sound.astype(np.float64))
+    waveform = resample(audio.samples[0], audio.sample_rate_hz, SAMPLE_RATE_HZ, "soxr_hq")
+    frequencies_hz, times_s, power = band_powers(waveform.astype(np.float64))
     return Spectrogram(frequencies_hz, times_s, 10.0 * np.log10(power + FLOOR))

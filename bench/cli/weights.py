@@ -8,13 +8,13 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from bench.backbones.bars import byte_bars
-from bench.backbones.verify import (
+from bench.checkpoints.progress import byte_bars
+from bench.checkpoints.registry import Weights, select_weights, weights_directory
+from bench.checkpoints.verify import (
     fetch_command,
     find_problem,
     is_verified,
 )
-from bench.backbones.weights import Weights, select_weights, weights_directory
 from bench.cli.console import console, notices
 
 
@@ -37,7 +37,7 @@ def fetch_weights_command(
     names: Sequence[str], directory: Path | None, mirror: str | None, is_offline: bool
 ) -> None:
     """Fetch these files, or all, one after another."""
-    from bench.backbones.fetch import Origin, fetch_weights
+    from bench.checkpoints.fetch import Origin, fetch_weights
 
     directory, rows = directory or weights_directory(), select_weights(names)
     origin = Origin(mirror, is_offline)

@@ -45,7 +45,7 @@ class Listing:
     other: tuple[Path, ...]
 
     @property
-    def with_sound(self) -> tuple[Path, ...]:
+    def with_audio(self) -> tuple[Path, ...]:
         """The audio files, and the videos that have no audio file of their name beside them.
 
         Many systems write a sample twice, alone and under the video.
@@ -63,7 +63,7 @@ class Listing:
 
     def sound_notes(self) -> tuple[str, ...]:
         """What is left out of ``with_sound``: videos with an audio file beside them, and others."""
-        n_twins = len(set(self.videos) - set(self.with_sound))
+        n_twins = len(set(self.videos) - set(self.with_audio))
         what = f"videos in {self.folder.name} have an audio file beside them, which was taken"
         return (*((f"{n_twins} {what}",) if n_twins else ()), *self.notes())
 

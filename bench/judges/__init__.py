@@ -13,15 +13,15 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.judges.extractor import (
+    ClipMedia,
     Extractor,
     Features,
     NetworkExtractor,
     Prepared,
     SignalExtractor,
-    Stimulus,
 )
 from bench.judges.remarks import AUDIO_REMARKS, VIDEO_REMARKS
-from bench.judges.signal import has_world, signal_extractors
+from bench.judges.signal import has_pyworld, signal_extractors
 from bench.system import SecondsPerClip
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
     "NetworkExtractor",
     "Prepared",
     "SignalExtractor",
-    "Stimulus",
-    "has_world",
+    "ClipMedia",
+    "has_pyworld",
     "open_judge",
 ]
 
@@ -93,11 +93,11 @@ def open_judge(
     if batch_size < 1:
         raise BenchError(f"a batch has at least one clip, not {batch_size}")
     signal = signal_extractors()
-    label = name if has_world() else f"{name}, approximate MCD"
+    label = name if has_pyworld() else f"{name}, approximate MCD"
     if name == "signal":
         return Judge(label, profile, signal, device=device)
     if name == "paper":
-        from bench.backbones.weights import weights_directory
+        from bench.checkpoints.registry import weights_directory
         from bench.judges.networks import network_extractors
 
         directory = weights or weights_directory()

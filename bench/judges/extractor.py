@@ -30,7 +30,7 @@ Prepared = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Stimulus:
+class ClipMedia:
     """One sound, its window, picture and prompt; media are decoded when first asked for.
 
     The signal extractors hear the window. The published evaluator's networks hear the whole file
@@ -40,8 +40,8 @@ class Stimulus:
     that was decoded before; one thread at a time may ask.
     """
 
-    sound: Excerpt | None
-    picture: Excerpt | None = None
+    audio: Excerpt | None
+    video: Excerpt | None = None
     prompt: str = ""
     _decoded: dict[str, Any] = field(default_factory=dict)
 
@@ -90,15 +90,15 @@ class Stimulus:
     def _read_frames(self, fps: float, short_side: int) -> Pixels:
         from bench.media import read_frames
 
-        if self.picture is None:
+        if self.video is None:
             raise ValueError("this stimulus has no picture")
-        frames = read_frames(self.picture, fps, short_side=short_side, shortfall_s=MAX_SHORTFALL_S)
+        frames = read_frames(self.video, fps, short_side=short_side, shortfall_s=MAX_SHORTFALL_S)
         return frames.pixels
 
     def _heard(self) -> Excerpt:
-        if self.sound is None:
+        if self.audio is None:
             raise ValueError("this stimulus has no sound")
-        return self.sound
+        return self.audio
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._decoded:
@@ -107,10 +107,10 @@ class Stimulus:
 
 
 #: What a signal extractor is: it may run in several threads at once.
-Extract = Callable[[Stimulus], Features]
+Extract = Callable[[ClipMedia], Features]
 
 #: The half of a network extractor that needs no network: it may run in several threads at once.
-Prepare = Callable[[Stimulus], Prepared]
+Prepare = Callable[[ClipMedia], Prepared]
 
 #: The other half: what was prepared of one or more clips, each array with the same shape in all of
 #: them, to the features of each, in the same order. Called by one thread. Features of a clip do not

@@ -11,8 +11,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.judges.batches import stacked, unstacked
-from bench.judges.extractor import Embed, Features, NetworkExtractor, Prepared, Stimulus
-from bench.mini.judges.shipped import load_network, weights_hash
+from bench.judges.extractor import ClipMedia, Embed, Features, NetworkExtractor, Prepared
+from bench.mini_judges.shipped import load_network, weights_hash
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,20 +24,20 @@ PREPROCESSING = "1"
 Answer = Callable[[Any, Callable[[str], "Tensor"]], dict[str, "Tensor"]]
 
 
-def _hear(sample_rate_hz: int, stimulus: Stimulus) -> Prepared:
-    return {"sound": stimulus.signal(sample_rate_hz)}
+def _hear(sample_rate_hz: int, media: ClipMedia) -> Prepared:
+    return {"sound": media.signal(sample_rate_hz)}
 
 
-def _see_grey(stimulus: Stimulus) -> Prepared:
-    from bench.mini.judges.pictures import FRAMES_PER_S, SIDE, grey_frames
+def _see_grey(media: ClipMedia) -> Prepared:
+    from bench.mini_judges.pictures import FRAMES_PER_S, SIDE, grey_frames
 
-    return {"grey": grey_frames(stimulus.frames(FRAMES_PER_S, SIDE))}
+    return {"grey": grey_frames(media.frames(FRAMES_PER_S, SIDE))}
 
 
-def _see_stills(stimulus: Stimulus) -> Prepared:
-    from bench.mini.judges.pictures import FRAMES_PER_S, SIDE, colour_stills
+def _see_stills(media: ClipMedia) -> Prepared:
+    from bench.mini_judges.pictures import FRAMES_PER_S, SIDE, colour_stills
 
-    return {"stills": colour_stills(stimulus.frames(FRAMES_PER_S, SIDE))}
+    return {"stills": colour_stills(media.frames(FRAMES_PER_S, SIDE))}
 
 
 def _tags(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
@@ -69,7 +69,7 @@ def _sync(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
 class _Row(NamedTuple):
     name: str
     network: str
-    prepare: Callable[[Stimulus], Prepared]
+    prepare: Callable[[ClipMedia], Prepared]
     answer: Answer
     senses: Any = "sound"
     after: tuple[str, ...] = ()

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
 from bench.judges.batches import stacked, unstacked
-from bench.judges.extractor import Embed, Features, NetworkExtractor, Prepared, Stimulus
+from bench.judges.extractor import ClipMedia, Embed, Features, NetworkExtractor, Prepared
 from bench.types import Audio, Waveform
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def _load_synchformer(setting: Setting) -> Synchformer:
     return synchformer.load_synchformer(setting.checkpoint, setting.device)
 
 
-def _prepare_passt(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_passt(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import passt
 
-    waveform = _mono(stimulus, setting, passt.SAMPLE_RATE_HZ, remove_dc=True)
+    waveform = _mono(media, setting, passt.SAMPLE_RATE_HZ, remove_dc=True)
     return _only("images", passt.front_end(_batch(waveform)))
 
 
@@ -67,10 +67,10 @@ def _open_passt(setting: Setting) -> Embed:
     return _tagging(passt.load_passt(setting.checkpoint, setting.device), setting)
 
 
-def _prepare_panns(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_panns(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import panns
 
-    waveform = _mono(stimulus, setting, panns.SAMPLE_RATE_HZ, remove_dc=True)
+    waveform = _mono(media, setting, panns.SAMPLE_RATE_HZ, remove_dc=True)
     return _only("images", panns.front_end(_batch(waveform)))
 
 
@@ -92,10 +92,10 @@ def _tagging(model: Callable[[Tensor], tuple[Tensor, Tensor]], setting: Setting)
     return embed
 
 
-def _prepare_vggish(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_vggish(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import vggish
 
-    waveform = _mono(stimulus, setting, vggish.SAMPLE_RATE_HZ, remove_dc=True)
+    waveform = _mono(media, setting, vggish.SAMPLE_RATE_HZ, remove_dc=True)
     return _only("patches", vggish.front_end(_batch(waveform)))
 
 
@@ -113,13 +113,13 @@ def _open_vggish(setting: Setting) -> Embed:
     return embed
 
 
-def _prepare_imagebind_audio(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_imagebind_audio(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import imagebind
 
     if setting.profile == PUBLISHED:
-        mels = imagebind.reference_clips(_stereo(stimulus.file(), imagebind.SAMPLE_RATE_HZ))
+        mels = imagebind.reference_clips(_stereo(media.file(), imagebind.SAMPLE_RATE_HZ))
         return {"mels": mels.numpy()}
-    waveform = _mono(stimulus, setting, imagebind.SAMPLE_RATE_HZ, remove_dc=False)
+    waveform = _mono(media, setting, imagebind.SAMPLE_RATE_HZ, remove_dc=False)
     seconds = len(waveform) / imagebind.SAMPLE_RATE_HZ
     return _only("mels", imagebind.front_end(_batch(waveform), seconds))
 
@@ -135,12 +135,12 @@ def _open_imagebind_audio(setting: Setting) -> Embed:
     return embed
 
 
-def _prepare_imagebind_picture(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_imagebind_picture(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import imagebind
     from bench.media import three_crops
 
-    pixels = stimulus.frames(imagebind.FPS, imagebind.SIDE)
-    return {"clips": imagebind.picture_clips(three_crops(pixels, imagebind.SIDE)).numpy()}
+    pixels = media.frames(imagebind.FPS, imagebind.SIDE)
+    return {"clips": imagebind.video_clips(three_crops(pixels, imagebind.SIDE)).numpy()}
 
 
 def _open_imagebind_picture(setting: Setting) -> Embed:
@@ -149,16 +149,16 @@ def _open_imagebind_picture(setting: Setting) -> Embed:
     model = _load_imagebind(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        return unstacked(imagebind.embed_picture(model, stacked(prepared, "clips", setting.device)))
+        return unstacked(imagebind.embed_video(model, stacked(prepared, "clips", setting.device)))
 
     return embed
 
 
-def _prepare_sync_picture(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_sync_picture(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import synchformer
     from bench.media import center_crop
 
-    pixels = stimulus.frames(synchformer.FRAMES_PER_S, synchformer.SIDE_PIXELS)
+    pixels = media.frames(synchformer.FRAMES_PER_S, synchformer.SIDE_PIXELS)
     # 30 MB for 8 s; as floats they would be 120.
     return {"pixels": np.ascontiguousarray(center_crop(pixels, synchformer.SIDE_PIXELS))}
 
@@ -179,11 +179,11 @@ def _open_sync_picture(setting: Setting) -> Embed:
     return embed
 
 
-def _prepare_sync(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_sync(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import synchformer
 
-    waveform = _mono(stimulus, setting, synchformer.SAMPLE_RATE_HZ, remove_dc=False)
-    whole = int(synchformer.SAMPLE_RATE_HZ * stimulus.window().seconds)
+    waveform = _mono(media, setting, synchformer.SAMPLE_RATE_HZ, remove_dc=False)
+    whole = int(synchformer.SAMPLE_RATE_HZ * media.window().seconds)
     filled = np.pad(waveform, (0, max(0, whole - len(waveform))))
     return _only("images", synchformer.front_end(_batch(filled)))
 
@@ -194,19 +194,19 @@ def _open_sync(setting: Setting) -> Embed:
     model = _load_synchformer(setting)
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        sound = synchformer.audio_tokens(model, stacked(prepared, "images", setting.device))
-        picture = stacked(prepared, "sync_picture.tokens", setting.device)
-        n_segments = min(picture.shape[1], sound.shape[1])
-        logits = synchformer.offset_logits(model, picture[:, :n_segments], sound[:, :n_segments])
+        audio = synchformer.audio_tokens(model, stacked(prepared, "images", setting.device))
+        video = stacked(prepared, "sync_picture.tokens", setting.device)
+        n_segments = min(video.shape[1], audio.shape[1])
+        logits = synchformer.offset_logits(model, video[:, :n_segments], audio[:, :n_segments])
         return unstacked({"logits": logits})
 
     return embed
 
 
-def _prepare_clap_audio(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_clap_audio(setting: Setting, media: ClipMedia) -> Prepared:
     from bench.backbones import clap
 
-    return _only("log_mels", clap.front_end(_batch(stimulus.signal(clap.SAMPLE_RATE_HZ))))
+    return _only("log_mels", clap.front_end(_batch(media.signal(clap.SAMPLE_RATE_HZ))))
 
 
 def _open_clap_audio(setting: Setting) -> Embed:
@@ -220,9 +220,9 @@ def _open_clap_audio(setting: Setting) -> Embed:
     return embed
 
 
-def _prepare_clap_text(setting: Setting, stimulus: Stimulus) -> Prepared:
+def _prepare_clap_text(setting: Setting, media: ClipMedia) -> Prepared:
     # An object, for strings of unequal length are of unequal type and would share no batch.
-    return {"prompt": np.array(stimulus.prompt, dtype=object)}
+    return {"prompt": np.array(media.prompt, dtype=object)}
 
 
 def _open_clap_text(setting: Setting) -> Embed:
@@ -242,7 +242,7 @@ def _open_clap_text(setting: Setting) -> Embed:
 class _Network(NamedTuple):
     name: str
     weights: str
-    prepare: Callable[[Setting, Stimulus], Prepared]
+    prepare: Callable[[Setting, ClipMedia], Prepared]
     open: Callable[[Setting], Embed]
     senses: Any = "sound"
     after: tuple[str, ...] = ()
@@ -296,14 +296,12 @@ def _extractor(row: _Network, profile: str, directory: Path, device: str) -> Net
     )
 
 
-def _mono(
-    stimulus: Stimulus, setting: Setting, sample_rate_hz: int, *, remove_dc: bool
-) -> Waveform:
+def _mono(media: ClipMedia, setting: Setting, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:
     from bench.media import reference_waveform
 
     # The file first: its window need not be decoded again.
-    heard = stimulus.file() if setting.profile == PUBLISHED else stimulus.window()
-    seconds = stimulus.window().seconds
+    heard = media.file() if setting.profile == PUBLISHED else media.window()
+    seconds = media.window().seconds
     return reference_waveform(heard, sample_rate_hz, seconds, remove_dc=remove_dc)
 
 

@@ -9,35 +9,35 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bench.judges.extractor import Extract, Features, SignalExtractor, Stimulus
+from bench.judges.extractor import ClipMedia, Extract, Features, SignalExtractor
 
 #: Raised when what is described changes.
 VERSION = "1"
 
 
-def describe_audio(stimulus: Stimulus) -> Features:
+def describe_audio(media: ClipMedia) -> Features:
     """Tracks and start gap of the file (``MediaRemarks``), and what decoding showed.
 
     ``peak`` is that of the window, full scale 1, before channels are mixed to mono; ``repaired_s``
     is that of ``Audio``.
     """
-    audio = stimulus.window()
+    audio = media.window()
     return {
-        **_headers(stimulus),
+        **_headers(media),
         "peak": np.array(np.abs(audio.samples).max(), dtype=np.float64),
         "repaired_s": np.array(audio.repaired_s, dtype=np.float64),
     }
 
 
-def describe_video(stimulus: Stimulus) -> Features:
+def describe_video(media: ClipMedia) -> Features:
     """Tracks and start gap of the file; its audio is not decoded."""
-    return _headers(stimulus)
+    return _headers(media)
 
 
-def _headers(stimulus: Stimulus) -> Features:
+def _headers(media: ClipMedia) -> Features:
     from bench.media import describe_media
 
-    excerpt = stimulus.sound or stimulus.picture
+    excerpt = media.audio or media.video
     if excerpt is None:
         raise ValueError("this stimulus has neither audio nor video")
     remarks = asdict(describe_media(excerpt.path))

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bench.judges.extractor import Extract, Features, SignalExtractor, Stimulus
+from bench.judges.extractor import ClipMedia, Extract, Features, SignalExtractor
 from bench.types import Waveform
 
 #: Raised when what is extracted changes.
@@ -19,7 +19,7 @@ PREPROCESSING = "2"
 SIGNAL_RATE_HZ = 22_050
 
 
-def has_world() -> bool:
+def has_pyworld() -> bool:
     """Whether cepstra come from the WORLD envelope; without pyworld they are approximate."""
     return find_spec("pyworld") is not None
 
@@ -49,8 +49,8 @@ def _spectrum(waveform: Waveform) -> Features:
     return {"log_mel": log_mel(waveform), "envelope": envelope(waveform, SIGNAL_RATE_HZ)}
 
 
-def _hear(extract: Callable[[Waveform], Features], stimulus: Stimulus) -> Features:
-    return extract(stimulus.signal(SIGNAL_RATE_HZ))
+def _hear(extract: Callable[[Waveform], Features], media: ClipMedia) -> Features:
+    return extract(media.signal(SIGNAL_RATE_HZ))
 
 
 def _open(extract: Callable[[Waveform], Features]) -> Extract:
@@ -59,7 +59,7 @@ def _open(extract: Callable[[Waveform], Features]) -> Extract:
 
 def signal_extractors() -> tuple[SignalExtractor, ...]:
     """The three extractors; their versions name the packages that decide their numbers."""
-    cepstra = ("pysptk", "pyworld") if has_world() else ("pysptk", "librosa")
+    cepstra = ("pysptk", "pyworld") if has_pyworld() else ("pysptk", "librosa")
     return (
         SignalExtractor("onset", _version("librosa"), open=partial(_open, _onset)),
         SignalExtractor("cepstra", _version(*cepstra), open=partial(_open, _cepstra)),

@@ -28,7 +28,7 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.files import SAFE_NAME
+from bench.io import SAFE_NAME
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
 _LONGEST_SAFE_PART = 180
@@ -58,7 +58,7 @@ def clip_name(relative: Path) -> str:
     """Return the name of the clip or sample at ``relative``, a path below the folder of them all.
 
     It is the path without its suffix and with = between its parts. Where that cannot be a file name
-    (``bench.files.safe_name``), what can is kept and a hash of the path is appended, so that paths
+    (``bench.io.safe_name``), what can is kept and a hash of the path is appended, so that paths
     which differ in what was lost keep names of their own.
 
     >>> clip_name(Path("kitchen/pan.mp4"))

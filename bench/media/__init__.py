@@ -14,7 +14,7 @@ was asked for, and nothing is guessed or left out without a remark.
 
 from bench.media.audio import cut_audio, read_audio
 from bench.media.frames import Frame, Frames, each_frame, read_frames
-from bench.media.length import sound_seconds
+from bench.media.length import audio_seconds
 from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
 from bench.media.remarks import MediaRemarks, describe_media
 from bench.media.resample import reference_waveform, resample
@@ -40,7 +40,7 @@ __all__ = [
     "reference_waveform",
     "resample",
     "resize_short_side",
-    "sound_seconds",
+    "audio_seconds",
     "three_crops",
     "write_audio",
     "write_video",

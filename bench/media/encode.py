@@ -28,7 +28,7 @@ H264_OPTIONS = {"crf": "23", "preset": "veryfast", "g": "50", "sc_threshold": "0
 AAC_BITS_PER_SECOND = 192_000
 
 
-def add_picture(
+def add_video_stream(
     destination: Path, container: OutputContainer, frame: Pixels, fps: int
 ) -> VideoStream:
     """Add an H.264 stream for frames like ``frame [H, W, 3]``; height and width must be even."""
@@ -48,7 +48,7 @@ def add_picture(
     return stream
 
 
-def encoded_picture(destination: Path, stream: VideoStream, frames: Iterable[Pixels]) -> Packets:
+def encode_video(destination: Path, stream: VideoStream, frames: Iterable[Pixels]) -> Packets:
     """Yield the packets of ``frames``, which must all have the size of the stream."""
     import av
 
@@ -65,7 +65,7 @@ def encoded_picture(destination: Path, stream: VideoStream, frames: Iterable[Pix
     yield from stream.encode(None)
 
 
-def add_sound(
+def add_audio_stream(
     destination: Path, container: OutputContainer, samples: Waveform, sample_rate_hz: int
 ) -> AudioStream:
     """Add an AAC stream for ``samples [C, T]`` of one or two channels."""
@@ -85,7 +85,7 @@ def add_sound(
     return stream
 
 
-def encoded_sound(stream: AudioStream, samples: Waveform) -> Packets:
+def encode_audio(stream: AudioStream, samples: Waveform) -> Packets:
     """Yield the packets of ``samples [C, T]``."""
     import av
 
@@ -98,7 +98,7 @@ def encoded_sound(stream: AudioStream, samples: Waveform) -> Packets:
     yield from stream.encode(None)
 
 
-def copied_picture(
+def copy_video(
     packets: Iterable[Packet[VideoStream]],
     original: VideoStream,
     stream: VideoStream,

@@ -9,7 +9,7 @@ from bench.media.container import decoded, open_media
 from bench.media.tracks import choose_audio
 
 
-def sound_seconds(path: Path) -> float:
+def audio_seconds(path: Path) -> float:
     """When the audio of ``path`` ends on the file's clock, in seconds.
 
     As its header states it; where it states none, as it decodes. The video may last longer or less.

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import MediaError
-from bench.files import atomic_path
+from bench.io import atomic_path
 from bench.media.clock import stated_origin_s
 from bench.media.container import as_url, open_media, packets
 from bench.media.encode import (
-    add_picture,
-    add_sound,
-    copied_picture,
+    add_audio_stream,
+    add_video_stream,
+    copy_video,
     decoding_time_s,
-    encoded_picture,
-    encoded_sound,
+    encode_audio,
+    encode_video,
 )
 from bench.media.tracks import choose_video
 from bench.types import Audio, Pixels, Waveform
@@ -79,12 +79,12 @@ def write_video(
     if first is None:
         raise MediaError(f"cannot write {destination}: no frames were given")
     with _open_output(destination) as container:
-        picture = add_picture(destination, container, first, fps)
-        parts = [encoded_picture(destination, picture, itertools.chain([first], remaining))]
+        video_stream = add_video_stream(destination, container, first, fps)
+        parts = [encode_video(destination, video_stream, itertools.chain([first], remaining))]
         if audio is not None:
             samples = _checked_samples(destination, audio)
-            sound = add_sound(destination, container, samples, audio.sample_rate_hz)
-            parts.append(encoded_sound(sound, samples))
+            audio_stream = add_audio_stream(destination, container, samples, audio.sample_rate_hz)
+            parts.append(encode_audio(audio_stream, samples))
         for packet in heapq.merge(*parts, key=decoding_time_s):
             container.mux(packet)
 
@@ -99,16 +99,16 @@ def mux_audio(video: Path, audio: Audio, destination: Path, *, start_s: float = 
     samples = _checked_samples(destination, audio)
     with open_media(video) as source, _open_output(destination) as container:
         original = choose_video(source, video)
-        picture = _copy_of(original, container, video)
-        sound = add_sound(destination, container, samples, audio.sample_rate_hz)
+        video_stream = _copy_of(original, container, video)
+        audio_stream = add_audio_stream(destination, container, samples, audio.sample_rate_hz)
         first_s = stated_origin_s(source, original) + Fraction(start_s)
-        copied = copied_picture(
-            packets(source, original, video), original, picture, first_s, audio.seconds
+        copied = copy_video(
+            packets(source, original, video), original, video_stream, first_s, audio.seconds
         )
         first = next(copied, None)
         if first is None:
             raise MediaError(f"cannot take the video of {video}: it ends before {start_s:g} s")
-        parts = (itertools.chain([first], copied), encoded_sound(sound, samples))
+        parts = (itertools.chain([first], copied), encode_audio(audio_stream, samples))
         for packet in heapq.merge(*parts, key=decoding_time_s):
             container.mux(packet)
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.errors import MediaError
-from bench.files import expand_user
 from bench.inputs import Listing, Prompts, find_labels, list_folder, read_labels, shown
+from bench.io import expand_user
 from bench.matching import clip_name, cluster_name, hashed_name
 from bench.splits.split import (
     BASE_METRICS,
@@ -106,14 +106,14 @@ def _words(stem: str) -> str:
 
 
 def _clip(video: Path, name: str, prompt: str) -> Clip:
-    from bench.media import probe, sound_seconds
+    from bench.media import audio_seconds, probe
 
     info = probe(video)
     if info.video is None:
         raise MediaError(f"{video} has no video stream")
     if info.audio is None:
         raise MediaError(f"{video} has no audio stream: there is no true audio to compare with")
-    seconds = sound_seconds(video) if info.audio.seconds is None else info.audio.seconds
+    seconds = audio_seconds(video) if info.audio.seconds is None else info.audio.seconds
     if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
         raise MediaError(
             f"the audio of {video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s"

@@ -1,4 +1,4 @@
-"""The splits of the mini world: procedural clips whose truth is known (``bench.mini``).
+"""The splits of the mini world: procedural clips whose truth is known (``bench.synthetic``).
 
 ``mini`` follows the paper's protocol (0-8 s target, 8-10 s reference of the same clip),
 ``mini-hits`` that of Greatest Hits (2 s silent targets, each under three conditions from other
@@ -13,8 +13,15 @@ from pathlib import Path
 
 from bench.engine import Engine
 from bench.errors import BenchError
-from bench.files import bench_home
-from bench.mini.clips import (
+from bench.io import bench_home
+from bench.splits.split import (
+    BASE_METRICS,
+    NETWORK_METRICS,
+    REFERENCE_SECONDS,
+    TARGET_SECONDS,
+    Split,
+)
+from bench.synthetic.clips import (
     MANIFEST,
     Row,
     read_manifest,
@@ -24,19 +31,12 @@ from bench.mini.clips import (
     start_directory,
     write_manifest,
 )
-from bench.mini.protocols import (
+from bench.synthetic.protocols import (
     REFERENCE_NAMES,
     HitsExcerpt,
     hits_pairs,
 )
-from bench.mini.world import Scene, label, make_scene, scene_to_truth
-from bench.splits.split import (
-    BASE_METRICS,
-    NETWORK_METRICS,
-    REFERENCE_SECONDS,
-    TARGET_SECONDS,
-    Split,
-)
+from bench.synthetic.world import Scene, label, make_scene, scene_to_truth
 from bench.types import Clip, Excerpt
 
 N_CLIPS = 128
@@ -127,9 +127,9 @@ def _clip(scene: Scene) -> Clip:
     target = Excerpt(_file(scene.name), 0.0, TARGET_SECONDS)
     return Clip(
         name=scene.name,
-        sound=target,
+        audio=target,
         seconds=TARGET_SECONDS,
-        picture=target,
+        video=target,
         reference=Excerpt(_file(scene.name), TARGET_SECONDS, REFERENCE_SECONDS),
         prompt=label(scene),
         cluster=scene.name,
@@ -142,9 +142,9 @@ def _hits_clip(target: HitsExcerpt, condition: HitsExcerpt) -> Clip:
     window = Excerpt(_file(target.name), target.start_s, target.seconds)
     return Clip(
         name=f"{target.name}_to_{condition.name}",
-        sound=window,
+        audio=window,
         seconds=target.seconds,
-        picture=window,
+        video=window,
         reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
         cluster=target.name,
         truth=scene_to_truth(scene),

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.files import expand_user, read_json
 from bench.inputs import read_records
+from bench.io import expand_user, read_json
 from bench.matching import clip_name, composed
 from bench.splits.split import BASE_METRICS, Refusal, Split, path_slug
 from bench.types import Clip, Excerpt
@@ -107,9 +107,9 @@ def _clip(row: Row) -> Clip:
     window = Excerpt(target, 0.0, seconds)
     return Clip(
         name=clip_name(Path((cells.get("name") or pair_name) + ".mp4")),
-        sound=window,
+        audio=window,
         seconds=seconds,
-        picture=window,
+        video=window,
         reference=Excerpt(condition, 0.0, seconds),
         prompt=cells.get("prompt", ""),
         cluster=_cluster(target, row.file.parent),
@@ -125,7 +125,7 @@ def _cluster(target: Path, folder: Path) -> str:
 
 def _problem(clip: Clip) -> str:
     """What keeps a pair from taking part; empty where nothing does."""
-    for role, excerpt in (("target", clip.sound), ("condition", clip.reference)):
+    for role, excerpt in (("target", clip.audio), ("condition", clip.reference)):
         if excerpt is not None and not excerpt.path.is_file():
             return f"the {role} file {excerpt.path} is missing"
     return ""

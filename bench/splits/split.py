@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MissingError
-from bench.files import safe_name
+from bench.io import safe_name
 from bench.types import Clip
 
 #: The protocol of the paper (section 4.1): 8 s are generated, the last 2 s of 10 are the reference.
@@ -66,7 +66,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
     """
     if not split.preparation:
         return
-    paths = {e.path for clip in clips for e in (clip.sound, clip.reference) if e}
+    paths = {e.path for clip in clips for e in (clip.audio, clip.reference) if e}
     if missing := [path for path in sorted(paths) if not path.is_file()]:
         raise MissingError(
             f"split {split.name} needs {len(paths)} files, {len(missing)} are missing, "

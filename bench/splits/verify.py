@@ -26,8 +26,8 @@ def verify_split(split: Split, engine: Engine, progress: Progress) -> list[str]:
 
 
 def _mini_problems() -> list[str]:
-    from bench.mini.clips import verify
     from bench.splits.mini import mini_directory
+    from bench.synthetic.clips import verify
 
     return verify(mini_directory())
 
@@ -44,11 +44,11 @@ def check_clip(clip: Clip) -> bool:
     """
     from bench.media import read_audio, read_frames
 
-    for excerpt in (clip.sound, clip.reference):
+    for excerpt in (clip.audio, clip.reference):
         if excerpt is not None:
             if not excerpt.path.is_file():
                 raise BenchError(f"{excerpt.path.name} is missing")
             read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
-    if clip.picture is not None:
-        read_frames(clip.picture, 1.0, shortfall_s=MAX_SHORTFALL_S)
+    if clip.video is not None:
+        read_frames(clip.video, 1.0, shortfall_s=MAX_SHORTFALL_S)
     return True

@@ -20,8 +20,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.errors import BenchError, MissingError
-from bench.files import bench_home
 from bench.inputs import list_folder, read_labels, read_table, shown
+from bench.io import bench_home
 from bench.matching import Matching, canonical_id, cluster_name, match
 from bench.splits.split import (
     BASE_METRICS,

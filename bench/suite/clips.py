@@ -55,9 +55,9 @@ def imagebind(true: Side, generated: Side) -> float:
     """Return the cosine of the picture (true side) and the sound, times 100."""
     from bench.metrics import cosine_score
 
-    picture = true["imagebind_picture"]["embedding"][None]
-    sound = generated["imagebind_audio"]["embedding"][None]
-    return 100.0 * float(cosine_score(picture, sound)[0])
+    video = true["imagebind_picture"]["embedding"][None]
+    audio = generated["imagebind_audio"]["embedding"][None]
+    return 100.0 * float(cosine_score(video, audio)[0])
 
 
 def clap(true: Side, generated: Side) -> float:
@@ -65,8 +65,8 @@ def clap(true: Side, generated: Side) -> float:
     from bench.metrics import cosine_score
 
     prompt = true["clap_text"]["embedding"][None]
-    sound = generated["clap_audio"]["embedding"][None]
-    return 100.0 * float(cosine_score(prompt, sound)[0])
+    audio = generated["clap_audio"]["embedding"][None]
+    return 100.0 * float(cosine_score(prompt, audio)[0])
 
 
 def desync(true: Side, generated: Side) -> float:

@@ -26,14 +26,14 @@ class FakeEncoders:
     counts: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
 
-    def video(self, picture: Excerpt, seconds: float) -> Tensor:
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
         self.counts["video"] += 1
-        frames = clip_frames(picture, seconds)
+        frames = clip_frames(video, seconds)
         return draw(f"video {frames.mean():.4f}", (len(frames), 1024))
 
-    def movement(self, picture: Excerpt, seconds: float) -> Tensor:
+    def movement(self, video: Excerpt, seconds: float) -> Tensor:
         self.counts["sync"] += 1
-        frames = sync_frames(picture, seconds)
+        frames = sync_frames(video, seconds)
         n_segments = (len(frames) - 16) // 8 + 1
         return draw(f"sync {frames.mean():.4f}", (8 * n_segments, 768))
 

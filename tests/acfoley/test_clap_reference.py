@@ -22,7 +22,7 @@ from acfoley.train.clips import TrainingClip
 from acfoley.train.encoding import made_by
 from acfoley.train.window import Window
 from bench.backbones import clap
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
 from bench.errors import BenchError, MissingError
 from bench.media import resample, write_audio
 from bench.types import Audio, Excerpt
@@ -123,16 +123,16 @@ def test_references_of_training_are_embedded_as_those_of_users_are(tmp_path, mon
     assert plain.identity != heard.identity
     assert set(heard.columns) - set(plain.columns) == {"embedding"}
 
-    sound = noise(2, 4.5)
-    write_audio(tmp_path / "a.wav", sound)
+    audio = noise(2, 4.5)
+    write_audio(tmp_path / "a.wav", audio)
     clip = TrainingClip("a", Excerpt(tmp_path / "a.wav"))
     made = made_by(
         replace(heard, columns={"embedding": heard.columns["embedding"]}), clip, Window(2.0)
     )
     assert made["inside.embedding"].shape == (2, 1, 512)
     assert made["after.embedding"].shape == (1, 512)
-    after = Window(2.0).after(sound.samples.shape[1])
+    after = Window(2.0).after(audio.samples.shape[1])
     assert after is not None
-    cut = Audio(sound.samples[:, after.start : after.stop], 44_100)
+    cut = Audio(audio.samples[:, after.start : after.stop], 44_100)
     expected = encoders.embedding(prepare_reference(cut)).numpy()
     np.testing.assert_allclose(made["after.embedding"][0], expected, atol=2e-4)

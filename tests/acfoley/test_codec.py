@@ -117,14 +117,14 @@ def test_griffin_lim_gives_the_spectrogram_back() -> None:
     """To 2 dB (0.23 neper); bands far below the loudest are left out, where no phase is right."""
     mel = log_mel(tones())
     vocoder = GriffinLim()
-    sound = vocoder(mel)
-    assert sound.shape == (2, 44_032)
-    assert torch.equal(sound, vocoder(mel))
-    again = log_mel(sound)
+    audio = vocoder(mel)
+    assert audio.shape == (2, 44_032)
+    assert torch.equal(audio, vocoder(mel))
+    again = log_mel(audio)
     loud = mel > mel.amax(dim=(1, 2), keepdim=True) - 4
     assert (again - mel)[loud].abs().mean() < 0.23
 
 
 def test_griffin_lim_keeps_silence_silent() -> None:
-    sound = GriffinLim()(torch.full((1, MEL_44K.n_mels, 20), np.log(1e-5)))
-    assert sound.abs().max() < 1e-4
+    audio = GriffinLim()(torch.full((1, MEL_44K.n_mels, 20), np.log(1e-5)))
+    assert audio.abs().max() < 1e-4

@@ -19,7 +19,7 @@ from bench.media import probe, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt
 from tests.acfoley.fakes import fake_model
 from tests.acfoley.shipping import ship_drawn
-from tests.media.samples import numbered_frames, write_pictures
+from tests.media.samples import numbered_frames, write_frames
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_sound_is_written_alone_and_the_same_each_time(folder, run, model):
 def test_a_codec_that_the_output_cannot_hold_is_refused_before_the_model_is_loaded(
     folder, run, model
 ):
-    write_pictures(Path("vp8.webm"), list(numbered_frames(50)), np.arange(50) / 25, "libvpx")
+    write_frames(Path("vp8.webm"), list(numbered_frames(50)), np.arange(50) / 25, "libvpx")
     code, _, err = run(*GENERATE, "--video", "vp8.webm")
     assert code == 2
     assert "does not hold vp8" in err

@@ -13,11 +13,10 @@ from acfoley.files import OFFICIAL_FILES
 from acfoley.frames import CLIP_MEAN, CLIP_STD, clip_frames, sync_frames
 from acfoley.params import sequence_lengths
 from bench.backbones.synchformer import VideoEncoder
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
 from bench.errors import MediaError
 from bench.media import read_frames, write_video
 from bench.types import Excerpt
-from tests.backbones.synchformer_inputs import picture
 from tests.media.samples import numbered_frames
 
 SMALL = ClipParams(
@@ -50,19 +49,19 @@ def encoders() -> Encoders:
 def test_a_picture_gives_as_many_tokens_as_the_network_expects(
     clicks_folder: Path, encoders: Encoders, seconds: float
 ) -> None:
-    picture, lengths = Excerpt(clicks_folder / "clip_000000.mp4", 0.5), sequence_lengths(seconds)
-    video = encoders.video(picture, seconds)
-    assert video.shape == (lengths.clip_frames, 16)
-    assert encoders.movement(picture, seconds).shape == (lengths.sync_tokens, 768)
-    assert video.norm(dim=-1).numpy() == pytest.approx(1.0, abs=1e-5)
+    video, lengths = Excerpt(clicks_folder / "clip_000000.mp4", 0.5), sequence_lengths(seconds)
+    tokens = encoders.video(video, seconds)
+    assert tokens.shape == (lengths.clip_frames, 16)
+    assert encoders.movement(video, seconds).shape == (lengths.sync_tokens, 768)
+    assert tokens.norm(dim=-1).numpy() == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0, 5.0, 7.99, 8.0, 8.1, 9.6, 9.99])
 def test_frames_are_as_many_as_the_lengths_say(clicks_folder: Path, seconds: float) -> None:
-    picture = Excerpt(clicks_folder / "clip_000001.mp4")
+    video = Excerpt(clicks_folder / "clip_000001.mp4")
     lengths = sequence_lengths(seconds)
-    n_segments = (len(sync_frames(picture, seconds)) - 16) // 8 + 1
-    assert len(clip_frames(picture, seconds)) == lengths.clip_frames
+    n_segments = (len(sync_frames(video, seconds)) - 16) // 8 + 1
+    assert len(clip_frames(video, seconds)) == lengths.clip_frames
     assert 8 * n_segments == lengths.sync_tokens
 
 
@@ -84,7 +83,7 @@ def test_clip_sees_what_torchvision_would_show_it(shared: Path) -> None:
 def test_synchformer_sees_what_the_judge_shows_it(shared: Path) -> None:
     name = "F8Zt3mYlOqU_000094"
     video = shared / "golden" / "media" / f"{name}.mp4"
-    assert torch.equal(sync_frames(Excerpt(video), 1.0), picture(shared, name, 1.0)[0])
+    assert torch.equal(sync_frames(Excerpt(video), 1.0), video(shared, name, 1.0)[0])
 
 
 def test_a_tall_picture_is_squeezed_for_one_and_cropped_for_the_other(tmp_path: Path) -> None:

@@ -85,17 +85,17 @@ def test_a_real_clip_gets_a_sound(weights, shared, tmp_path, home, monkeypatch, 
     job = Job(
         seconds=SECONDS,
         seed=42,
-        picture=Excerpt(path),
+        video=Excerpt(path),
         prompt="a dog barking",
         reference=read_audio(Excerpt(path, 8.0, 1.9)),
     )
-    (sound,) = model.generate(
+    (audio,) = model.generate(
         [job],
         Settings(n_steps=N_STEPS),
         on_stage=lambda name: marks.append((name, time.perf_counter())),
     )
     marks.append(("end", time.perf_counter()))
-    write_audio(tmp_path / "out.wav", sound)
+    write_audio(tmp_path / "out.wav", audio)
     written = read_audio(Excerpt(tmp_path / "out.wav"))
     assert written.samples.shape == (1, round(SECONDS * 44_100))
     assert np.isfinite(written.samples).all()

@@ -27,11 +27,11 @@ TRAINING = json.loads((GOLDEN / "training.json").read_text())
 
 def test_path_and_loss_are_those_of_the_reference():
     golden = TRAINING["flow_matching"]
-    noise, sound, velocity = (draw(f"fm/{name}", (2, 345, 40)) for name in ("x0", "x1", "v"))
-    latents = on_path(noise, sound, torch.tensor(golden["t"]))
+    noise, audio, velocity = (draw(f"fm/{name}", (2, 345, 40)) for name in ("x0", "x1", "v"))
+    latents = on_path(noise, audio, torch.tensor(golden["t"]))
     expected = torch.tensor(golden["xt_first_values"])
     torch.testing.assert_close(latents[:, 0, :4], expected, rtol=1e-6, atol=1e-6)
-    loss = flow_loss(velocity, noise, sound)
+    loss = flow_loss(velocity, noise, audio)
     torch.testing.assert_close(loss, torch.tensor(golden["loss_per_sample"]), rtol=1e-6, atol=0)
 
 
@@ -45,16 +45,16 @@ def test_times_of_training_are_those_of_the_reference(mean, scale, entry):
 
 
 def test_a_constant_velocity_leads_from_noise_to_sound_in_any_number_of_steps():
-    noise, sound = draw("noise", (2, 5, 40)), draw("sound", (2, 5, 40))
+    noise, audio = draw("noise", (2, 5, 40)), draw("sound", (2, 5, 40))
     for n_steps in (1, 4, 25):
         asked = []
 
         def velocity(latents, times, asked=asked):
             asked.append(times[0].item())
-            return sound - noise
+            return audio - noise
 
         found = euler(velocity, noise, n_steps)
-        torch.testing.assert_close(found, sound, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(found, audio, rtol=1e-5, atol=1e-5)
         assert asked == pytest.approx([step / n_steps for step in range(n_steps)])
 
 
@@ -146,19 +146,19 @@ def test_the_loss_falls_when_the_mini_network_learns_one_batch():
         video=draw("video", (2, 8, 32)),
         text=draw("text", (2, 77, 32)),
     )
-    noise, sound = draw("noise", (2, 44, 40)), draw("sound", (2, 44, 40))
+    noise, audio = draw("noise", (2, 44, 40)), draw("sound", (2, 44, 40))
     times = logit_normal_times(draw("times", (2,)))
-    latents = on_path(noise, sound, times)
+    latents = on_path(noise, audio, times)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(12):
         optimiser.zero_grad()
         velocity = network(latents, times, network.conditions(features, lengths))
-        loss = flow_loss(velocity, noise, sound).mean()
+        loss = flow_loss(velocity, noise, audio).mean()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[0] == pytest.approx(float(flow_loss(torch.zeros(1), noise, sound).mean()))
+    assert losses[0] == pytest.approx(float(flow_loss(torch.zeros(1), noise, audio).mean()))
     assert losses[-1] < 0.9 * losses[0], losses
 
 

@@ -40,7 +40,7 @@ def reference(seed: int, seconds: float = 1.0) -> Audio:
 
 def job(clip: Excerpt | None, **changes: object) -> Job:
     return replace(
-        Job(seconds=1.5, seed=3, picture=clip, prompt="a dog", reference=reference(0)), **changes
+        Job(seconds=1.5, seed=3, video=clip, prompt="a dog", reference=reference(0)), **changes
     )
 
 
@@ -49,17 +49,17 @@ def same(first: Audio, second: Audio) -> bool:
 
 
 def test_eight_seconds_are_exactly_352_800_samples():
-    (sound,) = fake_model().generate([Job(seconds=8.0, seed=1)], Settings(n_steps=1))
-    assert sound.samples.shape == (1, 352_800)
-    assert sound.sample_rate_hz == 44_100
-    assert sound.samples.dtype == np.float32
-    assert np.abs(sound.samples).max() <= 1
+    (audio,) = fake_model().generate([Job(seconds=8.0, seed=1)], Settings(n_steps=1))
+    assert audio.samples.shape == (1, 352_800)
+    assert audio.sample_rate_hz == 44_100
+    assert audio.samples.dtype == np.float32
+    assert np.abs(audio.samples).max() <= 1
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.57, 2.0])
 def test_any_length_is_met_to_the_sample(seconds, clip):
-    (sound,) = fake_model().generate([job(clip, seconds=seconds)], Settings(n_steps=1))
-    assert sound.samples.shape == (1, round(seconds * 44_100))
+    (audio,) = fake_model().generate([job(clip, seconds=seconds)], Settings(n_steps=1))
+    assert audio.samples.shape == (1, round(seconds * 44_100))
 
 
 def test_a_clip_sounds_the_same_whatever_stands_beside_it(clip):
@@ -117,7 +117,7 @@ def test_the_official_order_draws_the_noise_of_the_reference_first(clip):
     model, network = fake_model(), fake_model().network
     lengths, only = sequence_lengths(1.5), reference(4)
     settings = replace(QUICK, parity="official")
-    (sound,) = model.generate([Job(seconds=1.5, seed=42, reference=only)], settings)
+    (audio,) = model.generate([Job(seconds=1.5, seed=42, reference=only)], settings)
     generator = torch.Generator().manual_seed(42)
     posterior = model.codec.encode(torch.from_numpy(prepare_reference(only, "published"))[None])
     drawn = torch.randn((1, 40, 87), generator=generator).transpose(1, 2)
@@ -126,19 +126,19 @@ def test_the_official_order_draws_the_noise_of_the_reference_first(clip):
         known = network.conditions(Features(audio=posterior.mean + posterior.std * drawn), lengths)
         empty = network.conditions(Features(), lengths)
         latents = euler(guided(network, known, empty), start, 2)
-        expected = model.codec.decode(latents)[:, : sound.samples.shape[1]]
-    np.testing.assert_allclose(sound.samples, expected.numpy(), atol=1e-5)
+        expected = model.codec.decode(latents)[:, : audio.samples.shape[1]]
+    np.testing.assert_allclose(audio.samples, expected.numpy(), atol=1e-5)
     (own,) = model.generate([Job(seconds=1.5, seed=42, reference=only)], QUICK)
-    assert not same(sound, own)
+    assert not same(audio, own)
 
 
 def test_in_turns_parts_come_to_the_device_and_leave_it(clip):
     device = torch.device("cpu", 0)
     model = fake_model(visiting=device)
-    (sound,) = model.generate([job(clip)], QUICK)
+    (audio,) = model.generate([job(clip)], QUICK)
     assert model.features._encoders.places == ["cpu:0", "cpu"] * 3
     assert model.codec.places == ["cpu:0", "cpu"] * 2
-    assert np.array_equal(sound.samples, fake_model().generate([job(clip)], QUICK)[0].samples)
+    assert np.array_equal(audio.samples, fake_model().generate([job(clip)], QUICK)[0].samples)
 
 
 def test_a_prompt_that_was_cut_is_said_once(clip, caplog):

@@ -22,10 +22,10 @@ from acfoley.official import (
     require_official,
 )
 from acfoley.params import PRESETS
-from bench.backbones.fetch import Origin
-from bench.backbones.verify import no_progress
+from bench.checkpoints.fetch import Origin
+from bench.checkpoints.verify import no_progress
 from bench.errors import BenchError, MissingError
-from tests.backbones.web import CONTENT, Server, serve
+from tests.checkpoints.web import CONTENT, Server, serve
 
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

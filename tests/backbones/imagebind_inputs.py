@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.backbones.imagebind import FPS, SAMPLE_RATE_HZ, SIDE, picture_clips
+from bench.backbones.imagebind import FPS, SAMPLE_RATE_HZ, SIDE, video_clips
 from bench.media import read_audio, read_frames, resample, three_crops
 from bench.types import Excerpt
 
@@ -22,22 +22,22 @@ def file_samples(shared: Path, name: str) -> Tensor:
     )
 
 
-def picture(shared: Path, name: str) -> Excerpt:
+def video(shared: Path, name: str) -> Excerpt:
     return Excerpt(shared / "golden" / "media" / f"{name}.mp4", 0.0, 8.0)
 
 
 def our_clips(shared: Path, name: str) -> Tensor:
-    pixels = read_frames(picture(shared, name), FPS, short_side=SIDE).pixels
-    return picture_clips(three_crops(pixels, SIDE))
+    pixels = read_frames(video(shared, name), FPS, short_side=SIDE).pixels
+    return video_clips(three_crops(pixels, SIDE))
 
 
 def clips_by_torchvision(shared: Path, name: str) -> Tensor:
     """The same with the resize of the reference evaluator, which differs by one grey level."""
     from torchvision.transforms.v2 import InterpolationMode, functional
 
-    frames = torch.from_numpy(read_frames(picture(shared, name), FPS).pixels).permute(0, 3, 1, 2)
+    frames = torch.from_numpy(read_frames(video(shared, name), FPS).pixels).permute(0, 3, 1, 2)
     resized = functional.resize(frames, [SIDE], InterpolationMode.BICUBIC, antialias=True)
-    return picture_clips(three_crops(resized.permute(0, 2, 3, 1).numpy(), SIDE))
+    return video_clips(three_crops(resized.permute(0, 2, 3, 1).numpy(), SIDE))
 
 
 def noise(*shape: int, level: float = 0.1) -> Tensor:

@@ -21,7 +21,7 @@ def noise(*shape: int) -> Tensor:
     return 0.1 * torch.randn(shape, generator=generator)
 
 
-def sound(shared: Path, name: str) -> Tensor:
+def audio(shared: Path, name: str) -> Tensor:
     """The waveform ``[1, 128000]`` that our own loader and resampler make of the file."""
     audio = read_audio(Excerpt(shared / "golden" / "media" / f"{name}.flac"))
     waveform = reference_waveform(audio, SAMPLE_RATE_HZ, 8.0, remove_dc=False)
@@ -36,7 +36,7 @@ def sound_by_torchaudio(shared: Path, name: str) -> Tensor:
     return resample(torch.from_numpy(audio.mono()))[None, :128_000]
 
 
-def picture(shared: Path, name: str, seconds: float = 8.0) -> Tensor:
+def video(shared: Path, name: str, seconds: float = 8.0) -> Tensor:
     """The frames ``[1, F, 3, 224, 224]`` that our own reader and resizing make of the file."""
     excerpt = Excerpt(shared / "golden" / "media" / f"{name}.mp4", 0, seconds)
     frames = read_frames(excerpt, 25, short_side=SIDE_PIXELS)

@@ -18,7 +18,7 @@ from bench.backbones.imagebind import (
     cosine,
     embed,
     embed_audio,
-    embed_picture,
+    embed_video,
     front_end,
     load_imagebind,
     reference_clips,
@@ -121,10 +121,10 @@ def test_the_vision_trunk_gives_the_embeddings_of_the_reference_from_its_pixels(
 ) -> None:
     clips = clips_by_torchvision(shared, PICTURES[0])
     with torch.inference_mode():
-        centre_crop_frames_0_and_1 = model.picture(clips[3:4])[0]
+        centre_crop_frames_0_and_1 = model.video(clips[3:4])[0]
     expected = golden["video_clip_emb_first_video_center_crop_frames01"]
     assert relative_error(centre_crop_frames_0_and_1, expected) < 1e-5
-    mean = embed_picture(model, clips[None])["embedding"][0]
+    mean = embed_video(model, clips[None])["embedding"][0]
     assert relative_error(mean, golden["video_emb"][0]) < 1e-5
 
 
@@ -136,7 +136,7 @@ def test_embeddings_and_scores_from_files_are_those_of_the_reference(
     for ours, expected in zip(sounds, golden["audio_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-4
     clips = torch.stack([our_clips(shared, name) for name in PICTURES])
-    pictures = embed_picture(model, clips)["embedding"]
+    pictures = embed_video(model, clips)["embedding"]
     for ours, expected in zip(pictures, golden["video_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-3
     assert sounds.norm(dim=1).numpy() == pytest.approx(golden["audio_emb_norm"], rel=1e-4)
@@ -162,11 +162,9 @@ def test_the_published_size_gives_the_embeddings_of_the_reference(
     sounds = embed_audio(huge, mels)["embedding"]
     for ours, expected in zip(sounds, golden["audio_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-4
-    exact = embed_picture(huge, clips_by_torchvision(shared, PICTURES[0])[None])["embedding"]
+    exact = embed_video(huge, clips_by_torchvision(shared, PICTURES[0])[None])["embedding"]
     assert relative_error(exact[0], golden["video_emb"][0]) < 1e-5
-    pictures = [
-        embed_picture(huge, our_clips(shared, name)[None])["embedding"] for name in PICTURES
-    ]
+    pictures = [embed_video(huge, our_clips(shared, name)[None])["embedding"] for name in PICTURES]
     for ours, expected in zip(pictures, golden["video_emb"], strict=True):
         assert relative_error(ours[0], expected) < 1e-2
     scores = cosine(torch.cat(pictures)[:, None], sounds[None])
@@ -176,7 +174,7 @@ def test_the_published_size_gives_the_embeddings_of_the_reference(
 def test_embeddings_do_not_depend_on_the_batch(model: ImageBind) -> None:
     mels = noise(3, 2, 128, 204, level=1.0)
     clips = noise(3, 1, 3, 2, SIDE, SIDE, level=1.0)
-    for embed_batch, batch in ((embed_audio, mels), (embed_picture, clips)):
+    for embed_batch, batch in ((embed_audio, mels), (embed_video, clips)):
         together = embed_batch(model, batch)["embedding"]
         assert together.shape == (3, 1024)
         for item in range(3):
@@ -191,9 +189,9 @@ def test_a_waveform_goes_through_the_strict_front_end(model: ImageBind) -> None:
 
 
 def test_one_clip_of_sound_has_length_20_and_one_of_picture_length_1(model: ImageBind) -> None:
-    sound = embed_audio(model, noise(1, 1, 128, 204, level=1.0))["embedding"]
-    assert sound.norm().item() == pytest.approx(20, rel=1e-5)
-    one = embed_picture(model, noise(1, 1, 3, 2, SIDE, SIDE, level=1.0))["embedding"]
+    audio = embed_audio(model, noise(1, 1, 128, 204, level=1.0))["embedding"]
+    assert audio.norm().item() == pytest.approx(20, rel=1e-5)
+    one = embed_video(model, noise(1, 1, 3, 2, SIDE, SIDE, level=1.0))["embedding"]
     assert one.norm().item() == pytest.approx(1, rel=1e-5)
 
 

@@ -11,13 +11,13 @@ from bench.backbones.imagebind_front_end import (
     SIDE,
     clip_spans,
     front_end,
-    picture_clips,
     reference_clips,
+    video_clips,
 )
 from bench.errors import MediaError
 from bench.media import read_audio, read_frames, reference_waveform, three_crops
 from bench.types import Excerpt
-from tests.backbones.imagebind_inputs import PICTURES, file_samples, noise, picture
+from tests.backbones.imagebind_inputs import PICTURES, file_samples, noise, video
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,9 @@ def test_sound_of_another_shape_is_refused() -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_equal_those_of_the_reference(shared: Path, name: str) -> None:
     golden = np.load(shared / "golden" / "m7_frames.npz")
-    frames = read_frames(picture(shared, name), FPS, short_side=SIDE)
+    frames = read_frames(video(shared, name), FPS, short_side=SIDE)
     assert list(frames.index) == list(golden[f"{name}.fps0_5.index"])
-    clips = picture_clips(three_crops(frames.pixels, SIDE)).numpy().reshape(3, 3, 3, 2, SIDE, SIDE)
+    clips = video_clips(three_crops(frames.pixels, SIDE)).numpy().reshape(3, 3, 3, 2, SIDE, SIDE)
     images = np.concatenate([clips[:, :, :, 0], clips[:, -1:, :, 1]], axis=1)  # frames 0 to 3
     blocks = images.reshape(3, 4, 3, 14, 16, 14, 16).mean(axis=(4, 6))
     assert np.abs(blocks - golden[f"{name}.ib_blocks"]).max() < 0.005
@@ -136,7 +136,7 @@ def test_pictures_equal_those_of_the_reference(shared: Path, name: str) -> None:
 def test_clips_are_consecutive_frames_crop_by_crop() -> None:
     numbers = np.arange(12, dtype=np.uint8).reshape(3, 4)
     crops = np.broadcast_to(numbers[:, :, None, None, None], (3, 4, SIDE, SIDE, 3))
-    reds = picture_clips(crops)[:, 0, :, 0, 0] * 0.26862954 + 0.48145466
+    reds = video_clips(crops)[:, 0, :, 0, 0] * 0.26862954 + 0.48145466
     pairs = (reds * 255).round().int().tolist()
     first, second, third = ([[n, n + 1] for n in range(4 * c, 4 * c + 3)] for c in range(3))
     assert pairs == first + second + third
@@ -144,8 +144,8 @@ def test_clips_are_consecutive_frames_crop_by_crop() -> None:
 
 def test_pictures_that_cannot_be_paired_are_refused() -> None:
     with pytest.raises(MediaError, match="this picture has 1: use one of at least 3 s"):
-        picture_clips(np.zeros((3, 1, SIDE, SIDE, 3), np.uint8))
+        video_clips(np.zeros((3, 1, SIDE, SIDE, 3), np.uint8))
     with pytest.raises(ValueError, match=re.escape("got uint8 [3, 4, 112, 112, 3]")):
-        picture_clips(np.zeros((3, 4, 112, 112, 3), np.uint8))
+        video_clips(np.zeros((3, 4, 112, 112, 3), np.uint8))
     with pytest.raises(ValueError, match="got float32"):
-        picture_clips(np.zeros((3, 4, SIDE, SIDE, 3), np.float32))
+        video_clips(np.zeros((3, 4, SIDE, SIDE, 3), np.float32))

@@ -27,11 +27,11 @@ from tests.backbones.seeded import relative_errors, seeded_state
 from tests.backbones.synchformer_inputs import (
     SOUNDS,
     VIDEOS,
+    audio,
     noise,
-    picture,
     picture_by_torchvision,
-    sound,
     sound_by_torchaudio,
+    video,
 )
 
 KEPT = [0, 9, 10, 23]
@@ -117,7 +117,7 @@ def test_audio_features_equal_the_reference_from_the_same_waveform(
 def test_audio_features_equal_the_reference_from_the_file(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    features = audio_features(model, sound(shared, "v1_predA"))
+    features = audio_features(model, audio(shared, "v1_predA"))
     assert features.shape == (1, 24, 6, 768)
     assert relative_errors(features[:, KEPT], golden["audio_feat"][1:2]).max() < 1e-4
     assert relative_errors(features.mean(2), golden["audio_feat_mean"][1:2]).max() < 1e-4
@@ -137,7 +137,7 @@ def test_video_features_equal_the_reference_from_the_same_pixels(
 def test_video_features_equal_the_reference_from_the_file(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    features = video_features(model, picture(shared, VIDEOS[1], 16 / 25))
+    features = video_features(model, video(shared, VIDEOS[1], 16 / 25))
     assert relative_errors(features[0], golden["video_feat"][1, :1]).max() < 1e-3
 
 
@@ -208,8 +208,8 @@ def test_video_features_depend_neither_on_the_batch_nor_on_other_segments(
 def test_offsets_of_real_clips_are_those_of_the_reference_evaluator(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    heard = {name: audio_features(model, sound(shared, name)) for name in SOUNDS}
-    seen = {name: video_features(model, picture(shared, name)) for name in VIDEOS}
+    heard = {name: audio_features(model, audio(shared, name)) for name in SOUNDS}
+    seen = {name: video_features(model, video(shared, name)) for name in VIDEOS}
     audio, video = torch.cat(list(heard.values())), torch.cat(list(seen.values()))
     assert relative_errors(audio[:, KEPT], golden["audio_feat"]).max() < 1e-4
     assert relative_errors(audio.mean(2), golden["audio_feat_mean"]).max() < 1e-4

@@ -20,8 +20,8 @@ from tests.backbones.synchformer_inputs import (
     SOUNDS,
     VIDEOS,
     noise,
-    picture,
     sound_by_torchaudio,
+    video,
 )
 
 
@@ -100,7 +100,7 @@ def test_pixels_become_channels_first_from_minus_one_to_one() -> None:
 @pytest.mark.parametrize("name", VIDEOS)
 def test_frames_are_those_of_the_reference_evaluator(shared: Path, name: str) -> None:
     golden = np.load(shared / "golden" / "m7_frames.npz")
-    frames = picture(shared, name, 101 / 25)[0]
+    frames = video(shared, name, 101 / 25)[0]
     blocks = functional.avg_pool2d(frames[::10], 16).numpy()
     assert blocks == pytest.approx(golden[f"{name}.sync_blocks_every10"][: len(blocks)], abs=0.005)
     rows = frames[100][:, [0, 111, 223]].numpy()

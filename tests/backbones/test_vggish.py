@@ -83,7 +83,7 @@ def test_patches_of_files_are_those_of_the_reference(clips, golden):
 
 def test_an_embedding_does_not_depend_on_its_batch(model, rng):
     noise = torch.from_numpy(rng.normal(0, 0.1, (3, 32_000)).astype(np.float32))
-    alone = torch.cat([embed(model, sound[np.newaxis])["embedding"] for sound in noise])
+    alone = torch.cat([embed(model, audio[np.newaxis])["embedding"] for audio in noise])
     assert relative_errors(embed(model, noise)["embedding"], alone.numpy()).max() < 1e-5
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.media import read_audio, write_audio, write_video
-from bench.mini.sound import render_sound
-from bench.mini.world import make_scene, scene_to_truth
+from bench.synthetic.audio import render_audio
+from bench.synthetic.world import make_scene, scene_to_truth
 from bench.system import System
 from bench.types import Audio, Clip, Excerpt, FloatArray, Pixels, Request
 
@@ -47,14 +47,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """A clip of the mini world whose picture is a bouncing disc."""
     folder = tmp_path_factory.mktemp("clip")
     scene = make_scene("test", 0, seconds=4.0)
-    write_audio(folder / "sound.flac", Audio(render_sound(scene, RATE_HZ)[None], RATE_HZ))
+    write_audio(folder / "sound.flac", Audio(render_audio(scene, RATE_HZ)[None], RATE_HZ))
     frames = bouncing_disc(np.arange(70) / 25, HITS_S)
     write_video(folder / "picture.mp4", frames, 25)
     return Clip(
         name=scene.name,
-        sound=Excerpt(folder / "sound.flac", 0.5, SECONDS),
+        audio=Excerpt(folder / "sound.flac", 0.5, SECONDS),
         seconds=SECONDS,
-        picture=Excerpt(folder / "picture.mp4", 0.0, SECONDS),
+        video=Excerpt(folder / "picture.mp4", 0.0, SECONDS),
         reference=Excerpt(folder / "sound.flac", 3.0, 1.0),
         prompt="striking metal",
         generated=folder / "sound.flac",
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Another clip of the same split."""
     path = tmp_path_factory.mktemp("other") / "other.flac"
-    write_audio(path, Audio(render_sound(make_scene("test", 1, seconds=4.0))[None], RATE_HZ))
+    write_audio(path, Audio(render_audio(make_scene("test", 1, seconds=4.0))[None], RATE_HZ))
     return Clip("test_000001", Excerpt(path, 1.0, SECONDS), SECONDS)
 
 
@@ -78,7 +78,7 @@ def ask(clip: Clip, other: Clip) -> Ask:
         clip.name,
         clip.seconds,
         seed=1,
-        picture=clip.picture,
+        video=clip.video,
         reference=read_audio(clip.reference),
         prompt=clip.prompt,
         clip=clip,
@@ -104,6 +104,6 @@ def ask(clip: Clip, other: Clip) -> Ask:
 @pytest.fixture
 def samples(clip: Clip, tmp_path: Path) -> Path:
     """A directory with one published sample of the clip, named as HunyuanVideo-Foley names it."""
-    generated = read_audio(clip.sound)
+    generated = read_audio(clip.audio)
     write_audio(tmp_path / "some model" / f"{clip.name}_generated.flac", generated)
     return tmp_path / "some model"

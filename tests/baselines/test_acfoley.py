@@ -71,4 +71,4 @@ def test_seed_and_reference_decide_and_masks_hide(opened, ask: Ask) -> None:
 def test_a_request_without_a_picture_is_refused_by_the_name_of_its_clip(opened, ask: Ask) -> None:
     system = open_system("acfoley")
     with pytest.raises(BenchError, match="'test_000000'"):
-        system.open("cpu")(ask(system, picture=None))
+        system.open("cpu")(ask(system, video=None))

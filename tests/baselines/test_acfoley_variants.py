@@ -14,10 +14,10 @@ from acfoley.files import OFFICIAL_FILES
 from acfoley.mini import variants
 from acfoley.train.presets import RECIPES
 from baselines import SYSTEMS, open_system
-from bench.cli.judging import Choice
-from bench.cli.planning import Order, plan_run
+from bench.cli.judge import Choice
+from bench.cli.plan import Order, plan_run
 from bench.errors import MissingError
-from bench.runs import RunPlan
+from bench.pipeline import RunPlan
 from bench.splits import open_split
 from bench.types import COMPONENTS, Condition, Request
 from tests.acfoley.fakes import fake_model

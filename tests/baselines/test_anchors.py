@@ -37,7 +37,7 @@ def octave_levels_db(samples: FloatArray, rate_hz: int) -> FloatArray:
 
 def test_ground_truth_is_the_sound_of_the_window(ask: Ask, clip: Clip) -> None:
     audio = sample(GROUND_TRUTH, ask(GROUND_TRUTH))
-    assert np.array_equal(audio.samples, read_audio(clip.sound).samples)
+    assert np.array_equal(audio.samples, read_audio(clip.audio).samples)
 
 
 def test_ground_truth_follows_the_asked_length_and_refuses_a_longer_one(ask: Ask) -> None:
@@ -60,8 +60,8 @@ def test_silence_is_silent(ask: Ask) -> None:
 
 def test_shuffled_is_the_sound_of_the_other_clip(ask: Ask, clip: Clip, other: Clip) -> None:
     audio = sample(SHUFFLED, ask(SHUFFLED))
-    assert np.array_equal(audio.samples, read_audio(other.sound).samples)
-    assert not np.array_equal(audio.samples, read_audio(clip.sound).samples)
+    assert np.array_equal(audio.samples, read_audio(other.audio).samples)
+    assert not np.array_equal(audio.samples, read_audio(clip.audio).samples)
 
 
 def coloured_bursts(rng: np.random.Generator) -> FloatArray:
@@ -78,7 +78,7 @@ def test_noise_keeps_spectrum_and_level_and_destroys_timing(
     path = tmp_path_factory.mktemp("bursts") / "bursts.wav"
     truth = coloured_bursts(rng)
     write_audio(path, Audio(truth[None].astype(np.float32), RATE_HZ))
-    bursts = replace(clip, sound=Excerpt(path), seconds=4.0)
+    bursts = replace(clip, audio=Excerpt(path), seconds=4.0)
     noise = sample(NOISE, ask(NOISE, clip=bursts, seconds=4.0)).mono().astype(np.float64)
     assert np.sqrt(np.mean(noise**2)) == pytest.approx(np.sqrt(np.mean(truth**2)), rel=1e-5)
     difference_db = octave_levels_db(noise, RATE_HZ) - octave_levels_db(truth, RATE_HZ)
@@ -93,7 +93,7 @@ def test_noise_of_silence_is_silence(
 ) -> None:
     path = tmp_path_factory.mktemp("silent") / "silent.wav"
     write_audio(path, Audio(np.zeros((2, RATE_HZ), np.float32), RATE_HZ))
-    silent = replace(clip, sound=Excerpt(path))
+    silent = replace(clip, audio=Excerpt(path))
     assert not sample(NOISE, ask(NOISE, clip=silent, seconds=1.0)).samples.any()
 
 
@@ -143,6 +143,6 @@ def test_a_loud_loop_is_made_softer_as_a_whole_instead_of_clipped(ask: Ask) -> N
 
 
 def test_a_file_that_is_gone_is_named(ask: Ask, clip: Clip) -> None:
-    gone = replace(clip, sound=Excerpt(clip.sound.path.with_name("gone.wav")))
+    gone = replace(clip, audio=Excerpt(clip.audio.path.with_name("gone.wav")))
     with pytest.raises(MediaError, match=re.escape("gone.wav")):
         sample(GROUND_TRUTH, ask(GROUND_TRUTH, clip=gone))

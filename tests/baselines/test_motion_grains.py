@@ -15,8 +15,8 @@ from baselines.impacts import find_impacts, impact_envelope
 from baselines.motion_grains import MOTION_GRAINS
 from bench.errors import BenchError
 from bench.media import read_audio, read_frames, write_video
-from bench.mini.picture import render_frames
-from bench.mini.world import make_scene
+from bench.synthetic.video import render_frames
+from bench.synthetic.world import make_scene
 from bench.types import Audio, Excerpt, FloatArray, Pixels, Request
 
 RATE_HZ = 44_100
@@ -175,10 +175,10 @@ def test_the_reference_sounds_where_the_disc_hits(ask: Ask) -> None:
 
 
 def test_times_count_from_the_start_of_the_excerpt(ask: Ask) -> None:
-    picture = ask(MOTION_GRAINS).picture
-    assert picture is not None
-    later = Excerpt(picture.path, 0.8, 1.6)
-    request = ask(MOTION_GRAINS, reference=recording([0.4]), picture=later, seconds=1.6)
+    video = ask(MOTION_GRAINS).video
+    assert video is not None
+    later = Excerpt(video.path, 0.8, 1.6)
+    request = ask(MOTION_GRAINS, reference=recording([0.4]), video=later, seconds=1.6)
     assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx([0.3, 1.1], abs=0.06)
 
 
@@ -187,15 +187,15 @@ def test_frames_repeated_by_a_converter_are_no_impacts(
 ) -> None:
     converted = frames[np.arange(78) * 25 // 30]  # every fifth frame is shown twice
     write_video(tmp_path / "converted.mp4", converted, 30)
-    picture = Excerpt(tmp_path / "converted.mp4", 0.0, 2.5)
-    request = ask(MOTION_GRAINS, reference=recording([0.4]), picture=picture)
+    video = Excerpt(tmp_path / "converted.mp4", 0.0, 2.5)
+    request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
     assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx(HITS_S, abs=0.06)
 
 
 def test_half_the_frames_of_a_fast_camera_are_enough(ask: Ask, disc: Disc, tmp_path: Path) -> None:
     write_video(tmp_path / "fast.mp4", disc(np.arange(156) / 60, HITS_S), 60)
-    picture = Excerpt(tmp_path / "fast.mp4", 0.0, 2.5)
-    request = ask(MOTION_GRAINS, reference=recording([0.4]), picture=picture)
+    video = Excerpt(tmp_path / "fast.mp4", 0.0, 2.5)
+    request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
     assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx(HITS_S, abs=0.06)
 
 
@@ -209,7 +209,7 @@ def test_a_real_clip_gets_sound_of_its_reference(shared: Path, ask: Ask) -> None
     path = shared / "media" / "vggsound" / "0DCit2EBtjs_000030.mp4"
     request = ask(
         MOTION_GRAINS,
-        picture=Excerpt(path, 0.0, 8.0),
+        video=Excerpt(path, 0.0, 8.0),
         reference=read_audio(Excerpt(path, 8.0, 1.5)),
         seconds=8.0,
     )

@@ -12,7 +12,7 @@ from baselines import open_system
 from baselines.oracle import _with_class
 from bench.errors import BenchError
 from bench.media import read_audio
-from bench.mini.world import make_scene
+from bench.synthetic.world import make_scene
 from bench.types import Clip, FloatArray, Request
 
 Ask = Callable[..., Request]
@@ -32,7 +32,7 @@ def delay_s(earlier: FloatArray, later: FloatArray, rate_hz: int = 44_100) -> fl
 
 
 def test_the_oracle_renders_the_sound_of_the_window(ask: Ask, clip: Clip) -> None:
-    truth = read_audio(clip.sound).mono()
+    truth = read_audio(clip.audio).mono()
     assert np.abs(render("oracle", ask) - truth).max() < 1e-5  # the file has 24 bit
 
 
@@ -53,8 +53,8 @@ def test_another_timbre_keeps_the_time(ask: Ask, spec: str) -> None:
     truth, damaged = render("oracle", ask), render(spec, ask)
     assert np.abs(damaged - truth).max() > 0.05
     levels = [
-        np.sqrt(np.mean(np.square(sound[:110_000].reshape(-1, 1000)), axis=1))
-        for sound in (truth, damaged)
+        np.sqrt(np.mean(np.square(audio[:110_000].reshape(-1, 1000)), axis=1))
+        for audio in (truth, damaged)
     ]
     rises = [np.maximum(np.diff(level), 0.0) for level in levels]
     assert np.corrcoef(*rises)[0, 1] > 0.5

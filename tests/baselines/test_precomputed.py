@@ -35,7 +35,7 @@ def test_the_sample_of_a_clip_is_found_and_read_at_its_own_rate(
     samples: Path, ask: Ask, clip: Clip
 ) -> None:
     audio = sample(samples, ask)
-    assert np.abs(audio.samples - read_audio(clip.sound).samples).max() < 1e-6
+    assert np.abs(audio.samples - read_audio(clip.audio).samples).max() < 1e-6
 
 
 def test_the_system_is_named_after_its_directory(samples: Path) -> None:
@@ -165,7 +165,7 @@ def test_without_a_directory_the_sample_that_the_split_names_is_read(ask: Ask, c
     system = open_system("precomputed")
     assert not system.is_anchor
     audio = system.open("cpu")(ask(system))
-    expected = read_audio(Excerpt(clip.sound.path))
+    expected = read_audio(Excerpt(clip.audio.path))
     assert np.array_equal(audio.samples, expected.samples)
 
 

@@ -155,10 +155,10 @@ def two_folders(tmp_path, rng):
     time_s = np.arange(3 * 22_050) / 22_050
     for number, name in enumerate(("a", "b", "c")):
         wave = np.exp(-5 * (time_s % 0.7)) * np.sin(2 * np.pi * (400 + 200 * number) * time_s)
-        sound = Audio((0.6 * wave)[np.newaxis].astype(np.float32), 22_050)
-        write_audio(true / f"{name}.wav", sound)
+        audio = Audio((0.6 * wave)[np.newaxis].astype(np.float32), 22_050)
+        write_audio(true / f"{name}.wav", audio)
         if name != "c":
-            write_audio(made / f"{name}.flac", Audio(sound.samples / (1 + number), 22_050))
+            write_audio(made / f"{name}.flac", Audio(audio.samples / (1 + number), 22_050))
     return true, made
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bench.cli.app import app
 from bench.errors import BenchError
-from tests.runs.finished import write_run
+from tests.pipeline.finished import write_run
 
 N = 100
 

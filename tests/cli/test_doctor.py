@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.backbones.weights import WEIGHTS
+from bench.checkpoints.registry import WEIGHTS
 from bench.cli import doctor
 from bench.cli.doctor import examine
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from bench.cli.judging import Choice
-from bench.cli.planning import Order, plan_run
+from bench.cli.judge import Choice
+from bench.cli.plan import Order, plan_run
 from bench.cli.samples import samples_command, true_events, varied_clips
 from bench.engine import open_engine
 from bench.errors import RunError
-from bench.runs import run
+from bench.pipeline import run
 from bench.splits import open_split
 from bench.splits.mini import open_mini, prepare_mini
 from bench.types import Clip, Excerpt

@@ -61,9 +61,9 @@ def hear(package: torch.nn.Module, folder: Path) -> dict[str, np.ndarray]:
     arrays, mels = {}, []
     extractor = package.model.audio_branch.logmel_extractor
     extractor.register_forward_hook(lambda module, given, answer: mels.append(answer))
-    for name, sound in sounds().items():
+    for name, audio in sounds().items():
         path = folder / f"{name}.wav"
-        soundfile.write(path, sound, RATE_HZ, subtype="FLOAT")
+        soundfile.write(path, audio, RATE_HZ, subtype="FLOAT")
         arrays[f"audio.{name}"] = package.get_audio_embedding_from_filelist([str(path)])[0]
         arrays[f"mel.{name}"] = mels[-1][0, 0, ::40].numpy()
     return arrays

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.mini.judges.examples import FULL_SCALE, render_block
-from bench.mini.judges.shipped import load_network
+from bench.mini_judges.examples import FULL_SCALE, render_block
+from bench.mini_judges.shipped import load_network
 
 HERE = Path(__file__).parent
 SPLIT, INDEX = "mini-golden", 7
@@ -32,7 +32,7 @@ def answers() -> dict[str, np.ndarray]:
     )
     passt, panns = load_network("passt")(at_32k), load_network("panns")(at_16k)
     imagebind, synchformer = load_network("imagebind"), load_network("synchformer")
-    picture = synchformer.see(torch.from_numpy(block.grey[:, :200]))
+    video = synchformer.see(torch.from_numpy(block.grey[:, :200]))
     return {
         "passt.embedding": passt[0][0].numpy(),
         "passt.logits": passt[1][0].numpy(),
@@ -41,7 +41,7 @@ def answers() -> dict[str, np.ndarray]:
         "vggish.embedding": load_network("vggish")(at_16k)[0].numpy(),
         "imagebind.sound": imagebind.hear(at_16k)[0].numpy(),
         "imagebind.picture": imagebind.see(torch.from_numpy(block.stills[:, :17]))[0].numpy(),
-        "synchformer.logits": synchformer.offsets(picture, synchformer.hear(at_16k))[0].numpy(),
+        "synchformer.logits": synchformer.offsets(video, synchformer.hear(at_16k))[0].numpy(),
     }
 
 

@@ -39,8 +39,8 @@ def test_files_are_grouped_by_suffix_in_any_case_and_hidden_ones_are_no_data(tmp
 
 def test_a_video_gives_its_sound_where_no_audio_file_of_its_name_lies_beside_it(tmp_path):
     fill(tmp_path, "a/x.flac", "a/x.mp4", "other/x.mp4", "z.m4v")
-    with_sound = list_folder(tmp_path).with_sound
-    assert below(tmp_path, with_sound) == ["a/x.flac", "other/x.mp4", "z.m4v"]
+    with_audio = list_folder(tmp_path).with_audio
+    assert below(tmp_path, with_audio) == ["a/x.flac", "other/x.mp4", "z.m4v"]
     [note] = list_folder(tmp_path).sound_notes()
     assert note.startswith("1 videos in ")
     assert note.endswith(" have an audio file beside them, which was taken")
@@ -112,7 +112,7 @@ def test_a_group_that_is_needed_and_empty_is_refused_with_what_there_is(tmp_path
     found = list_folder(fill(tmp_path, "notes.txt"))
     expected = f"{tmp_path} holds no audio or video file; there are notes.txt"
     with pytest.raises(MissingError, match=re.escape(expected)):
-        found.require(found.with_sound, "audio or video")
+        found.require(found.with_audio, "audio or video")
 
 
 def test_names_are_ordered_as_people_count():

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from bench.backbones import panns, passt, vggish
-from bench.backbones.mel import slaney_mel_bank
-from bench.backbones.weights import WEIGHTS
-from bench.judges import Stimulus, open_judge
+from bench.checkpoints.registry import WEIGHTS
+from bench.dsp.mel import slaney_mel_bank
+from bench.judges import ClipMedia, open_judge
 from bench.judges.batches import stacked, unstacked
 from bench.media import write_audio
 from bench.types import Audio, Excerpt
@@ -51,7 +51,7 @@ def test_a_clip_has_the_same_features_alone_and_in_a_batch(name, sounds, tmp_pat
     _write_checkpoint(name, tmp_path)
     (extractor,) = open_judge("paper", "strict", tmp_path).select([name])
     embed = extractor.open()
-    prepared = [extractor.prepare(Stimulus(sound)) for sound in sounds]
+    prepared = [extractor.prepare(ClipMedia(audio)) for audio in sounds]
     together = embed(prepared)
     for given, answer in zip(prepared, together, strict=True):
         (alone,) = embed([given])

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from bench.backbones import clap
-from bench.backbones.weights import WEIGHTS
-from bench.cli.judging import Choice, choose
+from bench.checkpoints.registry import WEIGHTS
+from bench.cli.judge import Choice, choose
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels
 from bench.inputs.label_rows import Label
-from bench.judges import Stimulus, open_judge
+from bench.judges import ClipMedia, open_judge
 from bench.media import write_audio
-from bench.runs import FolderPlan, score_folders
+from bench.pipeline import FolderPlan, score_folders
 from bench.suite import select
 from bench.types import Audio, Excerpt
 from tests.backbones import clap_inputs
@@ -93,13 +93,13 @@ def test_the_column_of_an_official_file_is_the_cosine_of_its_towers(folders, hom
         path.rename(place)
     score = scored(folders, tmp_path, {"a": "a dog"}).results.metrics["clap"]
 
-    heard = torch.from_numpy(Stimulus(Excerpt(folders[0] / "a.flac")).signal(48_000))[None]
+    heard = torch.from_numpy(ClipMedia(Excerpt(folders[0] / "a.flac")).signal(48_000))[None]
     listener, reader = clap.load_clap_audio(checkpoint), clap.load_clap_text(checkpoint)
-    sound = clap.embed_audio(listener, clap.front_end(heard))["embedding"]
+    audio = clap.embed_audio(listener, clap.front_end(heard))["embedding"]
     words = clap.embed_text(reader, clap.load_tokeniser(*files), ["a dog"])["embedding"]
     checkpoint.unlink()  # it is large
     assert score.n == 1
-    assert score.value == pytest.approx(100 * float((sound * words).sum()), abs=1e-3)
+    assert score.value == pytest.approx(100 * float((audio * words).sum()), abs=1e-3)
 
 
 def chosen(**others: object):

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.judges import Stimulus, open_judge
-from bench.mini.clips import render_clip
-from bench.mini.judges.labels import label_of
-from bench.mini.judges.shipped import weights_hash
-from bench.mini.world import make_scene
+from bench.judges import ClipMedia, open_judge
+from bench.mini_judges.labels import label_of
+from bench.mini_judges.shipped import weights_hash
 from bench.suite import PROFILES, computable
+from bench.synthetic.clips import render_clip
+from bench.synthetic.world import make_scene
 from bench.types import Excerpt
 
 SPLIT = "mini-heldout"
@@ -34,7 +34,7 @@ def network(name: str):
 
 def answers(name: str, stimuli) -> list:
     extractor = network(name)
-    return list(extractor.open()([extractor.prepare(stimulus) for stimulus in stimuli]))
+    return list(extractor.open()([extractor.prepare(media) for media in stimuli]))
 
 
 def test_it_answers_every_column_of_the_paper_without_any_official_weights():
@@ -52,7 +52,7 @@ def test_its_extractors_and_features_have_the_names_of_the_papers(excerpts):
     assert names == [(e.name, e.senses, e.after) for e in papers][: len(names)]
     shapes = {"passt": (96,), "panns": (128,), "vggish": (8, 64)}
     for name, shape in shapes.items():
-        (features,) = answers(name, [Stimulus(excerpts[0])])
+        (features,) = answers(name, [ClipMedia(excerpts[0])])
         assert features["embedding"].shape == shape
         assert ("logits" in features) == (name != "vggish")
 
@@ -65,26 +65,26 @@ def test_versions_name_the_weights_that_are_shipped():
 
 def test_answers_do_not_depend_on_the_batch(excerpts):
     for name in ("passt", "panns", "vggish", "imagebind_audio"):
-        together = answers(name, [Stimulus(each) for each in excerpts])
+        together = answers(name, [ClipMedia(each) for each in excerpts])
         for clip, excerpt in zip(together, excerpts, strict=True):
-            (alone,) = answers(name, [Stimulus(excerpt)])
+            (alone,) = answers(name, [ClipMedia(excerpt)])
             for feature, array in alone.items():
                 np.testing.assert_allclose(clip[feature], array, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["passt", "panns"])
 def test_the_class_of_a_clip_is_heard_through_its_codec(name, excerpts):
-    told = [int(f["logits"].argmax()) for f in answers(name, [Stimulus(e) for e in excerpts])]
+    told = [int(f["logits"].argmax()) for f in answers(name, [ClipMedia(e) for e in excerpts])]
     scenes = [make_scene(SPLIT, index) for index in CLIPS]
     assert told == [label_of(scene.action, scene.material) for scene in scenes]
 
 
 def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
-    pictures = answers("sync_picture", [Stimulus(None, excerpt) for excerpt in excerpts])
+    pictures = answers("sync_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
     sync = network("sync")
     prepared = [
-        {**sync.prepare(Stimulus(excerpt)), "sync_picture.tokens": picture["tokens"]}
-        for excerpt, picture in zip(excerpts, pictures, strict=True)
+        {**sync.prepare(ClipMedia(excerpt)), "sync_picture.tokens": video["tokens"]}
+        for excerpt, video in zip(excerpts, pictures, strict=True)
     ]
     logits = np.stack([features["logits"] for features in sync.open()(prepared)])
     assert logits.shape == (2, 2, 21)
@@ -92,8 +92,8 @@ def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
 
 
 def test_the_picture_of_a_clip_fits_its_own_sound_better(excerpts):
-    pictures = answers("imagebind_picture", [Stimulus(None, excerpt) for excerpt in excerpts])
-    sounds = answers("imagebind_audio", [Stimulus(excerpt) for excerpt in excerpts])
+    pictures = answers("imagebind_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
+    sounds = answers("imagebind_audio", [ClipMedia(excerpt) for excerpt in excerpts])
     sides = [np.stack([f["embedding"] for f in side]) for side in (pictures, sounds)]
     cosines = sides[0] @ sides[1].T
     assert np.diag(cosines).min() > np.diag(cosines[::-1]).max() + 0.2

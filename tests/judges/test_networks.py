@@ -11,10 +11,10 @@ import torch
 from bench.backbones import imagebind, panns, synchformer
 from bench.engine import InlineEngine
 from bench.errors import MediaError
-from bench.judges import Stimulus, open_judge
+from bench.judges import ClipMedia, open_judge
 from bench.media import read_audio, reference_waveform, write_audio, write_video
-from bench.runs.extract import extract_features
-from bench.runs.score import Pair, Scoring, score_pairs
+from bench.pipeline.extract import extract_features
+from bench.pipeline.score import Pair, Scoring, score_pairs
 from bench.suite import PROFILES
 from bench.types import Audio, Clip, Excerpt
 
@@ -22,7 +22,7 @@ PUBLISHED, STRICT = "av-benchmark", "strict"
 
 
 @pytest.fixture
-def sound(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
+def audio(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
     """8 s of a 10 s stereo file whose channels differ and whose end is off centre."""
     samples = rng.normal(0, 0.05, (2, 441_000)).astype(np.float32)
     samples[:, 400_000:] += 0.3
@@ -32,16 +32,16 @@ def sound(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Excerpt:
+def video(tmp_path: Path) -> Excerpt:
     frames = (np.full((240, 320, 3), 40 + i % 180, dtype=np.uint8) for i in range(250))
     write_video(tmp_path / "picture.mp4", frames, 25)
     return Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
 
 
-def prepared(name: str, profile: str, stimulus: Stimulus):
+def prepared(name: str, profile: str, media: ClipMedia):
     """What one network of the paper judge is given of a stimulus."""
     (extractor,) = (e for e in open_judge("paper", profile, Path("w")).extractors if e.name == name)
-    return extractor.prepare(stimulus)
+    return extractor.prepare(media)
 
 
 def extracted(pair: Pair, scoring: Scoring):
@@ -60,29 +60,29 @@ def panns_images(waveform: np.ndarray) -> np.ndarray:
     return panns.front_end(torch.from_numpy(waveform)[None])[0].numpy()
 
 
-def test_the_published_profile_hears_the_whole_file_before_it_is_cut(sound):
-    images = prepared("panns", PUBLISHED, Stimulus(sound))["images"]
-    whole = read_audio(Excerpt(sound.path))
+def test_the_published_profile_hears_the_whole_file_before_it_is_cut(audio):
+    images = prepared("panns", PUBLISHED, ClipMedia(audio))["images"]
+    whole = read_audio(Excerpt(audio.path))
     heard = reference_waveform(whole, 16_000, 8.0, remove_dc=True)
     assert np.array_equal(images, panns_images(heard))
     assert images.shape == (801, 64)
 
 
-def test_the_strict_profile_hears_the_window_and_nothing_else(sound):
-    images = prepared("panns", STRICT, Stimulus(sound))["images"]
-    heard = reference_waveform(read_audio(sound), 16_000, 8.0, remove_dc=True)
+def test_the_strict_profile_hears_the_window_and_nothing_else(audio):
+    images = prepared("panns", STRICT, ClipMedia(audio))["images"]
+    heard = reference_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
     assert np.array_equal(images, panns_images(heard))
-    assert not np.array_equal(images, prepared("panns", PUBLISHED, Stimulus(sound))["images"])
+    assert not np.array_equal(images, prepared("panns", PUBLISHED, ClipMedia(audio))["images"])
 
 
-def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(sound):
-    later = Excerpt(sound.path, 1.0, 8.0)
+def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(audio):
+    later = Excerpt(audio.path, 1.0, 8.0)
     heard = reference_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
-    images = prepared("panns", PUBLISHED, Stimulus(later))["images"]
+    images = prepared("panns", PUBLISHED, ClipMedia(later))["images"]
     assert np.array_equal(images, panns_images(heard))
 
 
-def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(sound, monkeypatch):
+def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(audio, monkeypatch):
     heard: dict[str, torch.Tensor] = {}
 
     def reference_clips(samples):
@@ -95,14 +95,14 @@ def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(sound, monk
 
     monkeypatch.setattr(imagebind, "reference_clips", reference_clips)
     monkeypatch.setattr(imagebind, "front_end", front_end)
-    prepared("imagebind_audio", PUBLISHED, Stimulus(sound))
+    prepared("imagebind_audio", PUBLISHED, ClipMedia(audio))
     assert heard["channels"].shape == (2, 160_000)
-    prepared("imagebind_audio", STRICT, Stimulus(sound))
+    prepared("imagebind_audio", STRICT, ClipMedia(audio))
     assert heard["mono"].shape == (1, 128_000)
 
 
-def test_imagebind_sees_nine_pairs_of_frames(picture):
-    clips = prepared("imagebind_picture", PUBLISHED, Stimulus(None, picture))["clips"]
+def test_imagebind_sees_nine_pairs_of_frames(video):
+    clips = prepared("imagebind_picture", PUBLISHED, ClipMedia(None, video))["clips"]
     assert clips.shape == (9, 3, 2, 224, 224)
 
 
@@ -111,7 +111,7 @@ def test_a_picture_a_little_short_of_its_window_shows_its_last_frame_again(tmp_p
     frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(n_frames))
     write_video(tmp_path / "picture.mp4", frames, 25)
     window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
-    pixels = prepared("sync_picture", PUBLISHED, Stimulus(None, window))["pixels"]
+    pixels = prepared("sync_picture", PUBLISHED, ClipMedia(None, window))["pixels"]
     assert pixels.shape == (200, 224, 224, 3)
     assert all(np.array_equal(frame, pixels[n_frames - 1]) for frame in pixels[n_frames:])
 
@@ -121,7 +121,7 @@ def test_a_picture_that_lacks_more_than_a_tenth_of_a_second_is_refused(tmp_path)
     write_video(tmp_path / "picture.mp4", frames, 25)
     window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
     with pytest.raises(MediaError, match="197 frames, 200 are needed"):
-        Stimulus(None, window).frames(25, 224)
+        ClipMedia(None, window).frames(25, 224)
 
 
 @pytest.fixture
@@ -153,11 +153,11 @@ def synchformer_stand_in(monkeypatch):
 
 
 def test_desync_compares_the_sample_with_the_stored_picture(
-    sound, picture, synchformer_stand_in, home
+    audio, video, synchformer_stand_in, home
 ):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    pair = Pair(Clip("clip", sound, 8.0, picture=picture), sound)
+    pair = Pair(Clip("clip", audio, 8.0, video=video), audio)
     keys = extracted(pair, scoring)
     assert synchformer_stand_in["frames"].shape == (1, 200, 3, 224, 224)
     assert synchformer_stand_in["waveforms"].shape == (1, 128_000)
@@ -166,21 +166,21 @@ def test_desync_compares_the_sample_with_the_stored_picture(
     assert metrics[0].score({}, generated) == pytest.approx(0.4)
 
 
-def test_a_picture_is_looked_at_once_for_all_systems(sound, picture, synchformer_stand_in, home):
+def test_a_picture_is_looked_at_once_for_all_systems(audio, video, synchformer_stand_in, home):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    clip = Clip("clip", sound, 8.0, picture=picture)
-    extracted(Pair(clip, sound), scoring)
+    clip = Clip("clip", audio, 8.0, video=video)
+    extracted(Pair(clip, audio), scoring)
     del synchformer_stand_in["frames"]
-    extracted(Pair(clip, Excerpt(sound.path, 1.0, 8.0)), scoring)
+    extracted(Pair(clip, Excerpt(audio.path, 1.0, 8.0)), scoring)
     assert "frames" not in synchformer_stand_in
     assert "waveforms" in synchformer_stand_in
 
 
-def test_without_a_picture_desync_is_not_scored(sound, synchformer_stand_in, home):
+def test_without_a_picture_desync_is_not_scored(audio, synchformer_stand_in, home):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in {"desync", "onset_acc"})
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    pair = Pair(Clip("clip", sound, 8.0), sound)
+    pair = Pair(Clip("clip", audio, 8.0), audio)
     keys = extracted(pair, scoring)
     assert synchformer_stand_in == {}
     scores = scored(pair, keys, scoring)
@@ -188,11 +188,11 @@ def test_without_a_picture_desync_is_not_scored(sound, synchformer_stand_in, hom
     assert scores["onset_acc"] == 1.0
 
 
-def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(sound, home):
+def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(audio, home):
     names = {"kl_passt", "onset_acc"}
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in names)
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    too_long = Excerpt(sound.path, 0.0, 9.99), 10.5  # PaSST hears 10 s
+    too_long = Excerpt(audio.path, 0.0, 9.99), 10.5  # PaSST hears 10 s
     pair = Pair(Clip("clip", too_long[0], too_long[1]), too_long[0])
     keys = extracted(pair, scoring)
     scores = scored(pair, keys, scoring)
@@ -201,23 +201,23 @@ def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(sound, home):
 
 
 def test_a_sample_a_frame_short_has_as_many_segments_as_its_picture(
-    tmp_path, picture, synchformer_stand_in, home
+    tmp_path, video, synchformer_stand_in, home
 ):
     samples = np.zeros((1, 352_359), np.float32)  # 7.99 s
     write_audio(tmp_path / "short.flac", Audio(samples, 44_100))
     short = Excerpt(tmp_path / "short.flac", 0.0, 8.0)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    extracted(Pair(Clip("clip", short, 8.0, picture=picture), short), scoring)
+    extracted(Pair(Clip("clip", short, 8.0, video=video), short), scoring)
     assert synchformer_stand_in["waveforms"].shape == (1, 128_000)
 
 
-def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(sound, monkeypatch, home):
+def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(audio, monkeypatch, home):
     broken = torch.full((1, 2048), torch.nan), torch.zeros(1, 527)
     monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: lambda images: broken)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "kl_panns")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    (outcome,) = extract_features([Pair(Clip("clip", sound, 8.0), sound)], scoring, 0)
+    (outcome,) = extract_features([Pair(Clip("clip", audio, 8.0), audio)], scoring, 0)
     assert outcome.failure.message == "panns gave values that are not finite"
     kept = {path.relative_to(home).parts[2] for path in (home / "features").rglob("*.safetensors")}
     assert kept == {"audio_remarks"}

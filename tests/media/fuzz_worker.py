@@ -19,7 +19,7 @@ import psutil
 from bench.errors import MediaError
 from bench.media import mux_audio, probe, read_audio, read_frames, write_audio, write_video
 from bench.types import Audio, Excerpt
-from tests.media.samples import numbered_frames, tone, write_sound
+from tests.media.samples import numbered_frames, tone, write_audio_file
 
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
@@ -33,10 +33,10 @@ def make_sources(folder: Path) -> list[Path]:
     write_video(paths[0], numbered_frames(25), 25, Audio(samples, rate))
     write_audio(paths[1], Audio(samples, rate))
     write_audio(paths[2], Audio(samples, rate))
-    write_sound(paths[3], samples, rate, "libmp3lame", "stereo")
-    write_sound(paths[4], samples, rate, "libopus", "stereo", "flt")
-    write_sound(paths[5], samples, rate, "libopus", "stereo", "flt")
-    write_sound(paths[6], samples, rate, "pcm_s16be", "stereo", "s16")
+    write_audio_file(paths[3], samples, rate, "libmp3lame", "stereo")
+    write_audio_file(paths[4], samples, rate, "libopus", "stereo", "flt")
+    write_audio_file(paths[5], samples, rate, "libopus", "stereo", "flt")
+    write_audio_file(paths[6], samples, rate, "pcm_s16be", "stereo", "s16")
     return paths
 
 

@@ -42,7 +42,7 @@ def number_of(pixels: Pixels) -> int:
     return int(((bars > 127) << np.arange(8)).sum())
 
 
-def write_sound(
+def write_audio_file(
     path: Path, samples: Waveform, rate: int, codec: str, layout: str, sample_format: str = "fltp"
 ) -> None:
     """Encode ``samples [C, T]`` by ``codec`` into the container that the suffix names."""
@@ -60,7 +60,7 @@ def write_sound(
         container.mux(stream.encode(None))
 
 
-def write_pictures(
+def write_frames(
     path: Path,
     frames: Sequence[Pixels],
     times_s: Sequence[float],

@@ -10,7 +10,7 @@ import soundfile
 from bench.errors import MediaError
 from bench.media import cut_audio, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt, Waveform
-from tests.media.samples import numbered_frames, tone, write_sound
+from tests.media.samples import numbered_frames, tone, write_audio_file
 
 RATE = 48_000
 STEREO = tone(1.0, RATE, (440.0, 660.0))
@@ -81,7 +81,7 @@ def test_lossy_files_return_the_sound_in_its_place(
     if codec == "vorbis":  # ffmpeg only has a poor encoder of its own
         soundfile.write(tmp_path / name, samples.T, RATE, "VORBIS")
     else:
-        write_sound(tmp_path / name, samples, RATE, codec, "stereo", sample_format)
+        write_audio_file(tmp_path / name, samples, RATE, codec, "stereo", sample_format)
     audio = read_audio(Excerpt(tmp_path / name))
     assert lag_samples(audio.samples[0], smooth) == expected_lag
     assert audio.seconds == pytest.approx(1.0, abs=0.04)
@@ -281,7 +281,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_rate_that_changes_on_the_way_is_refused(tmp_path: Path) -> None:
     for rate in (48_000, 32_000):
-        write_sound(tmp_path / f"{rate}.aac", tone(0.5, rate, (440.0,)), rate, "aac", "mono")
+        write_audio_file(tmp_path / f"{rate}.aac", tone(0.5, rate, (440.0,)), rate, "aac", "mono")
     parts = [(tmp_path / f"{rate}.aac").read_bytes() for rate in (48_000, 32_000)]
     (tmp_path / "a.aac").write_bytes(b"".join(parts))
     with pytest.raises(MediaError, match="48000 Hz mono turns into 32000 Hz mono"):
@@ -321,7 +321,7 @@ def test_every_real_clip_is_as_long_as_its_list_says(shared: Path) -> None:
 def test_reading_leaves_the_log_of_ffmpeg_silent(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write_sound(tmp_path / "a.mp3", STEREO, RATE, "libmp3lame", "stereo")
+    write_audio_file(tmp_path / "a.mp3", STEREO, RATE, "libmp3lame", "stereo")
     content = bytearray((tmp_path / "a.mp3").read_bytes())
     content[2000:4000] = bytes(2000)
     (tmp_path / "a.mp3").write_bytes(content)

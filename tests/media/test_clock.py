@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bench.errors import MediaError
-from bench.media import describe_media, mux_audio, probe, read_audio, read_frames, sound_seconds
+from bench.media import audio_seconds, describe_media, mux_audio, probe, read_audio, read_frames
 from bench.types import Audio, Excerpt, Waveform
-from tests.media.samples import number_of, numbered_frames, tone, write_clip, write_pictures
+from tests.media.samples import number_of, numbered_frames, tone, write_clip, write_frames
 
 RATE = 48_000
 TWO_SECONDS = tone(2.0, RATE, (440.0,))
@@ -55,7 +55,7 @@ def test_audio_that_starts_late_begins_with_silence(tmp_path, how):
     assert samples.shape == (1, RATE * 5 // 2)
     assert not samples[:, : RATE // 2].any()
     assert np.abs(samples[:, RATE // 2 :] - TWO_SECONDS).max() < 1e-4
-    assert sound_seconds(path) == pytest.approx(2.5, abs=1e-3)
+    assert audio_seconds(path) == pytest.approx(2.5, abs=1e-3)
     later = read_audio(Excerpt(path, 0.75, 0.5)).samples
     assert np.array_equal(later, samples[:, RATE * 3 // 4 : RATE * 5 // 4])
 
@@ -93,7 +93,7 @@ def test_a_video_that_starts_late_shows_its_first_frame_from_0(tmp_path, how):
 def test_a_single_track_starts_at_its_first_sample(tmp_path):
     path = clip(tmp_path, LOSSLESS[0], [(0.5, TWO_SECONDS)], None)
     assert np.abs(read_audio(Excerpt(path)).samples - TWO_SECONDS).max() < 1e-4
-    write_pictures(tmp_path / "b.mkv", list(numbered_frames(25)), 0.5 + np.arange(25) / 25)
+    write_frames(tmp_path / "b.mkv", list(numbered_frames(25)), 0.5 + np.arange(25) / 25)
     numbers = [number_of(pixels) for pixels in read_frames(Excerpt(tmp_path / "b.mkv"), 25).pixels]
     assert numbers == list(range(25))
 
@@ -111,7 +111,7 @@ def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path, how, hole_s):
     assert audio.repaired_s == pytest.approx(hole_s)
     assert np.count_nonzero(np.diff(silent) == 1) >= n_hole - 1
     assert np.abs(audio.samples[:, -RATE:] - expected[:, -RATE:]).max() < 1e-4
-    assert sound_seconds(path) == pytest.approx(2 + hole_s, abs=1e-3)
+    assert audio_seconds(path) == pytest.approx(2 + hole_s, abs=1e-3)
 
 
 @pytest.mark.parametrize("how", [LOSSLESS[0], *LOSSY])
@@ -202,4 +202,4 @@ def test_a_real_clip_starts_where_its_edit_list_says(shared):
         assert np.array_equal(samples[:, n_late : n_late + 1024], first.to_ndarray())
     assert n_late == 1686
     assert not samples[:, :n_late].any()
-    assert sound_seconds(path) == pytest.approx(10.0, abs=0.01)
+    assert audio_seconds(path) == pytest.approx(10.0, abs=0.01)

@@ -16,7 +16,7 @@ from tests.media.samples import (
     numbered_frames,
     tone,
     write_clip,
-    write_pictures,
+    write_frames,
 )
 
 VIDEOS = ["0B4dYTMsgHA_000130", "F8Zt3mYlOqU_000094"]
@@ -95,7 +95,7 @@ def test_a_variable_rate_is_sampled_as_libavfilter_does(tmp_path: Path, seed: in
     rng = np.random.default_rng(seed)
     times_ms = [0, *np.cumsum(rng.integers(5, 160, 59)).tolist()]
     path = tmp_path / "a.mp4"
-    write_pictures(path, list(numbered_frames(60)), [time / 1000 for time in times_ms])
+    write_frames(path, list(numbered_frames(60)), [time / 1000 for time in times_ms])
     with av.open(str(path)) as container:
         last = list(container.decode(video=0))[-1]
     last_ms = round(1000 * last.duration * last.time_base)
@@ -157,7 +157,7 @@ def test_too_low_a_rate_for_a_short_video_is_refused(tmp_path: Path) -> None:
 def test_a_turned_picture_is_read_upright(tmp_path: Path, rotation_deg: int) -> None:
     stored = numbered_frame(37)
     stored[:16, :16] = 128
-    write_pictures(tmp_path / "a.mp4", [stored] * 3, [0, 0.04, 0.08], rotation_deg=rotation_deg)
+    write_frames(tmp_path / "a.mp4", [stored] * 3, [0, 0.04, 0.08], rotation_deg=rotation_deg)
     shown = read_frames(Excerpt(tmp_path / "a.mp4"), 25).pixels[0]
     expected = np.rot90(stored, rotation_deg // 90).astype(int)
     assert shown.shape == expected.shape
@@ -177,7 +177,7 @@ def test_a_turned_picture_is_read_upright(tmp_path: Path, rotation_deg: int) -> 
 )
 def test_every_usual_container_gives_the_same_frames(tmp_path: Path, name: str, codec: str) -> None:
     time_base_hz = 25 if name == "a.avi" else 1000
-    write_pictures(
+    write_frames(
         tmp_path / name,
         list(numbered_frames(25)),
         np.arange(25) / 25,
@@ -189,7 +189,7 @@ def test_every_usual_container_gives_the_same_frames(tmp_path: Path, name: str, 
 
 def test_frames_out_of_order_in_an_avi_are_put_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.avi"
-    write_pictures(path, list(numbered_frames(25)), np.arange(25) / 25, "libx264", time_base_hz=25)
+    write_frames(path, list(numbered_frames(25)), np.arange(25) / 25, "libx264", time_base_hz=25)
     assert numbers(Excerpt(path), 25) == list(range(25))
 
 
@@ -250,7 +250,7 @@ def test_a_picture_that_changes_size_is_refused(tmp_path: Path) -> None:
         for part, height in enumerate((48, 96)):
             path = tmp_path / f"{height}.webm"
             frames = [numbered_frame(0, height)] * 10
-            write_pictures(path, frames, np.arange(10) / 25, "libvpx-vp9")
+            write_frames(path, frames, np.arange(10) / 25, "libvpx-vp9")
             with av.open(str(path)) as container:
                 for packet in container.demux(video=0):
                     if packet.size:
@@ -262,7 +262,7 @@ def test_a_picture_that_changes_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_leap_in_time_is_refused_and_not_filled(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.mp4", list(numbered_frames(3)), [0, 0.04, 900.0])
+    write_frames(tmp_path / "a.mp4", list(numbered_frames(3)), [0, 0.04, 900.0])
     with pytest.raises(MediaError, match=r"frame 2 jumps from 0\.0 to 900\.0 s"):
         read_frames(Excerpt(tmp_path / "a.mp4"), 25)
 

@@ -7,12 +7,18 @@ import soundfile
 from bench.errors import MediaError
 from bench.media import AudioStream, VideoStream, probe, read_frames, write_video
 from bench.types import Audio, Excerpt
-from tests.media.samples import numbered_frame, numbered_frames, tone, write_pictures, write_sound
+from tests.media.samples import (
+    numbered_frame,
+    numbered_frames,
+    tone,
+    write_audio_file,
+    write_frames,
+)
 
 
 def test_a_clip_is_described_as_it_was_written(tmp_path: Path) -> None:
-    sound = Audio(tone(2.0, 44_100, (440.0,)), 44_100)
-    write_video(tmp_path / "a.mp4", numbered_frames(60), 30, sound)
+    audio = Audio(tone(2.0, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(60), 30, audio)
     info = probe(tmp_path / "a.mp4")
     assert "mp4" in info.container
     assert info.seconds == pytest.approx(2.0, abs=0.05)
@@ -28,29 +34,29 @@ def test_sound_alone_has_no_video(tmp_path: Path) -> None:
 
 
 def test_sound_and_picture_each_have_their_own_length(tmp_path: Path) -> None:
-    sound = Audio(tone(1.5, 44_100, (440.0,)), 44_100)
-    write_video(tmp_path / "a.mp4", numbered_frames(75), 25, sound)
+    audio = Audio(tone(1.5, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(75), 25, audio)
     info = probe(tmp_path / "a.mp4")
     assert (info.seconds, info.video.seconds, info.audio.seconds) == (3.0, 3.0, 1.5)
 
 
 def test_a_container_that_states_no_length_of_a_stream_leaves_it_open(tmp_path: Path) -> None:
-    write_sound(tmp_path / "a.mkv", tone(1.0, 44_100, (440.0,)), 44_100, "flac", "mono", "s16")
+    write_audio_file(tmp_path / "a.mkv", tone(1.0, 44_100, (440.0,)), 44_100, "flac", "mono", "s16")
     info = probe(tmp_path / "a.mkv")
     assert info.seconds == pytest.approx(1.0, abs=0.01)
     assert info.audio.seconds is None
 
 
 def test_a_portrait_is_described_as_it_is_stored(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.mp4", [numbered_frame(0)] * 2, [0, 0.04], rotation_deg=-90)
+    write_frames(tmp_path / "a.mp4", [numbered_frame(0)] * 2, [0, 0.04], rotation_deg=-90)
     video = probe(tmp_path / "a.mp4").video
     assert (video.width, video.height) == (64, 48)
     assert read_frames(Excerpt(tmp_path / "a.mp4"), 25).pixels.shape[1:3] == (64, 48)
 
 
 def test_nothing_is_decoded(tmp_path: Path) -> None:
-    sound = Audio(tone(1.0, 44_100, (440.0,)), 44_100)
-    write_video(tmp_path / "a.mp4", numbered_frames(25), 25, sound)
+    audio = Audio(tone(1.0, 44_100, (440.0,)), 44_100)
+    write_video(tmp_path / "a.mp4", numbered_frames(25), 25, audio)
     whole = probe(tmp_path / "a.mp4")
     content = (tmp_path / "a.mp4").read_bytes()
     start = content.index(b"mdat") + 4
@@ -62,7 +68,7 @@ def test_nothing_is_decoded(tmp_path: Path) -> None:
 
 
 def test_a_file_without_counted_frames_says_so(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.mkv", [numbered_frame(0)] * 2, [0, 0.04])
+    write_frames(tmp_path / "a.mkv", [numbered_frame(0)] * 2, [0, 0.04])
     assert probe(tmp_path / "a.mkv").video.n_frames is None
 
 
@@ -72,13 +78,13 @@ def test_the_cover_of_a_music_file_is_no_video(tmp_path: Path) -> None:
         cover = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
-        sound = container.add_stream("aac", rate=48_000)
+        audio = container.add_stream("aac", rate=48_000)
         frame = av.VideoFrame.from_ndarray(numbered_frame(0))
         container.mux([*cover.encode(frame), *cover.encode(None)])
         samples = tone(0.5, 48_000, (440.0, 440.0))
         audio_frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
         audio_frame.sample_rate = 48_000
-        container.mux([*sound.encode(audio_frame), *sound.encode(None)])
+        container.mux([*audio.encode(audio_frame), *audio.encode(None)])
     assert probe(path).video is None
     assert probe(path).audio == AudioStream("aac", 48_000, 2, pytest.approx(0.5, abs=0.03))
     with pytest.raises(MediaError, match=r"a\.m4a: it has no video stream"):

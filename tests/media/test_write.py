@@ -18,7 +18,7 @@ from bench.media import (
     write_video,
 )
 from bench.types import Audio, Excerpt, Pixels
-from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_pictures
+from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_frames
 
 SOUND = Audio(tone(1.0, 48_000, (440.0, 660.0)), 48_000)
 
@@ -149,9 +149,9 @@ def test_frames_that_make_no_video_are_refused(
 def test_sound_that_aac_cannot_carry_is_refused(
     tmp_path: Path, n_channels: int, rate: int, reason: str
 ) -> None:
-    sound = Audio(np.zeros((n_channels, rate), np.float32), rate)
+    audio = Audio(np.zeros((n_channels, rate), np.float32), rate)
     with pytest.raises(MediaError, match=reason):
-        write_video(tmp_path / "a.mp4", numbered_frames(5), 25, sound)
+        write_video(tmp_path / "a.mp4", numbered_frames(5), 25, audio)
 
 
 def test_a_video_of_another_suffix_is_refused(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_muxing_copies_the_picture_and_replaces_the_sound(tmp_path: Path) -> Non
     other = Audio(tone(2.0, 16_000, (1000.0,)), 16_000)
     mux_audio(tmp_path / "a.mp4", other, tmp_path / "b.mp4")
     assert video_packets(tmp_path / "b.mp4") == video_packets(tmp_path / "a.mp4")
-    sound = read_audio(Excerpt(tmp_path / "b.mp4", 0.1, 1.0))
-    assert sound.sample_rate_hz == 16_000
-    assert np.abs(sound.samples - other.samples[:, 1600:17600]).max() < 0.02
+    audio = read_audio(Excerpt(tmp_path / "b.mp4", 0.1, 1.0))
+    assert audio.sample_rate_hz == 16_000
+    assert np.abs(audio.samples - other.samples[:, 1600:17600]).max() < 0.02
 
 
 def test_muxing_ends_the_picture_with_the_sound(tmp_path: Path) -> None:
@@ -193,14 +193,14 @@ def test_muxing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
 def test_muxing_takes_pictures_from_other_containers(tmp_path: Path, name: str, codec: str) -> None:
     frames = list(numbered_frames(25))
-    write_pictures(tmp_path / name, frames, np.arange(25) / 25, codec)
+    write_frames(tmp_path / name, frames, np.arange(25) / 25, codec)
     mux_audio(tmp_path / name, SOUND, tmp_path / "b.mp4")
     muxed = read_frames(Excerpt(tmp_path / "b.mp4"), 25)
     assert [number_of(pixels) for pixels in muxed.pixels] == list(range(25))
 
 
 def test_muxing_keeps_a_portrait_picture_upright(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.mp4", [numbered_frame(5)] * 3, [0, 0.04, 0.08], rotation_deg=90)
+    write_frames(tmp_path / "a.mp4", [numbered_frame(5)] * 3, [0, 0.04, 0.08], rotation_deg=90)
     mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
     assert probe(tmp_path / "b.mp4").video == probe(tmp_path / "a.mp4").video
 
@@ -231,7 +231,7 @@ CODECS = [
 
 def write_codec(path: Path, codec: str, pixel_format: str) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {"profile": "0"}
-    write_pictures(
+    write_frames(
         path,
         list(numbered_frames(10)),
         np.arange(10) / 25,
@@ -301,7 +301,7 @@ def test_any_file_name_can_be_muxed_by_a_relative_path(
 
 
 def test_muxing_refuses_a_picture_that_was_cut_off(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "a.ts", list(numbered_frames(25)), np.arange(25) / 25)
+    write_frames(tmp_path / "a.ts", list(numbered_frames(25)), np.arange(25) / 25)
     write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
     content = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "a.mp4").write_bytes(content[: len(content) // 4])

@@ -111,8 +111,8 @@ def test_a_corridor_as_wide_as_the_sound_gives_the_exact_cost(true, generated):
 
 
 def test_a_sound_lies_on_itself_along_the_diagonal(rng):
-    sound = rng.normal(size=(100, 3))
-    path, cost = fastdtw_path(sound, sound)
+    audio = rng.normal(size=(100, 3))
+    path, cost = fastdtw_path(audio, audio)
     assert cost == 0.0
     assert np.array_equal(path[:, 0], path[:, 1])
 

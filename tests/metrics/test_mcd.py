@@ -159,10 +159,10 @@ def test_halving_the_power_shifts_only_the_level_coefficient():
 
 
 def test_halving_the_level_of_a_real_sound_costs_eight_decibels(real_sounds):
-    sound = real_sounds["v1_gt"]
-    reported = mel_cepstral_distortion(cepstra_of(sound), cepstra_of(0.5 * sound))
+    audio = real_sounds["v1_gt"]
+    reported = mel_cepstral_distortion(cepstra_of(audio), cepstra_of(0.5 * audio))
     assert reported == pytest.approx(8.4, abs=0.5)
-    assert mcd_c1(c1_cepstra_of(sound), c1_cepstra_of(0.5 * sound)) < 0.5
+    assert mcd_c1(c1_cepstra_of(audio), c1_cepstra_of(0.5 * audio)) < 0.5
 
 
 def test_one_coefficient_off_by_one_is_the_constant_apart():
@@ -187,9 +187,9 @@ def test_stretching_time_costs_nothing_where_frames_repeat(rng):
 
 
 def test_more_noise_is_further_away(sounds, rng):
-    sound, true = sounds["c_dense"], c1_cepstra_of(sounds["c_dense"])
-    hiss = rng.normal(size=len(sound))
-    distances = [mcd_c1(true, c1_cepstra_of(sound + level * hiss)) for level in (1e-3, 1e-2, 1e-1)]
+    audio, true = sounds["c_dense"], c1_cepstra_of(sounds["c_dense"])
+    hiss = rng.normal(size=len(audio))
+    distances = [mcd_c1(true, c1_cepstra_of(audio + level * hiss)) for level in (1e-3, 1e-2, 1e-1)]
     assert distances == sorted(distances)
     assert distances[0] > 0
 

@@ -22,12 +22,12 @@ def at(delay_s: float, kind: str) -> np.ndarray:
     from scipy.signal import resample_poly
 
     rng = np.random.default_rng(3)
-    sound = rng.normal(0, 0.1, 2 * FINE_HZ)
+    audio = rng.normal(0, 0.1, 2 * FINE_HZ)
     if kind == "bursts":
         times = np.arange(2 * FINE_HZ) / FINE_HZ
-        sound *= np.exp(-30 * (times % 0.25)) * (times % 0.25 > 0)
+        audio *= np.exp(-30 * (times % 0.25)) * (times % 0.25 > 0)
     late = round(delay_s * FINE_HZ)
-    return resample_poly(np.concatenate([np.zeros(late), sound])[: len(sound)], 1, 4)
+    return resample_poly(np.concatenate([np.zeros(late), audio])[: len(audio)], 1, 4)
 
 
 @pytest.mark.parametrize("source", ["world", "stft"])
@@ -52,16 +52,16 @@ def test_the_published_distortion_takes_half_a_frame_for_another_timbre():
 def test_another_timbre_stays_far_apart_in_steady_envelopes():
     from scipy.signal import lfilter
 
-    sound = at(0.0, "bursts")
-    darker = lfilter([0.3], [1.0, -0.7], sound)
-    found = [mel_cepstra_c1(steady_envelope(each, "world")) for each in (sound, darker)]
+    audio = at(0.0, "bursts")
+    darker = lfilter([0.3], [1.0, -0.7], audio)
+    found = [mel_cepstra_c1(steady_envelope(each, "world")) for each in (audio, darker)]
     assert mcd_c1(*found) > 4.0
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 1.999])
 def test_a_steady_envelope_has_as_many_frames_as_its_source(seconds):
-    sound = at(0.0, "noise")[: int(seconds * 22_050)]
-    assert steady_envelope(sound, "world").shape == world_envelope(sound).shape
+    audio = at(0.0, "noise")[: int(seconds * 22_050)]
+    assert steady_envelope(audio, "world").shape == world_envelope(audio).shape
 
 
 def test_an_unknown_source_is_refused():

@@ -52,36 +52,36 @@ def test_silence_has_no_onset():
 
 
 def test_level_does_not_move_onsets():
-    sound = clicks(0.5, 1.2, 2.0)
-    assert np.array_equal(detect_onsets(sound), detect_onsets(0.25 * sound))
+    audio = clicks(0.5, 1.2, 2.0)
+    assert np.array_equal(detect_onsets(audio), detect_onsets(0.25 * audio))
 
 
 def test_features_hold_both_descriptions_in_whole_precision():
-    sound = clicks(0.5, 2.0)
-    features = onset_features(sound)
+    audio = clicks(0.5, 2.0)
+    features = onset_features(audio)
     assert sorted(features) == [
         "positions", "rectified_confidence", "rectified_height", "signed_confidence",
         "signed_height",
     ]  # fmt: skip
-    rectified = describe_onsets(sound, features["positions"], rectify=True)
+    rectified = describe_onsets(audio, features["positions"], rectify=True)
     assert np.array_equal(features["rectified_confidence"], rectified.confidence)
     assert np.array_equal(features["rectified_height"], rectified.height)
     assert {array.dtype for array in features.values()} == {np.dtype("i8"), np.dtype("f8")}
 
 
 def test_rectified_confidence_is_the_loudest_sample_within_fifty_milliseconds():
-    sound = np.zeros(10_000)
-    sound[[4_000, 5_101, 5_102]] = 0.5, -0.8, 1.0
-    onsets = describe_onsets(sound, [4_000], rectify=True)
+    audio = np.zeros(10_000)
+    audio[[4_000, 5_101, 5_102]] = 0.5, -0.8, 1.0
+    onsets = describe_onsets(audio, [4_000], rectify=True)
     assert onsets.confidence.tolist() == [0.8]
     assert onsets.height.tolist() == [0.5]
-    assert describe_onsets(sound, [4_001], rectify=True).confidence.tolist() == [1.0]
+    assert describe_onsets(audio, [4_001], rectify=True).confidence.tolist() == [1.0]
 
 
 def test_signed_description_measures_from_the_lowest_sample():
-    sound = np.zeros(10_000)
-    sound[[5_000, 9_000]] = 1.0, -1.0
-    onsets = describe_onsets(sound, [5_000, 9_000], rectify=False)
+    audio = np.zeros(10_000)
+    audio[[5_000, 9_000]] = 1.0, -1.0
+    onsets = describe_onsets(audio, [5_000, 9_000], rectify=False)
     assert onsets.height == pytest.approx([2 / (2 + 1e-6), 0.0], rel=1e-12)
     assert onsets.confidence == pytest.approx([2 / (2 + 1e-6), 1 / (2 + 1e-6)], rel=1e-12)
 
@@ -97,9 +97,9 @@ def test_the_confidences_are_the_golden_ones(sounds, onset_golden):
 
 def test_an_onset_near_the_start_looks_at_what_there_is():
     # The reference's slice turns negative there and it raises; its detector never gets there.
-    sound = np.zeros(10_000)
-    sound[10] = 1.0
-    assert describe_onsets(sound, [0, 512], rectify=True).confidence.tolist() == [1.0, 1.0]
+    audio = np.zeros(10_000)
+    audio[10] = 1.0
+    assert describe_onsets(audio, [0, 512], rectify=True).confidence.tolist() == [1.0, 1.0]
 
 
 def test_a_constant_waveform_has_no_confidence():

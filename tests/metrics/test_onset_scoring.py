@@ -58,13 +58,13 @@ def check_golden_rows(rows, described, onset_golden):
 
 
 def test_both_evaluators_are_reproduced_on_synthetic_sounds(sounds, onset_golden):
-    described = {name: onset_features(sound) for name, sound in sounds.items()}
+    described = {name: onset_features(audio) for name, audio in sounds.items()}
     rows = golden_rows(onset_golden, is_real=False)
     assert check_golden_rows(rows, described, onset_golden) == 8
 
 
 def test_both_evaluators_are_reproduced_on_real_sounds(real_sounds, onset_golden):
-    described = {name: onset_features(sound) for name, sound in real_sounds.items()}
+    described = {name: onset_features(audio) for name, audio in real_sounds.items()}
     rows = golden_rows(onset_golden, is_real=True)
     assert check_golden_rows(rows, described, onset_golden) == 4
 

@@ -104,9 +104,9 @@ def test_a_spectrum_is_nothing_away_from_itself(sounds):
 
 
 def test_more_noise_is_further_away(sounds, rng):
-    sound, hiss = sounds["c_gt"], rng.normal(size=len(sounds["c_gt"]))
-    true = log_mel(sound)
-    found = [log_spectral_distance(true, log_mel(sound + g * hiss)) for g in (1e-3, 1e-2, 1e-1)]
+    audio, hiss = sounds["c_gt"], rng.normal(size=len(sounds["c_gt"]))
+    true = log_mel(audio)
+    found = [log_spectral_distance(true, log_mel(audio + g * hiss)) for g in (1e-3, 1e-2, 1e-1)]
     assert 0 < found[0] < found[1] < found[2]
 
 

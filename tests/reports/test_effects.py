@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from baselines import SYSTEMS
-from bench.mini.protocols import REFERENCE_NAMES
 from bench.results import Column, Contrast, Score
 from bench.splits.mini import METRICS
+from bench.synthetic.protocols import REFERENCE_NAMES
 from reports.effects import (
     CLAIMS,
     FULL,

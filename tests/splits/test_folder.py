@@ -15,19 +15,19 @@ from bench.splits import open_split
 from bench.types import Audio
 
 
-def silent_picture(path: Path, seconds: float, *, sound_seconds: float | None = None) -> None:
+def silent_video(path: Path, seconds: float, *, audio_seconds: float | None = None) -> None:
     """A grey picture over silence, as long as it unless given; without sound for 0 seconds."""
     frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
-    sound_seconds = seconds if sound_seconds is None else sound_seconds
-    sound = np.zeros((1, round(sound_seconds * 44_100)), dtype=np.float32)
-    write_video(path, frames, 25, Audio(sound, 44_100) if sound.size else None)
+    audio_seconds = seconds if audio_seconds is None else audio_seconds
+    audio = np.zeros((1, round(audio_seconds * 44_100)), dtype=np.float32)
+    write_video(path, frames, 25, Audio(audio, 44_100) if audio.size else None)
 
 
 def test_the_target_is_the_first_eight_seconds_and_the_reference_the_next_two(clicks_folder):
     split = open_split(f"folder:{clicks_folder}")
     clip = split.clips[0]
     assert [each.name for each in split.clips] == [f"clip_{n:06d}" for n in range(3)]
-    assert (clip.sound.start_s, clip.sound.seconds, clip.seconds) == (0.0, 8.0, 8.0)
+    assert (clip.audio.start_s, clip.audio.seconds, clip.seconds) == (0.0, 8.0, 8.0)
     assert (clip.reference.start_s, clip.reference.seconds) == (8.0, 2.0)
     assert split.refused == ()
 
@@ -68,10 +68,10 @@ def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
 
 
 def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_path):
-    silent_picture(tmp_path / "short.mp4", 3.0)
-    silent_picture(tmp_path / "mute.mp4", 10.0, sound_seconds=0)
+    silent_video(tmp_path / "short.mp4", 3.0)
+    silent_video(tmp_path / "mute.mp4", 10.0, audio_seconds=0)
     (tmp_path / "text.mp4").write_text("not a video")
-    silent_picture(tmp_path / "nine.mp4", 9.0)
+    silent_video(tmp_path / "nine.mp4", 9.0)
     split = open_split(f"folder:{tmp_path}")
     assert [clip.name for clip in split.clips] == ["nine"]
     assert split.clips[0].reference is None
@@ -82,8 +82,8 @@ def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_p
 
 
 def test_the_length_that_counts_is_that_of_the_sound(tmp_path):
-    silent_picture(tmp_path / "seven.mp4", 10.0, sound_seconds=7.5)
-    silent_picture(tmp_path / "nine.mp4", 10.0, sound_seconds=9.0)
+    silent_video(tmp_path / "seven.mp4", 10.0, audio_seconds=7.5)
+    silent_video(tmp_path / "nine.mp4", 10.0, audio_seconds=9.0)
     split = open_split(f"folder:{tmp_path}")
     assert [clip.name for clip in split.clips] == ["nine"]
     assert split.clips[0].reference is None

@@ -23,7 +23,7 @@ def test_each_row_is_a_clip_named_by_its_pair(folder):
     split = open_split(f"pairs:{folder / 'pairs.csv'}")
     assert [clip.name for clip in split.clips] == ["t_to_c1", "t_to_c2"]
     clip = split.clips[0]
-    assert (clip.seconds, clip.sound.path.name, clip.reference.path.name) == (
+    assert (clip.seconds, clip.audio.path.name, clip.reference.path.name) == (
         2.0,
         "t.mp4",
         "c1.mp4",

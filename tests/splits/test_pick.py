@@ -29,7 +29,7 @@ def test_all_the_first_and_the_named_clips_come_in_the_order_of_the_split(tmp_pa
 
 
 def test_a_name_that_starts_with_a_dash_is_a_name():
-    split = Split("s", (Clip("-1pRmoJIGQc_000010", CLIPS[0].sound, 8.0),))
+    split = Split("s", (Clip("-1pRmoJIGQc_000010", CLIPS[0].audio, 8.0),))
     assert len(pick_clips(split, names=["-1pRmoJIGQc_000010"])) == 1
 
 

@@ -75,7 +75,7 @@ def test_preparing_a_few_clips_makes_just_those_usable(home):
 def test_a_damaged_mini_clip_is_found(home):
     list(prepare_mini(1, InlineEngine()).rows)
     clip = open_split("mini").clips[0]
-    clip.sound.path.write_bytes(clip.sound.path.read_bytes()[:2000])
+    clip.audio.path.write_bytes(clip.audio.path.read_bytes()[:2000])
     few = Split("mini", (clip,), is_mini=True)
     problems = verify_split(few, InlineEngine(), lambda done, total: None)
     assert len(problems) == 2  # its hash, and its decoding
@@ -111,8 +111,8 @@ def test_the_conditions_of_mini_hits_are_other_clips(home):
     split = open_split("mini-hits")
     assert len(split.clips) == 96
     for clip in split.clips:
-        assert clip.sound.path != clip.reference.path
-        assert clip.seconds == clip.sound.seconds == clip.reference.seconds == 2.0
+        assert clip.audio.path != clip.reference.path
+        assert clip.seconds == clip.audio.seconds == clip.reference.seconds == 2.0
 
 
 def test_mini_references_gives_every_target_the_same_five(home):
@@ -121,4 +121,4 @@ def test_mini_references_gives_every_target_the_same_five(home):
     assert groups == {"ref_a", "ref_b", "ref_c", "ref_d", "ref_e"}
     for group in groups:
         assert len({c.reference.path for c in split.clips if c.group == group}) == 1
-        assert len({c.sound.path for c in split.clips if c.group == group}) == 16
+        assert len({c.audio.path for c in split.clips if c.group == group}) == 16

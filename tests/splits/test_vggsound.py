@@ -33,7 +33,7 @@ def test_listed_clips_have_prompt_target_and_reference_and_missing_ones_are_refu
     ]
     clip, path = split.clips[1], data / "videos" / f"{NAMES[1]}.mp4"
     assert clip.prompt == "label 1"
-    assert (clip.sound, clip.picture) == (Excerpt(path, 0.0, 8.0), Excerpt(path, 0.0, 8.0))
+    assert (clip.audio, clip.video) == (Excerpt(path, 0.0, 8.0), Excerpt(path, 0.0, 8.0))
     assert clip.reference == Excerpt(path, 8.0, 2.0)
     assert not split.is_mini
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.backbones.loading import assign_state, load_state
 from bench.backbones.synchformer.attention import WIDTH
 from bench.backbones.synchformer.audio import AudioEncoder
 from bench.backbones.synchformer.offset import (
@@ -29,6 +28,7 @@ from bench.backbones.synchformer.offset import (
 from bench.backbones.synchformer.segments import video_segments
 from bench.backbones.synchformer.spectrogram import front_end
 from bench.backbones.synchformer.video import VideoEncoder
+from bench.checkpoints.load import assign_state, load_state
 from bench.errors import MediaError
 
 NAME = "synchformer"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.backbones.mel import check_waveforms
+from bench.dsp.mel import check_waveforms
 from bench.errors import MediaError
 
 SAMPLE_RATE_HZ = 16_000

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.backbones.mel import power_spectrogram
 from bench.backbones.synchformer.segments import SAMPLE_RATE_HZ, audio_segments
+from bench.dsp.mel import power_spectrogram
 
 WINDOW_SAMPLES = 400
 HOP_SAMPLES = 160

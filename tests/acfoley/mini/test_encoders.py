@@ -8,8 +8,8 @@ from acfoley.mini.encoders import load_mini_encoders
 from acfoley.params import PRESETS, sequence_lengths
 from bench.errors import MediaError
 from bench.media.write import write_video
-from bench.mini.picture import render_frames
-from bench.mini.world import make_scene
+from bench.synthetic.video import render_frames
+from bench.synthetic.world import make_scene
 from bench.types import Excerpt
 
 MINI = PRESETS["mini"]
@@ -26,23 +26,23 @@ def scene():
 
 
 @pytest.fixture(scope="module")
-def picture(scene, tmp_path_factory):
+def video(scene, tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "scene.mp4"
     write_video(path, render_frames(scene), scene.fps)
     return Excerpt(path)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.02, 3.3])
-def test_there_are_as_many_tokens_as_the_network_expects(encoders, picture, seconds):
+def test_there_are_as_many_tokens_as_the_network_expects(encoders, video, seconds):
     lengths = sequence_lengths(seconds)
-    assert encoders.video(picture, seconds).shape == (lengths.clip_frames, MINI.clip_width)
-    assert encoders.movement(picture, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
+    assert encoders.video(video, seconds).shape == (lengths.clip_frames, MINI.clip_width)
+    assert encoders.movement(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
 
 
-def test_tokens_lie_where_their_frames_do(encoders, picture):
+def test_tokens_lie_where_their_frames_do(encoders, video):
     """What is seen later comes later: a picture that begins 1 s later has the same tokens then."""
-    later = Excerpt(picture.path, 1.0)
-    whole, rest = encoders.movement(picture, 4.0), encoders.movement(later, 3.0)
+    later = Excerpt(video.path, 1.0)
+    whole, rest = encoders.movement(video, 4.0), encoders.movement(later, 3.0)
     per_second = len(whole) / 4.0
     times = (np.arange(len(rest)) + 0.5) * 3.0 / len(rest)
     inner = (times > 0.7) & (times < 2.3)
@@ -52,9 +52,9 @@ def test_tokens_lie_where_their_frames_do(encoders, picture):
     assert (moved - near).abs().mean() < 0.5 * (moved - other).abs().mean()
 
 
-def test_a_picture_that_is_too_short_is_refused(encoders, picture):
+def test_a_picture_that_is_too_short_is_refused(encoders, video):
     with pytest.raises(MediaError, match="lasts"):
-        encoders.movement(picture, 5.0)
+        encoders.movement(video, 5.0)
 
 
 def test_words_have_vectors_of_their_own(encoders):
@@ -74,8 +74,8 @@ def test_words_that_are_cut_are_named(encoders):
 
 def test_a_sound_is_one_vector_whatever_its_level(encoders):
     rng = np.random.default_rng(0)
-    sound = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
-    vector, loud = encoders.embedding(sound), encoders.embedding(4 * sound)
+    audio = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
+    vector, loud = encoders.embedding(audio), encoders.embedding(4 * audio)
     assert vector.shape == (64,)
     assert float(vector.norm()) == pytest.approx(1.0, abs=1e-5)
     assert float(vector @ loud) > 0.8

@@ -12,8 +12,8 @@ from acfoley.mel import MEL_44K, log_mel
 from acfoley.mini.model import open_mini
 from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
 from bench.media import read_audio
-from bench.mini.clips import render_clip
-from bench.mini.world import label, make_scene
+from bench.synthetic.clips import render_clip
+from bench.synthetic.world import label, make_scene
 from bench.types import Excerpt
 
 SPLIT, INDEX = "mini", 7
@@ -58,14 +58,14 @@ def test_it_follows_the_picture_and_the_reference(clip, mel):
     job = Job(
         seconds=8.0,
         seed=1,
-        picture=Excerpt(clip, 0.0, 8.0),
+        video=Excerpt(clip, 0.0, 8.0),
         prompt=label(make_scene(SPLIT, INDEX)),
         reference=read_audio(Excerpt(clip, 8.0, 2.0)),
     )
 
     def made(mask):
-        (sound,) = model.generate([job], Settings(mask=parse_mask(mask)))
-        return spectrogram(sound.samples)
+        (audio,) = model.generate([job], Settings(mask=parse_mask(mask)))
+        return spectrogram(audio.samples)
 
     def envelopes_agree(one, other):
         return np.corrcoef(one.mean(axis=0), other.mean(axis=0))[0, 1]

@@ -12,7 +12,7 @@ from acfoley.train.encoding import Array, Encoding, Source
 from acfoley.train.precompute import Writing, precompute
 from acfoley.train.recipe import Recipe, Schedule, Stage
 from acfoley.train.window import Window
-from bench.files import stable_seed
+from bench.seeds import stable_seed
 from bench.types import Excerpt
 
 WINDOW = Window(1.0, 1.0)
@@ -55,7 +55,7 @@ def references(source: Source) -> dict[str, Array]:
 
 def seen(name: str, *shape: int):
     def column(source: Source) -> dict[str, Array] | None:
-        return None if source.clip.picture is None else {name: drawn(source, name, *shape)}
+        return None if source.clip.video is None else {name: drawn(source, name, *shape)}
 
     return column
 

@@ -48,7 +48,7 @@ def test_a_batch_holds_what_was_made_of_its_clips(corpus):
     for name in ("video", "sync", "text"):
         np.testing.assert_array_equal(batch.features.get(name)[0].numpy(), made[name])
     near = torch.from_numpy(made["target.mean"])
-    assert (batch.sound[0] - near).std() == pytest.approx(0.1, rel=0.2)
+    assert (batch.audio[0] - near).std() == pytest.approx(0.1, rel=0.2)
     assert (batch.features.audio[0].numpy() - made["after.mean"]).std() < 0.2
     assert {name: each.tolist() for name, each in batch.is_empty.items()} == {
         "sync": [False, True],
@@ -103,7 +103,7 @@ def dropped_at(corpus, drops):
 
 
 def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
-    dropped = dropped_at(corpus, Drops(picture=0.1, text=0.2, audio=0.3))
+    dropped = dropped_at(corpus, Drops(video=0.1, text=0.2, audio=0.3))
     assert torch.equal(dropped["sync"], dropped["video"])
     for name, rate in {"video": 0.1, "text": 0.2, "audio": 0.3}.items():
         assert dropped[name].float().mean() == pytest.approx(rate, abs=0.03)
@@ -112,7 +112,7 @@ def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
 
 
 def test_sync_with_a_rate_of_its_own_goes_alone(corpus):
-    dropped = dropped_at(corpus, Drops(picture=0.1, sync=0.3))
+    dropped = dropped_at(corpus, Drops(video=0.1, sync=0.3))
     assert dropped["sync"].float().mean() == pytest.approx(0.3, abs=0.03)
     assert dropped["video"].float().mean() == pytest.approx(0.1, abs=0.03)
     assert (dropped["sync"] & dropped["video"]).float().mean() == pytest.approx(0.03, abs=0.015)

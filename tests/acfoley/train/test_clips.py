@@ -23,14 +23,14 @@ def test_a_list_names_videos_and_sounds(tmp_path):
 
 
 def test_a_long_sound_is_cut_in_pieces_that_follow_one_another(tmp_path):
-    sound = Audio(np.full((1, 25 * 1_000), 0.1, np.float32), 1_000)
-    write_audio(tmp_path / "rain.wav", sound)
+    audio = Audio(np.full((1, 25 * 1_000), 0.1, np.float32), 1_000)
+    write_audio(tmp_path / "rain.wav", audio)
     path = tmp_path / "list.tsv"
     path.write_text("file\tprompt\nrain.wav\train\nmissing.wav\t\n")
     found = read_list(path)
     assert [clip.name for clip in found.clips] == ["rain_000000", "rain_000010"]
-    assert [clip.sound.start_s for clip in found.clips] == [0.0, 10.0]
-    assert {clip.sound.seconds for clip in found.clips} == {10.0}
+    assert [clip.audio.start_s for clip in found.clips] == [0.0, 10.0]
+    assert {clip.audio.seconds for clip in found.clips} == {10.0}
     assert {clip.prompt for clip in found.clips} == {"rain"}
     [(name, reason)] = found.refused
     assert name == "missing"
@@ -38,15 +38,15 @@ def test_a_long_sound_is_cut_in_pieces_that_follow_one_another(tmp_path):
 
 
 def test_the_content_says_whether_a_file_is_a_video(tmp_path):
-    sound = Audio(np.full((1, 16_000), 0.1, np.float32), 16_000)
+    audio = Audio(np.full((1, 16_000), 0.1, np.float32), 16_000)
     frames = (np.full((32, 32, 3), 80, np.uint8) for _ in range(25))
-    write_audio(tmp_path / "a.wav", sound)
+    write_audio(tmp_path / "a.wav", audio)
     (tmp_path / "a.wav").rename(tmp_path / "a.mp4")
-    write_video(tmp_path / "b.mp4", frames, 25, sound)
+    write_video(tmp_path / "b.mp4", frames, 25, audio)
     path = tmp_path / "list.csv"
     path.write_text("file;prompt\na.mp4;rain\nb.mp4;wind, loud\n")
     first, second = read_list(path).clips
-    assert (first.picture, second.picture) == (None, Excerpt(tmp_path / "b.mp4"))
+    assert (first.video, second.video) == (None, Excerpt(tmp_path / "b.mp4"))
     assert second.prompt == "wind, loud"
 
 
@@ -71,7 +71,7 @@ def test_the_folder_of_vggsound_is_read_by_its_table(tmp_path):
     assert [clip.name for clip in found] == ["-a_b_000030", "uvw_000005"]
     assert found[0].prompt == "dog, barking"
     assert [clip.score for clip in found] == [0.41, None]
-    assert found[0].picture == Excerpt(tmp_path / "-a_b_000030.mp4")
+    assert found[0].video == Excerpt(tmp_path / "-a_b_000030.mp4")
     assert len(open_split(f"vggsound-test:{tmp_path}").clips) == 1
 
 

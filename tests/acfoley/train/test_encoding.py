@@ -32,8 +32,8 @@ class MeanCodec:
 
 
 ENCODERS = SimpleNamespace(
-    video=lambda picture, seconds: torch.zeros(int(8 * seconds), 6),
-    movement=lambda picture, seconds: torch.zeros(16, 5) + 25 * seconds,
+    video=lambda video, seconds: torch.zeros(int(8 * seconds), 6),
+    movement=lambda video, seconds: torch.zeros(16, 5) + 25 * seconds,
     prompts=lambda prompts: SimpleNamespace(
         features=torch.full((1, 77, 3), len(prompts[0])), messages=("its end was cut",)
     ),
@@ -44,7 +44,7 @@ def encoding(n_crops=3):
     return Encoding("m", published_columns(ENCODERS, MeanCodec(), n_crops), lambda: np.zeros(1))
 
 
-def sound(tmp_path, samples, name="a.wav"):
+def audio(tmp_path, samples, name="a.wav"):
     write_audio(tmp_path / name, Audio(np.float32(samples)[np.newaxis], RATE_HZ))
     return TrainingClip("a", Excerpt(tmp_path / name))
 
@@ -56,18 +56,18 @@ def ramp(n_samples):
 
 def test_a_sound_that_ends_a_little_early_is_filled(tmp_path):
     needed, early = 45_056, round(0.05 * RATE_HZ)
-    target = Source(sound(tmp_path, ramp(needed - early)), WINDOW).target
+    target = Source(audio(tmp_path, ramp(needed - early)), WINDOW).target
     assert target.shape == (needed,)
     assert not target[-early:].any()
     assert target[: needed - early].all()
     listed = TrainingClip("a", Excerpt(tmp_path / "a.wav", 0.0, (needed + early) / RATE_HZ))
     assert Source(listed, WINDOW).waveform.shape == (needed + early,)
     with pytest.raises(MediaError, match="the target alone needs"):
-        _ = Source(sound(tmp_path, ramp(needed - 3 * early)), WINDOW).target
+        _ = Source(audio(tmp_path, ramp(needed - 3 * early)), WINDOW).target
 
 
 def test_target_and_references_are_cut_where_they_should_be(tmp_path):
-    clip = sound(tmp_path, ramp(88_200))
+    clip = audio(tmp_path, ramp(88_200))
     source = Source(clip, WINDOW)
     whole = 0.95 / 0.5 * ramp(88_200)
     np.testing.assert_allclose(source.waveform, whole, rtol=1e-6)
@@ -88,26 +88,26 @@ def test_target_and_references_are_cut_where_they_should_be(tmp_path):
 
 def test_references_from_inside_differ_and_none_hears_beyond_the_target(tmp_path):
     samples = np.concatenate([np.full(45_056, 0.1), np.full(43_144, -0.4)])
-    made = made_by(encoding(8), sound(tmp_path, samples), WINDOW)
+    made = made_by(encoding(8), audio(tmp_path, samples), WINDOW)
     assert made["inside.mean"].min() >= 0
     assert made["after.mean"].max() <= 0
-    varied = made_by(encoding(8), sound(tmp_path, ramp(88_200), "b.wav"), WINDOW)
+    varied = made_by(encoding(8), audio(tmp_path, ramp(88_200), "b.wav"), WINDOW)
     assert len({array.tobytes() for array in varied["inside.mean"]}) > 4
 
 
 def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
     half = np.concatenate([ramp(45_056), np.zeros(43_144)])
-    assert "after.mean" not in made_by(encoding(), sound(tmp_path, half), WINDOW)
+    assert "after.mean" not in made_by(encoding(), audio(tmp_path, half), WINDOW)
     with pytest.raises(MediaError, match="is silent: nothing to learn"):
-        made_by(encoding(), sound(tmp_path, np.zeros(88_200), "s.wav"), WINDOW)
+        made_by(encoding(), audio(tmp_path, np.zeros(88_200), "s.wav"), WINDOW)
     with pytest.raises(MediaError, match="the target alone needs"):
-        made_by(encoding(), sound(tmp_path, ramp(40_000), "short.wav"), WINDOW)
+        made_by(encoding(), audio(tmp_path, ramp(40_000), "short.wav"), WINDOW)
 
 
 def test_an_embedding_stands_for_each_reference(tmp_path):
     column = embedded(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
     made = made_by(
-        Encoding("m", {"clap": column}, lambda: np.zeros(1)), sound(tmp_path, ramp(88_200)), WINDOW
+        Encoding("m", {"clap": column}, lambda: np.zeros(1)), audio(tmp_path, ramp(88_200)), WINDOW
     )
     assert made["inside.embedding"].shape == (3, 1, 512)
     assert made["after.embedding"].shape == (1, 512)

@@ -127,7 +127,7 @@ def test_every_weight_is_reached_even_without_pictures_and_references(features):
     network = new_network(PARAMS, 0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
-    sounds = [row for row in corpus.rows if not row.has_picture]
+    sounds = [row for row in corpus.rows if not row.has_video]
     for row in sounds:
         row.places.pop("after.mean", None)
     batch = Batcher(corpus, recipe).training(sounds, "after", 0, 0)

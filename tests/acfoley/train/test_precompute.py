@@ -33,7 +33,7 @@ def test_features_come_back_as_they_were_made(tmp_path):
         for column, array in made.items():
             np.testing.assert_array_equal(corpus.read(row, column), array)
         np.testing.assert_array_equal(corpus.read(row, "inside.mean", 1), made["inside.mean"][1])
-    assert [row.has_picture for row in corpus.rows] == [True] * 6 + [False] * 2
+    assert [row.has_video for row in corpus.rows] == [True] * 6 + [False] * 2
     np.testing.assert_array_equal(corpus.empty_text(), ENCODING.empty_text())
     assert damaged_shards(tmp_path / "features") == []
 

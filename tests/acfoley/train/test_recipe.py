@@ -42,7 +42,7 @@ def test_the_optimiser_is_that_of_the_reference():
     assert replace(recipe, bfloat16=False).epsilon == OFFICIAL["eps_without"]
     assert settings.weight_decay == OFFICIAL["weight_decay"]
     assert settings.largest_gradient == OFFICIAL["clip_grad_norm"]
-    assert recipe.drops.picture == OFFICIAL["drop_video_probability"]
+    assert recipe.drops.video == OFFICIAL["drop_video_probability"]
     assert recipe.drops.text == OFFICIAL["drop_text_probability"]
     assert recipe.time_mean == OFFICIAL["timestep_mean"]
     assert recipe.time_scale == OFFICIAL["timestep_scale"]

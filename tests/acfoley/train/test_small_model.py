@@ -33,15 +33,15 @@ pytestmark = pytest.mark.slow
 
 def drawn_codec(path):
     """The small codec with drawn weights, and the statistics of one sound."""
-    sound = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
-    return Codec(small_autoencoder(log_mel(sound)), GriffinLim())
+    audio = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
+    return Codec(small_autoencoder(log_mel(audio)), GriffinLim())
 
 
 def seen(name, fps, n_tokens, width):
     """The brightness of frames, repeated."""
 
     def column(source):
-        excerpt = replace(source.clip.picture, seconds=source.window.seconds)
+        excerpt = replace(source.clip.video, seconds=source.window.seconds)
         pixels = read_frames(excerpt, fps, short_side=16).pixels
         brightness = pixels.mean(axis=(1, 2, 3), dtype=np.float32) / 255
         places = np.arange(n_tokens) * len(brightness) // n_tokens
@@ -93,6 +93,6 @@ def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
             torch.randn(1, lengths.latents, 40),
             n_steps=2,
         )
-        sound = codec.decode(network.denormalised(latents))
-    assert sound.shape == (1, lengths.samples)
-    assert sound.isfinite().all()
+        audio = codec.decode(network.denormalised(latents))
+    assert audio.shape == (1, lengths.samples)
+    assert audio.isfinite().all()

@@ -10,7 +10,7 @@ from acfoley.train.checkpoint import trainable
 from acfoley.train.ema import PowerAverages
 from acfoley.train.snapshots import save_snapshots, snapshots, synthesise
 from acfoley.weights import open_flow
-from bench.backbones.loading import load_state
+from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError
 from tests.acfoley.train.small import PARAMS
 

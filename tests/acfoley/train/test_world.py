@@ -22,7 +22,7 @@ from acfoley.train.recipe import Stage
 from acfoley.train.settings import Data, Settings
 from acfoley.train.snapshots import snapshots
 from acfoley.train.world import open_world
-from bench.backbones.loading import load_state
+from bench.checkpoints.load import load_state
 from tests.acfoley.train.small import RECIPE, write_features
 
 ROOT = Path(__file__).resolve().parents[3]

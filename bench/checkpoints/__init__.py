@@ -1,0 +1,1 @@
+"""Checkpoints: the table of official files, their verification, download and safe loading."""

@@ -1,0 +1,1 @@
+"""Front-end blocks that several networks share: mel filter banks and Kaldi filter banks."""

@@ -1,0 +1,228 @@
+"""Rows of scores to the numbers of a table: value, interval, n, and the level of chance.
+
+Clips of one cluster count as one observation everywhere: in intervals of means and of sets, and in
+levels of chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.pipeline.score import Keys, Pair, Role, Scoring, score_sides
+from bench.results import Score
+from bench.seeds import stable_seed
+from bench.suite import Metric, Side
+from bench.types import Clip
+
+if TYPE_CHECKING:
+    from bench.metrics import Interval, SetEstimate
+
+#: Shuffles that the level of chance is averaged over.
+N_SHUFFLES = 5
+
+#: What a clip lacks that a metric compares with.
+SIDES: Mapping[Role, str] = {
+    "target": "true audio",
+    "reference": "a reference",
+    "hits": "annotated hits",
+    "picture": "a video",
+    "prompt": "a prompt",
+    "generated": "a sample",
+}
+
+Row = Mapping[str, Any]
+
+
+def aggregate(
+    rows: Sequence[Row],
+    metrics: Iterable[Metric],
+    chance: Mapping[str, float | None] | None = None,
+) -> dict[str, Score]:
+    """Return each metric's mean over scored clips, with its 95 % interval and level of chance.
+
+    Rows name their ``clip`` and ``cluster``. The bootstrap is seeded by the metric's name, so equal
+    rows give equal intervals.
+    """
+    levels = chance or {}
+    return {
+        metric.name: _mean(rows, metric.name, levels.get(metric.name))
+        for metric in metrics
+        if metric.score is not None
+    }
+
+
+def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[str, Score]:
+    """The metrics of the whole set with their intervals, over the same clips as all others.
+
+    None, with the reason, where there are fewer than two.
+    """
+    return {
+        metric.name: _of_set(metric, scored, scoring)
+        for metric in scoring.metrics
+        if metric.score_set is not None
+    }
+
+
+def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
+    suited = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
+    if metric.score_set is None or len(suited) < 2:
+        return Score(None, None, None, 0, reason=_too_few(metric, scored, len(suited)))
+    true = sides_of(metric.against, metric, suited, scoring)
+    found = metric.score_set(true, sides_of("generated", metric, suited, scoring))
+    return score_of_set(found, [cluster_of(pair.clip) for pair, _ in suited])
+
+
+def _too_few(metric: Metric, scored: Sequence[tuple[Pair, Keys]], n_suited: int) -> str:
+    if n_suited < len(scored):
+        return f"{length_reason(metric, scored)}; a set needs at least 2 clips"
+    return f"{len(scored)} {'clip' if len(scored) == 1 else 'clips'}: a set needs at least 2"
+
+
+def score_of(found: Interval, chance: float | None = None) -> Score:
+    """An interval as the score of a table, with the reason for what it lacks."""
+    bounds = (none_if_nan(found.value), none_if_nan(found.low), none_if_nan(found.high))
+    return Score(
+        *bounds, n=found.n, chance=chance, n_clusters=found.n_clusters, reason=found.reason
+    )
+
+
+def score_of_set(found: SetEstimate, clusters: Sequence[str]) -> Score:
+    """An estimate of paired sets, whose clips have these clusters, as the score of a table."""
+    from bench.metrics import estimate_interval
+
+    if found.reason or found.true is None or found.generated is None:
+        return score_without_interval(found, len(clusters))
+    interval = estimate_interval(found.value, found.true + found.generated, clusters)
+    return replace(score_of(interval), dimensions=found.dimensions)
+
+
+def score_without_interval(found: SetEstimate, n: int) -> Score:
+    """An estimate of a set of n clips that says why it has no interval."""
+    value = none_if_nan(found.value)
+    return Score(value, None, None, n, dimensions=found.dimensions, reason=found.reason)
+
+
+def cluster_of(clip: Clip) -> str:
+    """What a clip depends on: itself where it names nothing else."""
+    return clip.cluster or clip.name
+
+
+def with_reasons(
+    scores: Mapping[str, Score], scored: Sequence[tuple[Pair, Keys]], metrics: Iterable[Metric]
+) -> dict[str, Score]:
+    """The same scores, those without a value saying what the clips lack."""
+    return {
+        metric.name: replace(scores[metric.name], reason=_unscored_reason(metric, scored))
+        if scores[metric.name].value is None and metric.score is not None
+        else scores[metric.name]
+        for metric in metrics
+    }
+
+
+def _unscored_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
+    """Why none of the clips has a value."""
+    if not scored:
+        return "no clip was scored"
+    suited = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
+    if not suited:
+        return length_reason(metric, scored)
+    if not any(_has_side(metric.against, pair, keys) for pair, keys in suited):
+        return f"no clip has {SIDES[metric.against]}"
+    undefined_for = metric.undefined_for or "these clips"
+    return f"not defined for any of {len(suited)} clips ({undefined_for})"
+
+
+def _has_side(role: Role, pair: Pair, keys: Keys) -> bool:
+    return "hits" in pair.clip.truth if role == "hits" else role in keys
+
+
+def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
+    """What lengths the clips have that the metric does not take."""
+    lengths = [pair.clip.seconds for pair, _ in scored if not metric.suits(pair.clip.seconds)]
+    shortest, longest = f"{min(lengths):g}", f"{max(lengths):g}"
+    found = shortest if shortest == longest else f"{shortest} to {longest}"
+    return f"samples of {found} s: {metric.label} takes {metric.takes}"
+
+
+def sides_of(
+    role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
+) -> Iterator[Side]:
+    """The features that a metric reads of one role, clip after clip."""
+    names = metric.reads_of(role)
+    for pair, keys in scored:
+        side = scoring.load(role, pair.clip, keys, names)
+        if side is not None:
+            yield side
+
+
+def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
+    from bench.metrics import mean_interval
+
+    values = np.array([_number(row.get(name)) for row in rows], dtype=np.float64)
+    clusters = [row["cluster"] for row in rows]
+    generator = np.random.default_rng(stable_seed("bootstrap", name))
+    return score_of(mean_interval(values, clusters, generator), chance)
+
+
+def onset_notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """How many clips touch the edges of the onset rules, where a score says little."""
+    silent_truth = sum(row.get("true_onsets") == 0 for row in rows)
+    silent_sample = sum(row.get("generated_onsets") == 0 for row in rows)
+    counts = ((silent_truth, "clips have no true onset"), (silent_sample, "samples have no onset"))
+    return tuple(f"{count} of {len(rows)} {what}" for count, what in counts if count)
+
+
+def groups_of(names: Iterable[str]) -> list[str]:
+    """The names of the groups that clips belong to (the references of Table 7), in order."""
+    return sorted({name for name in names if name})
+
+
+def chance_levels(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[str, float | None]:
+    """What each metric with a chance level says when every sample meets another clip's truth.
+
+    Samples that have nothing to do with their clip reach onset scores far from 0, so a value means
+    nothing without this one beside it. Mean over ``N_SHUFFLES`` seeded shuffles, over those pairs
+    that share neither their truth nor their cluster; None where there is no such pair.
+    """
+    from bench.metrics import derangements
+
+    wanted = [metric for metric in scoring.metrics if metric.has_chance]
+    if len(scored) < 2 or not wanted:
+        return {metric.name: None for metric in wanted}
+    generator = np.random.default_rng(stable_seed("chance", len(scored)))
+    shuffles = list(derangements(len(scored), generator, N_SHUFFLES))
+    return {metric.name: _chance(scored, metric, shuffles, scoring) for metric in wanted}
+
+
+def _chance(
+    scored: Sequence[tuple[Pair, Keys]],
+    metric: Metric,
+    shuffles: Sequence[Sequence[int]],
+    scoring: Scoring,
+) -> float | None:
+    reads = metric.reads
+    true = [scoring.load(metric.against, pair.clip, keys, reads) for pair, keys in scored]
+    generated = [scoring.load("generated", pair.clip, keys, reads) for pair, keys in scored]
+    truths = [pair.clip.audio for pair, _ in scored]  # several clips may share a target
+    clusters = [cluster_of(pair.clip) for pair, _ in scored]
+    values = [
+        score_sides(metric, true[i], generated[j])
+        for shuffle in shuffles
+        for i, j in enumerate(shuffle)
+        if truths[i] != truths[j] and clusters[i] != clusters[j]
+    ]
+    finite = [value for value in values if not np.isnan(value)]
+    return float(np.mean(finite)) if finite else None
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def none_if_nan(value: float) -> float | None:
+    """The value; None, "not scored", for NaN."""
+    return None if np.isnan(value) else float(value)

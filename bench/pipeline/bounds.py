@@ -1,0 +1,120 @@
+"""Floor and ceiling of every column: what anchors score on the clips of a run.
+
+A number means little without them. Bounds are ordinary runs of the anchors below
+``$BENCH_HOME/bounds``, made once for a split and a judge and shared by all systems. Their features
+are kept in the store of this machine, since anchors share samples: a shuffled sample is another
+clip's ground truth, and all silence is alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from bench.io import bench_home
+from bench.matching import hashed_name
+from bench.pipeline.evaluate import Progress
+from bench.pipeline.folders import FolderPlan
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.run import look_ahead, run
+from bench.results import Results
+from bench.splits import Split
+from bench.splits.split import path_slug
+from bench.system import System
+from bench.types import FULL, Clip
+
+#: The systems that are bounds, by name: ceiling, floors, and the reference that only repeats.
+BOUNDS = ("ground-truth", "shuffled", "silence", "reference-loop")
+
+#: Up to so many clips, and so much work, bounds are made unasked.
+MOST_UNASKED_CLIPS = 500
+LONGEST_UNASKED_S = 1_800.0
+
+#: Up to so many clips are done before worker processes would have started.
+FEW_CLIPS = 8
+
+#: All runs share the bounds of this seed.
+SEED = 42
+
+
+def plan_bounds(plan: RunPlan, systems: Iterable[System]) -> list[RunPlan]:
+    """Return the plans of the bounds of a run: those of the systems that its clips allow."""
+    has_references = any(clip.reference is not None for clip in plan.clips)
+    has_others = len({clip.audio for clip in plan.clips}) > 1
+    return [
+        replace(
+            plan,
+            system=system,
+            system_name=system.name,
+            condition=FULL,
+            seed=SEED,
+            root=bench_home() / "bounds",
+            stale="remake",
+            shares_features=True,
+        )
+        for system in systems
+        if (has_references or "reference" not in system.uses)
+        and (has_others or "other" not in system.uses)
+    ]
+
+
+def plan_folder_bounds(
+    plan: FolderPlan, clips: Sequence[Clip], systems: Sequence[System]
+) -> list[RunPlan]:
+    """Return the plans of the bounds of the pairs that two folders made: their true sides."""
+    if not clips:
+        return []
+    # The names of any files become the names of samples; one clip may have several pairs.
+    named = tuple(replace(clip, name=hashed_name(clip.name)) for clip in clips)
+    split = Split(f"folders-{path_slug(plan.reference.absolute())}", named)
+    first = RunPlan(
+        system=systems[0],
+        system_name=systems[0].name,
+        split=split,
+        clips=named,
+        judge=plan.judge,
+        metrics=plan.metrics,
+        seed=SEED,
+        root=bench_home() / "bounds",
+        workers=plan.workers,
+    )
+    return plan_bounds(first, systems)
+
+
+def estimate_bounds(plans: Sequence[RunPlan]) -> float:
+    """Return the seconds that are left to compute these bounds; 0 where they are all there."""
+    return sum(look_ahead(plan).seconds for plan in plans)
+
+
+def compute_bounds(plans: Sequence[RunPlan], progress: Progress) -> tuple[Results, ...]:
+    """Return the results of the bounds, as rows that are not ranked; what is there is not redone.
+
+    Raises:
+        BenchError: an anchor cannot be run on these clips.
+    """
+    results = []
+    for plan in plans:
+        if len(plan.clips) <= FEW_CLIPS:
+            plan = replace(plan, workers=0)
+        results.append(run(plan, partial(_show, progress, plan.system.name)).results)
+    return tuple(replace(each, is_anchor=True) for each in results)
+
+
+def _show(progress: Progress, name: str, stage: str, done: int, total: int) -> None:
+    """Show the longest stage of a bound under its name."""
+    if stage == "extract":
+        progress(name, done, total)
+
+
+def describe_cost(plan: RunPlan, seconds: float) -> str:
+    """Say what bounds would cost that are not made unasked."""
+    return (
+        f"no floor and ceiling beside the columns: they take about {max(1, round(seconds / 60))} "
+        f"min for {len(plan.clips)} clips; --bounds computes them, once for this split"
+    )
+
+
+def is_affordable(plan: RunPlan, seconds: float) -> bool:
+    """Whether bounds are made unasked."""
+    return len(plan.clips) <= MOST_UNASKED_CLIPS and seconds <= LONGEST_UNASKED_S

@@ -1,0 +1,211 @@
+"""What ``bench run`` and ``bench score`` share: pairs in, rows of scores and results out."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bench.engine import Outcome, open_engine
+from bench.judges import has_pyworld
+from bench.pipeline.aggregate import (
+    aggregate,
+    chance_levels,
+    cluster_of,
+    groups_of,
+    onset_notes,
+    set_scores,
+    with_reasons,
+)
+from bench.pipeline.extract import extract_features
+from bench.pipeline.journal import fingerprint
+from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
+from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
+from bench.results import Column, Failure, Results, Score
+from bench.suite import SUITE_VERSION, Metric
+
+#: Called with the stage, how many items it has finished, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class Ledger:
+    """What happened to each item: its failure, or the time it took."""
+
+    progress: Progress
+    failures: list[Failure] = field(default_factory=list)
+    spent: dict[str, list[float]] = field(default_factory=dict)
+
+    def successes(
+        self,
+        stage: str,
+        outcomes: Iterator[Outcome[Item, dict[str, Any]]],
+        total: int,
+        clip_name: Callable[[Item], str],
+    ) -> Iterator[tuple[Item, dict[str, Any]]]:
+        """Yield each item with its value; record those that failed, and tell of the progress."""
+        self.progress(stage, 0, total)
+        for done, outcome in enumerate(outcomes, 1):
+            if outcome.failure is not None:
+                message, trace = outcome.failure.message, outcome.failure.traceback
+                self.failures.append(Failure(clip_name(outcome.item), stage, message, trace))
+            elif outcome.value is not None:
+                self.spent.setdefault(stage, []).append(outcome.value.pop("seconds_spent"))
+                yield outcome.item, outcome.value
+            self.progress(stage, done, total)
+
+    def failed_clips(self) -> set[str]:
+        """The names of the clips that have a failure."""
+        return {failure.clip for failure in self.failures}
+
+    def seconds_per_clip(self) -> dict[str, float]:
+        """Mean time of one worker per clip, for each stage that did anything."""
+        return {stage: round(statistics.fmean(spent), 4) for stage, spent in self.spent.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The scores of one pair, and the keys of the features that they came from."""
+
+    pair: Pair
+    keys: Keys
+    scores: Mapping[str, float | int | None]
+
+    def flat(self) -> dict[str, Any]:
+        """As one row of a table: the clip, its group and cluster, and its scores."""
+        clip = self.pair.clip
+        about = {"clip": clip.name, "group": clip.group, "cluster": cluster_of(clip)}
+        return {**about, **self.scores}
+
+
+def evaluate(
+    pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
+) -> Iterator[Row]:
+    """Yield a row for each pair that can be scored; the others are failures in the ledger."""
+    outcomes = extract_features(pairs, scoring, workers)
+    done = ledger.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+    extracted = [(pair, value["keys"]) for pair, value in done]
+    scored = ledger.successes(
+        "score",
+        score_pairs(extracted, scoring, open_engine(workers)),
+        len(extracted),
+        lambda item: item[0].clip.name,
+    )
+    for (pair, keys), value in scored:
+        yield Row(pair, keys, value["scores"])
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a result is about, as a table names it."""
+
+    system: str
+    split: str
+    condition: str
+    seed: int
+    is_mini: bool = False
+    is_anchor: bool = False
+
+
+def summarise(
+    identity: Identity,
+    rows: Sequence[Row],
+    scoring: Scoring,
+    *,
+    expected: int,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """Aggregate rows into results: means with intervals, levels of chance, groups and notes."""
+    flat = [row.flat() for row in rows]
+    groups = {
+        name: _scores([row for row in rows if row.pair.clip.group == name], scoring)
+        for name in groups_of(row.pair.clip.group for row in rows)
+    }
+    return describe(
+        identity,
+        scoring,
+        _scores(rows, scoring),
+        expected=expected,
+        scored=[row.pair.clip.name for row in rows],
+        groups=groups,
+        notes=(
+            *notes,
+            *_media_notes(rows, scoring),
+            *onset_notes(flat),
+            *_prompt_notes(rows, scoring.metrics),
+        ),
+    )
+
+
+def describe(
+    identity: Identity,
+    scoring: Scoring,
+    metrics: Mapping[str, Score],
+    *,
+    expected: int,
+    scored: Sequence[str],
+    groups: Mapping[str, Mapping[str, Score]] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """Return the results that say of themselves what was scored, how, and over which clips."""
+    return Results(
+        system=identity.system,
+        split=identity.split,
+        condition=identity.condition,
+        seed=identity.seed,
+        judge=scoring.judge.name,
+        profile=scoring.judge.profile,
+        suite_version=SUITE_VERSION,
+        is_mini=identity.is_mini,
+        is_anchor=identity.is_anchor,
+        expected=expected,
+        scored=len(scored),
+        failed=expected - len(scored),
+        columns=tuple(Column.of(metric) for metric in scoring.metrics),
+        metrics=metrics,
+        groups=groups or {},
+        notes=(*notes, *_envelope_notes(scoring.metrics), *_reason_notes(scoring.metrics, metrics)),
+        clips=fingerprint(sorted(scored)),
+    )
+
+
+def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
+    """Every metric over these rows, in the order of the columns."""
+    scored = [(row.pair, row.keys) for row in rows]
+    means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
+    return with_reasons(means | set_scores(scored, scoring), scored, scoring.metrics)
+
+
+def _media_notes(rows: Sequence[Row], scoring: Scoring) -> tuple[str, ...]:
+    scored = [(row.pair, row.keys) for row in rows]
+    true = media_notes(scored, scoring, "clips", TRUE_ROLES)
+    return (*true, *media_notes(scored, scoring, "samples", GENERATED_ROLES))
+
+
+def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, ...]:
+    n_mute = sum(not row.pair.clip.prompt for row in rows)
+    names = ", ".join(metric.name for metric in metrics if metric.against == "prompt")
+    is_said = names and n_mute
+    return (f"{n_mute} of {len(rows)} clips have no prompt: no {names} there",) if is_said else ()
+
+
+def _reason_notes(metrics: Sequence[Metric], scores: Mapping[str, Score]) -> tuple[str, ...]:
+    """Why values or intervals are missing, columns with one reason together."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for metric in metrics:
+        score = scores[metric.name]
+        if score.reason:
+            what = "not scored" if score.value is None else "no interval"
+            lacking.setdefault((what, score.reason), []).append(metric.label)
+    return tuple(
+        f"{what}: {', '.join(labels)} ({reason})" for (what, reason), labels in lacking.items()
+    )
+
+
+def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    reads_cepstra = any("cepstra" in metric.reads for metric in metrics)
+    is_exact = has_pyworld() or not reads_cepstra
+    return () if is_exact else ("MCD is approximate (about 1 dB low): pyworld is not installed",)

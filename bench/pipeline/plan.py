@@ -1,0 +1,223 @@
+"""What a run is, before it runs: system x split x condition x seed, and where it lies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.digests import file_identity
+from bench.errors import BenchError
+from bench.features import PREPARATION
+from bench.judges import Judge
+from bench.pipeline.evaluate import Identity
+from bench.pipeline.journal import fingerprint
+from bench.pipeline.origin import SampleOrigin, origin_of
+from bench.pipeline.score import Scoring
+from bench.seeds import stable_seed
+from bench.splits import Split
+from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
+from bench.system import System
+from bench.types import FULL, Clip, Condition, Excerpt
+
+#: What to do with samples that other code, weights or devices made than are here: refuse if making
+#: them again is long or a matter of choice, keep and mark them, or make them again.
+Stale = Literal["ask", "keep", "remake"]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run, fully determined: the same plan writes the same scores.
+
+    ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be a part of the
+    split, which has results of its own. ``workers`` changes nothing but time. Features of the
+    samples are with the run, or in the store of this machine where other runs have the same samples
+    (``shares_features``).
+    """
+
+    system: System
+    system_name: str
+    split: Split
+    clips: tuple[Clip, ...]
+    judge: Judge
+    metrics: tuple[Metric, ...]
+    seed: int
+    root: Path
+    workers: int
+    device: str = "cpu"
+    condition: Condition = FULL
+    stale: Stale = "ask"
+    shares_features: bool = False
+    _fingerprints: dict[str, str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+
+    @cached_property
+    def subset(self) -> str:
+        """The name of a part of a split, ``first-12`` or ``only-3-1a2b3c4d``; "" for all clips."""
+        if self.clips == self.split.clips:
+            return ""
+        n = len(self.clips)
+        if self.clips == self.split.clips[:n]:
+            return f"first-{n}"
+        return f"only-{n}-{fingerprint([clip.name for clip in self.clips])[:8]}"
+
+    @property
+    def results_directory(self) -> Path:
+        """Where scores are: the run's directory, or a folder in it.
+
+        A part of the split has a folder of its own, so that a smaller question never replaces the
+        answer to a larger one; another judge or profile than the usual one likewise.
+        """
+        place = self.directory
+        if self.subset and place.name != self.subset:
+            place /= self.subset
+        usual = "mini" if self.split.is_mini else "paper"
+        if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
+            return place
+        return place / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
+
+    @property
+    def scoring(self) -> Scoring:
+        """What is computed of the samples, and where its features lie."""
+        return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
+
+    @property
+    def directory(self) -> Path:
+        """``runs/<system>/<split>/<condition>-<seed>``.
+
+        Where a sample depends on the other clips of the run, a part of the split has samples of its
+        own.
+        """
+        name = f"{self.condition.name}-{self.seed}"
+        whole = self.root / slug(self.system_name) / self.split.name / name
+        return whole / self.subset if "other" in self.system.uses else whole
+
+    def sample_path(self, clip: Clip) -> Path:
+        """Where the sample of this clip lies, or will lie."""
+        return self.directory / "samples" / f"{clip.name}.flac"
+
+    def clip_seed(self, clip: Clip) -> int:
+        """Depends on the system, the clip and the run's seed: equal under every condition."""
+        return stable_seed(self.system_name, clip.name, self.seed)
+
+    def other(self, clip: Clip) -> Clip:
+        """A clip of this run with another sound: the first one from a place that the seed decides.
+
+        Raises:
+            BenchError: all clips have the same sound.
+        """
+        start = self._positions[clip.name] + 1 + stable_seed("other", self.seed) % len(self.clips)
+        turned = (self.clips[(start + i) % len(self.clips)] for i in range(len(self.clips)))
+        for each in turned:
+            if each.audio != clip.audio:  # several clips of a protocol share one target
+                return each
+        raise BenchError(
+            f"{self.system_name} takes the audio of another clip, and this run has only one"
+        )
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {clip.name: position for position, clip in enumerate(self.clips)}
+
+    @cached_property
+    def informed_system(self) -> System:
+        """The system, told which clips the split holds where it has to tell them apart."""
+        if self.system.with_clips is None:
+            return self.system
+        names = [clip.name for clip in self.split.clips]
+        return self.system.with_clips((*names, *(refusal.clip for refusal in self.split.refused)))
+
+    @cached_property
+    def origin(self) -> SampleOrigin:
+        """What would make samples now."""
+        return origin_of(self.system, self.device)
+
+    def sample_fingerprint(self, clip: Clip) -> str:
+        """Everything that the system is given for a sample; its own code is the sample's origin.
+
+        Computed once per clip: a file that changes during a run is found out by the next.
+        """
+        if clip.name not in self._fingerprints:
+            self._fingerprints[clip.name] = self._sample_fingerprint(clip)
+        return self._fingerprints[clip.name]
+
+    def _sample_fingerprint(self, clip: Clip) -> str:
+        system = self.informed_system
+        given: dict[str, Any] = {
+            "video": clip.video and _facts(clip.video),
+            "prompt": clip.prompt,
+            "reference": clip.reference and _facts(clip.reference),
+            "truth": self._truth(clip) if "truth" in system.uses else None,
+            "other": self._truth(self.other(clip)) if "other" in system.uses else None,
+        }
+        inputs = system.inputs(clip.name) if system.inputs else ()
+        return fingerprint(
+            PREPARATION,
+            (self.system_name, self.condition.name, self.seed, clip.name, clip.seconds),
+            (system.sample_rate_hz, system.seconds),
+            {name: given[name] for name in sorted(system.uses)},
+            [file_identity(path) for path in inputs],
+        )
+
+    def _truth(self, clip: Clip) -> list[Any]:
+        """All that is known of a clip, which anchors are given."""
+        excerpts = (clip.audio, clip.video, clip.reference)
+        generated = file_identity(clip.generated) if clip.generated else None
+        facts = [_facts(excerpt) for excerpt in excerpts if excerpt]
+        return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
+
+    def files(self) -> list[Path]:
+        """Every file whose bytes decide what is left to do.
+
+        These are the media of the clips, what the system reads beside them, and samples.
+        """
+        excerpts = (e for clip in self.clips for e in (clip.video, clip.audio, clip.reference))
+        media = [excerpt.path for excerpt in excerpts if excerpt]
+        read = self.informed_system.inputs
+        inputs = [path for clip in self.clips for path in (read(clip.name) if read else ())]
+        made = [clip.generated for clip in self.clips if clip.generated]
+        return list(dict.fromkeys((*media, *inputs, *made, *map(self.sample_path, self.clips))))
+
+    @property
+    def identity(self) -> Identity:
+        """What the result is about."""
+        split, is_anchor = self.split, self.system.is_anchor
+        condition = self.condition.name
+        return Identity(
+            self.system.name, split.name, condition, self.seed, split.is_mini, is_anchor
+        )
+
+    def configuration(self) -> dict[str, object]:
+        """The frozen part of ``run.json``: what may not change between two sittings of one run."""
+        return {**asdict(self.identity), "model": self.system_name}
+
+
+def slug(system_name: str) -> str:
+    """A directory name for what the user typed: ``oracle-shift-0.2`` for ``oracle-shift:0.2``."""
+    name, _, argument = system_name.partition(":")
+    if not argument:
+        return name
+    if re.fullmatch(r"[A-Za-z0-9.+-]{1,40}", argument):
+        return f"{name}-{argument}"
+    return f"{name}-{Path(argument).name or 'root'}-{fingerprint(argument)[:6]}"
+
+
+def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
+    """Everything that a clip is scored from. Columns and extractors are parts of the row itself."""
+    excerpts = (clip.audio, clip.reference, clip.video)
+    return fingerprint(
+        SUITE_VERSION,
+        PREPARATION,
+        plan.judge.profile,
+        [excerpt and _facts(excerpt) for excerpt in excerpts],
+        (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
+        file_identity(plan.sample_path(clip)),
+    )
+
+
+def _facts(excerpt: Excerpt) -> tuple[str | None, float, float | None]:
+    """The bytes of an excerpt's file, and its window; not the path, so that data can be moved."""
+    return file_identity(excerpt.path), excerpt.start_s, excerpt.seconds

@@ -1,0 +1,97 @@
+"""What a result says of its media: choices that were made in reading them, and what is unusual.
+
+Counted over the clips that were scored, from remarks that are stored beside their features, so that
+a second run says the same as the first. Nothing here changes a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.errors import first_few
+from bench.pipeline.journal import Entry
+from bench.pipeline.score import Keys, Pair, Role, Scoring, remarks_of
+
+#: The roles that stand for the true side of a clip.
+TRUE_ROLES: tuple[Role, ...] = ("target", "reference", "picture")
+GENERATED_ROLES: tuple[Role, ...] = ("generated",)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which number of a file is noted above which limit, and in what words.
+
+    ``said`` comes before the names of the clips, ``then`` after them, with the highest as ``most``.
+    """
+
+    number: str
+    limit: float
+    said: str
+    then: str
+
+
+MEDIA_RULES = (
+    Rule(
+        "start_gap_s",
+        0.02,
+        "have audio and video that start more than 20 ms apart",
+        ": published evaluators count from the first sample",
+    ),
+    Rule("n_audio_tracks", 1, "have several audio tracks", ": the default one is read"),
+    Rule("n_video_tracks", 1, "have several video tracks", ": the default one is read"),
+    # Half a step of 16 bits beyond is rounding.
+    Rule("peak", 1 + 0.5 / 32768, "exceed full scale", ", up to {most:.4g}"),
+    Rule(
+        "repaired_s",
+        0,
+        "have holes or overlaps in their audio time stamps",
+        ": up to {most:.3g} s of silence were put in, or cut",
+    ),
+)
+
+#: What ``bench.pipeline.generate.fit`` writes to the journal.
+SAMPLE_RULES = (
+    Rule("peak", 1, "exceeded full scale and were limited to it", ", up to {most:.4g}"),
+    Rule("padded_s", 0, "ended early", ": up to {most:.3g} s of silence were added"),
+)
+
+
+def media_notes(
+    scored: Sequence[tuple[Pair, Keys]], scoring: Scoring, noun: str, roles: Sequence[Role]
+) -> tuple[str, ...]:
+    """Return the notes on the files in these ``roles``, which together are one ``noun`` a clip."""
+    found: dict[str, dict[str, float]] = {}
+    for pair, keys in scored:
+        numbers = found.setdefault(pair.clip.name, {})
+        for role in roles:
+            for name, value in remarks_of(role, keys, scoring).items():
+                numbers[name] = max(numbers.get(name, 0.0), abs(value.item()))
+    return _notes(noun, found, MEDIA_RULES)
+
+
+def sample_notes(entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Return what was done to samples to fit them, from what the journal says of each clip."""
+    numbers = [rule.number for rule in SAMPLE_RULES]
+    found = {
+        clip: {name: float(entry.get(name, 0)) for name in numbers}
+        for clip, entry in entries.items()
+    }
+    return _notes("samples", found, SAMPLE_RULES)
+
+
+def _notes(
+    noun: str, found: Mapping[str, Mapping[str, float]], rules: Sequence[Rule]
+) -> tuple[str, ...]:
+    notes = []
+    for rule in rules:
+        above = {
+            clip: numbers[rule.number]
+            for clip, numbers in found.items()
+            if numbers.get(rule.number, 0) > rule.limit
+        }
+        if above:
+            then = rule.then.format(most=max(above.values()))
+            counted = f"{len(above)} of {len(found)} {noun} {rule.said}"
+            notes.append(f"{counted} ({first_few(sorted(above))}){then}")
+    return tuple(notes)

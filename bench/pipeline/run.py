@@ -1,0 +1,183 @@
+"""A run from end to end: generate, extract, score, write. A rerun does only what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.digests import hash_files
+from bench.engine import open_engine
+from bench.errors import RunError
+from bench.io import read_json
+from bench.pipeline.estimate import Estimate, estimate
+from bench.pipeline.evaluate import Ledger, Progress
+from bench.pipeline.generate import generate_samples
+from bench.pipeline.journal import Journal
+from bench.pipeline.outcome import by_clip, refusals, write_outcome, write_run
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.provenance import provenance
+from bench.pipeline.rows import score_clips, without_row
+from bench.pipeline.samples import (
+    choose_clips,
+    describe_stale,
+    examine_samples,
+    remember_sample,
+)
+from bench.results import Failure, Results, load_results
+from bench.suite import SUITE_VERSION, computable, select
+from bench.types import Clip
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found, the clips that have no score, and where everything is."""
+
+    results: Results
+    failures: tuple[Failure, ...]
+    directory: Path
+    provenance: Mapping[str, Any]
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool = False) -> Estimate:
+    """What ``run`` would do now, and what it would cost; nothing is changed.
+
+    Raises:
+        RunError: the directory holds another run, or samples of other code, weights or devices
+            that the plan does not say what to do with.
+    """
+    if fresh or not _journal_path(plan).exists():
+        return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
+    _check_configuration(plan)
+    plan = with_finished_columns(plan)
+    hash_files(plan.files(), partial(progress, "hash"))
+    with _opened_journal(plan) as journal:
+        samples = examine_samples(plan, journal)
+        to_generate = choose_clips(plan, samples)
+        to_score = {clip.name for clip in (*to_generate, *without_row(plan, journal))}
+    stale = "" if plan.stale == "keep" else describe_stale(plan, samples)
+    found = estimate(plan, to_generate=len(to_generate), to_score=len(to_score))
+    return replace(found, stale=stale)
+
+
+def run(
+    plan: RunPlan,
+    progress: Progress,
+    *,
+    fresh: bool = False,
+    verify_bytes: bool = False,
+) -> RunResult:
+    """Carry out a plan and write its results below ``plan.directory``.
+
+    ``fresh`` forgets what was made of these clips before. ``verify_bytes`` reads all media and
+    samples again instead of trusting the digests that are remembered.
+
+    Raises:
+        RunError: another process works on this run, or the directory holds a different one, or
+            samples of other code, weights or devices that the plan does not say what to do with.
+        BenchError: the system cannot be opened.
+    """
+    with _locked(plan.directory):
+        if fresh:
+            _discard(plan)
+        _check_configuration(plan)
+        plan = with_finished_columns(plan)
+        if verify_bytes:
+            hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
+        facts = provenance(plan.judge, plan.device)
+        ledger = Ledger(progress, refusals(plan))
+        with _opened_journal(plan) as journal:
+            samples = examine_samples(plan, journal)
+            write_run(plan, journal, facts, {})
+            _generate(plan, journal, choose_clips(plan, samples), ledger)
+            score_clips(plan, journal, ledger)
+            results = write_outcome(plan, journal, samples, ledger, facts)
+            write_run(plan, journal, facts, ledger.seconds_per_clip())
+        return RunResult(results, by_clip(ledger.failures), plan.results_directory, facts)
+
+
+def with_finished_columns(plan: RunPlan) -> RunPlan:
+    """Add the columns that earlier calls have finished, so that a question adds to the answer."""
+    if not (plan.results_directory / "scores.json").is_file():
+        return plan
+    try:
+        before = load_results(plan.results_directory)
+    except RunError:  # of another version, whose numbers do not mix with these
+        return plan
+    if before.suite_version != SUITE_VERSION:
+        return plan
+    names = {metric.name for metric in plan.metrics} | {column.name for column in before.columns}
+    known = computable(select(plan.judge.profile), plan.judge)
+    return replace(plan, metrics=tuple(metric for metric in known if metric.name in names))
+
+
+def _generate(plan: RunPlan, journal: Journal, clips: list[Clip], ledger: Ledger) -> None:
+    outcomes = generate_samples(plan, clips, open_engine(plan.workers))
+    made = ledger.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
+    for job, notes in made:
+        remember_sample(plan, journal, job.clip, notes)
+
+
+def _journal_path(plan: RunPlan) -> Path:
+    return plan.directory / "journal.jsonl"
+
+
+@contextmanager
+def _opened_journal(plan: RunPlan) -> Iterator[Journal]:
+    journal = Journal(_journal_path(plan))
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _check_configuration(plan: RunPlan) -> None:
+    """Refuse a directory that holds another run under the same name."""
+    path = plan.directory / "run.json"
+    if not path.exists():
+        return
+    found = read_json(path).get("configuration")
+    if found != plan.configuration():
+        raise RunError(f"{plan.directory} holds another run ({found}); move it away or use --fresh")
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(f"another process works on {directory}; wait for it, or stop it") from error
+
+
+def _discard(plan: RunPlan) -> None:
+    """Forget what was made of the clips of a plan; all that a run wrote, where they are all."""
+    if plan.subset:
+        with _opened_journal(plan) as journal:
+            journal.discard(clip.name for clip in plan.clips)
+        return
+    directory = plan.directory
+    results = [path.parent for path in directory.rglob("scores.json") if path.parent != directory]
+    for folder in (directory / "samples", directory / "features", *results):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in (
+        "run.json",
+        "provenance.json",
+        "journal.jsonl",
+        "scores.json",
+        "scores.parquet",
+        "failures.jsonl",
+        "bounds.json",
+    ):
+        (directory / name).unlink(missing_ok=True)

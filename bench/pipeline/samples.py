@@ -1,0 +1,140 @@
+"""Which samples of a run are there, which other code or another device made, which must be made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.digests import file_identity
+from bench.errors import RunError
+from bench.pipeline.estimate import estimate
+from bench.pipeline.journal import Entry, Journal
+from bench.pipeline.origin import UNKNOWN, SampleOrigin
+from bench.pipeline.plan import RunPlan
+from bench.types import Clip
+
+#: Longer work than this is not begun over again unasked.
+LONGEST_UNASKED_S = 600.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The clips of a run by the state of their samples.
+
+    ``changed`` were made by another version, code or weights; ``elsewhere`` by the same on another
+    kind of device or in another precision. ``reasons`` says what differs, in words.
+    """
+
+    missing: tuple[Clip, ...]
+    changed: tuple[Clip, ...]
+    elsewhere: tuple[Clip, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def stale(self) -> tuple[Clip, ...]:
+        """Samples that are there, but are not those that would be made now."""
+        return self.changed + self.elsewhere
+
+
+def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
+    """Compare the samples of a run with what the plan would make now."""
+    found: dict[str, list[Clip]] = {"same": [], "changed": [], "elsewhere": [], "missing": []}
+    reasons: dict[str, None] = {}
+    for clip in plan.clips:
+        entry = _valid_entry(plan, journal, clip)
+        if entry is None:
+            found["missing"].append(clip)
+            continue
+        origin = recorded_origin(journal, entry)
+        kinship = origin.compare(plan.origin)
+        found[kinship].append(clip)
+        if kinship == "changed":
+            reasons.update(dict.fromkeys(origin.describe_changes(plan.origin)))
+        elif kinship == "elsewhere":
+            reasons[f"made on {_place(origin)}, this is {_place(plan.origin)}"] = None
+    return Samples(
+        tuple(found["missing"]),
+        tuple(found["changed"]),
+        tuple(found["elsewhere"]),
+        tuple(reasons),
+    )
+
+
+def _valid_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
+    """The journal's entry of a sample that is there, made from just what the plan would give."""
+    entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
+    if entry is None or entry["file"] != file_identity(plan.sample_path(clip)):
+        return None
+    return entry
+
+
+def _place(origin: SampleOrigin) -> str:
+    return f"{origin.device} in {origin.dtype}" if origin.dtype else origin.device
+
+
+def choose_clips(plan: RunPlan, samples: Samples) -> list[Clip]:
+    """Return the clips to make samples for, in the order of the run.
+
+    Raises:
+        RunError: samples would be made over again, and that is long, or only the device differs;
+            the message names what to say.
+    """
+    if plan.stale == "keep":
+        return list(samples.missing)
+    if plan.stale == "ask" and samples.elsewhere:
+        raise RunError(
+            f"{len(samples.elsewhere)} of {len(plan.clips)} samples in {plan.directory} were "
+            f"{'; '.join(samples.reasons)}: --keep-samples scores them as they are, "
+            "--yes makes them again here"
+        )
+    n_again = len(samples.stale)
+    seconds = estimate(plan, to_generate=n_again, to_score=0).times["generate"].seconds
+    if plan.stale == "ask" and seconds > LONGEST_UNASKED_S:
+        raise RunError(
+            f"{describe_stale(plan, samples)}; to make them again takes about "
+            f"{seconds / 60:.0f} min: --yes does that, --keep-samples scores them as they are"
+        )
+    wanted = {clip.name for clip in (*samples.missing, *samples.stale)}
+    return [clip for clip in plan.clips if clip.name in wanted]
+
+
+def describe_stale(plan: RunPlan, samples: Samples) -> str:
+    """Say how many samples are not those that would be made now, and why; "" where all are."""
+    if not samples.stale:
+        return ""
+    return (
+        f"{len(samples.stale)} of {len(plan.clips)} samples were made otherwise than they would be "
+        f"now ({'; '.join(samples.reasons)})"
+    )
+
+
+def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: dict[str, Any]) -> None:
+    """Note in the journal that a sample is there, what it was made from, and what made it."""
+    origin = plan.origin
+    if journal.find("origin", origin.key, origin.key) is None:
+        journal.add("origin", origin.key, origin.key, origin=asdict(origin))
+    journal.add(
+        "sample",
+        clip.name,
+        plan.sample_fingerprint(clip),
+        file=file_identity(plan.sample_path(clip)),
+        made_by=origin.key,
+        **notes,
+    )
+
+
+def recorded_origin(journal: Journal, entry: Entry) -> SampleOrigin:
+    """What made the sample of a journal's entry."""
+    found = journal.latest("origin", str(entry.get("made_by")))
+    return SampleOrigin(**found["origin"]) if found else UNKNOWN
+
+
+def count_origins(journal: Journal, clips: Iterable[Clip]) -> tuple[dict[str, Any], ...]:
+    """What the samples of these clips were made by, the most frequent first, with ``samples``."""
+    entries = (journal.latest("sample", clip.name) for clip in clips)
+    origins = [recorded_origin(journal, entry) for entry in entries if entry and "file" in entry]
+    count, by_key = Counter(origin.key for origin in origins), {o.key: o for o in origins}
+    ordered = sorted(count.items(), key=lambda item: (-item[1], item[0]))
+    return tuple({"samples": n, **asdict(by_key[key])} for key, n in ordered)

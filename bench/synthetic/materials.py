@@ -1,0 +1,122 @@
+"""What is acted on: six materials, each a law of vibration with room for variety.
+
+A range holds what one timbre coordinate from 0 to 1 spans, so that every material has its own sound
+and every object of it another. Ratios of mode frequencies are those of the textbook bodies
+(Fletcher and Rossing, The Physics of Musical Instruments, chapters 2, 3, 18 to 21): free bars,
+tuned bars, wine glasses, stopped tubes, thick blocks, circular membranes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from bench.synthetic.actions import Range
+
+
+@dataclass(frozen=True)
+class Material:
+    """Frequencies, decay and colour of one material.
+
+    ``pitch_hz`` is the lowest mode, ``decay_s`` its time to fall by 60 dB, ``damping`` the power
+    with which decay shortens towards higher modes, ``rolloff_db`` the fall of mode levels per
+    octave, ``noise`` the level of the contact noise and ``noise_hz`` its corner frequency;
+    ``softness`` scales the time of contact, which a hard body keeps short and hence bright.
+    """
+
+    name: str
+    ratios: tuple[float, ...]
+    pitch_hz: Range
+    decay_s: Range
+    damping: Range
+    rolloff_db: Range
+    noise: Range
+    noise_hz: Range
+    softness: float
+
+
+def _block_ratios(n_modes: int) -> tuple[float, ...]:
+    """Modes of a thick block: root of the sum of squares along its three unequal edges."""
+    orders = product(range(5), repeat=3)
+    squares = sorted({a * a + 1.7 * b * b + 2.9 * c * c for a, b, c in orders} - {0.0})
+    return tuple(square**0.5 for square in squares[:n_modes])
+
+
+FREE_BAR = tuple(((2 * n + 1) / 3.0112) ** 2 for n in range(1, 9))
+FREE_PLATE = (1.0, 1.73, 2.33, 3.91, 4.11, 6.30, 6.71, 8.9, 10.1, 12.4)
+TUNED_BAR = (1.0, 2.0, 3.93, 6.2, 9.24, 12.8, 16.3)
+WINE_GLASS = (1.0, 2.32, 4.25, 6.63, 9.38, 12.2)
+STOPPED_TUBE = tuple(float(n) for n in range(1, 24, 2))
+MEMBRANE = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.6, 4.06, 4.6, 5.13)
+
+MATERIALS: dict[str, Material] = {
+    material.name: material
+    for material in (
+        Material(
+            "metal",
+            tuple(sorted(FREE_BAR[1:] + FREE_PLATE)),
+            (240.0, 720.0),
+            (0.6, 2.0),
+            (0.1, 0.45),
+            (-5.0, 1.0),
+            (0.02, 0.12),
+            (3500.0, 9000.0),
+            0.3,
+        ),
+        Material(
+            "wood",
+            TUNED_BAR,
+            (150.0, 480.0),
+            (0.09, 0.30),
+            (0.5, 1.0),
+            (-7.0, -2.0),
+            (0.08, 0.35),
+            (900.0, 2600.0),
+            0.7,
+        ),
+        Material(
+            "glass",
+            WINE_GLASS,
+            (950.0, 2400.0),
+            (0.35, 1.2),
+            (0.2, 0.6),
+            (-5.0, 1.0),
+            (0.02, 0.12),
+            (5000.0, 12000.0),
+            0.25,
+        ),
+        Material(
+            "plastic",
+            STOPPED_TUBE,
+            (260.0, 640.0),
+            (0.05, 0.16),
+            (0.1, 0.5),
+            (-6.0, -1.0),
+            (0.1, 0.4),
+            (1800.0, 4500.0),
+            0.6,
+        ),
+        Material(
+            "stone",
+            _block_ratios(18),
+            (650.0, 1700.0),
+            (0.04, 0.15),
+            (0.1, 0.5),
+            (-3.0, 2.0),
+            (0.25, 0.8),
+            (3000.0, 8000.0),
+            0.4,
+        ),
+        Material(
+            "rubber",
+            MEMBRANE,
+            (80.0, 200.0),
+            (0.10, 0.35),
+            (0.7, 1.3),
+            (-10.0, -4.0),
+            (0.05, 0.2),
+            (400.0, 1200.0),
+            1.2,
+        ),
+    )
+}

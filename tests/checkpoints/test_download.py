@@ -1,0 +1,214 @@
+"""Downloads go on where they stopped, and end where going on would be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.checkpoints.download import Download, download
+from bench.errors import BenchError
+from tests.checkpoints.web import CONTENT, Server, serve
+
+LOCAL = {"127.0.0.1"}
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve() as state:
+        yield state
+
+
+@pytest.fixture
+def part(tmp_path) -> Path:
+    return tmp_path / "file.part"
+
+
+def wanted(server: Server, size_bytes: int | None = len(CONTENT)) -> Download:
+    return Download(f"{server.url}/file", size_bytes, LOCAL)
+
+
+def other_content(path: Path) -> str | None:
+    return None if path.read_bytes() == CONTENT else "is another file"
+
+
+def get(server: Server, part: Path, size_bytes: int | None = len(CONTENT)) -> bytes:
+    download(wanted(server, size_bytes), part, other_content, pause_s=0)
+    return part.read_bytes()
+
+
+def test_a_download_reports_its_bytes_and_is_the_whole_file(server, part):
+    seen = []
+    download(wanted(server), part, other_content, lambda *done: seen.append(done))
+    assert part.read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert server.asked == ["/file -"]
+
+
+def test_a_broken_connection_goes_on_where_it_stopped(server, part):
+    server.cuts = [100_000, 50_000]
+    assert get(server, part) == CONTENT
+    assert server.asked == ["/file -", "/file bytes=100000-", "/file bytes=150000-"]
+
+
+def test_an_earlier_part_is_kept_and_only_the_rest_is_asked_for(server, part):
+    part.write_bytes(CONTENT[:200_000])
+    assert get(server, part) == CONTENT
+    assert server.asked == ["/file bytes=200000-"]
+
+
+def test_nothing_is_asked_for_a_part_that_is_complete(server, part):
+    part.write_bytes(CONTENT)
+    assert get(server, part) == CONTENT
+    assert server.asked == []
+
+
+def test_a_server_without_ranges_starts_over(server, part):
+    server.has_ranges = False
+    part.write_bytes(b"x" * 1_000)
+    assert get(server, part) == CONTENT
+
+
+def test_a_part_longer_than_the_file_is_discarded(server, part):
+    part.write_bytes(CONTENT + b"more")
+    assert get(server, part) == CONTENT
+    assert server.asked == ["/file -"]
+
+
+@pytest.mark.parametrize("size_bytes", [None, len(CONTENT)])
+def test_a_part_that_is_the_whole_file_is_kept(server, part, size_bytes):
+    part.write_bytes(CONTENT)
+    assert get(server, part, size_bytes) == CONTENT
+    assert server.asked == ([f"/file bytes={len(CONTENT)}-"] if size_bytes is None else [])
+
+
+WRONG_ANSWERS = ["part200", "bare-part200", "whole206", "bare-whole206", "other206"]
+
+
+@pytest.mark.parametrize("size_bytes", [None, len(CONTENT)])
+@pytest.mark.parametrize("quirk", WRONG_ANSWERS)
+def test_a_wrong_answer_to_a_request_for_the_rest_starts_over_once(server, part, quirk, size_bytes):
+    server.quirk = quirk
+    part.write_bytes(CONTENT[:100_000])
+    assert get(server, part, size_bytes) == CONTENT
+    assert server.asked == ["/file bytes=100000-", "/file -"]
+
+
+@pytest.mark.parametrize("quirk", WRONG_ANSWERS)
+def test_wrong_answers_after_starting_over_end_the_download_and_leave_no_part(server, part, quirk):
+    server.quirk = quirk
+    server.cuts = [50_000] * 9
+    part.write_bytes(CONTENT[:100_000])
+    with pytest.raises(BenchError, match="--mirror") as caught:
+        get(server, part)
+    assert "\n" not in str(caught.value)
+    assert len(server.asked) <= 4
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("bad", [b"x" * 1_000, b"x" * len(CONTENT), b"x" * 300_000])
+@pytest.mark.parametrize("has_ranges", [True, False])
+def test_a_part_of_another_file_is_found_out_and_replaced(server, part, bad, has_ranges):
+    server.has_ranges = has_ranges
+    part.write_bytes(bad)
+    assert get(server, part) == CONTENT
+    assert len(server.asked) <= 2
+
+
+def test_a_file_that_is_wrong_as_a_whole_is_asked_for_once_and_not_kept(server, part):
+    server.content = CONTENT[::-1]
+    with pytest.raises(BenchError, match="gives is another file; nothing of it was kept: try ano"):
+        get(server, part)
+    assert server.asked == ["/file -"]
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("size_bytes", [None, len(CONTENT)])
+def test_a_page_instead_of_a_file_is_refused_and_costs_no_part(server, part, size_bytes):
+    server.quirk = "page"
+    part.write_bytes(CONTENT[:100_000])
+    with pytest.raises(BenchError, match=r"gives a web page, not a file \(a log-in page"):
+        get(server, part, size_bytes)
+    assert part.read_bytes() == CONTENT[:100_000]
+
+
+def test_a_file_of_another_size_costs_no_part(server, part):
+    server.has_ranges = False
+    server.content = b"Log in, please"
+    part.write_bytes(CONTENT[:100_000])
+    with pytest.raises(BenchError, match="offers 14 bytes, the official file has 256,000"):
+        get(server, part)
+    assert part.read_bytes() == CONTENT[:100_000]
+
+
+def test_a_server_that_sends_more_than_the_file_does_not_fill_the_disk(server, part):
+    server.quirk = "endless"
+    with pytest.raises(BenchError, match="the server sends more than 256,000 bytes"):
+        get(server, part)
+    assert not part.exists()
+
+
+def test_a_server_that_always_breaks_and_knows_no_ranges_ends_the_download(server, part):
+    server.has_ranges = False
+    server.cuts = [50_000, 60_000] * 20
+    with pytest.raises(BenchError, match="what has arrived is kept"):
+        get(server, part)
+    assert len(server.asked) <= 8
+
+
+def test_an_answer_without_a_length_that_ends_early_goes_on(server, part):
+    server.states_length = False
+    server.cuts = [70_000]
+    assert get(server, part) == CONTENT
+    assert server.asked == ["/file -", "/file bytes=70000-"]
+
+
+def test_a_busy_server_is_asked_again(server, part):
+    server.statuses = [503, 429]
+    assert get(server, part) == CONTENT
+
+
+def test_a_file_of_unpublished_size_is_taken_as_it_comes(server, part):
+    server.states_length = False
+    assert get(server, part, size_bytes=None) == CONTENT
+
+
+def test_five_attempts_that_bring_nothing_end_the_download_and_keep_the_part(server, part):
+    server.cuts = [70_000, *[0] * 5]
+    with pytest.raises(BenchError, match="what has arrived is kept, and the same command goes on"):
+        get(server, part)
+    assert part.read_bytes() == CONTENT[:70_000]
+    assert len(server.asked) == 6
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_downloaded(server, part):
+    with pytest.raises(BenchError, match="offers 256,000 bytes, the official file has 7"):
+        get(server, part, size_bytes=7)
+    assert not part.exists()
+
+
+def test_a_missing_page_is_refused_at_once(server, part):
+    server.statuses = [404]
+    with pytest.raises(BenchError, match="answers 404"):
+        get(server, part)
+    assert len(server.asked) == 1
+
+
+def test_a_redirect_to_a_host_that_was_not_named_is_refused(server, part):
+    server.redirect = "https://elsewhere.example/file"
+    with pytest.raises(BenchError, match="leads to 'elsewhere.example', expected one of 127.0.0.1"):
+        get(server, part)
+
+
+def test_a_redirect_that_never_ends_is_refused(server, part):
+    server.redirect = f"{server.url}/file"
+    with pytest.raises(BenchError, match="redirect"):
+        get(server, part)
+
+
+def test_plain_http_to_another_machine_is_refused(part):
+    foreign = Download("http://mirror.example/file", None, {"mirror.example"})
+    with pytest.raises(BenchError, match="is not https"):
+        download(foreign, part, other_content)

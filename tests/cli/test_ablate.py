@@ -1,0 +1,169 @@
+"""``bench ablate`` and ``--mask``: without a component, or trained in another way."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import typer
+
+from baselines import SYSTEMS, open_system
+from bench.cli.ablate import Ablation, ablate_command
+from bench.cli.judge import Choice
+from bench.cli.plan import Order, default_model
+from bench.cli.variants import ABLATIONS, Variant
+from bench.splits import open_split
+from tests.cli.conftest import refused
+
+MINE = """
+import numpy as np
+from bench.system import System
+from bench.types import Audio
+
+def sound(request):
+    # a click every half second; without the picture every second; without the reference quieter
+    step = 8_000 if "video" in request.condition.masked else 4_000
+    samples = np.zeros((1, int(8_000 * request.seconds)), np.float32)
+    samples[0, ::step] = 0.1 if "audio" in request.condition.masked else 0.9
+    if request.condition.scope == "vector":
+        samples[:] = 0.0
+    return Audio(samples, 8_000)
+
+def open_mine(device):
+    return sound
+
+MINE = System("mine", "clicks", frozenset({"video"}), open_mine,
+              masks=frozenset({"audio", "video"}))
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.py").write_text(MINE)
+    return tmp_path / "here"
+
+
+def test_rows_of_masked_and_unmasked_runs_and_the_runs_themselves(bench, mine, clicks_folder):
+    common = ["--model", "mine:MINE", "--split", f"folder:{clicks_folder}", "--workers", 0]
+    some = ["--metrics", "onset_acc,mcd"]
+    done = bench("ablate", *common, *some, "--mask", "audio,video", "--json", mine / "out.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((mine / "out.json").read_text())["rows"]
+    assert list(rows) == ["none", "audio", "video"]
+    distances = {name: row["metrics"]["mcd"]["value"] for name, row in rows.items()}
+    assert len(set(distances.values())) == 3
+    assert rows["audio"]["provenance"]["condition"] == "no-audio"
+    assert "mine (no-audio)" in done.stdout
+    runs = sorted(path.name for path in (mine / "runs" / "mine-MINE").glob("*/*"))
+    assert runs == ["full-42", "no-audio-42", "no-video-42"]
+
+    alone = bench("run", *common, *some, "--mask", "video", "--json", mine / "video.json")
+    assert alone.returncode == 0, alone.stderr
+    assert json.loads((mine / "video.json").read_text())["metrics"] == rows["video"]["metrics"]
+
+
+def test_what_cannot_be_masked_is_refused(bench, mine, clicks_folder):
+    split = ["--split", f"folder:{clicks_folder}"]
+    refused(
+        bench("run", "--model", "mine:MINE", *split, "--mask", "sync"),
+        "mine cannot do without sync; it can mask: audio, video",
+    )
+    refused(
+        bench("run", "--model", "silence", *split, "--mask", "audio"),
+        "silence cannot do without audio; it can mask: nothing",
+    )
+    refused(
+        bench("ablate", "--model", "mine:MINE", *split, "--mask", "sound"),
+        "cannot mask 'sound'; there are: audio, sync, video, text",
+    )
+    refused(
+        bench("run", "--model", "mine:MINE", *split, "--mask", "audio", "--mask-scope", "half"),
+        "no mask scope 'half'; there are: whole, vector",
+    )
+    refused(bench("ablate", "--model", "mine:MINE", *split, "--mask", " ,"), "--mask names nothing")
+
+
+@pytest.fixture
+def tables(tmp_path, home, clicks_folder, monkeypatch, capsys):
+    """Ablate "silence", whose variants are other anchors; returns the rows, output, and errors."""
+    rows = {
+        "stage": (
+            Variant("overlap-only", "Overlap", "noise"),
+            Variant("two-stage", "Two-stage w/o ft.", "ground-truth"),
+            Variant("full", "Two-stage", "silence"),
+        )
+    }
+    monkeypatch.setitem(ABLATIONS, "silence", rows)
+
+    def call(stage: str) -> tuple[dict[str, object], str, str]:
+        split = open_split(f"folder:{clicks_folder}")
+        order = Order("silence", split, split.clips[:2], 42, 0, tmp_path / "runs")
+        choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
+        with pytest.raises(typer.Exit) as stop:
+            ablate_command(order, choice, Ablation(stage=stage), json_file=tmp_path / "o.json")
+        assert stop.value.exit_code == 0
+        return json.loads((tmp_path / "o.json").read_text())["rows"], *capsys.readouterr()
+
+    return call
+
+
+def test_variants_are_rows_named_as_in_the_paper_and_the_model_is_the_last(tables):
+    rows, out, err = tables("all")
+    assert list(rows) == ["Overlap", "Two-stage w/o ft.", "Two-stage"]
+    assert rows["Two-stage w/o ft."]["metrics"]["onset_acc"]["value"] == 1
+    assert rows["Overlap"]["provenance"]["system"] == "noise"
+    labels = re.findall(r"^ *(Overlap|Two-stage w/o ft\.|Two-stage) ", out, re.MULTILINE)
+    assert labels == list(rows)
+    assert "noise: Overlap" in err
+
+
+def test_named_variants_stand_beside_the_model(tables):
+    assert list(tables("two-stage")[0]) == ["Two-stage w/o ft.", "Two-stage"]
+    assert list(tables("full")[0]) == ["Two-stage"]
+
+
+def test_every_variant_is_a_system_and_the_model_closes_each_table():
+    for model, ablations in ABLATIONS.items():
+        assert set(ablations) == {"stage", "pooling"}
+        for variants in ablations.values():
+            assert variants[-1].system == model
+            for variant in variants:
+                assert variant.system in SYSTEMS
+                assert open_system(variant.system).lacks is not None
+
+
+def test_the_model_where_none_is_named_is_of_the_size_of_the_world(clicks_folder, home):
+    assert default_model(open_split("mini")) == "acfoley-mini"
+    assert default_model(open_split(f"folder:{clicks_folder}")) == "acfoley"
+
+
+REFUSED = {
+    "nothing": ([], "give one of --mask, --stage and --pooling, not none of them"),
+    "two": (["--mask", "all", "--stage", "all"], "not --mask, --stage"),
+    "scope": (["--stage", "all", "--mask-scope", "vector"], "--mask-scope vector says how to"),
+    "untrained": (
+        ["--model", "noise", "--stage", "all"],
+        "--stage compares trained variants, which acfoley and acfoley-mini have, not noise",
+    ),
+    "stage": (["--stage", "one"], "no stage 'one' of acfoley; there are: overlap-only, non-over"),
+    "pooling": (["--pooling", "max"], "no pooling 'max' of acfoley; there are: attention, average"),
+    "empty": (["--pooling", ","], "--pooling names nothing; there are: attention, average, all"),
+    "weights": (
+        ["--stage", "all", "--metrics", "onset_acc"],
+        "acfoley-overlap-only cannot generate, it needs weights of your own: acfoley train --pre",
+    ),
+    "masked weights": (
+        ["--mask", "all", "--metrics", "onset_acc"],
+        "acfoley cannot generate, it needs weights: acfoley fetch --preset acfoley",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_ablation_that_cannot_be_made_is_refused_before_the_first_run(
+    case, bench, clicks_folder
+):
+    options, words = REFUSED[case]
+    refused(bench("ablate", "--split", f"folder:{clicks_folder}", *options), words)

@@ -1,0 +1,89 @@
+"""What the lists say is there, is missing, and mends it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.checkpoints.registry import WEIGHTS
+from bench.cli import list as listing
+from bench.cli.list import list_command
+from bench.errors import BenchError
+from bench.splits import open_split
+from tests.cli.conftest import refused
+
+
+def listed(what: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """The rows by their first word, with the space between words made one."""
+    list_command(what)
+    lines = capsys.readouterr().out.splitlines()
+    rows: dict[str, str] = {}
+    for line in lines:
+        if not line.startswith(" ") and line:
+            name = line.split()[0]
+        rows[name] = " ".join([*rows.get(name, "").split(), *line.split()])
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("what", "word"), [("models", "reference-loop"), ("splits", "mini-hits"), ("metrics", "mcd")]
+)
+def test_lists(bench, what, word):
+    done = bench("list", what)
+    assert done.returncode == 0
+    assert word in done.stdout
+
+
+def test_an_unknown_list_is_refused(bench):
+    refused(bench("list", "papers"), "no list of 'papers'; there are: models")
+
+
+def test_models_say_what_they_need_and_what_is_missing(home, capsys):
+    rows = listed("models", capsys)
+    assert "not all here" in rows["oracle"]
+    assert "bench data prepare mini" in rows["oracle"]
+    assert rows["silence"].endswith("nothing nothing")
+    assert "your samples" in rows["precomputed:DIRECTORY"]
+    assert "weights: acfoley fetch --preset acfoley" in rows["acfoley"]
+    assert "acfoley train --preset overlap-only" in rows["acfoley-overlap-only"]
+    assert "weights" in rows["acfoley-mini-overlap-only"]
+
+
+def test_oracles_are_ready_once_the_mini_clips_are_there(home, capsys):
+    for clip in open_split("mini").clips:
+        clip.audio.path.parent.mkdir(parents=True, exist_ok=True)
+        clip.audio.path.touch()
+    assert "mini clips, here" in listed("models", capsys)["oracle"]
+
+
+def test_each_metric_says_whether_its_weights_are_here_or_how_to_fetch_them(home, capsys):
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / WEIGHTS["vggish"].file).write_bytes(b"x")
+    rows = listed("metrics", capsys)
+    assert rows["fd_vgg"].endswith("vggish here, not verified")
+    assert rows["kl_passt"].endswith("bench weights fetch passt")
+    clap = rows["clap"].partition("bench weights fetch ")[2]
+    assert set(clap.split()) == {"clap", "roberta-vocab", "roberta-merges"}
+    assert rows["mcd"].endswith("paper none")
+
+
+def test_a_home_that_may_not_be_read_does_not_hide_the_splits_of_others(home, capsys, monkeypatch):
+    def forbidden(name: str):
+        raise PermissionError(13, "Permission denied", "home/data")
+
+    monkeypatch.setattr(listing, "open_split", forbidden)
+    rows = listed("splits", capsys)
+    assert "Permission denied" in rows["mini"]
+    assert "yours to name" in rows["folder:PATH"]
+
+
+def test_a_split_that_cannot_be_opened_does_not_hide_the_others(home, capsys, monkeypatch):
+    def broken(name: str):
+        if name == "mini":
+            raise BenchError("the clips are of another world")
+        return open_split(name)
+
+    monkeypatch.setattr(listing, "open_split", broken)
+    rows = listed("splits", capsys)
+    assert "the clips are of another world" in rows["mini"]
+    assert "mini-hits" in rows
+    assert "the clips are of another world" in listed("models", capsys)["oracle"]

@@ -1,0 +1,78 @@
+"""``bench validate`` holds as a gate: it fails where clips failed or a metric misleads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+
+from baselines import SYSTEMS
+from bench.cli import validate as validating
+from bench.cli.faults import FAULTS
+from bench.pipeline import RunResult
+from bench.results import Column, Failure, Results, Score
+from bench.suite import PROFILES
+
+NAMES = [metric.name for metric in PROFILES["av-benchmark"]]
+COLUMNS = tuple(Column(name, name, "lower", 2) for name in NAMES)
+STEPS = {spec: step for fault in FAULTS for step, spec in enumerate(fault.specs(), 1)}
+
+
+def result(spec: str, value: float, failures: tuple[Failure, ...] = ()) -> RunResult:
+    scores = {column.name: Score(value, value, value, 9) for column in COLUMNS}
+    found = Results(
+        spec, "mini", "full", 42, "mini", "av-benchmark", 1, True, True, 9, 9, 0, COLUMNS, scores
+    )
+    return RunResult(found, failures, Path(spec), {})
+
+
+@pytest.fixture
+def validate(monkeypatch, tmp_path):
+    """Run the command with results given by their spec; returns its exit code."""
+
+    def call(answer) -> int:
+        plan = lambda order: SimpleNamespace(  # noqa: E731
+            spec=order.model, results_directory=order.model
+        )
+        nothing = lambda base, new: SimpleNamespace(differences=())  # noqa: E731
+        monkeypatch.setattr(validating, "_plan", plan)
+        monkeypatch.setattr(validating, "compare_runs", nothing)
+        monkeypatch.setattr(validating, "run", lambda plan, progress: answer(plan.spec))
+        with pytest.raises(typer.Exit) as stop:
+            validating.validate_command(tmp_path, 9, 0, tmp_path)
+        assert (tmp_path / "validation.md").is_file()
+        return stop.value.exit_code
+
+    return call
+
+
+def step(spec: str) -> float:
+    """How large the damage is; unrelated sound is the worst."""
+    return STEPS.get(spec, 0.0 if spec == validating.CLEAN else 9.0)
+
+
+def test_every_fault_is_an_oracle_and_every_claim_a_column():
+    for fault in FAULTS:
+        assert fault.system in SYSTEMS
+        assert set(fault.followed_by) <= set(NAMES)
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_metrics_that_follow_the_faults_pass(validate):
+    assert validate(lambda spec: result(spec, step(spec))) == 0
+
+
+def test_a_metric_that_is_not_monotone_fails_and_is_named(validate, capsys):
+    assert validate(lambda spec: result(spec, -step(spec))) == 1
+    assert "other timbre: mcd is not monotone" in capsys.readouterr().err
+
+
+def test_a_clip_without_a_score_fails_and_its_oracle_is_named(validate, capsys):
+    def answer(spec: str) -> RunResult:
+        failures = (Failure("c", "extract", "no"),) if spec == "oracle-shift:0.1" else ()
+        return result(spec, step(spec), failures)
+
+    assert validate(answer) == 1
+    assert "oracle-shift:0.1: 1 clips have no score" in capsys.readouterr().err

@@ -1,0 +1,46 @@
+"""Plans for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baselines import open_system
+from bench.judges import open_judge
+from bench.pipeline import RunPlan
+from bench.splits import open_split
+from bench.suite import select
+
+MakePlan = Callable[..., RunPlan]
+
+
+@pytest.fixture
+def make_plan(home: Path, tmp_path: Path, clicks_folder: Path) -> MakePlan:
+    """A plan for any system on the three click clips."""
+
+    def make(
+        model: str,
+        *,
+        metrics: tuple[str, ...] | None = None,
+        limit: int | None = None,
+        workers: int = 0,
+        split: str = f"folder:{clicks_folder}",
+        root: Path = tmp_path / "runs",
+        profile: str = "av-benchmark",
+    ) -> RunPlan:
+        opened = open_split(split)
+        return RunPlan(
+            system=open_system(model),
+            system_name=model,
+            split=opened,
+            clips=opened.clips[:limit],
+            judge=open_judge("paper", profile),
+            metrics=select(profile, metrics or ("onset_acc", "onset_ap", "mcd")),
+            seed=42,
+            root=root,
+            workers=workers,
+        )
+
+    return make

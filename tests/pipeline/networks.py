@@ -1,0 +1,128 @@
+"""A judge for tests: small networks on real sounds and pictures, which log what they are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.judges import ClipMedia, Features, Judge, NetworkExtractor, Prepared, SignalExtractor
+from bench.judges.batches import stacked, unstacked
+from bench.suite import Metric, Side
+
+RATE_HZ, FPS, SIDE_PIXELS = 8_000, 5, 32
+
+#: Sounds whose largest sample is one of these are bait: the ear chokes on them, or dies of them.
+CHOKES, NOT_FINITE, DIES = 0.875, 0.625, 0.375
+
+
+def _hear(media: ClipMedia) -> Prepared:
+    return {"waveform": media.signal(RATE_HZ), "peak": np.abs(media.window().samples).max()}
+
+
+def _look(media: ClipMedia) -> Prepared:
+    return {"pixels": media.frames(FPS, SIDE_PIXELS)[:, :32, :32]}
+
+
+def _listener() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv1d(1, 8, 64, 16), nn.ReLU(), nn.Conv1d(8, 16, 64, 16), nn.Tanh())
+
+
+def _log(log: Path, name: str, batch: Tensor) -> None:
+    with log.open("a") as file:
+        file.write(f"{name} {list(batch.shape)}\n")
+
+
+def _open_ear(log: Path) -> object:
+    network = _listener().eval()
+
+    @torch.inference_mode()
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        waveforms = stacked(prepared, "waveform", "cpu")
+        _log(log, "ear", waveforms)
+        peaks = [round(float(each["peak"]), 3) for each in prepared]
+        if DIES in peaks:
+            os._exit(5)
+        if CHOKES in peaks:
+            raise BenchError("the ear chokes")
+        answer = network(waveforms.unsqueeze(1)).mean(dim=-1)
+        answer[[peak == NOT_FINITE for peak in peaks]] = torch.nan
+        return unstacked({"embedding": answer})
+
+    return embed
+
+
+def _open_eye(log: Path) -> object:
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        pixels = stacked(prepared, "pixels", "cpu")
+        _log(log, "eye", pixels)
+        return unstacked({"means": pixels.float().mean(dim=(2, 3, 4))})
+
+    return embed
+
+
+def _open_both(log: Path) -> object:
+    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
+        seen = stacked(prepared, "eye.means", "cpu")
+        heard = stacked(prepared, "waveform", "cpu")
+        _log(log, "both", heard)
+        loudness = heard[:, : RATE_HZ // FPS * seen.shape[1]].unflatten(1, (seen.shape[1], -1))
+        return unstacked({"product": (loudness.std(dim=2) * seen).mean(dim=1, keepdim=True)})
+
+    return embed
+
+
+def _open_loudness() -> object:
+    def extract(media: ClipMedia) -> Features:
+        return {"loudness": np.array([media.signal(RATE_HZ).std()])}
+
+    return extract
+
+
+def small_judge(log: Path, batch_size: int) -> Judge:
+    """A signal extractor, an ear, an eye, and what compares both."""
+    extractors = (
+        SignalExtractor("loudness", "1", open=_open_loudness),
+        NetworkExtractor("ear", "1", prepare=_hear, open=partial(_open_ear, log)),
+        NetworkExtractor("eye", "1", "picture", prepare=_look, open=partial(_open_eye, log)),
+        NetworkExtractor(
+            "both", "1", "both", ("eye",), prepare=_hear, open=partial(_open_both, log)
+        ),
+    )
+    return Judge("small", "strict", extractors, batch_size=batch_size)
+
+
+def _distance(true: Side, generated: Side) -> float:
+    return float(np.abs(true["ear"]["embedding"] - generated["ear"]["embedding"]).sum())
+
+
+def _difference(true: Side, generated: Side) -> float:
+    return float(true["loudness"]["loudness"][0] - generated["loudness"]["loudness"][0])
+
+
+def _product(true: Side, generated: Side) -> float:
+    return float(generated["both"]["product"][0])
+
+
+METRICS = (
+    Metric("distance", "distance", "of the ear", ("ear",), _distance, "lower", 2),
+    Metric("difference", "difference", "of loudness", ("loudness",), _difference, "lower", 2),
+    Metric(
+        "product",
+        "product",
+        "of picture and sound",
+        ("both",),
+        _product,
+        "higher",
+        2,
+        against="picture",
+        true_reads=(),
+    ),
+)

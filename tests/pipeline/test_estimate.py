@@ -1,0 +1,87 @@
+"""What a dry run says of time: per stage, measured where something alike has run, else a guess."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from baselines import list_systems, open_system
+from bench.io import write_json
+from bench.judges import open_judge
+from bench.pipeline import RunPlan
+from bench.pipeline.estimate import estimate
+
+
+@pytest.fixture
+def plan(make_plan):
+    """Three clips on two workers, by default without networks."""
+
+    def make(model: str = "silence", metric: str = "mcd", **changes: object) -> RunPlan:
+        return replace(make_plan(model, metrics=(metric,), workers=2), **changes)
+
+    return make
+
+
+def times(plan: RunPlan) -> dict[str, float]:
+    ahead = estimate(plan, to_generate=3, to_score=3)
+    assert ahead.seconds == pytest.approx(sum(each.seconds for each in ahead.times.values()))
+    return {stage: each.seconds for stage, each in ahead.times.items()}
+
+
+def measured(plan: RunPlan) -> set[str]:
+    ahead = estimate(plan, to_generate=3, to_score=3)
+    return {stage for stage, each in ahead.times.items() if each.is_measured}
+
+
+def test_workers_share_what_needs_no_network(plan):
+    assert times(plan()) == pytest.approx({"generate": 0.45, "extract": 1.8, "score": 0.075})
+    assert measured(plan()) == set()
+
+
+def test_the_published_network_is_minutes_per_clip_on_a_cpu(plan):
+    assert times(plan("acfoley"))["generate"] == pytest.approx(3 * 12 * 60)
+
+
+def test_workers_do_not_share_a_gpu(plan):
+    assert times(plan("acfoley", device="cuda:1"))["generate"] == pytest.approx(3 * 5)
+
+
+@pytest.mark.parametrize(("device", "seconds"), [("cpu", 300.0), ("cuda", 2.0)])
+def test_the_networks_of_the_judge_are_one_pass_whatever_the_workers(plan, device, seconds):
+    judge = open_judge("paper", "av-benchmark", device=device)
+    found = times(plan(metric="fd_vgg", judge=judge))
+    assert found["extract"] == pytest.approx(3 * (seconds + 1.2 / 2))
+
+
+@pytest.fixture
+def finished(plan):
+    """What a run of these columns left: its timings, and where it ran."""
+    about = {
+        "metrics": ["fd_vgg"],
+        "provenance": {"device": "cpu", "judge": "paper", "judge_device": "cpu"},
+        "seconds_per_clip": {"generate": 10.0, "extract": 4.0, "score": 1.0},
+    }
+    write_json(plan().directory / "run.json", about)
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_that_was_alike_is_believed_and_its_one_pass_not_divided(plan):
+    alike = plan(metric="fd_vgg")
+    assert times(alike) == pytest.approx({"generate": 15.0, "extract": 12.0, "score": 1.5})
+    assert measured(alike) == {"generate", "extract", "score"}
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_on_another_device_or_of_other_columns_says_nothing(plan):
+    assert measured(plan(metric="fd_vgg", device="cuda")) == {"extract", "score"}
+    assert measured(plan()) == {"generate"}
+    elsewhere = open_judge("paper", "av-benchmark", device="cuda")
+    assert measured(plan(metric="fd_vgg", judge=elsewhere)) == {"generate"}
+
+
+def test_every_network_of_ours_has_a_guess_of_its_own():
+    names = [each.usage for each in list_systems() if each.usage.startswith("acfoley")]
+    guesses = {name: open_system(name).seconds_per_clip for name in names}
+    assert all(each.cpu >= 1 for each in guesses.values())
+    assert all(each.cpu > each.gpu for each in guesses.values())

@@ -1,0 +1,95 @@
+"""What a kill at any moment leaves behind, and what the next sitting makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.pipeline import RunPlan, run
+from tests.conftest import ROOT
+
+SLOW = "tests.pipeline.systems:SLOW"
+
+
+def start(plan: RunPlan, clicks_folder: Path) -> subprocess.Popen[bytes]:
+    """``bench run`` of a plan as a process of its own."""
+    command = [sys.executable, "-m", "bench", "run", "--model", SLOW]
+    command += ["--split", f"folder:{clicks_folder}", "--runs", str(plan.root), "--workers", "1"]
+    command += ["--metrics", "onset_acc,onset_ap,mcd"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        cwd=plan.root.parent,
+        preexec_fn=hear_interrupts,
+    )
+
+
+def hear_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_true():
+        assert time.monotonic() < deadline, "nothing happened within a minute"
+        time.sleep(0.01)
+
+
+def test_after_kill_9_a_rerun_finishes_with_the_same_bytes(make_plan, clicks_folder, tmp_path):
+    straight, killed = make_plan(SLOW, root=tmp_path / "a"), make_plan(SLOW, root=tmp_path / "b")
+    run(straight, lambda stage, done, total: None)
+    process = start(killed, clicks_folder)
+    journal = killed.directory / "journal.jsonl"
+    wait_until(lambda: journal.exists() and b'"sample"' in journal.read_bytes())
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done_before = journal.read_bytes().count(b'"kind": "sample"')
+    assert 1 <= done_before < 3
+    counts: dict[str, int] = {}
+    run(killed, lambda stage, done, total: counts.update({stage: done}))
+    assert counts["generate"] <= 3 - done_before
+    for name in ("scores.json", "scores.parquet", "failures.jsonl"):
+        assert (straight.directory / name).read_bytes() == (killed.directory / name).read_bytes()
+
+
+def test_ctrl_c_stops_with_a_word_and_keeps_what_is_finished(make_plan, clicks_folder):
+    plan = make_plan(SLOW)
+    process = start(plan, clicks_folder)
+    journal = plan.directory / "journal.jsonl"
+    wait_until(lambda: journal.exists() and b'"sample"' in journal.read_bytes())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"the same command goes on from here" in said
+    assert b"Traceback" not in said
+    assert run(plan, lambda stage, done, total: None).results.scored == 3
+
+
+def test_a_second_process_is_refused_while_the_first_one_works(make_plan, clicks_folder):
+    plan = make_plan(SLOW)
+    first = start(plan, clicks_folder)
+    wait_until((plan.directory / "journal.jsonl").exists)
+    second = start(plan, clicks_folder)
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert b"another process works on" in said
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("leftover", [".clip_000000-abc.flac"])
+def test_half_written_files_of_a_killed_process_are_no_samples(make_plan, leftover):
+    plan = make_plan("silence")
+    (plan.directory / "samples").mkdir(parents=True)
+    (plan.directory / "samples" / leftover).write_bytes(b"half")
+    assert run(plan, lambda stage, done, total: None).results.scored == 3

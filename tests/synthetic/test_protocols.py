@@ -1,0 +1,81 @@
+"""Pairs of hits and universal references obey the rules of their protocols."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.synthetic.actions import ACTIONS
+from bench.synthetic.audio import render_audio
+from bench.synthetic.protocols import (
+    HitsExcerpt,
+    hits_indices,
+    hits_pairs,
+    reference_scenes,
+)
+from bench.synthetic.world import make_scene
+
+
+def n_events_inside(excerpt: HitsExcerpt) -> int:
+    times_s = [event.time_s - excerpt.start_s for event in make_scene("mini", excerpt.index).events]
+    return sum(0.1 <= time_s < 1.9 for time_s in times_s)
+
+
+def test_pairs_are_always_the_same() -> None:
+    assert hits_pairs(12) == hits_pairs(12)
+    assert [pair.target.name for pair in hits_pairs(5)] == [
+        pair.target.name for pair in hits_pairs(12)[:5]
+    ]
+
+
+@pytest.mark.parametrize("n_targets", [1, 12, 60])
+def test_every_target_is_another_clip_with_three_conditions(n_targets: int) -> None:
+    pairs = hits_pairs(n_targets)
+    assert len({pair.target.name for pair in pairs}) == n_targets
+    assert {len(pair.conditions) for pair in pairs} == {3}
+    used = {excerpt.index for pair in pairs for excerpt in (pair.target, *pair.conditions)}
+    assert used <= set(hits_indices(n_targets))
+
+
+def test_a_target_and_its_conditions_have_four_classes() -> None:
+    for pair in hits_pairs(60):
+        scenes = [make_scene("mini", one.index) for one in (pair.target, *pair.conditions)]
+        assert len({(scene.action, scene.material) for scene in scenes}) == 4
+        assert len({scene.timbre for scene in scenes}) == 4
+        assert not any(ACTIONS[scene.action].is_stroke for scene in scenes)
+
+
+def test_every_excerpt_lies_in_its_clip_on_a_frame_and_holds_an_event() -> None:
+    for pair in hits_pairs(60):
+        for excerpt in (pair.target, *pair.conditions):
+            assert excerpt.name == f"mini_{excerpt.index:06d}"
+            assert excerpt.seconds == 2.0
+            assert 0.0 <= excerpt.start_s <= 8.0
+            assert excerpt.start_s * 25 == pytest.approx(round(excerpt.start_s * 25), abs=1e-9)
+            assert n_events_inside(excerpt) >= 1
+
+
+def test_conditions_are_spread_over_the_clips() -> None:
+    pairs = hits_pairs(60)
+    uses = Counter(one.index for pair in pairs for one in pair.conditions)
+    assert len(uses) > 45
+    assert max(uses.values()) <= 9
+
+
+def test_no_targets_is_refused() -> None:
+    with pytest.raises(BenchError, match="number of targets is 0, expected 1 or more"):
+        hits_pairs(0)
+
+
+def test_five_references_of_two_seconds_are_of_five_materials() -> None:
+    scenes = reference_scenes()
+    assert list(scenes) == ["ref_a", "ref_b", "ref_c", "ref_d", "ref_e"]
+    assert len({scene.material for scene in scenes.values()}) == 5
+    for scene in scenes.values():
+        audio = render_audio(scene)
+        assert audio.shape == (88_200,)
+        assert scene.events[0].time_s < 0.7
+        assert np.abs(audio).max() > 0.15
