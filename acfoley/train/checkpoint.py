@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from acfoley.model import FlowNetwork
-from acfoley.train.ema import PowerAverages
-from acfoley.train.recipe import Recipe, differences
+from acfoley.train.ema import PowerFunctionEma
+from acfoley.train.recipe import Recipe, find_differences
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path
@@ -44,15 +44,15 @@ class State:
 
     network: FlowNetwork
     optimiser: torch.optim.AdamW
-    averages: PowerAverages
+    averages: PowerFunctionEma
 
 
-def trainable(network: FlowNetwork) -> dict[str, Tensor]:
+def trainable_weights(network: FlowNetwork) -> dict[str, Tensor]:
     """The weights that training changes, by name."""
     return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
-def checkpoints(run: Path) -> dict[int, Path]:
+def list_checkpoints(run: Path) -> dict[int, Path]:
     """The checkpoints of a run by steps done, rising."""
     found = {int(m[1]): path for path in run.glob("*") if (m := CHECKPOINT.fullmatch(path.name))}
     return dict(sorted(found.items()))
@@ -69,7 +69,7 @@ def save_checkpoint(
     with atomic_path(path) as temporary:
         # One entry: safetensors writes several in any order.
         save_file(_tensors(state), temporary, metadata={ABOUT: json.dumps(about)})
-    for old in list(checkpoints(run).values())[:-keep]:
+    for old in list(list_checkpoints(run).values())[:-keep]:
         old.unlink()
     return path
 
@@ -82,7 +82,7 @@ def load_checkpoint(path: Path, state: State, recipe: Recipe, data: str) -> Prog
         BenchError: it is damaged.
     """
     about = _metadata(path)
-    if found := differences(about["recipe"], recipe.as_json()):
+    if found := find_differences(about["recipe"], recipe.as_json()):
         raise RunError(
             f"{path} was trained by another recipe ({'; '.join(found[:3])}): use another folder, "
             "or the recipe it began with"
@@ -101,7 +101,7 @@ def load_checkpoint(path: Path, state: State, recipe: Recipe, data: str) -> Prog
 def _tensors(state: State) -> dict[str, Tensor]:
     """Everything by its name in the file."""
     found = {f"network.{name}": value for name, value in state.network.state_dict().items()}
-    for name, parameter in trainable(state.network).items():
+    for name, parameter in trainable_weights(state.network).items():
         moments = state.optimiser.state.get(parameter, {})
         for ours, theirs in (("first", "exp_avg"), ("second", "exp_avg_sq")):
             found[f"{ours}.{name}"] = moments.get(theirs, torch.zeros_like(parameter))
@@ -123,7 +123,7 @@ def _restore(state: State, tensors: Mapping[str, Tensor], step: int) -> None:
             "exp_avg": tensors[f"first.{name}"],
             "exp_avg_sq": tensors[f"second.{name}"],
         }
-        for number, name in enumerate(trainable(state.network))
+        for number, name in enumerate(trainable_weights(state.network))
     }
     current = state.optimiser.state_dict()
     state.optimiser.load_state_dict({**current, "state": moments})

@@ -103,10 +103,10 @@ def train(
 ) -> None:
     """Train the flow network; on many GPUs with `torchrun --nproc-per-node N -m acfoley train`."""
     from acfoley.train.commands import Changes, chosen_recipe, train_command
-    from acfoley.train.settings import Data, Settings
+    from acfoley.train.settings import TrainingData, TrainingSettings
 
     recipe = chosen_recipe(preset, Changes(borders, batch_size, seed, snapshot_every))
-    settings = Settings(
+    settings = TrainingSettings(
         until=stage,
         n_accumulated=accumulate,
         log_every=log_every,
@@ -117,7 +117,7 @@ def train(
         compile=compile_,
         resume=resume,
     )
-    train_command(recipe, Data(data, held_out or ()), out, settings, warm_start, device)
+    train_command(recipe, TrainingData(data, held_out or ()), out, settings, warm_start, device)
 
 
 def ema(

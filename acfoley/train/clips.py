@@ -76,7 +76,7 @@ def read_list(path: Path) -> ClipList:
     return ClipList(tuple(clips), tuple(refused))
 
 
-def open_split(spec: str) -> ClipList:
+def list_split(spec: str) -> ClipList:
     """The clips of ``vggsound-train:FOLDER`` or ``vggsound-test:FOLDER``.
 
     The folder holds the official table ``vggsound.csv`` (id, start, label, split) and the videos,
@@ -101,7 +101,7 @@ def open_split(spec: str) -> ClipList:
     return ClipList(tuple(clips))
 
 
-def pieces(
+def cut_pieces(
     clip: TrainingClip, seconds: float, piece_s: float = PIECE_SECONDS
 ) -> list[TrainingClip]:
     """``clip`` of ``seconds`` cut in whole pieces, named after their first second.
@@ -139,7 +139,7 @@ def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
     )
     if has_video or start_s is not None:
         return [clip]
-    return pieces(clip, audio_seconds(file))
+    return cut_pieces(clip, audio_seconds(file))
 
 
 def _has_video(file: Path) -> bool:

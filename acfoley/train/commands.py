@@ -11,16 +11,16 @@ import torch
 import typer
 
 from acfoley.model import FlowNetwork
-from acfoley.train.clips import ClipList, open_split, read_list
+from acfoley.train.clips import ClipList, list_split, read_list
+from acfoley.train.crops import CropLayout
 from acfoley.train.display import clip_progress, training_progress
+from acfoley.train.distributed import join_process_group
 from acfoley.train.loop import train
-from acfoley.train.precompute import Summary, Writing, precompute
-from acfoley.train.presets import recipe_named, with_borders
+from acfoley.train.precompute import ShardOptions, Summary, precompute
+from acfoley.train.presets import find_recipe, set_borders
 from acfoley.train.recipe import Recipe
-from acfoley.train.settings import Data, Settings
+from acfoley.train.settings import TrainingData, TrainingSettings
 from acfoley.train.shards import Part, StoredType, damaged_shards, shard_tables
-from acfoley.train.window import Window
-from acfoley.train.world import open_world
 from bench.checkpoints.registry import weights_directory
 from bench.errors import BenchError, MissingError, first_few
 from bench.terminal import print_line, print_notice
@@ -63,13 +63,13 @@ def precompute_command(order: Encoded) -> None:
     from acfoley.train.published import open_published
 
     listed = chosen_clips(order.list_file, order.split)
-    window = Window(order.seconds)
+    layout = CropLayout(order.seconds)
     dtype: StoredType = "float16" if order.is_half else "float32"
-    writing = Writing(parse_part(order.part), dtype=dtype)
+    writing = ShardOptions(parse_part(order.part), dtype=dtype)
     directory = order.weights or weights_directory()
     encoding = open_published(directory, order.device, order.n_crops, has_clap=order.has_clap)
     with clip_progress() as on_clip:
-        summary = precompute(listed, encoding, order.out, window, writing, on_clip)
+        summary = precompute(listed, encoding, order.out, layout, writing, on_clip)
     _tell(summary, order.out / f"{writing.part}-failures.jsonl")
 
 
@@ -100,7 +100,7 @@ def chosen_clips(list_file: Path | None, split: str | None) -> ClipList:
     if list_file is not None and split is None:
         return read_list(list_file)
     if split is not None and list_file is None:
-        return open_split(split)
+        return list_split(split)
     raise BenchError("name the clips with --list FILE or with --split NAME:FOLDER, not with both")
 
 
@@ -122,9 +122,9 @@ def chosen_recipe(preset: str, changes: Changes) -> Recipe:
     Raises:
         BenchError: there is no such preset, or a value is none.
     """
-    recipe = recipe_named(preset)
+    recipe = find_recipe(preset)
     if changes.borders is not None:
-        recipe = with_borders(recipe, parse_borders(changes.borders))
+        recipe = set_borders(recipe, parse_borders(changes.borders))
     return replace(
         recipe,
         batch_size=_given(changes.batch_size, recipe.batch_size),
@@ -147,21 +147,26 @@ def parse_borders(text: str) -> tuple[int, int, int]:
 
 
 def train_command(
-    recipe: Recipe, data: Data, run: Path, settings: Settings, warm: Path | None, device: str
+    recipe: Recipe,
+    data: TrainingData,
+    run: Path,
+    settings: TrainingSettings,
+    warm: Path | None,
+    device: str,
 ) -> None:
     """Train, show how it goes, and say what comes next."""
     # Normalisation of bfloat16 by float32 weights is meant; only its fused kernel is not there.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    with open_world(device) as world:
-        if world.device.type == "cuda":
+    with join_process_group(device) as processes:
+        if processes.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         initial = None if warm is None else open_warm_start(warm, recipe)
-        shown = training_progress(settings.log_every) if world.is_first else nullcontext()
+        shown = training_progress(settings.log_every) if processes.is_first else nullcontext()
         with shown as on_step:
             if on_step is not None:
                 settings = replace(settings, on_step=on_step)
-            train(recipe, data, run, settings, world=world, initial=initial)
-        if world.is_first:
+            train(recipe, data, run, settings, processes=processes, initial=initial)
+        if processes.is_first:
             print_line(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
 
 

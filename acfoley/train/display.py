@@ -15,11 +15,11 @@ from rich.progress import (
 )
 
 from acfoley.train.precompute import OnClip
-from acfoley.train.settings import OnStep, Report
+from acfoley.train.settings import OnStep, StepReport
 from bench.terminal import plain_console
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Hours, minutes and seconds.
 
     >>> duration(3_725)
@@ -29,12 +29,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def line(report: Report) -> str:
+def line(report: StepReport) -> str:
     """One line about a step."""
     return (
         f"step {report.step:,} of {report.n_steps:,}  {report.stage}  loss {report.loss:.4f}  "
         f"rate {report.learning_rate:.2e}  {report.clips_per_second:.1f} clips/s  "
-        f"{duration(report.seconds_left)} left"
+        f"{format_duration(report.seconds_left)} left"
     )
 
 
@@ -54,10 +54,10 @@ def training_progress(every: int) -> Iterator[OnStep]:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task("starting", total=None, numbers="")
 
-        def show(report: Report) -> None:
+        def show(report: StepReport) -> None:
             numbers = (
                 f"loss {report.loss:.4f}  {report.clips_per_second:.1f} clips/s  "
-                f"{duration(report.seconds_left)} left"
+                f"{format_duration(report.seconds_left)} left"
             )
             bars.update(
                 task,
@@ -88,6 +88,6 @@ def clip_progress() -> Iterator[OnClip]:
         yield show
 
 
-def _say(console: Console, report: Report, every: int) -> None:
+def _say(console: Console, report: StepReport, every: int) -> None:
     if report.step % every == 0 or report.step == report.n_steps:
         console.print(line(report))

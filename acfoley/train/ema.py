@@ -36,7 +36,7 @@ class Profile(Protocol):
 
 
 @dataclass(frozen=True)
-class Target:
+class EmaProfile:
     """An average that is wanted: its relative width, after how many updates."""
 
     sigma: float
@@ -66,7 +66,7 @@ def decay(gamma: float, update: int, *, corrected: bool = True) -> float:
     return float((now * following) ** 0.5 if corrected else now)
 
 
-class PowerAverages:
+class PowerFunctionEma:
     """Averages of named tensors, one set for each relative width; they start as copies."""
 
     def __init__(self, tensors: Mapping[str, Tensor], sigmas: Sequence[float]) -> None:
@@ -85,7 +85,7 @@ class PowerAverages:
             torch._foreach_lerp_(list(averages.values()), values, share)
 
 
-def synthesis_weights(snapshots: Sequence[Profile], target: Target) -> npt.NDArray[np.float64]:
+def synthesis_weights(snapshots: Sequence[Profile], target: EmaProfile) -> npt.NDArray[np.float64]:
     """The coefficients ``[N]`` of ``snapshots`` whose sum comes closest to ``target``.
 
     Least squares over the profiles. A target that is a snapshot is that snapshot. The

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from acfoley.train.batches import Batch
-from acfoley.train.world import World
+from acfoley.train.collate import Batch
+from acfoley.train.distributed import ProcessGroup
 from bench.errors import RunError, first_few
 from bench.io import write_json
 
@@ -23,7 +23,7 @@ N_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Losses:
+class StepLosses:
     """Losses by clip of one process at one step, and the norm of the gradients of all."""
 
     batches: Sequence[Batch]
@@ -42,7 +42,9 @@ class Losses:
         return [name for name, good in zip(self.names, is_good, strict=True) if not good]
 
 
-def require_finite(losses: Losses, step: int, stage: str, run: Path, world: World) -> None:
+def require_finite(
+    losses: StepLosses, step: int, stage: str, run: Path, processes: ProcessGroup
+) -> None:
     """Go on where the gradients are numbers.
 
     Raises:
@@ -51,12 +53,12 @@ def require_finite(losses: Losses, step: int, stage: str, run: Path, world: Worl
     """
     if math.isfinite(losses.gradient_norm):
         return
-    bad = world.gathered(losses.bad_names)
-    batch = world.gathered(losses.names)
+    bad = processes.gather(losses.bad_names)
+    batch = processes.gather(losses.names)
     path = run / f"stopped-{step:08d}.json"
-    if world.is_first:
+    if processes.is_first:
         write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})
-    world.wait()
+    processes.wait()
     named = bad or batch
     some = first_few(named, N_NAMED)
     what = "the loss of" if bad else "no loss, but a gradient in the batch of"

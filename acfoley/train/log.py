@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.errors import RunError
 from bench.io import atomic_path
 
-TRAINING = ("step", "stage", "loss", "learning_rate", "gradient_norm", "clips_per_second")
-VALIDATION = ("step", "stage", "loss", "n_clips")
+TRAINING_COLUMNS = ("step", "stage", "loss", "learning_rate", "gradient_norm", "clips_per_second")
+VALIDATION_COLUMNS = ("step", "stage", "loss", "n_clips")
 
 
-class Curve:
+class CsvLog:
     """Rows of numbers by step, each on disk when it is added.
 
     Rows of steps after ``step`` are removed first: they will be made again.
@@ -22,7 +22,7 @@ class Curve:
 
     def __init__(self, path: Path, columns: tuple[str, ...], step: int) -> None:
         self._path, self._columns = path, columns
-        kept = [row for row in read_curve(path) if int(row["step"]) <= step]
+        kept = [row for row in read_log(path) if int(row["step"]) <= step]
         with atomic_path(path) as temporary:
             temporary.write_text(_lines(columns, kept, header=True), encoding="utf-8")
 
@@ -34,7 +34,7 @@ class Curve:
             file.write(_lines(self._columns, [values], header=False))
 
 
-def read_curve(path: Path) -> list[dict[str, str]]:
+def read_log(path: Path) -> list[dict[str, str]]:
     """The rows of a curve; a line that was torn by a killed process is left out.
 
     Raises:

@@ -23,37 +23,37 @@ from torch import Tensor, nn
 
 from acfoley.model import FlowNetwork
 from acfoley.train import log
-from acfoley.train.batches import Batch, Batcher
+from acfoley.train.build import build_network, build_optimiser, data_digest, describe_run
 from acfoley.train.checkpoint import (
     Progress,
     State,
-    checkpoints,
+    list_checkpoints,
     load_checkpoint,
     save_checkpoint,
-    trainable,
+    trainable_weights,
 )
-from acfoley.train.corpus import Corpus
-from acfoley.train.ema import PowerAverages
-from acfoley.train.feed import Feed, Share
-from acfoley.train.guard import Losses, require_finite
-from acfoley.train.objective import Objective
+from acfoley.train.collate import Batch, Collator
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.distributed import ProcessGroup
+from acfoley.train.ema import PowerFunctionEma
+from acfoley.train.guard import StepLosses, require_finite
+from acfoley.train.loader import BatchLoader, BatchShare
+from acfoley.train.loss import FlowMatchingLoss
 from acfoley.train.recipe import Recipe
-from acfoley.train.settings import Data, Report, Settings
+from acfoley.train.settings import StepReport, TrainingData, TrainingSettings
 from acfoley.train.snapshots import save_snapshots
-from acfoley.train.start import about_run, data_digest, first_network, new_optimiser
 from acfoley.train.validation import held_out_loss
-from acfoley.train.world import World
 from bench.errors import RunError
 from bench.io import require_folder, write_json
 
 
 def train(
     recipe: Recipe,
-    data: Data,
+    data: TrainingData,
     run: Path,
-    settings: Settings | None = None,
+    settings: TrainingSettings | None = None,
     *,
-    world: World | None = None,
+    processes: ProcessGroup | None = None,
     initial: FlowNetwork | None = None,
 ) -> FlowNetwork:
     """Train, or go on training, and return the network as it is after the last step.
@@ -66,9 +66,9 @@ def train(
             other clips; or the loss was no longer a number.
         BenchError: the data do not fit the recipe.
     """
-    world = world or World(0, 1, torch.device("cpu"))
-    with _locked(run, world):
-        trainer = Trainer(recipe, data, run, settings or Settings(), world, initial)
+    processes = processes or ProcessGroup(0, 1, torch.device("cpu"))
+    with _locked(run, processes):
+        trainer = Trainer(recipe, data, run, settings or TrainingSettings(), processes, initial)
         trainer.run_to_end()
     return trainer.network
 
@@ -79,41 +79,45 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        data: Data,
+        data: TrainingData,
         run: Path,
-        settings: Settings,
-        world: World,
+        settings: TrainingSettings,
+        processes: ProcessGroup,
         initial: FlowNetwork | None = None,
     ) -> None:
-        self.recipe, self.settings, self.world, self.run = recipe, settings, world, run
+        self.recipe, self.settings, self.processes, self.run = recipe, settings, processes, run
         self.last = recipe.n_steps if settings.until is None else recipe.end_of(settings.until)
-        corpus = Corpus(data.folders)
-        batcher = Batcher(corpus, recipe)
-        self.feed = Feed(batcher, Share(world.rank, world.size, settings.n_accumulated))
-        self.held_out = Batcher(Corpus(data.held_out), recipe) if data.held_out else None
-        self.network = first_network(recipe, corpus, initial, world.device)
-        self.own = Objective(self.network, corpus.window.lengths, bfloat16=recipe.bfloat16)
+        dataset = FeatureDataset(data.folders)
+        collator = Collator(dataset, recipe)
+        self.loader = BatchLoader(
+            collator, BatchShare(processes.rank, processes.size, settings.n_accumulated)
+        )
+        self.held_out = Collator(FeatureDataset(data.held_out), recipe) if data.held_out else None
+        self.network = build_network(recipe, dataset, initial, processes.device)
+        self.own = FlowMatchingLoss(self.network, dataset.layout.lengths, bfloat16=recipe.bfloat16)
         self.objective: nn.Module = self.own
-        if world.size > 1:
+        if processes.size > 1:
             self.objective = nn.parallel.DistributedDataParallel(self.own)
-        self.weights = trainable(self.network)
-        self.optimiser = new_optimiser(recipe, self.weights, world.device)
-        self.averages = PowerAverages(self.weights, recipe.sigmas)
+        self.weights = trainable_weights(self.network)
+        self.optimiser = build_optimiser(recipe, self.weights, processes.device)
+        self.averages = PowerFunctionEma(self.weights, recipe.sigmas)
         self.state = State(self.network, self.optimiser, self.averages)
-        self.data = data_digest(corpus)
+        self.data = data_digest(dataset)
         self.progress = self._begin()
         if settings.compile:
             self.network.compile()
-        if world.is_first:
-            self.curve = log.Curve(run / "log.csv", log.TRAINING, self.progress.step)
-            self.validation = log.Curve(run / "validation.csv", log.VALIDATION, self.progress.step)
-            write_json(run / "run.json", about_run(recipe, data, corpus, world))
+        if processes.is_first:
+            self.curve = log.CsvLog(run / "log.csv", log.TRAINING_COLUMNS, self.progress.step)
+            self.validation = log.CsvLog(
+                run / "validation.csv", log.VALIDATION_COLUMNS, self.progress.step
+            )
+            write_json(run / "run.json", describe_run(recipe, data, dataset, processes))
 
     def run_to_end(self) -> None:
         """Every step that is left."""
         began, first = time.monotonic(), self.progress.step
         since, n_since = began, 0
-        for step, batches in self.feed.from_step(first, self.last):
+        for step, batches in self.loader.iterate(first, self.last):
             loss, norm = self._step(step, batches)
             progress = self.progress
             self.progress = Progress(step + 1, progress.loss_sum + loss, progress.n_losses + 1)
@@ -125,11 +129,11 @@ class Trainer:
                 self._log(norm, rate)
                 since, n_since = now, 0
             self._keep()
-        self.world.wait()
+        self.processes.wait()
 
     def _begin(self) -> Progress:
         """Where the run is; a folder that holds a run must be meant to be gone on with."""
-        found = checkpoints(self.run)
+        found = list_checkpoints(self.run)
         if not found:
             return Progress()
         step, path = list(found.items())[-1]
@@ -146,18 +150,20 @@ class Trainer:
         by_clip = []
         for number, batch in enumerate(batches):
             with self._alone(is_last=number == len(batches) - 1):
-                losses: Tensor = self.objective(batch.to(self.world.device))
+                losses: Tensor = self.objective(batch.to(self.processes.device))
                 (losses.mean() / len(batches)).backward()  # type: ignore[no-untyped-call]
             by_clip.append(losses.detach())
         largest = self.recipe.optimiser.largest_gradient
         norm = nn.utils.clip_grad_norm_(self.weights.values(), largest).item()
-        require_finite(Losses(batches, by_clip, norm), step, stage.name, self.run, self.world)
+        require_finite(
+            StepLosses(batches, by_clip, norm), step, stage.name, self.run, self.processes
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.schedule.rate(step)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.averages.update(step + 1, self.weights)
-        return self.world.mean(torch.cat(by_clip).mean().item()), norm
+        return self.processes.mean(torch.cat(by_clip).mean().item()), norm
 
     def _alone(self, *, is_last: bool) -> AbstractContextManager[None]:
         """Gradients of all but the last part stay in this process."""
@@ -167,17 +173,17 @@ class Trainer:
         return alone
 
     def _report(self, step: int, loss: float, rate: float, seconds_left: float) -> None:
-        if self.world.is_first:
+        if self.processes.is_first:
             stage, _ = self.recipe.stage_at(step)
             learning_rate = self.recipe.schedule.rate(step)
             self.settings.on_step(
-                Report(step + 1, self.last, stage.name, loss, learning_rate, rate, seconds_left)
+                StepReport(step + 1, self.last, stage.name, loss, learning_rate, rate, seconds_left)
             )
 
     def _log(self, norm: float, rate: float) -> None:
         """A row of the curve: the mean loss since the row before."""
         progress = self.progress
-        if self.world.is_first:
+        if self.processes.is_first:
             stage, _ = self.recipe.stage_at(progress.step - 1)
             self.curve.add(
                 step=progress.step,
@@ -196,28 +202,28 @@ class Trainer:
         is_end = step == self.last or within + 1 == stage.n_steps
         if self.held_out is not None and (step % settings.validate_every == 0 or is_end):
             self._validate(self.held_out, stage.name)
-        if self.world.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
+        if self.processes.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
             dtype = torch.float16 if settings.snapshot_dtype == "float16" else torch.float32
             save_snapshots(self.run, self.network, self.averages, step, dtype)
-        if self.world.is_first and (step % settings.checkpoint_every == 0 or is_end):
+        if self.processes.is_first and (step % settings.checkpoint_every == 0 or is_end):
             save_checkpoint(
                 self.run, self.state, self.progress, self.recipe, self.data, settings.keep
             )
 
-    def _validate(self, held_out: Batcher, stage: str) -> None:
-        size = max(self.recipe.batch_size // self.feed.share.n_parts, 1)
-        loss = held_out_loss(self.own, held_out, size, self.world)
-        if self.world.is_first:
-            step, n_clips = self.progress.step, len(held_out.corpus.rows)
+    def _validate(self, held_out: Collator, stage: str) -> None:
+        size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
+        loss = held_out_loss(self.own, held_out, size, self.processes)
+        if self.processes.is_first:
+            step, n_clips = self.progress.step, len(held_out.dataset.rows)
             self.validation.add(step=step, stage=stage, loss=repr(loss), n_clips=n_clips)
             self.settings.on_validation(step, self.network)
 
 
 @contextmanager
-def _locked(run: Path, world: World) -> Iterator[None]:
+def _locked(run: Path, processes: ProcessGroup) -> Iterator[None]:
     """Make the folder of a run, and keep other runs out of it."""
     require_folder(run)
-    if not world.is_first:
+    if not processes.is_first:
         yield
         return
     try:

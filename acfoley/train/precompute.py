@@ -9,9 +9,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.encoding import Encoding, made_by
+from acfoley.train.crops import CropLayout
+from acfoley.train.features import Encoding, encode_clip
 from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
-from acfoley.train.window import Window
 from bench.engine import Failure, attempt
 from bench.errors import RunError
 
@@ -21,7 +21,7 @@ SHARD_CLIPS = 128
 
 
 @dataclass(frozen=True)
-class Writing:
+class ShardOptions:
     """How shards are written."""
 
     part: Part = Part()
@@ -42,8 +42,8 @@ def precompute(
     listed: ClipList,
     encoding: Encoding,
     folder: Path,
-    window: Window,
-    writing: Writing | None = None,
+    layout: CropLayout,
+    writing: ShardOptions | None = None,
     on_clip: OnClip = lambda done, total: None,
 ) -> Summary:
     """Encode the clips of a list that ``folder`` lacks; what fails is recorded and left out.
@@ -54,12 +54,12 @@ def precompute(
     Raises:
         RunError: the folder holds other features, or another process writes this part of it.
     """
-    writing = writing or Writing()
-    store = Store(encoding.identity, window.seconds, window.reference_seconds, writing.dtype)
+    writing = writing or ShardOptions()
+    store = Store(encoding.identity, layout.seconds, layout.reference_seconds, writing.dtype)
     open_store(folder, store, encoding.empty_text())
     try:
         with FileLock(folder / f".{writing.part}.lock", timeout=0):
-            return _encoded(listed, encoding, folder, window, writing, on_clip)
+            return _encoded(listed, encoding, folder, layout, writing, on_clip)
     except Timeout as error:
         raise RunError(f"another process writes part {writing.part} of {folder}") from error
 
@@ -68,8 +68,8 @@ def _encoded(
     listed: ClipList,
     encoding: Encoding,
     folder: Path,
-    window: Window,
-    writing: Writing,
+    layout: CropLayout,
+    writing: ShardOptions,
     on_clip: OnClip,
 ) -> Summary:
     writer = ShardWriter(folder, writing.part, writing.dtype, writing.shard_clips)
@@ -83,7 +83,7 @@ def _encoded(
     for number, clip in enumerate(clips):
         on_clip(number, len(clips))
         if clip.name not in writer.done:
-            _add(clip, encoding, window, writer)
+            _add(clip, encoding, layout, writer)
     writer.flush()
     on_clip(len(clips), len(clips))
     n_encoded = sum(clip.name in writer.done for clip in clips)
@@ -91,9 +91,9 @@ def _encoded(
     return Summary(len(clips), n_encoded, failed)
 
 
-def _add(clip: TrainingClip, encoding: Encoding, window: Window, writer: ShardWriter) -> None:
+def _add(clip: TrainingClip, encoding: Encoding, layout: CropLayout, writer: ShardWriter) -> None:
     def work(clip: TrainingClip) -> None:
-        writer.add(clip, made_by(encoding, clip, window))
+        writer.add(clip, encode_clip(encoding, clip, layout))
 
     outcome = attempt(work, clip)
     if outcome.failure is not None:

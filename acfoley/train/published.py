@@ -9,7 +9,7 @@ from acfoley.codec import Codec
 from acfoley.encoders import load_encoders
 from acfoley.griffin_lim import GriffinLim
 from acfoley.official import require_clap, require_official
-from acfoley.train.encoding import Encoding, encoded_by
+from acfoley.train.features import Encoding, build_encoding
 from bench.backbones.device import usable_device
 from bench.errors import BenchError
 
@@ -41,6 +41,6 @@ def open_published(
     codec = Codec(load_autoencoder(paths.autoencoder, own, AUTOENCODER_44K), GriffinLim())
     encoders = load_encoders(paths.clip, paths.synchformer, own, clap=clap)
 
-    embedded = ", embedded by CLAP" if has_clap else ""
-    identity = f"{VERSION}, {n_crops} references inside{embedded}"
-    return encoded_by(encoders, codec, n_crops, identity, is_embedded=has_clap)
+    embedding_column = ", embedded by CLAP" if has_clap else ""
+    identity = f"{VERSION}, {n_crops} references inside{embedding_column}"
+    return build_encoding(encoders, codec, n_crops, identity, is_embedded=has_clap)

@@ -19,7 +19,7 @@ from bench.seeds import stable_seed
 
 
 @dataclass(frozen=True)
-class Place:
+class BatchSlot:
     """One clip of a batch: its ``index`` among the items, its ``position`` in the whole batch."""
 
     index: int
@@ -27,7 +27,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Order:
+class EpochSampler:
     """The order of ``n_items`` under ``name``, which differs from stage to stage."""
 
     n_items: int
@@ -39,7 +39,7 @@ class Order:
         if self.n_items < 1:
             raise BenchError(f"there is no clip to train on in the stage {self.name!r}")
 
-    def batch(self, step: int, part: int = 0, n_parts: int = 1) -> list[Place]:
+    def batch(self, step: int, part: int = 0, n_parts: int = 1) -> list[BatchSlot]:
         """The places of ``part`` of the batch at ``step``, both counted from 0.
 
         Raises:
@@ -52,7 +52,7 @@ class Order:
             )
         size = self.batch_size // n_parts
         positions = range(part * size, (part + 1) * size)
-        return [Place(self._item(step * self.batch_size + p), p) for p in positions]
+        return [BatchSlot(self._item(step * self.batch_size + p), p) for p in positions]
 
     def _item(self, number: int) -> int:
         epoch, place = divmod(number, self.n_items)
@@ -66,7 +66,7 @@ def _shuffled(n_items: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(n_items)
 
 
-def repeated(has_video: Sequence[bool], repeats: int) -> list[int]:
+def repeat_video_clips(has_video: Sequence[bool], repeats: int) -> list[int]:
     """Indices of clips, those with a picture ``repeats`` times, in order."""
     counts = ((index, repeats if seen else 1) for index, seen in enumerate(has_video))
     return [index for index, count in counts for _ in range(count)]

@@ -12,7 +12,7 @@ from bench.errors import RunError
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """Folders of features: those to train on, and those whose loss is only looked at."""
 
     folders: Sequence[Path]
@@ -20,7 +20,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """How training goes, after a step."""
 
     step: int
@@ -32,13 +32,13 @@ class Report:
     seconds_left: float
 
 
-OnStep = Callable[[Report], None]
+OnStep = Callable[[StepReport], None]
 #: Called after each validation with the step and the network, on the first process.
 OnValidation = Callable[[int, FlowNetwork], None]
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How a recipe is carried out: nothing here changes what is learned, but for rounding.
 
     ``until`` ends after the stage of that name. ``keep`` is how many checkpoints stay.

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acfoley.train.clips import TrainingClip
-from acfoley.train.recipe import differences
+from acfoley.train.recipe import find_differences
 from bench.engine import Failure
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path, read_json, require_folder, write_json
@@ -85,7 +85,7 @@ def open_store(folder: Path, store: Store, empty_text: Array) -> None:
     require_folder(folder)
     path = folder / STORE
     if path.exists():
-        if found := differences(read_json(path), asdict(store)):
+        if found := find_differences(read_json(path), asdict(store)):
             raise RunError(
                 f"{folder} holds other features ({'; '.join(found)}): use another folder"
             )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from acfoley.model import FlowNetwork
-from acfoley.train.ema import PowerAverages, Target, synthesis_weights
+from acfoley.train.ema import EmaProfile, PowerFunctionEma, synthesis_weights
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError
 from bench.io import atomic_path, require_target
@@ -38,7 +38,7 @@ class Snapshot:
 def save_snapshots(
     run: Path,
     network: FlowNetwork,
-    averages: PowerAverages,
+    averages: PowerFunctionEma,
     step: int,
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -79,7 +79,7 @@ def synthesise(
     if destination.suffix != ".safetensors":
         raise BenchError(f"cannot write {destination}: name a .safetensors file")
     last = found[-1].step
-    target = Target(sigma, last if step is None else step)
+    target = EmaProfile(sigma, last if step is None else step)
     if not 1 <= target.step <= last:
         raise BenchError(f"{run} has snapshots up to step {last}, not of step {target.step}")
     weights = synthesis_weights(found, target)

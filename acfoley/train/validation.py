@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from acfoley.train.batches import Batcher
-from acfoley.train.objective import Objective
-from acfoley.train.world import World
+from acfoley.train.collate import Collator
+from acfoley.train.distributed import ProcessGroup
+from acfoley.train.loss import FlowMatchingLoss
 
 
 @torch.no_grad()
-def held_out_loss(objective: Objective, held_out: Batcher, size: int, world: World) -> float:
+def held_out_loss(
+    objective: FlowMatchingLoss, held_out: Collator, size: int, processes: ProcessGroup
+) -> float:
     """The mean over all clips, computed by all processes in batches of ``size``."""
-    rows = held_out.corpus.rows[world.rank :: world.size]
+    rows = held_out.dataset.rows[processes.rank :: processes.size]
     total = 0.0
     for start in range(0, len(rows), size):
-        batch = held_out.validation(rows[start : start + size]).to(world.device)
+        batch = held_out.validation(rows[start : start + size]).to(processes.device)
         total += objective(batch).double().sum().item()
-    return world.total(total) / len(held_out.corpus.rows)
+    return processes.total(total) / len(held_out.dataset.rows)

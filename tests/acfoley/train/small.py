@@ -8,14 +8,14 @@ import numpy as np
 
 from acfoley.params import CLAP_REFERENCE, FlowParams, ReferenceParams
 from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.encoding import Array, Encoding, Source
-from acfoley.train.precompute import Writing, precompute
+from acfoley.train.crops import CropLayout
+from acfoley.train.features import Array, Encoding, Source
+from acfoley.train.precompute import ShardOptions, precompute
 from acfoley.train.recipe import Recipe, Schedule, Stage
-from acfoley.train.window import Window
 from bench.seeds import stable_seed
 from bench.types import Excerpt
 
-WINDOW = Window(1.0, 1.0)
+LAYOUT = CropLayout(1.0, 1.0)
 D = 4
 PARAMS = FlowParams(
     width=8,
@@ -95,8 +95,8 @@ NAMES = tuple(f"clip{n}" for n in range(6)) + ("sound0", "sound1")
 
 def write_features(folder: Path, *names: str, shard_clips: int = 3) -> Path:
     """Features of clips, in shards."""
-    writing = Writing(shard_clips=shard_clips, dtype="float32")
-    precompute(listed(*(names or NAMES)), ENCODING, folder, WINDOW, writing)
+    writing = ShardOptions(shard_clips=shard_clips, dtype="float32")
+    precompute(listed(*(names or NAMES)), ENCODING, folder, LAYOUT, writing)
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acfoley.train.clips import ClipList, TrainingClip, open_split, pieces, read_list
+from acfoley.train.clips import ClipList, TrainingClip, cut_pieces, list_split, read_list
 from bench.errors import BenchError
 from bench.media import write_audio, write_video
 from bench.types import Audio, Excerpt
@@ -58,8 +58,8 @@ def test_a_prompt_may_hold_line_breaks(tmp_path):
 
 def test_a_sound_of_less_than_two_pieces_stays_whole():
     clip = TrainingClip("a", Excerpt("a.wav"))
-    assert pieces(clip, 9.0) == pieces(clip, 19.9) == [clip]
-    assert len(pieces(clip, 20.0)) == 2
+    assert cut_pieces(clip, 9.0) == cut_pieces(clip, 19.9) == [clip]
+    assert len(cut_pieces(clip, 20.0)) == 2
 
 
 def test_the_folder_of_vggsound_is_read_by_its_table(tmp_path):
@@ -67,12 +67,12 @@ def test_the_folder_of_vggsound_is_read_by_its_table(tmp_path):
         '-a_b,30,"dog, barking",train\nxyz,4,rain,test\nuvw,5,rain,train\n'
     )
     (tmp_path / "scores.csv").write_text("name,score\n-a_b_000030,0.41\n")
-    found = open_split(f"vggsound-train:{tmp_path}").clips
+    found = list_split(f"vggsound-train:{tmp_path}").clips
     assert [clip.name for clip in found] == ["-a_b_000030", "uvw_000005"]
     assert found[0].prompt == "dog, barking"
     assert [clip.score for clip in found] == [0.41, None]
     assert found[0].video == Excerpt(tmp_path / "-a_b_000030.mp4")
-    assert len(open_split(f"vggsound-test:{tmp_path}").clips) == 1
+    assert len(list_split(f"vggsound-test:{tmp_path}").clips) == 1
 
 
 def test_what_is_no_list_is_refused(tmp_path):
@@ -92,7 +92,7 @@ def test_what_is_no_list_is_refused(tmp_path):
     with pytest.raises(BenchError, match="no clip is listed"):
         ClipList(())
     with pytest.raises(BenchError, match="no split 'mini' to train on"):
-        open_split("mini")
+        list_split("mini")
     (tmp_path / "vggsound.csv").write_text("a,b\n")
     with pytest.raises(BenchError, match="line 1: expected id, start, label, split"):
-        open_split(f"vggsound-train:{tmp_path}")
+        list_split(f"vggsound-train:{tmp_path}")

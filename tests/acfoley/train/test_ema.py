@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from acfoley.train.ema import (
-    PowerAverages,
-    Target,
+    EmaProfile,
+    PowerFunctionEma,
     decay,
     gamma_of_sigma,
     synthesis_weights,
@@ -40,8 +40,8 @@ def test_decays_are_those_of_the_reference(entry, corrected):
 @pytest.mark.parametrize("case", EMA["synthesis"])
 def test_coefficients_of_snapshots_are_those_of_the_reference(case):
     steps = case["snapshot_steps"]
-    snapshots = [Target(sigma, step) for sigma in SIGMAS for step in steps]
-    target = Target(case["target_sigma_rel"], case["target_step"])
+    snapshots = [EmaProfile(sigma, step) for sigma in SIGMAS for step in steps]
+    target = EmaProfile(case["target_sigma_rel"], case["target_step"])
     expected = case["weights_sigma_0_05"] + case["weights_sigma_0_1"]
     np.testing.assert_allclose(synthesis_weights(snapshots, target), expected, rtol=0, atol=1e-6)
 
@@ -49,7 +49,7 @@ def test_coefficients_of_snapshots_are_those_of_the_reference(case):
 def followed(n_updates: int, keep: set[int]) -> dict[int, dict[float, float]]:
     """Averages of the golden path after the updates to ``keep``."""
     value = torch.zeros((), dtype=torch.float64)
-    averages = PowerAverages({"w": value}, SIGMAS)
+    averages = PowerFunctionEma({"w": value}, SIGMAS)
     found = {}
     for update in range(1, n_updates + 1):
         value.fill_(math.sin(0.01 * update) + update / 1000)
@@ -69,17 +69,17 @@ def test_averages_of_a_known_path_are_those_of_the_reference():
 def test_synthesised_averages_of_a_known_path_are_those_of_the_reference():
     steps = range(100, 501, 100)
     averages = followed(500, set(steps))
-    snapshots = [Target(sigma, step) for sigma in SIGMAS for step in steps]
+    snapshots = [EmaProfile(sigma, step) for sigma in SIGMAS for step in steps]
     values = np.array([averages[each.step][each.sigma] for each in snapshots])
     for name, expected in EMA["toy"]["synthesised"].items():
         sigma, step = name.split("@")
-        weights = synthesis_weights(snapshots, Target(float(sigma), int(step)))
+        weights = synthesis_weights(snapshots, EmaProfile(float(sigma), int(step)))
         assert weights @ values == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_first_update_copies_and_tensors_are_not_shared():
     value = torch.ones(3)
-    averages = PowerAverages({"w": torch.zeros(3)}, SIGMAS)
+    averages = PowerFunctionEma({"w": torch.zeros(3)}, SIGMAS)
     averages.update(1, {"w": value})
     value.fill_(7)
     for sigma in SIGMAS:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from acfoley.initialise import new_network
-from acfoley.train.checkpoint import trainable
-from acfoley.train.ema import PowerAverages
+from acfoley.train.checkpoint import trainable_weights
+from acfoley.train.ema import PowerFunctionEma
 from acfoley.train.snapshots import save_snapshots, snapshots, synthesise
 from acfoley.weights import open_flow
 from bench.checkpoints.load import load_state
@@ -23,8 +23,8 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     network = new_network(PARAMS, 0)
     network.empty_string_feat.data.fill_(0.3)
-    weights = trainable(network)
-    averages = PowerAverages(weights, SIGMAS)
+    weights = trainable_weights(network)
+    averages = PowerFunctionEma(weights, SIGMAS)
     for step in range(1, 61):
         for value in weights.values():
             value.data.fill_(step)
@@ -71,7 +71,9 @@ def test_what_is_made_is_a_checkpoint_of_the_network(run, tmp_path):
 def test_snapshots_in_half_precision_keep_the_rest_whole(tmp_path):
     network = new_network(PARAMS, 0)
     network.latent_mean.data.fill_(1 / 3)
-    save_snapshots(tmp_path, network, PowerAverages(trainable(network), SIGMAS), 5, torch.float16)
+    save_snapshots(
+        tmp_path, network, PowerFunctionEma(trainable_weights(network), SIGMAS), 5, torch.float16
+    )
     state = load_state(snapshots(tmp_path)[0].path)
     assert state["audio_input_proj.0.weight"].dtype == torch.float16
     assert state["latent_mean"].dtype == torch.float32

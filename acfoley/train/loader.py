@@ -7,17 +7,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from acfoley.train.batches import Batch, Batcher
-from acfoley.train.corpus import Row
+from acfoley.train.collate import Batch, Collator
+from acfoley.train.dataset import DatasetClip
 from acfoley.train.recipe import Recipe, Stage
-from acfoley.train.sampler import Order, repeated
+from acfoley.train.sampler import EpochSampler, repeat_video_clips
 from bench.errors import BenchError
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShare:
     """Which part of every batch a process takes, and in how many parts it computes it."""
 
     rank: int = 0
@@ -30,15 +30,15 @@ class Share:
         return self.n_processes * self.n_accumulated
 
 
-class Feed:
+class BatchLoader:
     """Batches by step, for one process."""
 
-    def __init__(self, batcher: Batcher, share: Share) -> None:
-        self._batcher, self.share = batcher, share
-        recipe = batcher.recipe
-        self._rows = {s.name: stage_rows(batcher.corpus.rows, s, recipe) for s in recipe.stages}
+    def __init__(self, collator: Collator, share: BatchShare) -> None:
+        self._batcher, self.share = collator, share
+        recipe = collator.recipe
+        self._rows = {s.name: select_clips(collator.dataset.rows, s, recipe) for s in recipe.stages}
         self._orders = {
-            name: Order(len(rows), recipe.batch_size, recipe.seed, name)
+            name: EpochSampler(len(rows), recipe.batch_size, recipe.seed, name)
             for name, rows in self._rows.items()
         }
         for order in self._orders.values():
@@ -58,12 +58,12 @@ class Feed:
             found.append(self._batcher.training(chosen, stage.reference, step, first))
         return found
 
-    def from_step(self, first: int, last: int) -> Iterator[tuple[int, list[Batch]]]:
+    def iterate(self, first: int, last: int) -> Iterator[tuple[int, list[Batch]]]:
         """Steps from ``first`` up to, not including, ``last``, with their batches."""
-        return ahead(lambda step: (step, self.batches(step)), range(first, last))
+        return prefetch(lambda step: (step, self.batches(step)), range(first, last))
 
 
-def stage_rows(rows: Iterable[Row], stage: Stage, recipe: Recipe) -> list[Row]:
+def select_clips(rows: Iterable[DatasetClip], stage: Stage, recipe: Recipe) -> list[DatasetClip]:
     """The clips of a stage, those with a picture as often as the recipe says.
 
     A stage that asks for a score takes clips with a picture whose score is above it.
@@ -84,11 +84,11 @@ def stage_rows(rows: Iterable[Row], stage: Stage, recipe: Recipe) -> list[Row]:
             for row in chosen
             if row.has_video and row.score is not None and row.score > stage.lowest_score
         ]
-    counts = repeated([row.has_video for row in chosen], recipe.video_repeats)
+    counts = repeat_video_clips([row.has_video for row in chosen], recipe.video_repeats)
     return [chosen[index] for index in counts]
 
 
-def ahead(make: Callable[[int], Item], numbers: Iterable[int]) -> Iterator[Item]:
+def prefetch(make: Callable[[int], Item], numbers: Iterable[int]) -> Iterator[Item]:
     """``make`` of each number in order, the next one being made in the background."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
         pending: Future[Item] | None = None

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from acfoley.train.crops import CropLayout
 from acfoley.train.shards import EMPTY, FORMAT, STORE, Store, shard_tables
-from acfoley.train.window import Window
 from bench.errors import BenchError, MissingError
 from bench.io import read_json
 
@@ -26,29 +26,29 @@ N_OPEN = 256
 
 
 @dataclass(frozen=True)
-class Row:
+class DatasetClip:
     """A clip: its shard, and its place in each column that it has."""
 
     name: str
     shard: Path
-    places: dict[str, int]
+    column_index: dict[str, int]
     score: float | None
 
     @property
     def has_video(self) -> bool:
         """Whether the network is shown anything."""
-        return "video" in self.places
+        return "video" in self.column_index
 
 
 @dataclass(frozen=True)
-class Latents:
+class LatentStatistics:
     """Mean and deviation ``[D]`` of the posterior means of targets, by channel."""
 
     mean: Array
     std: Array
 
 
-class Corpus:
+class FeatureDataset:
     """The clips of one or more folders; the first says how latents are normalised."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -68,13 +68,15 @@ class Corpus:
                 raise BenchError(f"the clip {name!r} is in more than one folder of features")
 
     @property
-    def window(self) -> Window:
+    def layout(self) -> CropLayout:
         """How targets and references were cut."""
-        return Window(self.store.seconds, self.store.reference_seconds)
+        return CropLayout(self.store.seconds, self.store.reference_seconds)
 
-    def read(self, row: Row, column: str, number: int | None = None) -> Array:
+    def read(self, row: DatasetClip, column: str, number: int | None = None) -> Array:
         """The feature ``column`` of a clip, float32; of several the ``number``-th."""
-        place = (row.places[column],) if number is None else (row.places[column], number)
+        place = (
+            (row.column_index[column],) if number is None else (row.column_index[column], number)
+        )
         array: Array = self._opened(row.shard).get_slice(column)[place].astype(np.float32)
         return array
 
@@ -85,7 +87,7 @@ class Corpus:
         array: Array = load_file(self.folders[0] / EMPTY)["text"].astype(np.float32)
         return array
 
-    def latents(self) -> Latents:
+    def latents(self) -> LatentStatistics:
         """Statistics over all clips and times of the first folder.
 
         Raises:
@@ -100,7 +102,7 @@ class Corpus:
         variance = np.sum([each["squares"] for each in sums], axis=0) / count - mean**2
         if not (variance > 0).all():
             raise BenchError(f"a channel of the latents in {self.folders[0]} never changes")
-        return Latents(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
+        return LatentStatistics(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
 
     def _opened(self, shard: Path) -> Any:
         from safetensors import SafetensorError, safe_open
@@ -142,14 +144,14 @@ def _common_store(folders: Sequence[Path]) -> Store:
     return stores[0]
 
 
-def _rows(path: Path, table: dict[str, Any]) -> list[Row]:
+def _rows(path: Path, table: dict[str, Any]) -> list[DatasetClip]:
     shard = path.parent / table["file"]
-    places: list[dict[str, int]] = [{} for _ in table["clips"]]
+    column_index: list[dict[str, int]] = [{} for _ in table["clips"]]
     for column, holders in table["holders"].items():
         for place, clip in enumerate(holders):
-            places[clip][column] = place
+            column_index[clip][column] = place
     return [
-        Row(clip["name"], shard, places[index], clip["score"])
+        DatasetClip(clip["name"], shard, column_index[index], clip["score"])
         for index, clip in enumerate(table["clips"])
     ]
 

@@ -30,7 +30,7 @@ from acfoley.features import Encodes
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.train.clips import TrainingClip
-from acfoley.train.window import Span, Window
+from acfoley.train.crops import CropLayout, Span
 from bench.errors import MediaError
 from bench.media import read_audio, resample
 from bench.types import MAX_SHORTFALL_S, Audio, Waveform
@@ -45,9 +45,9 @@ N_TRIES = 4
 class Source:
     """One clip, read when it is first asked for."""
 
-    def __init__(self, clip: TrainingClip, window: Window) -> None:
+    def __init__(self, clip: TrainingClip, layout: CropLayout) -> None:
         self.clip = clip
-        self.window = window
+        self.layout = layout
 
     @cached_property
     def waveform(self) -> Waveform:
@@ -64,27 +64,27 @@ class Source:
             raise MediaError(f"the resampled of {self.clip.audio.path} is silent: nothing to learn")
         loud = audio.samples[0] * np.float32(PEAK / peak)
         resampled = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
-        n_missing = self.window.lengths.samples - len(resampled)
+        n_missing = self.layout.lengths.samples - len(resampled)
         is_filled = 0 < n_missing <= MAX_SHORTFALL_S * SAMPLE_RATE_HZ
         return np.pad(resampled, (0, n_missing)) if is_filled else resampled
 
     @property
     def target(self) -> Waveform:
         """The target ``[S]``; raises MediaError where the clip is shorter."""
-        return self._cut(self.window.target(len(self.waveform)))
+        return self._cut(self.layout.target(len(self.waveform)))
 
     @property
     def after(self) -> Waveform | None:
         """The reference after the target ``[89088]``; None where too little is left, or silence."""
-        span = self.window.after(len(self.waveform))
+        span = self.layout.after(len(self.waveform))
         return None if span is None else _prepared(self._cut(span))
 
     def inside(self, n_crops: int) -> list[Waveform]:
         """``n_crops`` references ``[89088]`` from inside the target; none where all is silent."""
-        self.window.target(len(self.waveform))
+        self.layout.target(len(self.waveform))
         found = []
         for number in range(N_TRIES * n_crops):
-            span = self.window.inside(self.clip.name, number)
+            span = self.layout.inside(self.clip.name, number)
             if (reference := _prepared(self._cut(span))) is not None:
                 found.append(reference)
             if len(found) == n_crops:
@@ -136,7 +136,7 @@ def codec_after(codec: Codec) -> Column:
     return column
 
 
-def embedded(embed: Callable[[Audio], Array], n_crops: int) -> Column:
+def embedding_column(embed: Callable[[Audio], Array], n_crops: int) -> Column:
     """References as one vector each, by a function from sound to ``[D]`` (CLAP's, for example)."""
 
     def column(source: Source) -> Mapping[str, Array] | None:
@@ -154,13 +154,13 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
     """The columns of AC-Foley, by the published encoders and codec."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
-        video, seconds = source.clip.video, source.window.seconds
+        video, seconds = source.clip.video, source.layout.seconds
         if video is None:
             return None
         return {"video": encoders.video(video, seconds).numpy()}
 
     def sync(source: Source) -> Mapping[str, Array] | None:
-        video, seconds = source.clip.video, source.window.seconds
+        video, seconds = source.clip.video, source.layout.seconds
         if video is None:
             return None
         return {"sync": encoders.movement(video, seconds).numpy()}
@@ -184,7 +184,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
     }
 
 
-def encoded_by(
+def build_encoding(
     encoders: Encodes, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
 ) -> Encoding:
     """The columns of AC-Foley by any encoders and codec; with ``is_embedded``, CLAP's besides."""
@@ -199,17 +199,17 @@ def encoded_by(
 
     columns = published_columns(encoders, codec, n_crops)
     if is_embedded:
-        columns["embedding"] = embedded(embedding, n_crops)
+        columns["embedding"] = embedding_column(embedding, n_crops)
     return Encoding(identity, columns, empty_text)
 
 
-def made_by(encoding: Encoding, clip: TrainingClip, window: Window) -> dict[str, Array]:
+def encode_clip(encoding: Encoding, clip: TrainingClip, layout: CropLayout) -> dict[str, Array]:
     """All features of one clip.
 
     Raises:
         MediaError: its sound or picture cannot be used, or a feature is not finite.
     """
-    source = Source(clip, window)
+    source = Source(clip, layout)
     found: dict[str, Array] = {}
     for column in encoding.columns.values():
         found.update(column(source) or {})

@@ -16,13 +16,13 @@ from torch import Tensor
 from acfoley.conditions import Component, Features
 from acfoley.flow import logit_normal_times
 from acfoley.params import FlowParams, SequenceLengths
-from acfoley.train.corpus import Corpus, Row
-from acfoley.train.recipe import Drops, Recipe, Reference
+from acfoley.train.dataset import DatasetClip, FeatureDataset
+from acfoley.train.recipe import ConditionDropout, Recipe, Reference
 from bench.errors import BenchError
 from bench.seeds import stable_seed
 
 #: The network never sees a clip of the validation set with anything dropped.
-NO_DROPS = Drops(0.0, 0.0, 0.0)
+NO_DROPOUT = ConditionDropout(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -66,36 +66,42 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class Batcher:
+class Collator:
     """Makes batches of the clips of ``corpus`` for one kind of network."""
 
-    corpus: Corpus
+    dataset: FeatureDataset
     recipe: Recipe
 
     def __post_init__(self) -> None:
-        check_features(self.corpus, self.recipe)
+        check_features(self.dataset, self.recipe)
 
-    def training(self, rows: Sequence[Row], reference: Reference, step: int, first: int) -> Batch:
+    def training(
+        self, rows: Sequence[DatasetClip], reference: Reference, step: int, first: int
+    ) -> Batch:
         """The batch of ``step``: ``rows`` stand at positions ``first``, ``first + 1``, ..."""
         seeds = [
             stable_seed("train", self.recipe.seed, step, first + number, row.name)
             for number, row in enumerate(rows)
         ]
-        return self._batch(rows, reference, seeds, self.recipe.drops)
+        return self._batch(rows, reference, seeds, self.recipe.dropout)
 
-    def validation(self, rows: Sequence[Row]) -> Batch:
+    def validation(self, rows: Sequence[DatasetClip]) -> Batch:
         """Clips under noise and at times that are theirs for ever, with references as in tests."""
         seeds = [stable_seed("validation", row.name) for row in rows]
-        return self._batch(rows, "after", seeds, NO_DROPS)
+        return self._batch(rows, "after", seeds, NO_DROPOUT)
 
     def _batch(
-        self, rows: Sequence[Row], reference: Reference, seeds: Sequence[int], drops: Drops
+        self,
+        rows: Sequence[DatasetClip],
+        reference: Reference,
+        seeds: Sequence[int],
+        dropout: ConditionDropout,
     ) -> Batch:
         items = [
-            self._item(row, reference, torch.Generator().manual_seed(seed), drops)
+            self._item(row, reference, torch.Generator().manual_seed(seed), dropout)
             for row, seed in zip(rows, seeds, strict=True)
         ]
-        features, is_empty = _joined(items, self.recipe.params, self.corpus.window.lengths)
+        features, is_empty = _joined(items, self.recipe.params, self.dataset.layout.lengths)
         normal = torch.stack([item.normal for item in items])
         return Batch(
             names=tuple(row.name for row in rows),
@@ -107,11 +113,15 @@ class Batcher:
         )
 
     def _item(
-        self, row: Row, reference: Reference, generator: torch.Generator, drops: Drops
+        self,
+        row: DatasetClip,
+        reference: Reference,
+        generator: torch.Generator,
+        dropout: ConditionDropout,
     ) -> _Item:
         """One clip; draws are made in one fixed order, whether they are needed or not."""
         normal = torch.randn((), generator=generator)
-        dropped = _drawn(drops, torch.rand(5, generator=generator))
+        dropped = _drawn(dropout, torch.rand(5, generator=generator))
         choice = int(torch.randint(2**31, (), generator=generator))
         audio = self._sampled(row, "target", None, generator)
         noise = torch.randn(audio.shape, generator=generator)
@@ -129,51 +139,51 @@ class Batcher:
         )
 
     def _reference(
-        self, row: Row, reference: Reference, choice: int, generator: torch.Generator
+        self, row: DatasetClip, reference: Reference, choice: int, generator: torch.Generator
     ) -> Tensor | None:
         """The reference of a clip ``[L, D]``: the ``choice``-th of those inside, or that after."""
         params = self.recipe.params.reference
         if params is None:
             return None
         column = f"{reference}.{'mean' if params.encoder == 'vae' else 'embedding'}"
-        if column not in row.places:
+        if column not in row.column_index:
             return None
-        number = choice % self.corpus.shapes[column][0] if reference == "inside" else None
+        number = choice % self.dataset.shapes[column][0] if reference == "inside" else None
         if params.encoder == "vae":
             return self._sampled(row, reference, number, generator)
-        return torch.from_numpy(self.corpus.read(row, column, number))
+        return torch.from_numpy(self.dataset.read(row, column, number))
 
     def _sampled(
-        self, row: Row, name: str, number: int | None, generator: torch.Generator
+        self, row: DatasetClip, name: str, number: int | None, generator: torch.Generator
     ) -> Tensor:
         """Latents ``[L, D]`` drawn from a posterior."""
-        mean = torch.from_numpy(self.corpus.read(row, f"{name}.mean", number))
-        std = torch.from_numpy(self.corpus.read(row, f"{name}.std", number))
+        mean = torch.from_numpy(self.dataset.read(row, f"{name}.mean", number))
+        std = torch.from_numpy(self.dataset.read(row, f"{name}.std", number))
         return mean + std * torch.randn(mean.shape, generator=generator)
 
-    def _found(self, row: Row, name: Component) -> Tensor | None:
-        return torch.from_numpy(self.corpus.read(row, name)) if name in row.places else None
+    def _found(self, row: DatasetClip, name: Component) -> Tensor | None:
+        return torch.from_numpy(self.dataset.read(row, name)) if name in row.column_index else None
 
 
-def _drawn(drops: Drops, chances: Tensor) -> dict[Component, bool]:
+def _drawn(dropout: ConditionDropout, chances: Tensor) -> dict[Component, bool]:
     """Which components a clip loses, by five chances from 0 to 1."""
-    rates = (drops.video, drops.text, drops.audio, drops.sync or 0.0, drops.everything)
+    rates = (dropout.video, dropout.text, dropout.audio, dropout.sync or 0.0, dropout.everything)
     video, text, audio, sync, everything = (chances < torch.tensor(rates)).tolist()
-    if drops.sync is None:
+    if dropout.sync is None:
         sync = video
     lost: dict[Component, bool] = {"audio": audio, "sync": sync, "video": video, "text": text}
     return {name: is_lost or everything for name, is_lost in lost.items()}
 
 
-def check_features(corpus: Corpus, recipe: Recipe) -> None:
+def check_features(dataset: FeatureDataset, recipe: Recipe) -> None:
     """Make sure that the network of ``recipe`` can be trained on ``corpus``, in all its stages.
 
     Raises:
         BenchError: a column that is needed is missing, or has another shape.
     """
-    for name, expected in _expected_shapes(corpus, recipe).items():
-        found = corpus.shapes.get(name)
-        where = corpus.folders[0]
+    for name, expected in _expected_shapes(dataset, recipe).items():
+        found = dataset.shapes.get(name)
+        where = dataset.folders[0]
         if found is None and name.partition(".")[0] in ("sync", "video", "text"):
             continue
         if found is None:
@@ -190,9 +200,9 @@ def check_features(corpus: Corpus, recipe: Recipe) -> None:
             )
 
 
-def _expected_shapes(corpus: Corpus, recipe: Recipe) -> dict[str, tuple[int | None, int]]:
+def _expected_shapes(dataset: FeatureDataset, recipe: Recipe) -> dict[str, tuple[int | None, int]]:
     """Tokens and width of each column; None is any number of tokens."""
-    params, lengths = recipe.params, corpus.window.lengths
+    params, lengths = recipe.params, dataset.layout.lengths
     expected: dict[str, tuple[int | None, int]] = {
         "target.mean": (lengths.latents, params.latent_width),
         "target.std": (lengths.latents, params.latent_width),

@@ -32,7 +32,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Window:
+class CropLayout:
     """The protocol: ``seconds`` of target, and references of ``reference_seconds``."""
 
     seconds: float = 8.0

@@ -9,42 +9,42 @@ import pytest
 import torch
 
 from acfoley.params import VAE_REFERENCE
-from acfoley.train.batches import Batcher
-from acfoley.train.corpus import Corpus
-from acfoley.train.encoding import made_by
+from acfoley.train.collate import Collator
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.features import encode_clip
 from acfoley.train.precompute import precompute
-from acfoley.train.recipe import Drops, Stage
+from acfoley.train.recipe import ConditionDropout, Stage
 from bench.errors import BenchError
 from tests.acfoley.train.small import (
     CLAP_PARAMS,
     COLUMNS,
     ENCODING,
+    LAYOUT,
     N_CROPS,
     PARAMS,
     RECIPE,
-    WINDOW,
     clip,
     drawn,
     listed,
     write_features,
 )
 
-KEPT = replace(RECIPE, drops=Drops(0, 0, 0))
+KEPT = replace(RECIPE, dropout=ConditionDropout(0, 0, 0))
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return Corpus([write_features(tmp_path_factory.mktemp("features") / "f")])
+def dataset(tmp_path_factory):
+    return FeatureDataset([write_features(tmp_path_factory.mktemp("features") / "f")])
 
 
-def rows(corpus, *names):
-    return [row for name in names for row in corpus.rows if row.name == name]
+def rows(dataset, *names):
+    return [row for name in names for row in dataset.rows if row.name == name]
 
 
-def test_a_batch_holds_what_was_made_of_its_clips(corpus):
-    batch = Batcher(corpus, KEPT).training(rows(corpus, "clip3", "sound1"), "after", 5, 0)
+def test_a_batch_holds_what_was_made_of_its_clips(dataset):
+    batch = Collator(dataset, KEPT).training(rows(dataset, "clip3", "sound1"), "after", 5, 0)
     assert batch.names == ("clip3", "sound1")
-    made = made_by(ENCODING, clip("clip3"), WINDOW)
+    made = encode_clip(ENCODING, clip("clip3"), LAYOUT)
     for name in ("video", "sync", "text"):
         np.testing.assert_array_equal(batch.features.get(name)[0].numpy(), made[name])
     near = torch.from_numpy(made["target.mean"])
@@ -60,50 +60,54 @@ def test_a_batch_holds_what_was_made_of_its_clips(corpus):
     assert ((batch.times > 0) & (batch.times < 1)).all()
 
 
-def test_stage_one_hears_one_of_the_references_inside_and_all_of_them_in_time(corpus):
-    batcher = Batcher(corpus, KEPT)
-    made = made_by(ENCODING, clip("clip0"), WINDOW)["inside.mean"]
+def test_stage_one_hears_one_of_the_references_inside_and_all_of_them_in_time(dataset):
+    collator = Collator(dataset, KEPT)
+    made = encode_clip(ENCODING, clip("clip0"), LAYOUT)["inside.mean"]
     found = set()
     for step in range(30):
-        [heard] = batcher.training(rows(corpus, "clip0"), "inside", step, 0).features.audio.numpy()
+        [heard] = collator.training(
+            rows(dataset, "clip0"), "inside", step, 0
+        ).features.audio.numpy()
         distances = [np.abs(heard - each).max() for each in made]
         assert min(distances) < 0.6
         found.add(int(np.argmin(distances)))
     assert found == set(range(N_CROPS))
 
 
-def test_a_clip_is_the_same_whatever_stands_beside_it_and_new_at_every_step(corpus):
-    batcher = Batcher(corpus, RECIPE)
-    pair = batcher.training(rows(corpus, "clip0", "clip1"), "inside", 3, 0)
-    alone = batcher.training(rows(corpus, "clip1"), "inside", 3, 1)
-    for name in ("sound", "noise", "times"):
+def test_a_clip_is_the_same_whatever_stands_beside_it_and_new_at_every_step(dataset):
+    collator = Collator(dataset, RECIPE)
+    pair = collator.training(rows(dataset, "clip0", "clip1"), "inside", 3, 0)
+    alone = collator.training(rows(dataset, "clip1"), "inside", 3, 1)
+    for name in ("audio", "noise", "times"):
         assert torch.equal(getattr(pair, name)[1], getattr(alone, name)[0])
     assert torch.equal(pair.features.audio[1], alone.features.audio[0])
-    later = batcher.training(rows(corpus, "clip1"), "inside", 4, 1)
-    twice = batcher.training(rows(corpus, "clip1", "clip1"), "inside", 3, 1)
+    later = collator.training(rows(dataset, "clip1"), "inside", 4, 1)
+    twice = collator.training(rows(dataset, "clip1", "clip1"), "inside", 3, 1)
     assert not torch.equal(later.noise, alone.noise)
     assert not torch.equal(twice.noise[0], twice.noise[1])
 
 
-def test_validation_is_the_same_for_ever_and_drops_nothing(corpus):
-    one = Batcher(corpus, RECIPE).validation(corpus.rows)
-    other = Batcher(corpus, replace(RECIPE, seed=99, drops=Drops(1, 1, 1))).validation(corpus.rows)
+def test_validation_is_the_same_for_ever_and_drops_nothing(dataset):
+    one = Collator(dataset, RECIPE).validation(dataset.rows)
+    other = Collator(
+        dataset, replace(RECIPE, seed=99, dropout=ConditionDropout(1, 1, 1))
+    ).validation(dataset.rows)
     assert torch.equal(one.noise, other.noise)
     assert torch.equal(one.times, other.times)
     assert not one.is_empty["audio"].any()
     assert not other.is_empty["audio"].any()
 
 
-def dropped_at(corpus, drops):
+def dropped_at(dataset, dropout):
     """Which of 2,000 clips lose each component."""
-    batcher = Batcher(corpus, replace(RECIPE, drops=drops))
-    [row] = rows(corpus, "clip0")
-    batches = [batcher.training([row] * 50, "inside", step, 0) for step in range(40)]
+    collator = Collator(dataset, replace(RECIPE, dropout=dropout))
+    [row] = rows(dataset, "clip0")
+    batches = [collator.training([row] * 50, "inside", step, 0) for step in range(40)]
     return {n: torch.cat([b.is_empty[n] for b in batches]) for n in batches[0].is_empty}
 
 
-def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
-    dropped = dropped_at(corpus, Drops(video=0.1, text=0.2, audio=0.3))
+def test_components_are_dropped_at_their_rates_and_the_picture_as_one(dataset):
+    dropped = dropped_at(dataset, ConditionDropout(video=0.1, text=0.2, audio=0.3))
     assert torch.equal(dropped["sync"], dropped["video"])
     for name, rate in {"video": 0.1, "text": 0.2, "audio": 0.3}.items():
         assert dropped[name].float().mean() == pytest.approx(rate, abs=0.03)
@@ -111,45 +115,45 @@ def test_components_are_dropped_at_their_rates_and_the_picture_as_one(corpus):
     assert both == pytest.approx(0.02, abs=0.015)
 
 
-def test_sync_with_a_rate_of_its_own_goes_alone(corpus):
-    dropped = dropped_at(corpus, Drops(video=0.1, sync=0.3))
+def test_sync_with_a_rate_of_its_own_goes_alone(dataset):
+    dropped = dropped_at(dataset, ConditionDropout(video=0.1, sync=0.3))
     assert dropped["sync"].float().mean() == pytest.approx(0.3, abs=0.03)
     assert dropped["video"].float().mean() == pytest.approx(0.1, abs=0.03)
     assert (dropped["sync"] & dropped["video"]).float().mean() == pytest.approx(0.03, abs=0.015)
 
 
-def test_everything_goes_at_once(corpus):
-    dropped = dropped_at(corpus, Drops(0, 0, 0, everything=0.2))
+def test_everything_goes_at_once(dataset):
+    dropped = dropped_at(dataset, ConditionDropout(0, 0, 0, everything=0.2))
     assert dropped["text"].float().mean() == pytest.approx(0.2, abs=0.03)
     for name in ("sync", "video", "audio"):
         assert torch.equal(dropped[name], dropped["text"])
 
 
-def test_times_are_more_often_in_the_middle(corpus):
-    [row] = rows(corpus, "clip0")
-    times = Batcher(corpus, RECIPE).training([row] * 1_000, "inside", 0, 0).times
+def test_times_are_more_often_in_the_middle(dataset):
+    [row] = rows(dataset, "clip0")
+    times = Collator(dataset, RECIPE).training([row] * 1_000, "inside", 0, 0).times
     assert times.logit().mean() == pytest.approx(0, abs=0.1)
     assert times.logit().std() == pytest.approx(1, abs=0.1)
 
 
-def test_features_that_do_not_fit_the_network_are_refused(corpus):
+def test_features_that_do_not_fit_the_network_are_refused(dataset):
     wide = replace(PARAMS, clip_width=7)
     with pytest.raises(BenchError, match=r"video of \[8, 6\], the network .* takes \[8, 7\]"):
-        Batcher(corpus, replace(RECIPE, params=wide))
+        Collator(dataset, replace(RECIPE, params=wide))
     with pytest.raises(
         BenchError, match=r"has no inside\.embedding, .* `acfoley precompute --clap`"
     ):
-        Batcher(corpus, replace(RECIPE, params=CLAP_PARAMS))
+        Collator(dataset, replace(RECIPE, params=CLAP_PARAMS))
     with pytest.raises(BenchError, match=r"inside\.mean of \[7, 4\], .* takes \[any, 40\]"):
-        Batcher(corpus, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))
+        Collator(dataset, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))
 
 
-def test_only_the_references_of_a_recipe_are_asked_for(corpus, tmp_path):
+def test_only_the_references_of_a_recipe_are_asked_for(dataset, tmp_path):
     columns = {**COLUMNS, "references": lambda s: {"after.mean": drawn(s, "after", 7, 4)}}
-    precompute(listed("a"), replace(ENCODING, columns=columns), tmp_path, WINDOW)
-    only_after = Corpus([tmp_path])
+    precompute(listed("a"), replace(ENCODING, columns=columns), tmp_path, LAYOUT)
+    only_after = FeatureDataset([tmp_path])
     with pytest.raises(BenchError, match=r"has no inside\.mean"):
-        Batcher(only_after, RECIPE)
+        Collator(only_after, RECIPE)
     with pytest.raises(BenchError, match=r"has no after\.std"):
-        Batcher(only_after, replace(RECIPE, stages=(Stage("non-overlap", 1, "after"),)))
-    assert Batcher(corpus, replace(RECIPE, stages=(Stage("overlap", 1, "inside"),)))
+        Collator(only_after, replace(RECIPE, stages=(Stage("non-overlap", 1, "after"),)))
+    assert Collator(dataset, replace(RECIPE, stages=(Stage("overlap", 1, "inside"),)))

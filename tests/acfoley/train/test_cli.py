@@ -11,12 +11,12 @@ import pytest
 import acfoley.train.published
 from acfoley import cli
 from acfoley.initialise import new_network
-from acfoley.train.checkpoint import checkpoints
-from acfoley.train.display import duration, line
-from acfoley.train.encoding import Encoding
-from acfoley.train.log import read_curve
+from acfoley.train.checkpoint import list_checkpoints
+from acfoley.train.display import format_duration, line
+from acfoley.train.features import Encoding
+from acfoley.train.log import read_log
 from acfoley.train.presets import RECIPES
-from acfoley.train.settings import Report
+from acfoley.train.settings import StepReport
 from acfoley.weights import open_flow
 from tests.acfoley.train.small import ENCODING, PARAMS, RECIPE, write_features
 
@@ -49,7 +49,7 @@ def test_a_network_is_trained_in_two_calls_and_its_average_made(command, feature
     order = (*order, "--log-every", "2", "--checkpoint-every", "2")
     code, out, err = command(*order, "--stage", "overlap")
     assert code == 0, err
-    assert max(checkpoints(run)) == 4
+    assert max(list_checkpoints(run)) == 4
     assert "step 4 of 4  overlap  loss" in err
     assert "acfoley ema --target 0.05" in out
     code, _, err = command(*order)
@@ -57,7 +57,7 @@ def test_a_network_is_trained_in_two_calls_and_its_average_made(command, feature
     assert "go on with --resume" in err
     code, _, err = command(*order, "--resume")
     assert code == 0, err
-    assert [row["step"] for row in read_curve(run / "log.csv")] == ["2", "4", "6", "8"]
+    assert [row["step"] for row in read_log(run / "log.csv")] == ["2", "4", "6", "8"]
     code, out, err = command("ema", run, "--target", "0.075")
     assert code == 0, err
     assert open_flow(run / "weights-0.075.safetensors", PARAMS).params == PARAMS
@@ -162,8 +162,8 @@ def test_a_part_that_is_none_is_refused(part):
 
 
 def test_a_line_says_how_training_goes():
-    report = Report(1_500, 260_000, "overlap", 1.23456, 1e-4, 890.12, 93_600)
+    report = StepReport(1_500, 260_000, "overlap", 1.23456, 1e-4, 890.12, 93_600)
     assert line(report) == (
         "step 1,500 of 260,000  overlap  loss 1.2346  rate 1.00e-04  890.1 clips/s  26:00:00 left"
     )
-    assert duration(3_725) == "1:02:05"
+    assert format_duration(3_725) == "1:02:05"

@@ -11,10 +11,10 @@ from acfoley.conditions import Features, dropped
 from acfoley.flow import flow_loss, on_path
 from acfoley.model import FlowNetwork
 from acfoley.params import SequenceLengths
-from acfoley.train.batches import Batch
+from acfoley.train.collate import Batch
 
 
-class Objective(nn.Module):
+class FlowMatchingLoss(nn.Module):
     """The network with the loss around it, as one module, so that it can be distributed whole."""
 
     def __init__(self, network: FlowNetwork, lengths: SequenceLengths, *, bfloat16: bool) -> None:

@@ -14,7 +14,7 @@ from bench.backbones.device import usable_device
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """Process ``rank`` of ``size``, and the device it works on."""
 
     rank: int
@@ -38,7 +38,7 @@ class World:
         distributed.all_reduce(tensor)
         return tensor.item()
 
-    def gathered(self, names: list[str]) -> list[str]:
+    def gather(self, names: list[str]) -> list[str]:
         """The names of all processes, in their order."""
         if self.size == 1:
             return names
@@ -53,7 +53,7 @@ class World:
 
 
 @contextmanager
-def open_world(device: str) -> Iterator[World]:
+def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the processes that torchrun started; on ``cuda`` each takes the GPU of its local rank.
 
     Raises:
@@ -63,12 +63,12 @@ def open_world(device: str) -> Iterator[World]:
     rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
     own = usable_device(f"cuda:{local}" if device == "cuda" and size > 1 else device)
     if size == 1:
-        yield World(0, 1, own)
+        yield ProcessGroup(0, 1, own)
         return
     if own.type == "cuda":
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
-        yield World(rank, size, own)
+        yield ProcessGroup(rank, size, own)
     finally:
         distributed.destroy_process_group()
