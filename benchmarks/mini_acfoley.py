@@ -87,7 +87,7 @@ def measure_conditions() -> None:
         )
         losses = {
             name: _loss(objective, batch)
-            for name, batch in _changed(collator.validation(collator.dataset.rows))
+            for name, batch in _changed(collator.validation(collator.dataset.clips))
         }
         print(f"{variant}: " + ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
 

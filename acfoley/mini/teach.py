@@ -120,9 +120,9 @@ def train_variant(work: Work, variant: str) -> str:
     import torch
 
     from acfoley.train.checkpoint import list_checkpoints
+    from acfoley.train.ema import synthesise
     from acfoley.train.loop import train
     from acfoley.train.settings import TrainingData, TrainingSettings
-    from acfoley.train.snapshots import synthesise
     from bench.checkpoints.load import load_state
 
     torch.set_num_threads(1)

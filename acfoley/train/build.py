@@ -1,4 +1,4 @@
-"""What training begins with: the network, the optimiser, and what the folder of a run says."""
+"""The network and the optimiser that training starts with, and the description of a run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.seeds import stable_seed
 def build_network(
     recipe: Recipe, dataset: FeatureDataset, initial: FlowNetwork | None, device: torch.device
 ) -> FlowNetwork:
-    """The network to begin with: drawn, and told the statistics of latents and the empty text.
+    """Return ``initial``, or a randomly initialised network with the statistics of ``dataset``.
 
     Raises:
-        RunError: ``initial`` is a network of another kind.
+        RunError: ``initial`` has other parameters than the recipe.
     """
     if initial is not None:
         if initial.params != recipe.params:
@@ -41,7 +41,7 @@ def build_network(
 def build_optimiser(
     recipe: Recipe, weights: dict[str, Tensor], device: torch.device
 ) -> torch.optim.AdamW:
-    """AdamW over all weights."""
+    """Return AdamW over ``weights``, all with the same settings."""
     settings = recipe.optimiser
     return torch.optim.AdamW(
         list(weights.values()),
@@ -56,14 +56,14 @@ def build_optimiser(
 def describe_run(
     recipe: Recipe, data: TrainingData, dataset: FeatureDataset, processes: ProcessGroup
 ) -> dict[str, object]:
-    """What a reader of the folder wants to know."""
+    """Return the content of ``run.json``."""
     return {
         "recipe": recipe.as_json(),
         "recipe_digest": recipe.digest(),
         "features": dataset.store.identity,
         "folders": [str(folder) for folder in data.folders],
         "held_out": [str(folder) for folder in data.held_out],
-        "n_clips": len(dataset.rows),
+        "n_clips": len(dataset.clips),
         "n_processes": processes.size,
         "device": str(processes.device),
         "torch": torch.__version__,
@@ -71,6 +71,6 @@ def describe_run(
 
 
 def data_digest(dataset: FeatureDataset) -> str:
-    """A short hash that changes with the clips, and with what made their features."""
-    names = (row.name for row in dataset.rows)
+    """Return a hash that changes with the names of the clips and the identity of their features."""
+    names = (clip.name for clip in dataset.clips)
     return f"{stable_seed('data', dataset.store.identity, *names):x}"

@@ -15,7 +15,7 @@ from bench.backbones.device import usable_device
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Process ``rank`` of ``size``, and the device it works on."""
+    """Process ``rank`` of ``size``, and the device that it computes on."""
 
     rank: int
     size: int
@@ -23,15 +23,15 @@ class ProcessGroup:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes what there is to write."""
+        """Whether this process writes the files of the run."""
         return self.rank == 0
 
     def mean(self, value: float) -> float:
-        """The mean of a number over all processes."""
-        return self.total(value) / self.size
+        """Return the mean of a number over all processes."""
+        return self.sum(value) / self.size
 
-    def total(self, value: float) -> float:
-        """The sum of a number over all processes."""
+    def sum(self, value: float) -> float:
+        """Return the sum of a number over all processes."""
         if self.size == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -39,7 +39,7 @@ class ProcessGroup:
         return tensor.item()
 
     def gather(self, names: list[str]) -> list[str]:
-        """The names of all processes, in their order."""
+        """Return the names of all processes, by rank."""
         if self.size == 1:
             return names
         found: list[list[str]] = [[] for _ in range(self.size)]
@@ -47,7 +47,7 @@ class ProcessGroup:
         return [name for each in found for name in each]
 
     def wait(self) -> None:
-        """Go on when all processes are here."""
+        """Return when all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
@@ -57,7 +57,7 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the processes that torchrun started; on ``cuda`` each takes the GPU of its local rank.
 
     Raises:
-        BenchError: there is no such device.
+        BenchError: the device does not exist.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))

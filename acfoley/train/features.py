@@ -1,23 +1,24 @@
-"""Functions that make features of a clip, by the name of what they make.
+"""Functions that compute the features of a clip, by the name of what they return.
 
-An ``Encoding`` is a table of columns. Each gets a ``Source`` and returns named arrays, or None
-where the clip lacks what it needs. Training reads these names:
+An ``Encoding`` is a table of such columns. Each takes a ``Source`` and returns named arrays, or
+None where the clip has no such component. Training reads these names:
 
     target.mean, target.std     [L, D]          posterior of the target's latents
     inside.mean, inside.std     [K, 87, D]      of K references from inside the target (Stage I)
     after.mean, after.std       [87, D]         of the reference after the target (Stage II)
     inside.embedding            [K, 1, D]       the same references as one vector each (CLAP)
     after.embedding             [1, D]
-    video, sync, text           [L, D]          what the network is told besides
+    video, sync, text           [L, D]          the other conditions of the network
 
-References are prepared as inference prepares those of users: peak to 0.95, zeros up to 89,088
-samples. One that is silent cannot be: a clip without a reference is trained with the learned empty.
+References are prepared as at inference: peak at 0.95, zeros up to 89,088 samples (87 latents). A
+silent reference cannot be scaled to a peak, and is left out; a clip without any reference is
+trained with the learned empty feature.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acfoley.codec import Codec, Posterior
+from acfoley.codec import Codec
 from acfoley.features import Encodes
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
@@ -38,12 +39,12 @@ from bench.types import MAX_SHORTFALL_S, Audio, Waveform
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float32]
-#: How often places for references are drawn for each that is wanted, before silence wins.
+#: Random spans that are tried for each wanted reference, since some may be silent.
 N_TRIES = 4
 
 
 class Source:
-    """One clip, read when it is first asked for."""
+    """The audio and video of one clip, read when they are first needed."""
 
     def __init__(self, clip: TrainingClip, layout: CropLayout) -> None:
         self.clip = clip
@@ -51,9 +52,9 @@ class Source:
 
     @cached_property
     def waveform(self) -> Waveform:
-        """The sound ``[T]`` at 44.1 kHz: mean over channels, peak of the whole at 0.95.
+        """The audio ``[T]`` at 44.1 kHz: mean over channels, peak of the full clip at 0.95.
 
-        One that ends up to 0.1 s before its excerpt or its target is filled with zeros.
+        Audio that ends up to 0.1 s before its excerpt or its target is filled with zeros.
 
         Raises:
             MediaError: it cannot be read, or is silent.
@@ -61,9 +62,10 @@ class Source:
         audio = read_audio(self.clip.audio, mono=True, shortfall_s=MAX_SHORTFALL_S)
         peak = float(np.abs(audio.samples).max())
         if peak < SILENT_PEAK:
-            raise MediaError(f"the resampled of {self.clip.audio.path} is silent: nothing to learn")
-        loud = audio.samples[0] * np.float32(PEAK / peak)
-        resampled = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
+            raise MediaError(f"the audio of {self.clip.audio.path} is silent: nothing to learn")
+        # As at inference the peak is that of the file, before resampling overshoots it.
+        scaled = audio.samples[0] * np.float32(PEAK / peak)
+        resampled = resample(scaled, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
         n_missing = self.layout.lengths.samples - len(resampled)
         is_filled = 0 < n_missing <= MAX_SHORTFALL_S * SAMPLE_RATE_HZ
         return np.pad(resampled, (0, n_missing)) if is_filled else resampled
@@ -75,17 +77,20 @@ class Source:
 
     @property
     def after(self) -> Waveform | None:
-        """The reference after the target ``[89088]``; None where too little is left, or silence."""
+        """The reference after the target ``[89088]``; None where it is too short or silent."""
         span = self.layout.after(len(self.waveform))
-        return None if span is None else _prepared(self._cut(span))
+        return None if span is None else _prepare_unless_silent(self._cut(span))
 
     def inside(self, n_crops: int) -> list[Waveform]:
-        """``n_crops`` references ``[89088]`` from inside the target; none where all is silent."""
+        """Return ``n_crops`` references ``[89088]`` from inside the target; [] where all is silent.
+
+        Where fewer spans have audio, some references occur more than once.
+        """
         self.layout.target(len(self.waveform))
-        found = []
+        found: list[Waveform] = []
         for number in range(N_TRIES * n_crops):
             span = self.layout.inside(self.clip.name, number)
-            if (reference := _prepared(self._cut(span))) is not None:
+            if (reference := _prepare_unless_silent(self._cut(span))) is not None:
                 found.append(reference)
             if len(found) == n_crops:
                 break
@@ -100,7 +105,7 @@ Column = Callable[[Source], Mapping[str, Array] | None]
 
 @dataclass(frozen=True)
 class Encoding:
-    """Columns by name; ``identity`` names all that decides their values, files included."""
+    """Columns by name; ``identity`` names all that decides their values, weights included."""
 
     identity: str
     columns: Mapping[str, Column]
@@ -108,50 +113,63 @@ class Encoding:
 
 
 def codec_target(codec: Codec) -> Column:
-    """The posterior of the target."""
-    return lambda source: _posterior("target", codec, [source.target])
+    """Return the column of the target's posterior."""
+
+    def column(source: Source) -> Mapping[str, Array]:
+        posterior = _encode_waveforms("target", codec, [source.target])
+        return {name: array[0] for name, array in posterior.items()}
+
+    return column
 
 
 def codec_inside(codec: Codec, n_crops: int) -> Column:
-    """Posteriors of references from inside the target, each encoded by itself.
+    """Return the column of the posteriors of references from inside the target.
 
-    Eight of them take less room than the features of the picture, and save every training process
-    the codec and a second reading of every sound.
+    Storing the posteriors of eight references takes less space than the features of the video, and
+    training then needs neither the codec nor the audio files.
     """
 
     def column(source: Source) -> Mapping[str, Array] | None:
         crops = source.inside(n_crops)
-        return _posterior("inside", codec, crops, is_many=True) if crops else None
+        return _encode_waveforms("inside", codec, crops) if crops else None
 
     return column
 
 
 def codec_after(codec: Codec) -> Column:
-    """The posterior of the reference after the target."""
+    """Return the column of the posterior of the reference after the target."""
 
     def column(source: Source) -> Mapping[str, Array] | None:
-        reference = source.after
-        return None if reference is None else _posterior("after", codec, [reference])
+        if (reference := source.after) is None:
+            return None
+        posterior = _encode_waveforms("after", codec, [reference])
+        return {name: array[0] for name, array in posterior.items()}
 
     return column
 
 
 def embedding_column(embed: Callable[[Audio], Array], n_crops: int) -> Column:
-    """References as one vector each, by a function from sound to ``[D]`` (CLAP's, for example)."""
+    """Return the column of references as one vector each, by an embedding such as CLAP's.
+
+    ``embed`` maps audio to ``[D]``; a vector is stored as a sequence of one token, ``[1, D]``.
+    """
+
+    def embed_one(waveform: Waveform) -> Array:
+        return embed(Audio(waveform[np.newaxis], SAMPLE_RATE_HZ))[np.newaxis]
 
     def column(source: Source) -> Mapping[str, Array] | None:
         found: dict[str, Array] = {}
         if crops := source.inside(n_crops):
-            found["inside.embedding"] = np.stack([_vector(embed, crop) for crop in crops])
+            found["inside.embedding"] = np.stack([embed_one(crop) for crop in crops])
         if (after := source.after) is not None:
-            found["after.embedding"] = _vector(embed, after)
+            found["after.embedding"] = embed_one(after)
         return found or None
 
     return column
 
 
 def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str, Column]:
-    """The columns of AC-Foley, by the published encoders and codec."""
+    """Return the columns of AC-Foley, by ``encoders`` and ``codec``."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
         video, seconds = source.clip.video, source.layout.seconds
@@ -187,7 +205,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
 def build_encoding(
     encoders: Encodes, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
 ) -> Encoding:
-    """The columns of AC-Foley by any encoders and codec; with ``is_embedded``, CLAP's besides."""
+    """Return the columns of AC-Foley by any encoders and codec; CLAP's too with ``is_embedded``."""
 
     def empty_text() -> Array:
         found: Array = encoders.prompts([""]).features[0].numpy()
@@ -204,10 +222,10 @@ def build_encoding(
 
 
 def encode_clip(encoding: Encoding, clip: TrainingClip, layout: CropLayout) -> dict[str, Array]:
-    """All features of one clip.
+    """Return all features of one clip by name.
 
     Raises:
-        MediaError: its sound or picture cannot be used, or a feature is not finite.
+        MediaError: its audio or video cannot be used, or a feature is not finite.
     """
     source = Source(clip, layout)
     found: dict[str, Array] = {}
@@ -219,26 +237,15 @@ def encode_clip(encoding: Encoding, clip: TrainingClip, layout: CropLayout) -> d
     return found
 
 
-def _prepared(waveform: Waveform) -> Waveform | None:
-    """A reference as inference hears it; None where it is silent."""
+def _prepare_unless_silent(waveform: Waveform) -> Waveform | None:
+    """Prepare a reference ``[T]`` as inference does; None where it is silent."""
     if np.abs(waveform).max() < SILENT_PEAK:
         return None
     return prepare_reference(Audio(waveform[np.newaxis], SAMPLE_RATE_HZ))
 
 
-def _posterior(
-    name: str, codec: Codec, waveforms: list[Waveform], *, is_many: bool = False
-) -> dict[str, Array]:
-    found: Posterior = codec.encode(torch.from_numpy(np.stack(waveforms)))
-    return {f"{name}.{part}": array for part, array in _arrays(found, is_many=is_many)}
-
-
-def _arrays(posterior: Posterior, *, is_many: bool) -> Iterator[tuple[str, Array]]:
-    for part, tensor in (("mean", posterior.mean), ("std", posterior.std)):
-        array: Array = tensor.float().cpu().numpy()
-        yield part, array if is_many else array[0]
-
-
-def _vector(embed: Callable[[Audio], Array], waveform: Waveform) -> Array:
-    """One embedding as a sequence of one token, ``[1, D]``."""
-    return embed(Audio(waveform[np.newaxis], SAMPLE_RATE_HZ))[np.newaxis]
+def _encode_waveforms(name: str, codec: Codec, waveforms: list[Waveform]) -> dict[str, Array]:
+    """Return the mean and deviation ``[N, L, D]`` of the posteriors of N waveforms ``[T]``."""
+    posterior = codec.encode(torch.from_numpy(np.stack(waveforms)))
+    parts = {"mean": posterior.mean, "std": posterior.std}
+    return {f"{name}.{part}": tensor.float().cpu().numpy() for part, tensor in parts.items()}

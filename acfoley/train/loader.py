@@ -1,4 +1,4 @@
-"""The batches of a run, in order, each read while the step before it is computed."""
+"""The batches of a run in order, each prepared in the background during the step before it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class BatchShare:
-    """Which part of every batch a process takes, and in how many parts it computes it."""
+    """Which part of every batch a process computes, and in how many accumulated parts."""
 
     rank: int = 0
     n_processes: int = 1
@@ -26,70 +26,74 @@ class BatchShare:
 
     @property
     def n_parts(self) -> int:
-        """In how many equal parts a batch falls."""
+        """The number of equal parts of a batch."""
         return self.n_processes * self.n_accumulated
 
 
 class BatchLoader:
-    """Batches by step, for one process."""
+    """The batches of one process, by step.
+
+    Raises:
+        BenchError: a stage has no clips, or the batch size is not divisible by the parts.
+    """
 
     def __init__(self, collator: Collator, share: BatchShare) -> None:
-        self._batcher, self.share = collator, share
+        self._collator, self.share = collator, share
         recipe = collator.recipe
-        self._rows = {s.name: select_clips(collator.dataset.rows, s, recipe) for s in recipe.stages}
-        self._orders = {
-            name: EpochSampler(len(rows), recipe.batch_size, recipe.seed, name)
-            for name, rows in self._rows.items()
+        self._clips = {
+            s.name: select_clips(collator.dataset.clips, s, recipe) for s in recipe.stages
         }
-        for order in self._orders.values():
-            order.batch(0, 0, share.n_parts)
+        self._samplers = {
+            name: EpochSampler(len(clips), recipe.batch_size, recipe.seed, name)
+            for name, clips in self._clips.items()
+        }
+        for sampler in self._samplers.values():
+            sampler.batch(0, 0, share.n_parts)  # refuses an indivisible batch before step 0
 
     def batches(self, step: int) -> list[Batch]:
-        """The parts of the batch at ``step`` that this process computes, one after another."""
-        recipe, share = self._batcher.recipe, self.share
+        """Return the accumulated parts of the batch at ``step`` that this process computes."""
+        recipe, share = self._collator.recipe, self.share
+        # The sampler counts the steps of its stage, the collator's seeds those of the run.
         stage, within = recipe.stage_at(step)
-        order, rows = self._orders[stage.name], self._rows[stage.name]
+        sampler, clips = self._samplers[stage.name], self._clips[stage.name]
         found = []
         for number in range(share.n_accumulated):
             part = share.rank * share.n_accumulated + number
-            places = order.batch(within, part, share.n_parts)
-            chosen = [rows[place.index] for place in places]
-            first = places[0].position
-            found.append(self._batcher.training(chosen, stage.reference, step, first))
+            slots = sampler.batch(within, part, share.n_parts)
+            chosen = [clips[slot.index] for slot in slots]
+            first = slots[0].position
+            found.append(self._collator.training(chosen, stage.reference, step, first))
         return found
 
     def iterate(self, first: int, last: int) -> Iterator[tuple[int, list[Batch]]]:
-        """Steps from ``first`` up to, not including, ``last``, with their batches."""
+        """Yield the steps from ``first`` up to, not including, ``last``, with their batches."""
         return prefetch(lambda step: (step, self.batches(step)), range(first, last))
 
 
-def select_clips(rows: Iterable[DatasetClip], stage: Stage, recipe: Recipe) -> list[DatasetClip]:
-    """The clips of a stage, those with a picture as often as the recipe says.
+def select_clips(clips: Iterable[DatasetClip], stage: Stage, recipe: Recipe) -> list[DatasetClip]:
+    """Return the clips of a stage, those with video as often as the recipe sets.
 
-    A stage that asks for a score takes clips with a picture whose score is above it.
+    A stage with a lowest score has only clips with video whose score is above it.
 
     Raises:
-        BenchError: it asks for a score, and no clip has one.
+        BenchError: the stage has a lowest score, and no clip with video has a score.
     """
-    chosen = list(rows)
-    if stage.lowest_score is not None:
-        scores = [row.score for row in chosen if row.has_video and row.score is not None]
-        if not scores:
+    chosen = list(clips)
+    if (lowest := stage.lowest_score) is not None:
+        scored = [(clip, clip.score) for clip in chosen if clip.has_video]
+        if all(score is None for _, score in scored):
             raise BenchError(
-                f"the stage {stage.name!r} takes clips whose score is above "
-                f"{stage.lowest_score:g}, and no clip has a score: list them with a column `score`"
+                f"the stage {stage.name!r} takes clips whose score is above {lowest:g}, and no "
+                "clip has a score: list them with a column `score`"
             )
-        chosen = [
-            row
-            for row in chosen
-            if row.has_video and row.score is not None and row.score > stage.lowest_score
-        ]
-    counts = repeat_video_clips([row.has_video for row in chosen], recipe.video_repeats)
+        chosen = [clip for clip, score in scored if score is not None and score > lowest]
+    counts = repeat_video_clips([clip.has_video for clip in chosen], recipe.video_repeats)
     return [chosen[index] for index in counts]
 
 
 def prefetch(make: Callable[[int], Item], numbers: Iterable[int]) -> Iterator[Item]:
-    """``make`` of each number in order, the next one being made in the background."""
+    """Yield ``make`` of each number in order, while a thread makes the next one."""
+    # One thread: batches come in order, and at most two of them are in memory.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
         pending: Future[Item] | None = None
         for number in numbers:

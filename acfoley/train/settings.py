@@ -1,4 +1,4 @@
-"""What a run is given besides its recipe, and what it tells while it goes on."""
+"""What a run is given beside its recipe: data, settings and callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import RunError
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Folders of features: those to train on, and those whose loss is only looked at."""
+    """Folders of features: those to train on, and those whose loss is only computed."""
 
     folders: Sequence[Path]
     held_out: Sequence[Path] = ()
@@ -21,7 +21,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class StepReport:
-    """How training goes, after a step."""
+    """The progress of training after a step."""
 
     step: int
     n_steps: int
@@ -39,9 +39,10 @@ OnValidation = Callable[[int, FlowNetwork], None]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a recipe is carried out: nothing here changes what is learned, but for rounding.
+    """Settings of a run that change its result by rounding at most.
 
-    ``until`` ends after the stage of that name. ``keep`` is how many checkpoints stay.
+    ``until`` is the name of the last stage to train. ``keep`` is the number of checkpoints that are
+    kept. ``log_every``, ``validate_every`` and ``checkpoint_every`` count steps.
     """
 
     until: str | None = None
@@ -66,6 +67,6 @@ class TrainingSettings:
         )
         if min(counts) < 1:
             raise RunError(
-                "parts of a batch, steps between rows, validations and checkpoints, and how many "
-                f"of these are kept, must be 1 or more, not {counts}"
+                "parts of a batch, steps between rows, validations and checkpoints, and the number "
+                f"of checkpoints that are kept, must be 1 or more, not {counts}"
             )

@@ -1,4 +1,4 @@
-"""What a step is made of: the right sounds, noise of its own for each clip, drops at rates."""
+"""Batches: the right features, independent noise for each clip, dropout at the set rates."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.acfoley.train.small import (
     PARAMS,
     RECIPE,
     clip,
-    drawn,
-    listed,
+    make_list,
+    random_values,
     write_features,
 )
 
@@ -38,12 +38,12 @@ def dataset(tmp_path_factory):
 
 
 def rows(dataset, *names):
-    return [row for name in names for row in dataset.rows if row.name == name]
+    return [row for name in names for row in dataset.clips if row.name == name]
 
 
-def test_a_batch_holds_what_was_made_of_its_clips(dataset):
-    batch = Collator(dataset, KEPT).training(rows(dataset, "clip3", "sound1"), "after", 5, 0)
-    assert batch.names == ("clip3", "sound1")
+def test_a_batch_has_the_features_of_its_clips(dataset):
+    batch = Collator(dataset, KEPT).training(rows(dataset, "clip3", "wav1"), "after", 5, 0)
+    assert batch.names == ("clip3", "wav1")
     made = encode_clip(ENCODING, clip("clip3"), LAYOUT)
     for name in ("video", "sync", "text"):
         np.testing.assert_array_equal(batch.features.get(name)[0].numpy(), made[name])
@@ -60,21 +60,21 @@ def test_a_batch_holds_what_was_made_of_its_clips(dataset):
     assert ((batch.times > 0) & (batch.times < 1)).all()
 
 
-def test_stage_one_hears_one_of_the_references_inside_and_all_of_them_in_time(dataset):
+def test_stage_one_takes_each_of_the_inside_references_at_some_step(dataset):
     collator = Collator(dataset, KEPT)
     made = encode_clip(ENCODING, clip("clip0"), LAYOUT)["inside.mean"]
     found = set()
     for step in range(30):
-        [heard] = collator.training(
+        [reference] = collator.training(
             rows(dataset, "clip0"), "inside", step, 0
         ).features.audio.numpy()
-        distances = [np.abs(heard - each).max() for each in made]
+        distances = [np.abs(reference - each).max() for each in made]
         assert min(distances) < 0.6
         found.add(int(np.argmin(distances)))
     assert found == set(range(N_CROPS))
 
 
-def test_a_clip_is_the_same_whatever_stands_beside_it_and_new_at_every_step(dataset):
+def test_random_numbers_of_a_clip_depend_on_the_step_and_not_on_the_other_clips(dataset):
     collator = Collator(dataset, RECIPE)
     pair = collator.training(rows(dataset, "clip0", "clip1"), "inside", 3, 0)
     alone = collator.training(rows(dataset, "clip1"), "inside", 3, 1)
@@ -87,11 +87,11 @@ def test_a_clip_is_the_same_whatever_stands_beside_it_and_new_at_every_step(data
     assert not torch.equal(twice.noise[0], twice.noise[1])
 
 
-def test_validation_is_the_same_for_ever_and_drops_nothing(dataset):
-    one = Collator(dataset, RECIPE).validation(dataset.rows)
+def test_validation_never_changes_and_drops_nothing(dataset):
+    one = Collator(dataset, RECIPE).validation(dataset.clips)
     other = Collator(
         dataset, replace(RECIPE, seed=99, dropout=ConditionDropout(1, 1, 1))
-    ).validation(dataset.rows)
+    ).validation(dataset.clips)
     assert torch.equal(one.noise, other.noise)
     assert torch.equal(one.times, other.times)
     assert not one.is_empty["audio"].any()
@@ -106,7 +106,7 @@ def dropped_at(dataset, dropout):
     return {n: torch.cat([b.is_empty[n] for b in batches]) for n in batches[0].is_empty}
 
 
-def test_components_are_dropped_at_their_rates_and_the_picture_as_one(dataset):
+def test_components_are_dropped_at_their_rates_and_sync_together_with_video(dataset):
     dropped = dropped_at(dataset, ConditionDropout(video=0.1, text=0.2, audio=0.3))
     assert torch.equal(dropped["sync"], dropped["video"])
     for name, rate in {"video": 0.1, "text": 0.2, "audio": 0.3}.items():
@@ -115,21 +115,21 @@ def test_components_are_dropped_at_their_rates_and_the_picture_as_one(dataset):
     assert both == pytest.approx(0.02, abs=0.015)
 
 
-def test_sync_with_a_rate_of_its_own_goes_alone(dataset):
+def test_sync_with_its_own_rate_is_dropped_independently(dataset):
     dropped = dropped_at(dataset, ConditionDropout(video=0.1, sync=0.3))
     assert dropped["sync"].float().mean() == pytest.approx(0.3, abs=0.03)
     assert dropped["video"].float().mean() == pytest.approx(0.1, abs=0.03)
     assert (dropped["sync"] & dropped["video"]).float().mean() == pytest.approx(0.03, abs=0.015)
 
 
-def test_everything_goes_at_once(dataset):
+def test_all_components_can_be_dropped_at_once(dataset):
     dropped = dropped_at(dataset, ConditionDropout(0, 0, 0, everything=0.2))
     assert dropped["text"].float().mean() == pytest.approx(0.2, abs=0.03)
     for name in ("sync", "video", "audio"):
         assert torch.equal(dropped[name], dropped["text"])
 
 
-def test_times_are_more_often_in_the_middle(dataset):
+def test_times_are_logit_normal(dataset):
     [row] = rows(dataset, "clip0")
     times = Collator(dataset, RECIPE).training([row] * 1_000, "inside", 0, 0).times
     assert times.logit().mean() == pytest.approx(0, abs=0.1)
@@ -148,9 +148,9 @@ def test_features_that_do_not_fit_the_network_are_refused(dataset):
         Collator(dataset, replace(RECIPE, params=replace(PARAMS, reference=VAE_REFERENCE)))
 
 
-def test_only_the_references_of_a_recipe_are_asked_for(dataset, tmp_path):
-    columns = {**COLUMNS, "references": lambda s: {"after.mean": drawn(s, "after", 7, 4)}}
-    precompute(listed("a"), replace(ENCODING, columns=columns), tmp_path, LAYOUT)
+def test_only_the_references_of_a_recipe_are_required(dataset, tmp_path):
+    columns = {**COLUMNS, "references": lambda s: {"after.mean": random_values(s, "after", 7, 4)}}
+    precompute(make_list("a"), replace(ENCODING, columns=columns), tmp_path, LAYOUT)
     only_after = FeatureDataset([tmp_path])
     with pytest.raises(BenchError, match=r"has no inside\.mean"):
         Collator(only_after, RECIPE)

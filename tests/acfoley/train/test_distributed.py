@@ -1,4 +1,4 @@
-"""Two processes train as one does."""
+"""Two processes train like one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import torch
 
 from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.distributed import join_process_group
+from acfoley.train.ema import list_snapshots
 from acfoley.train.log import read_log
 from acfoley.train.loop import train
 from acfoley.train.recipe import Stage
 from acfoley.train.settings import TrainingData, TrainingSettings
-from acfoley.train.snapshots import snapshots
 from bench.checkpoints.load import load_state
 from tests.acfoley.train.small import RECIPE, write_features
 
@@ -89,23 +89,23 @@ def test_two_processes_with_accumulation_give_the_weights_of_one(tmp_path):
     [single], [double] = (read_log(run / "validation.csv") for run in (one, two))
     assert single["n_clips"] == double["n_clips"] == "3"
     torch.testing.assert_close(float(single["loss"]), float(double["loss"]), rtol=1e-5, atol=0)
-    for ours, theirs in zip(snapshots(one), snapshots(two), strict=True):
+    for ours, theirs in zip(list_snapshots(one), list_snapshots(two), strict=True):
         expected = load_state(ours.path)
         for name, value in load_state(theirs.path).items():
             torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5, msg=name)
     assert json.loads((two / "run.json").read_text())["n_processes"] == 2
 
 
-def test_one_process_is_a_world_of_its_own(monkeypatch):
+def test_one_process_is_a_group_by_itself(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join_process_group("cpu") as processes:
         assert (processes.rank, processes.size, processes.is_first) == (0, 1, True)
-        assert processes.mean(3.0) == processes.total(3.0) == 3.0
+        assert processes.mean(3.0) == processes.sum(3.0) == 3.0
         assert processes.gather(["a"]) == ["a"]
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_at_once_goes_on_to_the_bit(tmp_path):
+def test_a_killed_process_resumes_to_the_same_bits(tmp_path):
     features = write_features(tmp_path / "features")
     recipe = replace(RECIPE, stages=(Stage("overlap", 400, "inside"),))
     settings = TrainingSettings(checkpoint_every=20, keep=100, resume=True)

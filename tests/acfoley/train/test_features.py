@@ -1,4 +1,4 @@
-"""What the columns make of real files: targets, references, pictures, and silence."""
+"""Features of real files: targets, references, video, and silence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RATE_HZ = 44_100
 
 
 class MeanCodec:
-    """Latents are the means of 1,024 samples: which samples they come from can be seen."""
+    """Latents are the means of 1,024 samples, which shows where they come from."""
 
     def encode(self, waveforms):
         frames = waveforms[:, : waveforms.shape[1] // 1024 * 1024].unflatten(1, (-1, 1024))
@@ -56,11 +56,11 @@ def audio(tmp_path, samples, name="a.wav"):
 
 
 def ramp(n_samples):
-    """A sound in which every place can be told from its value."""
+    """Audio whose values identify their positions."""
     return np.linspace(0.1, 0.5, n_samples, dtype=np.float32)
 
 
-def test_a_sound_that_ends_a_little_early_is_filled(tmp_path):
+def test_audio_that_ends_a_little_early_is_filled_with_zeros(tmp_path):
     needed, early = 45_056, round(0.05 * RATE_HZ)
     target = Source(audio(tmp_path, ramp(needed - early)), LAYOUT).target
     assert target.shape == (needed,)
@@ -72,7 +72,7 @@ def test_a_sound_that_ends_a_little_early_is_filled(tmp_path):
         _ = Source(audio(tmp_path, ramp(needed - 3 * early)), LAYOUT).target
 
 
-def test_target_and_references_are_cut_where_they_should_be(tmp_path):
+def test_target_and_references_are_cut_at_the_right_samples(tmp_path):
     clip = audio(tmp_path, ramp(88_200))
     source = Source(clip, LAYOUT)
     whole = 0.95 / 0.5 * ramp(88_200)
@@ -88,11 +88,11 @@ def test_target_and_references_are_cut_where_they_should_be(tmp_path):
         "after.std": (87, 1),
     }
     cut = Audio(whole[np.newaxis, 45_056:], RATE_HZ)
-    heard = MeanCodec().encode(torch.from_numpy(prepare_reference(cut))[None]).mean[0]
-    np.testing.assert_allclose(made["after.mean"], heard.numpy(), rtol=1e-6)
+    expected = MeanCodec().encode(torch.from_numpy(prepare_reference(cut))[None]).mean[0]
+    np.testing.assert_allclose(made["after.mean"], expected.numpy(), rtol=1e-6)
 
 
-def test_references_from_inside_differ_and_none_hears_beyond_the_target(tmp_path):
+def test_references_from_inside_differ_and_contain_nothing_beyond_the_target(tmp_path):
     samples = np.concatenate([np.full(45_056, 0.1), np.full(43_144, -0.4)])
     made = encode_clip(encoding(8), audio(tmp_path, samples), LAYOUT)
     assert made["inside.mean"].min() >= 0
@@ -110,7 +110,7 @@ def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
         encode_clip(encoding(), audio(tmp_path, ramp(40_000), "short.wav"), LAYOUT)
 
 
-def test_an_embedding_stands_for_each_reference(tmp_path):
+def test_each_reference_has_one_embedding(tmp_path):
     column = embedding_column(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
     made = encode_clip(
         Encoding("m", {"clap": column}, lambda: np.zeros(1)), audio(tmp_path, ramp(88_200)), LAYOUT
@@ -120,7 +120,7 @@ def test_an_embedding_stands_for_each_reference(tmp_path):
     np.testing.assert_allclose(made["after.embedding"], 0.95, rtol=1e-6)
 
 
-def test_a_video_is_seen_and_read(clicks_folder, caplog):
+def test_video_and_prompt_are_encoded(clicks_folder, caplog):
     excerpt = Excerpt(clicks_folder / "clip_000000.mp4")
     clip = TrainingClip("clip_000000", excerpt, excerpt, "a click")
     with caplog.at_level(logging.WARNING):

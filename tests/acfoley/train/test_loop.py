@@ -1,4 +1,4 @@
-"""Training itself: it learns, goes on to the bit, guards, keeps, and refuses."""
+"""The training loop: it learns, resumes to the same bits, stops at values that are not finite."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.collate import Collator
 from acfoley.train.dataset import FeatureDataset
 from acfoley.train.distributed import ProcessGroup
-from acfoley.train.guard import StepLosses, require_finite
+from acfoley.train.ema import list_snapshots
 from acfoley.train.log import read_log
 from acfoley.train.loop import train
-from acfoley.train.loss import FlowMatchingLoss
+from acfoley.train.loss import FlowMatchingLoss, StepLosses, require_finite
 from acfoley.train.recipe import ConditionDropout, Schedule, Stage
 from acfoley.train.settings import TrainingData, TrainingSettings
-from acfoley.train.snapshots import snapshots
 from bench.errors import BenchError, RunError
 from tests.acfoley.train.small import PARAMS, RECIPE, write_features
 
@@ -33,19 +32,19 @@ def features(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("held") / "f", "held0", "held1", "sound9")
+    return write_features(tmp_path_factory.mktemp("held") / "f", "held0", "held1", "wav9")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, features, held_out):
-    """A run that nothing interrupted."""
+    """An uninterrupted run."""
     run = tmp_path_factory.mktemp("runs") / "whole"
     network = train(RECIPE, TrainingData([features], [held_out]), run, OFTEN)
     return run, network
 
 
 class Killed(BaseException):
-    """Like a signal: nobody catches it."""
+    """Like a signal: nothing catches it."""
 
 
 def killing(step):
@@ -61,7 +60,7 @@ def without_speed(path):
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 8])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, features, held_out, finished, step):
+def test_a_resumed_run_leaves_the_same_files(tmp_path, features, held_out, finished, step):
     data, run = TrainingData([features], [held_out]), tmp_path / "killed"
     with pytest.raises(Killed):
         train(RECIPE, data, run, replace(OFTEN, on_step=killing(step)))
@@ -75,10 +74,10 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, features, held_out
     assert read_log(run / "validation.csv") == read_log(whole / "validation.csv")
 
 
-def test_a_run_leaves_curves_snapshots_and_the_last_checkpoints(finished, features):
+def test_a_run_leaves_logs_snapshots_and_the_last_checkpoints(finished, features):
     run, network = finished
     assert list(list_checkpoints(run)) == [6, 8]
-    assert [(s.step, s.sigma) for s in snapshots(run)] == [
+    assert [(s.step, s.sigma) for s in list_snapshots(run)] == [
         (step, sigma) for step in (3, 4, 6, 8) for sigma in (0.05, 0.1)
     ]
     curve = read_log(run / "log.csv")
@@ -94,20 +93,20 @@ def test_a_run_leaves_curves_snapshots_and_the_last_checkpoints(finished, featur
     assert not torch.equal(network.empty_string_feat, torch.zeros(77, 3))
 
 
-def test_the_first_loss_is_that_of_no_velocity(features, tmp_path):
+def test_the_first_loss_is_that_of_a_velocity_of_zero(features, tmp_path):
     losses = []
     settings = TrainingSettings(on_step=lambda report: losses.append(report.loss))
     recipe = replace(RECIPE, stages=(Stage("overlap", 1, "inside"),))
     train(recipe, TrainingData([features]), tmp_path, settings)
-    # Sound and noise both have variance 1, and a new network predicts nothing.
+    # Latents and noise both have variance 1, and a new network predicts a velocity of zero.
     assert losses == [pytest.approx(2.0, abs=0.4)]
 
 
-def test_one_batch_can_be_learned_by_heart(features):
+def test_one_batch_can_be_overfitted(features):
     torch.manual_seed(0)
     dataset = FeatureDataset([features])
     recipe = replace(RECIPE, dropout=ConditionDropout(0, 0, 0), params=replace(PARAMS, width=32))
-    batch = Collator(dataset, recipe).training(dataset.rows[:2], "inside", 0, 0)
+    batch = Collator(dataset, recipe).training(dataset.clips[:2], "inside", 0, 0)
     network = new_network(recipe.params, 0)
     objective = FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
@@ -121,16 +120,16 @@ def test_one_batch_can_be_learned_by_heart(features):
     assert loss.item() < 0.2 * first
 
 
-def test_every_weight_is_reached_even_without_pictures_and_references(features):
+def test_every_weight_has_a_gradient_even_without_video_and_references(features):
     dataset = FeatureDataset([features])
     recipe = replace(RECIPE, dropout=ConditionDropout(0, 0, 0))
     network = new_network(PARAMS, 0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
-    sounds = [row for row in dataset.rows if not row.has_video]
-    for row in sounds:
+    audio_only = [row for row in dataset.clips if not row.has_video]
+    for row in audio_only:
         row.column_index.pop("after.mean", None)
-    batch = Collator(dataset, recipe).training(sounds, "after", 0, 0)
+    batch = Collator(dataset, recipe).training(audio_only, "after", 0, 0)
     assert batch.features.audio is None
     FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)(batch).mean().backward()
     missing = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
@@ -139,7 +138,7 @@ def test_every_weight_is_reached_even_without_pictures_and_references(features):
         assert network.get_parameter(name).grad.abs().sum() > 0
 
 
-def test_a_dropped_component_does_not_matter_and_a_kept_one_does(features):
+def test_a_dropped_component_has_no_effect_and_a_kept_one_has(features):
     dataset = FeatureDataset([features])
     network = new_network(PARAMS, 0)
     for parameter in network.parameters():
@@ -147,7 +146,7 @@ def test_a_dropped_component_does_not_matter_and_a_kept_one_does(features):
     objective = FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)
     for rates, is_kept in ((ConditionDropout(0, 0, 0), True), (ConditionDropout(1, 1, 1), False)):
         batch = Collator(dataset, replace(RECIPE, dropout=rates)).training(
-            dataset.rows[:2], "inside", 0, 0
+            dataset.clips[:2], "inside", 0, 0
         )
         for name in ("video", "sync", "text", "audio"):
             changed = {name: 3 * batch.features.get(name) + 1}
@@ -180,12 +179,12 @@ def test_bfloat16_trains_float32_weights(features, tmp_path):
     assert all(0 < loss < 4 for loss in losses)
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_clips(features, tmp_path):
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_clips(features, tmp_path):
     poisoned = write_features(tmp_path / "f", "good0", "good1", "bad")
     dataset = FeatureDataset([poisoned])
     network = new_network(PARAMS, 0)
     network.latent_std.data.fill_(1)
-    [bad] = [row for row in dataset.rows if row.name == "bad"]
+    [bad] = [row for row in dataset.clips if row.name == "bad"]
     recipe = replace(RECIPE, batch_size=3, video_repeats=1)
     settings = TrainingSettings(checkpoint_every=1, on_step=poison_after(2, bad))
     with pytest.raises(RunError, match=r"stopped at step \d: not finite is the loss of bad \(see"):
@@ -216,9 +215,9 @@ def poison_after(step, row):
     return on_step
 
 
-def test_a_gradient_that_is_no_number_names_the_batch(features, tmp_path):
+def test_a_gradient_that_is_not_finite_names_the_batch(features, tmp_path):
     dataset = FeatureDataset([features])
-    batch = Collator(dataset, RECIPE).training(dataset.rows, "inside", 0, 0)
+    batch = Collator(dataset, RECIPE).training(dataset.clips, "inside", 0, 0)
     losses = StepLosses([batch], [torch.ones(8)], float("inf"))
     processes = ProcessGroup(0, 1, torch.device("cpu"))
     with pytest.raises(RunError, match="a gradient in the batch of clip0, .*, clip4 and 3 more"):
@@ -236,10 +235,10 @@ def test_stages_can_be_trained_one_after_another(features, tmp_path, finished):
         assert torch.equal(one, other)
 
 
-def test_fine_tuning_takes_the_clips_whose_picture_fits(tmp_path, features):
+def test_fine_tuning_selects_clips_by_score(tmp_path, features):
     from acfoley.train.loader import select_clips
 
-    rows = list(FeatureDataset([features]).rows)
+    rows = list(FeatureDataset([features]).clips)
     fitting = [replace(row, score=0.2 if row.name == "clip2" else row.score) for row in rows]
     stage = Stage("finetune", 1, "after", 0.3)
     found = select_clips(fitting, stage, replace(RECIPE, video_repeats=1))
@@ -248,7 +247,7 @@ def test_fine_tuning_takes_the_clips_whose_picture_fits(tmp_path, features):
         select_clips([replace(row, score=None) for row in rows], stage, RECIPE)
 
 
-def test_what_cannot_be_gone_on_with_is_refused(tmp_path, features, finished, held_out):
+def test_runs_that_cannot_be_resumed_are_refused(tmp_path, features, finished, held_out):
     run, network = finished
     data = TrainingData([features], [held_out])
     with pytest.raises(RunError, match="at step 8: go on with --resume, or use another folder"):

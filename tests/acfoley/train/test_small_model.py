@@ -16,13 +16,13 @@ from acfoley.mel import log_mel
 from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.crops import CropLayout
 from acfoley.train.dataset import FeatureDataset
+from acfoley.train.ema import synthesise
 from acfoley.train.features import Encoding, codec_after, codec_inside, codec_target
 from acfoley.train.loop import train
 from acfoley.train.precompute import precompute
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Schedule, Stage
 from acfoley.train.settings import TrainingData, TrainingSettings
-from acfoley.train.snapshots import synthesise
 from acfoley.weights import open_flow
 from bench.media import read_audio, read_frames
 from bench.types import Excerpt
@@ -31,13 +31,13 @@ from tests.acfoley.small_codec import small_autoencoder
 pytestmark = pytest.mark.slow
 
 
-def drawn_codec(path):
+def random_codec(path):
     """The small codec with drawn weights, and the statistics of one sound."""
     audio = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
     return Codec(small_autoencoder(log_mel(audio)), GriffinLim())
 
 
-def seen(name, fps, n_tokens, width):
+def brightness_column(name, fps, n_tokens, width):
     """The brightness of frames, repeated."""
 
     def column(source):
@@ -51,15 +51,15 @@ def seen(name, fps, n_tokens, width):
 
 
 def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
-    codec = drawn_codec(clicks_folder / "clip_000000.mp4")
+    codec = random_codec(clicks_folder / "clip_000000.mp4")
     encoding = Encoding(
         identity="brightness",
         columns={
             "target": codec_target(codec),
             "inside": codec_inside(codec, n_crops=2),
             "after": codec_after(codec),
-            "video": seen("video", 8, 64, 3),
-            "sync": seen("sync", 25, 192, 4),
+            "video": brightness_column("video", 8, 64, 3),
+            "sync": brightness_column("sync", 25, 192, 4),
             "text": lambda source: {"text": np.ones((77, 5), np.float32)},
         },
         empty_text=lambda: np.zeros((77, 5), np.float32),
