@@ -29,9 +29,9 @@ from acfoley.mini.variants import (
     variant_recipe,
 )
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
-from acfoley.train.batches import Batch, Batcher
-from acfoley.train.corpus import Corpus
-from acfoley.train.objective import Objective
+from acfoley.train.collate import Batch, Collator
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.loss import FlowMatchingLoss
 from bench.io import bench_home
 from bench.media import read_audio, resample
 from bench.metrics import frechet_distance
@@ -81,11 +81,13 @@ def measure_conditions() -> None:
     """Print the held-out loss of every shipped network without each component."""
     work = Work(bench_home() / "mini-acfoley")
     for variant in VARIANTS:
-        batcher = Batcher(Corpus([work.features("held-out")]), variant_recipe(variant))
-        objective = Objective(open_mini_flow(variant), sequence_lengths(SECONDS), bfloat16=False)
+        collator = Collator(FeatureDataset([work.features("held-out")]), variant_recipe(variant))
+        objective = FlowMatchingLoss(
+            open_mini_flow(variant), sequence_lengths(SECONDS), bfloat16=False
+        )
         losses = {
             name: _loss(objective, batch)
-            for name, batch in _changed(batcher.validation(batcher.corpus.rows))
+            for name, batch in _changed(collator.validation(collator.dataset.clips))
         }
         print(f"{variant}: " + ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
 
@@ -101,7 +103,7 @@ def _changed(batch: Batch) -> Iterator[tuple[str, Batch]]:
 
 
 @torch.no_grad()
-def _loss(objective: Objective, batch: Batch) -> float:
+def _loss(objective: FlowMatchingLoss, batch: Batch) -> float:
     return float(objective(batch).mean())
 
 

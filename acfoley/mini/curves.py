@@ -20,7 +20,7 @@ import numpy as np
 
 from acfoley.mini.teach import Work
 from acfoley.mini.variants import VARIANTS, variant_recipe
-from acfoley.train.log import read_curve
+from acfoley.train.log import read_log
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path, bench_home
 from bench.types import FloatArray
@@ -59,7 +59,7 @@ def read_line(path: Path) -> Line:
     Raises:
         RunError: there is no curve, or it has no rows.
     """
-    rows = read_curve(path)
+    rows = read_log(path)
     if not rows:
         raise RunError(f"there is no curve {path}: train with `python -m acfoley.mini.teach`")
     steps, losses = (np.array([float(row[name]) for row in rows]) for name in ("step", "loss"))
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     folder = given.runs or Work(bench_home() / "mini-acfoley").run(VARIANTS[0]).parent
     runs = {name: folder / f"{name}-{variant_recipe(name).digest()[:8]}" for name in VARIANTS}
-    there = {name: run for name, run in runs.items() if read_curve(run / "validation.csv")}
+    there = {name: run for name, run in runs.items() if read_log(run / "validation.csv")}
     if not there:
         names = ", ".join(run.name for run in runs.values())
         raise RunError(f"{folder} holds no training run of these: {names}; `make mini-weights`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acfoley.codec import Codec
 from acfoley.mini.encoders import MiniEncoders, encoders_identity
-from acfoley.train.encoding import Encoding, encoded_by
+from acfoley.train.features import Encoding, build_encoding
 
 #: Places inside a target that Stage I takes its reference from.
 N_CROPS = 6
@@ -16,4 +16,4 @@ def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Enco
     References have an embedding besides, for the variant that hears them as CLAP would.
     """
     identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{codec_hash[:12]}"
-    return encoded_by(encoders, codec, N_CROPS, identity, is_embedded=True)
+    return build_encoding(encoders, codec, N_CROPS, identity, is_embedded=True)

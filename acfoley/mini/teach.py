@@ -28,7 +28,7 @@ from acfoley.mini.variants import (
     weights_path,
 )
 from acfoley.train.clips import ClipList
-from acfoley.train.settings import Report
+from acfoley.train.settings import StepReport
 from bench.engine import open_engine
 from bench.errors import BenchError
 from bench.io import bench_home
@@ -91,9 +91,9 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
     from acfoley.mini.encode import mini_encoding
     from acfoley.mini.encoders import load_mini_encoders
-    from acfoley.train.precompute import Writing, precompute
+    from acfoley.train.crops import CropLayout
+    from acfoley.train.precompute import ShardOptions, precompute
     from acfoley.train.shards import Part
-    from acfoley.train.window import Window
 
     torch.set_num_threads(1)
     encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
@@ -106,7 +106,9 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
     for name, chosen in sets.items():
         listed, folder = ClipList(chosen), work.features(name)
-        done = precompute(listed, encoding, folder, Window(), Writing(Part(*part)), on_clip)
+        done = precompute(
+            listed, encoding, folder, CropLayout(), ShardOptions(Part(*part)), on_clip
+        )
         if done.failed:
             clip, reason = next(iter(done.failed.items()))
             raise BenchError(f"{clip} cannot be encoded: {reason}")
@@ -117,26 +119,26 @@ def train_variant(work: Work, variant: str) -> str:
     """Train a variant in one thread, ship the average of its weights, and say what came of it."""
     import torch
 
-    from acfoley.train.checkpoint import checkpoints
+    from acfoley.train.checkpoint import list_checkpoints
+    from acfoley.train.ema import synthesise
     from acfoley.train.loop import train
-    from acfoley.train.settings import Data, Settings
-    from acfoley.train.snapshots import synthesise
+    from acfoley.train.settings import TrainingData, TrainingSettings
     from bench.checkpoints.load import load_state
 
     torch.set_num_threads(1)
     began, run = time.monotonic(), work.run(variant)
-    data = Data([work.features("training")], [work.features("held-out")])
+    data = TrainingData([work.features("training")], [work.features("held-out")])
 
-    def on_step(report: Report) -> None:
+    def on_step(report: StepReport) -> None:
         if report.step % SHOWN_EVERY == 0:
             _say(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
 
-    settings = Settings(
+    settings = TrainingSettings(
         log_every=20,
         validate_every=250,
         checkpoint_every=200,
         keep=1,
-        resume=bool(checkpoints(run)),
+        resume=bool(list_checkpoints(run)),
         on_step=on_step,
     )
     train(variant_recipe(variant), data, run, settings)
@@ -152,10 +154,10 @@ def _fit_codec() -> str:
 
     from acfoley.mel import MEL_44K, log_mel
     from acfoley.mini.linear import fit
-    from acfoley.train.encoding import Source
-    from acfoley.train.window import Window
+    from acfoley.train.crops import CropLayout
+    from acfoley.train.features import Source
 
-    sounds = [Source(clip, Window()).waveform for clip in clips.listed(N_CODEC_SOUNDS).clips]
+    sounds = [Source(clip, CropLayout()).waveform for clip in clips.listed(N_CODEC_SOUNDS).clips]
     mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in sounds]
     path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
     return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"

@@ -1,23 +1,23 @@
-"""Training the flow network: from clips to features on disk, to weights.
+"""Training of the flow network: from clips to stored features to weights.
 
-    clips, window     which clips, and what of each is target and reference
-    encoding          functions that make features of a clip, by name
-    precompute        clips to shards, resumable; what fails is a row
-    shards, corpus    features on disk, written whole and read by memory map
-    recipe, presets   how a network is trained; every variant that the tables compare
-    sampler, batches  which clips at which step, and all that is random about them
-    feed              the batches of a run, read ahead
-    objective         the loss of a batch
-    guard, validation what stops a run; what is only looked at
-    ema, snapshots    two averages of the weights, and any other made of them afterwards
-    checkpoint, log   what a run leaves behind; a killed run goes on as if it had not been
-    world, start      one process or many; what they begin with
-    settings, loop    how a recipe is carried out; the steps
+    clips, crops      which clips, and which samples of each are target and reference
+    features          functions that compute features of a clip, by name; ``published`` opens ours
+    precompute        encodes clips into shards, resumable; failed clips are recorded
+    shards, dataset   features on disk, written atomically and read by memory map
+    recipe, presets   how a network is trained; one recipe for each variant of the paper's tables
+    sampler, collate  which clips are in the batch of a step, and everything random about them
+    loader            the batches of a run, prefetched
+    loss              the loss of a batch and of held-out clips; stops at values that are not finite
+    ema               power-function averages of the weights, and others made of them afterwards
+    checkpoint, log   what a run writes, so that a killed run can be resumed
+    distributed       one process or many
+    build, settings, loop    the initial network, the settings of a run, the steps
+    cli, display      the commands, and their progress on a terminal
 
-A small model plugs in with its own features and sizes; the code is the same:
+A small model needs only its own features and sizes; the code is the same:
 
     encoding = Encoding(
-        identity="mini-1, 4 references inside",  # names all that decides the features
+        identity="mini-1, 4 references inside",  # names everything that decides the features
         columns={
             "target": codec_target(codec),
             "inside": codec_inside(codec, n_crops=4),
@@ -28,14 +28,14 @@ A small model plugs in with its own features and sizes; the code is the same:
         },
         empty_text=small_empty_text,             # [77, 16]
     )
-    precompute(ClipList(clips), encoding, folder, Window())
+    precompute(ClipList(clips), encoding, folder, CropLayout())
     recipe = RECIPES["mini"]
     sizes = replace(recipe.params, clip_width=16, sync_width=8, text_width=16)
-    train(replace(recipe, params=sizes), Data([folder], held_out=[other]), run)
+    train(replace(recipe, params=sizes), TrainingData([folder], held_out=[other]), run)
     synthesise(run, 0.05, run / "weights.safetensors")
 
-A column is a function of a ``Source`` (sound and picture of one clip, read when asked for) that
-returns named arrays, or None where the clip lacks the component. Widths are the encoders' own, as
-long as the network's parameters say the same; lengths are those of ``sequence_lengths``. Without a
-codec, targets and references may be any latents ``[L, D]`` with a deviation beside the mean.
+A column is a function of a ``Source`` (audio and video of one clip, read when needed) that returns
+named arrays, or None where the clip has no such component. Widths are those of the encoders and
+must equal those of the network's parameters; lengths are those of ``sequence_lengths``. Without a
+codec, targets and references may be any latents ``[L, D]`` with a mean and a standard deviation.
 """

@@ -1,7 +1,7 @@
-"""What training needs to go on: weights, the optimiser's moments, averages, and how far it is.
+"""What a resumed run needs: weights, the optimiser's moments, averages of weights, and progress.
 
 One safetensors file per checkpoint, ``checkpoint-00012000.safetensors``, renamed into place when
-whole; the last few are kept. Tensors are named ``network.<name>``, ``first.<name>`` and
+complete; the last few are kept. Tensors are named ``network.<name>``, ``first.<name>`` and
 ``second.<name>`` (AdamW's moments) and ``average.<sigma>.<name>``.
 """
 
@@ -18,20 +18,20 @@ import torch
 from torch import Tensor
 
 from acfoley.model import FlowNetwork
-from acfoley.train.ema import PowerAverages
-from acfoley.train.recipe import Recipe, differences
+from acfoley.train.ema import PowerFunctionEma
+from acfoley.train.recipe import Recipe, find_differences
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
-#: The entry of a checkpoint's metadata that says whose it is, and how far.
+#: The entry of a checkpoint's metadata with its recipe, the digest of its data, and its progress.
 ABOUT = "training"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps done, and the losses since the last row of its curve."""
+    """Steps done, and the sum and number of the losses since the last row of the log."""
 
     step: int = 0
     loss_sum: float = 0.0
@@ -40,20 +40,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """All that changes while training."""
+    """Everything that training changes."""
 
     network: FlowNetwork
     optimiser: torch.optim.AdamW
-    averages: PowerAverages
+    averages: PowerFunctionEma
 
 
-def trainable(network: FlowNetwork) -> dict[str, Tensor]:
-    """The weights that training changes, by name."""
+def trainable_weights(network: FlowNetwork) -> dict[str, Tensor]:
+    """Return the weights that training changes, by name."""
     return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
-def checkpoints(run: Path) -> dict[int, Path]:
-    """The checkpoints of a run by steps done, rising."""
+def list_checkpoints(run: Path) -> dict[int, Path]:
+    """Return the checkpoints of a run by steps done, in ascending order."""
     found = {int(m[1]): path for path in run.glob("*") if (m := CHECKPOINT.fullmatch(path.name))}
     return dict(sorted(found.items()))
 
@@ -67,22 +67,22 @@ def save_checkpoint(
     path = run / f"checkpoint-{progress.step:08d}.safetensors"
     about = {"progress": asdict(progress), "recipe": recipe.as_json(), "data": data}
     with atomic_path(path) as temporary:
-        # One entry: safetensors writes several in any order.
+        # One entry: safetensors writes several in random order, and files must be reproducible.
         save_file(_tensors(state), temporary, metadata={ABOUT: json.dumps(about)})
-    for old in list(checkpoints(run).values())[:-keep]:
+    for old in list(list_checkpoints(run).values())[:-keep]:
         old.unlink()
     return path
 
 
 def load_checkpoint(path: Path, state: State, recipe: Recipe, data: str) -> Progress:
-    """Bring ``state`` to where the checkpoint is, and return how far that is.
+    """Load a checkpoint into ``state`` and return its progress.
 
     Raises:
-        RunError: it belongs to another recipe, or to other clips.
-        BenchError: it is damaged.
+        RunError: the checkpoint belongs to another recipe, or to other clips.
+        BenchError: it is damaged, or no checkpoint of this network.
     """
     about = _metadata(path)
-    if found := differences(about["recipe"], recipe.as_json()):
+    if found := find_differences(about["recipe"], recipe.as_json()):
         raise RunError(
             f"{path} was trained by another recipe ({'; '.join(found[:3])}): use another folder, "
             "or the recipe it began with"
@@ -99,10 +99,11 @@ def load_checkpoint(path: Path, state: State, recipe: Recipe, data: str) -> Prog
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    """Everything by its name in the file."""
+    """Return all tensors of ``state`` by their names in the file."""
     found = {f"network.{name}": value for name, value in state.network.state_dict().items()}
-    for name, parameter in trainable(state.network).items():
+    for name, parameter in trainable_weights(state.network).items():
         moments = state.optimiser.state.get(parameter, {})
+        # AdamW creates its moments, zeros, at the first step.
         for ours, theirs in (("first", "exp_avg"), ("second", "exp_avg_sq")):
             found[f"{ours}.{name}"] = moments.get(theirs, torch.zeros_like(parameter))
     for sigma, averages in state.averages.values.items():
@@ -111,19 +112,21 @@ def _tensors(state: State) -> dict[str, Tensor]:
 
 
 def _restore(state: State, tensors: Mapping[str, Tensor], step: int) -> None:
+    prefix = "network."
     network = {
-        name.removeprefix("network."): value
+        name.removeprefix(prefix): value
         for name, value in tensors.items()
-        if name.startswith("network.")
+        if name.startswith(prefix)
     }
     state.network.load_state_dict(network)
+    # The state of an optimiser is numbered by the order of its parameters, as at building.
     moments = {
         number: {
             "step": torch.tensor(float(step)),
             "exp_avg": tensors[f"first.{name}"],
             "exp_avg_sq": tensors[f"second.{name}"],
         }
-        for number, name in enumerate(trainable(state.network))
+        for number, name in enumerate(trainable_weights(state.network))
     }
     current = state.optimiser.state_dict()
     state.optimiser.load_state_dict({**current, "state": moments})

@@ -1,16 +1,29 @@
-"""``acfoley precompute``, ``train`` and ``ema``. Heavy imports wait inside the commands."""
+"""``acfoley precompute``, ``train`` and ``ema``. Heavy imports are inside the functions."""
 
 from __future__ import annotations
 
+import warnings
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acfoley.train.presets import RECIPES
+from acfoley.train.presets import RECIPES, find_recipe, set_borders
+from bench.errors import BenchError, MissingError, first_few
 from bench.terminal import print_line, print_notice
 
+if TYPE_CHECKING:
+    from acfoley.model import FlowNetwork
+    from acfoley.train.clips import ClipList
+    from acfoley.train.precompute import Summary
+    from acfoley.train.recipe import Recipe
+    from acfoley.train.settings import TrainingData, TrainingSettings
+    from acfoley.train.shards import Part
+
 NAMES = ", ".join(RECIPES)
+N_NAMED = 5
 
 Folders = Annotated[
     list[Path], typer.Option("--data", help="Folders of features; repeat for several.")
@@ -18,14 +31,14 @@ Folders = Annotated[
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Make the commands of training part of ``app``."""
+    """Add the commands of training to ``app``."""
     app.command()(precompute)
     app.command()(train)
     app.command()(ema)
 
 
 def precompute(
-    out: Annotated[Path, typer.Option(help="The folder that features go to.")],
+    out: Annotated[Path, typer.Option(help="The folder to write features to.")],
     list_: Annotated[
         Path | None,
         typer.Option("--list", help="CSV or TSV: file, and prompt, name, start_s, score."),
@@ -43,25 +56,37 @@ def precompute(
         bool, typer.Option("--clap", help="Also embed references, for the recipe clap-encoder.")
     ] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read what is there and compare checksums.")
+        bool, typer.Option("--verify", help="Compare the checksums of the shards in --out.")
     ] = False,
     weights: Annotated[
-        Path | None, typer.Option(help="Where they lie.", show_default="$BENCH_HOME/weights")
+        Path | None,
+        typer.Option(help="The folder of official files.", show_default="$BENCH_HOME/weights"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
 ) -> None:
     """Encode clips for training, once: latents, references, CLIP, sync and text features.
 
-    The same command again encodes what is missing, failed clips included; exit 1 while some fail.
+    The same command again encodes what is missing, failed clips included. Exit code 1 if clips
+    failed, 2 if the command itself cannot be carried out.
     """
-    from acfoley.train.commands import Encoded, precompute_command, verify_command
+    from acfoley.train.crops import CropLayout
+    from acfoley.train.display import clip_progress
+    from acfoley.train.precompute import ShardOptions
+    from acfoley.train.precompute import precompute as precompute_clips
+    from acfoley.train.published import open_published
+    from bench.checkpoints.registry import weights_directory
 
     if verify:
-        verify_command(out)
+        _verify(out)
         return
-    precompute_command(
-        Encoded(list_, split, out, seconds, crops, part, half, weights, device, clap)
-    )
+    listed = _read_clips(list_, split)
+    layout = CropLayout(seconds)
+    writing = ShardOptions(parse_part(part), dtype="float16" if half else "float32")
+    encoding = open_published(weights or weights_directory(), device, crops, has_clap=clap)
+    with clip_progress() as on_clip:
+        summary = precompute_clips(listed, encoding, out, layout, writing, on_clip)
+    _print_summary(summary, out / f"{writing.part}-failures.jsonl")
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 def train(
@@ -71,11 +96,9 @@ def train(
     stage: Annotated[
         str | None, typer.Option(help="Train up to the end of: overlap, non-overlap, finetune.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run in the folder is.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the folder.")] = False,
     held_out: Annotated[
-        list[Path] | None, typer.Option(help="Features whose loss is only looked at.")
+        list[Path] | None, typer.Option(help="Features of clips to validate on.")
     ] = None,
     borders: Annotated[
         str | None, typer.Option(help="Ends of the stages: 100000,220000,260000.")
@@ -88,10 +111,10 @@ def train(
     warm_start: Annotated[
         Path | None, typer.Option(help="A checkpoint of MMAudio of the same size to begin with.")
     ] = None,
-    log_every: Annotated[int, typer.Option(help="Steps between rows of the curve.")] = 50,
+    log_every: Annotated[int, typer.Option(help="Steps between rows of the log.")] = 50,
     validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = 1_000,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 1_000,
-    keep: Annotated[int, typer.Option(help="Checkpoints that stay.")] = 3,
+    keep: Annotated[int, typer.Option(help="Number of checkpoints to keep.")] = 3,
     snapshot_every: Annotated[
         int | None, typer.Option(help="Steps between snapshots of the averages.")
     ] = None,
@@ -102,11 +125,18 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
 ) -> None:
     """Train the flow network; on many GPUs with `torchrun --nproc-per-node N -m acfoley train`."""
-    from acfoley.train.commands import Changes, chosen_recipe, train_command
-    from acfoley.train.settings import Data, Settings
+    from acfoley.train.settings import TrainingData, TrainingSettings
 
-    recipe = chosen_recipe(preset, Changes(borders, batch_size, seed, snapshot_every))
-    settings = Settings(
+    recipe = find_recipe(preset)
+    if borders is not None:
+        recipe = set_borders(recipe, _parse_borders(borders))
+    recipe = replace(
+        recipe,
+        batch_size=recipe.batch_size if batch_size is None else batch_size,
+        seed=recipe.seed if seed is None else seed,
+        snapshot_every=recipe.snapshot_every if snapshot_every is None else snapshot_every,
+    )
+    settings = TrainingSettings(
         until=stage,
         n_accumulated=accumulate,
         log_every=log_every,
@@ -117,7 +147,7 @@ def train(
         compile=compile_,
         resume=resume,
     )
-    train_command(recipe, Data(data, held_out or ()), out, settings, warm_start, device)
+    _train(recipe, TrainingData(data, held_out or ()), out, settings, warm_start, device)
 
 
 def ema(
@@ -128,11 +158,109 @@ def ema(
         Path | None, typer.Option("--output", "-o", help="A .safetensors file; in RUN.")
     ] = None,
 ) -> None:
-    """Make weights of the averages that a run kept, of any width."""
-    from acfoley.train.snapshots import synthesise
+    """Compute an average of the weights, of any width, from the snapshots of a run."""
+    from acfoley.train.ema import synthesise
 
     path = output or run / f"weights-{target:g}.safetensors"
     used = synthesise(run, target, path, step=step)
     for snapshot, weight in used:
         print_notice(f"{weight:+.6f}  {snapshot.path.name}")
     print_line(f"{path}: relative width {target:g}, use it with --checkpoint")
+
+
+def parse_part(text: str) -> Part:
+    """Return ``1/4`` as the second of four parts.
+
+    Raises:
+        BenchError: the text has another form, or the part does not exist.
+    """
+    from acfoley.train.shards import Part
+
+    index, slash, n_parts = text.partition("/")
+    if not (slash and index.isdigit() and n_parts.isdigit()):
+        raise BenchError(f"--part is {text!r}, write it as 0/4: the first of four")
+    return Part(int(index), int(n_parts))
+
+
+def _verify(folder: Path) -> None:
+    """Compare the checksums of all shards; BenchError where one differs or none exists."""
+    from acfoley.train.shards import damaged_shards, shard_tables
+
+    tables = shard_tables(folder)
+    if not tables:
+        raise MissingError(f"{folder} has no features: make them with `acfoley precompute`")
+    if damaged := damaged_shards(folder):
+        names = first_few((path.name for path in damaged), N_NAMED)
+        raise BenchError(
+            f"{len(damaged)} of {len(tables)} shards in {folder} are damaged ({names}): remove "
+            "each with its .json and run `acfoley precompute` again"
+        )
+    print_line(f"{folder}: {len(tables)} shards are as they were written")
+
+
+def _read_clips(list_file: Path | None, split: str | None) -> ClipList:
+    from acfoley.train.clips import list_split, read_list
+
+    if list_file is not None and split is None:
+        return read_list(list_file)
+    if split is not None and list_file is None:
+        return list_split(split)
+    raise BenchError("name the clips with --list FILE or with --split NAME:FOLDER, not with both")
+
+
+def _print_summary(summary: Summary, failures: Path) -> None:
+    for name, error in list(summary.failed.items())[:N_NAMED]:
+        print_notice(f"  {name}: {error}")
+    if summary.failed:
+        print_notice(
+            f"{len(summary.failed)} clips failed, with their reasons in {failures}; "
+            "the same command tries them again"
+        )
+    print_line(f"{failures.parent}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
+
+
+def _parse_borders(text: str) -> tuple[int, int, int]:
+    found = [part.strip() for part in text.split(",")]
+    if len(found) != 3 or not all(part.isdigit() for part in found):
+        raise BenchError(f"--borders is {text!r}, write it as 100000,220000,260000")
+    first, second, last = map(int, found)
+    return first, second, last
+
+
+def _train(
+    recipe: Recipe,
+    data: TrainingData,
+    run: Path,
+    settings: TrainingSettings,
+    warm_start: Path | None,
+    device: str,
+) -> None:
+    import torch
+
+    from acfoley.train.display import training_progress
+    from acfoley.train.distributed import join_process_group
+    from acfoley.train.loop import train as train_network
+
+    # RMSNorm of bfloat16 by float32 weights is intended; it only has no fused kernel.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    with join_process_group(device) as processes:
+        if processes.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        initial = None if warm_start is None else _open_warm_start(warm_start, recipe)
+        shown = training_progress(settings.log_every) if processes.is_first else nullcontext()
+        with shown as on_step:
+            if on_step is not None:
+                settings = replace(settings, on_step=on_step)
+            train_network(recipe, data, run, settings, processes=processes, initial=initial)
+        if processes.is_first:
+            print_line(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
+
+
+def _open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
+    """Return AC-Foley with the weights of an MMAudio of the same size."""
+    from acfoley.weights import open_warm
+
+    reference = recipe.params.reference
+    if reference is None:
+        raise BenchError("a warm start is for recipes with a reference")
+    return open_warm(checkpoint, replace(recipe.params, reference=None), reference, recipe.seed)

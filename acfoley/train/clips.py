@@ -1,21 +1,20 @@
-"""Which clips to train on: lists of files, folders of VGGSound, long sounds cut in pieces.
+"""Which clips to train on: a list of files, or a folder of VGGSound.
 
-A list is a CSV or TSV file with a header. ``file`` (beside the list, or absolute) is needed;
-``prompt`` (or ``label``, ``caption``), ``name``, ``start_s`` and ``score`` are optional. A sound
-without a picture and without ``start_s`` is cut in pieces of 10 s that follow one another, as the
-paper does with WavCaps. ``score`` is the ImageBind cosine of picture and sound, which fine-tuning
-chooses by.
+A list is a CSV or TSV file with a header. ``file`` (relative to the list, or absolute) is required;
+``prompt`` (or ``label``, ``caption``, ``text``), ``name``, ``start_s`` and ``score`` are optional.
+An audio file without ``start_s`` is cut into consecutive pieces of 10 s, as the paper does with
+WavCaps. ``score`` is the ImageBind cosine of audio and video, by which fine-tuning selects clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, MediaError
-from bench.inputs import read_records, read_table
+from bench.errors import BenchError, MediaError, MissingError
+from bench.inputs import list_folder, read_labels, read_records, shown
 from bench.io import expand_user, safe_name
+from bench.matching import Matching, canonical_id, match
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -26,7 +25,7 @@ SPLITS = ("vggsound-train:FOLDER", "vggsound-test:FOLDER")
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """A sound, its picture if it has one, what it is in words, and how well the two fit."""
+    """The audio of a clip, and as far as it has them its video, prompt and audio-visual score."""
 
     name: str
     audio: Excerpt
@@ -40,7 +39,7 @@ class TrainingClip:
 
 @dataclass(frozen=True)
 class ClipList:
-    """Clips in a fixed order, and why others could not be listed, by name."""
+    """Clips in a fixed order; ``refused`` are the other rows of a list: name and reason."""
 
     clips: tuple[TrainingClip, ...]
     refused: tuple[tuple[str, str], ...] = ()
@@ -49,7 +48,9 @@ class ClipList:
         seen: set[str] = set()
         for clip in self.clips:
             if clip.name in seen:
-                raise BenchError(f"the clip {clip.name!r} is listed more than once: name it anew")
+                raise BenchError(
+                    f"the clip {clip.name!r} is listed more than once: give it another name"
+                )
             seen.add(clip.name)
         if not self.clips:
             reason = f": {self.refused[0][0]}: {self.refused[0][1]}" if self.refused else ""
@@ -57,11 +58,11 @@ class ClipList:
 
 
 def read_list(path: Path) -> ClipList:
-    """The clips of a list.
+    """Return the clips of a list; rows whose file cannot be read are ``refused``.
 
     Raises:
-        BenchError: there is no such file, it has no ``file`` column, a number is none, or a name is
-            there twice.
+        BenchError: the file is missing or no table, has no column ``file``, a start or score that
+            is no number, or two clips of one name.
     """
     columns, rows = read_records(path)
     if "file" not in columns:
@@ -70,43 +71,57 @@ def read_list(path: Path) -> ClipList:
     refused = []
     for line, row in rows:
         try:
-            clips += _listed(row, path, f"{path}, line {line}")
+            clips += _read_row(row, path, f"{path}, line {line}")
         except MediaError as error:
             refused.append((row.get("name") or Path(row["file"]).stem, str(error)))
     return ClipList(tuple(clips), tuple(refused))
 
 
-def open_split(spec: str) -> ClipList:
-    """The clips of ``vggsound-train:FOLDER`` or ``vggsound-test:FOLDER``.
+def list_split(spec: str) -> ClipList:
+    """Return the clips of ``vggsound-train:FOLDER`` or ``vggsound-test:FOLDER``.
 
-    The folder holds the official table ``vggsound.csv`` (id, start, label, split) and the videos,
-    named ``<id>_<start, six digits>.mp4``; ``scores.csv`` (name, score) may lie beside it.
+    The folder has the official table ``vggsound.csv`` (id, start, label, split) or, as in the
+    layout of ``bench``, one list per split, ``train.csv`` or ``test.csv``. Videos are in
+    ``videos/`` or, without that folder, anywhere below, and are named by any published scheme, such
+    as ``<id>_<start, six digits>.mp4``. ``scores.csv`` (name, score) is optional. Clips without a
+    video are ``refused``.
 
     Raises:
-        BenchError: there is no such split, or the table is not there or not one.
+        MissingError: the table is missing, or all videos are.
+        BenchError: no such split exists, or a file is no table of this kind.
     """
-    name, _, folder = spec.partition(":")
-    if name not in ("vggsound-train", "vggsound-test") or not folder:
+    split, _, folder = spec.partition(":")
+    if split not in ("vggsound-train", "vggsound-test") or not folder:
         raise BenchError(
             f"no split {spec!r} to train on; write one of {', '.join(SPLITS)}, or use --list FILE"
         )
     directory = expand_user(Path(folder)).absolute()
-    scores = _scores(directory / "scores.csv")
-    clips = []
-    for row in _table(directory / VGGSOUND_TABLE):
-        if row[3] == name.removeprefix("vggsound-"):
-            clip = f"{row[0]}_{int(row[1]):06d}"
-            video = Excerpt(directory / f"{clip}.mp4")
-            clips.append(TrainingClip(clip, video, video, row[2], scores.get(clip)))
-    return ClipList(tuple(clips))
+    prompts = _read_prompts(directory, split.removeprefix("vggsound-"))
+    scores = _read_scores(directory / "scores.csv")
+    videos = directory / "videos" if (directory / "videos").is_dir() else directory
+    matching = match(list(prompts), list_folder(videos).videos, videos)
+    if not matching.found:
+        raise MissingError(
+            f"{videos} has none of the {len(prompts)} videos of {split}: "
+            "put them there as <id>_<start second, six digits>.mp4"
+        )
+    clips, refused = [], []
+    for name, prompt in prompts.items():
+        if name in matching.found:
+            video = Excerpt(matching.found[name])
+            clips.append(TrainingClip(name, video, video, prompt, scores.get(name)))
+        else:
+            refused.append((name, _explain(name, matching, videos)))
+    return ClipList(tuple(clips), tuple(refused))
 
 
-def pieces(
+def cut_pieces(
     clip: TrainingClip, seconds: float, piece_s: float = PIECE_SECONDS
 ) -> list[TrainingClip]:
-    """``clip`` of ``seconds`` cut in whole pieces, named after their first second.
+    """Cut the audio of ``clip``, which lasts ``seconds``, into consecutive pieces.
 
-    A sound that is shorter than one piece is one.
+    A piece is named after its first second. What is left after the last whole piece is not used.
+    Audio shorter than two pieces is returned as it is.
     """
     n_pieces = max(int(seconds / piece_s), 1)
     if n_pieces == 1:
@@ -121,11 +136,11 @@ def pieces(
     ]
 
 
-def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
+def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
     from bench.media import audio_seconds
 
     file = (path.parent / row["file"]).absolute()
-    start_s = _number(row, "start_s", where)
+    start_s = _read_number(row, "start_s", where)
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
     has_video = _has_video(file)
     prompt = next((row[name] for name in PROMPT_COLUMNS if row.get(name)), "")
@@ -135,42 +150,61 @@ def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
         excerpt,
         excerpt if has_video else None,
         prompt,
-        _number(row, "score", where),
+        _read_number(row, "score", where),
     )
     if has_video or start_s is not None:
         return [clip]
-    return pieces(clip, audio_seconds(file))
+    return cut_pieces(clip, audio_seconds(file))
 
 
 def _has_video(file: Path) -> bool:
-    """Whether a file holds a video; by its suffix where it is missing, which encoding then says."""
+    """Whether a file has a video track."""
     from bench.media import probe
 
+    # A missing file counts as what its suffix says, so that encoding refuses it by name.
     if not file.is_file():
         return file.suffix.lower() not in AUDIO_SUFFIXES
     return probe(file).video is not None
 
 
-def _table(path: Path) -> Iterator[tuple[str, ...]]:
-    for line, cells in read_table(path):
-        if len(cells) != 4 or not cells[1].isdigit():
-            raise BenchError(
-                f"{path}, line {line}: expected id, start, label, split, got {list(cells)}"
-            )
-        yield cells
+def _read_prompts(directory: Path, split: str) -> dict[str, str]:
+    """Return the prompts of a split's clips, by name."""
+    files = (directory / VGGSOUND_TABLE, directory / f"{split}.csv")
+    path = next((each for each in files if each.is_file()), None)
+    if path is None:
+        raise MissingError(
+            f"{directory} has neither {VGGSOUND_TABLE} (rows of id, start, label, split) nor "
+            f"{split}.csv (rows of <id>_<start>.mp4, label)"
+        )
+    labels = read_labels(path).labels
+    # A list of one split may leave the split out; the table of all splits must not.
+    if path.name == VGGSOUND_TABLE and (bare := [label for label in labels if not label.split]):
+        raise BenchError(f"{path}, line {bare[0].line}: expected id, start, label, split")
+    chosen = [label for label in labels if label.split in ("", split)]
+    if not chosen:
+        raise BenchError(f"{path} lists no clip of the split {split!r}")
+    return {canonical_id(label.name) or label.name: label.prompt for label in chosen}
 
 
-def _scores(path: Path) -> dict[str, float]:
+def _read_scores(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
-    _, rows = read_records(path)
-    found = {
-        row.get("name", ""): _number(row, "score", f"{path}, line {line}") for line, row in rows
-    }
-    return {name: score for name, score in found.items() if score is not None}
+    columns, rows = read_records(path)
+    if not {"name", "score"} <= set(columns):
+        raise BenchError(f"{path} has the columns {', '.join(columns)}; it needs name and score")
+    found = {row["name"]: _read_number(row, "score", f"{path}, line {line}") for line, row in rows}
+    return {canonical_id(name) or name: score for name, score in found.items() if score is not None}
 
 
-def _number(row: dict[str, str], column: str, where: str) -> float | None:
+def _explain(name: str, matching: Matching, videos: Path) -> str:
+    """Return why a listed clip has no video."""
+    if rivals := matching.ambiguous.get(name):
+        return f"{len(rivals)} videos in {videos} are this clip, keep one: {shown(rivals, videos)}"
+    near = matching.missing[name]
+    return f"no video in {videos}" + (near and f": {near}")
+
+
+def _read_number(row: dict[str, str], column: str, where: str) -> float | None:
     text = row.get(column)
     try:
         return float(text) if text else None

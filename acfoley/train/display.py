@@ -1,11 +1,10 @@
-"""What is shown while clips are encoded and networks are trained, on standard error."""
+"""Progress of encoding and of training on standard error."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,35 +14,40 @@ from rich.progress import (
 )
 
 from acfoley.train.precompute import OnClip
-from acfoley.train.settings import OnStep, Report
+from acfoley.train.settings import OnStep, StepReport
 from bench.terminal import plain_console
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds.
+def format_duration(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds.
 
-    >>> duration(3_725)
+    >>> format_duration(3_725)
     '1:02:05'
     """
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def line(report: Report) -> str:
-    """One line about a step."""
+def format_report(report: StepReport) -> str:
+    """Return one line about a step."""
     return (
         f"step {report.step:,} of {report.n_steps:,}  {report.stage}  loss {report.loss:.4f}  "
         f"rate {report.learning_rate:.2e}  {report.clips_per_second:.1f} clips/s  "
-        f"{duration(report.seconds_left)} left"
+        f"{format_duration(report.seconds_left)} left"
     )
 
 
 @contextmanager
 def training_progress(every: int) -> Iterator[OnStep]:
-    """Yield what shows each step: a bar on a terminal, else a line ``every`` so many steps."""
+    """Yield a callback for each step: a bar on a terminal, else a line after ``every`` steps."""
     console = plain_console(stderr=True)
     if not console.is_terminal:
-        yield lambda report: _say(console, report, every)
+
+        def print_report(report: StepReport) -> None:
+            if report.step % every == 0 or report.step == report.n_steps:
+                console.print(format_report(report))
+
+        yield print_report
         return
     columns = (
         TextColumn("{task.description:<11}", markup=False),
@@ -54,10 +58,10 @@ def training_progress(every: int) -> Iterator[OnStep]:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task("starting", total=None, numbers="")
 
-        def show(report: Report) -> None:
+        def update(report: StepReport) -> None:
             numbers = (
                 f"loss {report.loss:.4f}  {report.clips_per_second:.1f} clips/s  "
-                f"{duration(report.seconds_left)} left"
+                f"{format_duration(report.seconds_left)} left"
             )
             bars.update(
                 task,
@@ -67,12 +71,12 @@ def training_progress(every: int) -> Iterator[OnStep]:
                 numbers=numbers,
             )
 
-        yield show
+        yield update
 
 
 @contextmanager
 def clip_progress() -> Iterator[OnClip]:
-    """Yield what shows how many clips are finished."""
+    """Yield a callback that shows how many clips are finished."""
     columns = (
         TextColumn("clips", markup=False),
         BarColumn(bar_width=24),
@@ -82,12 +86,7 @@ def clip_progress() -> Iterator[OnClip]:
     with Progress(*columns, console=plain_console(stderr=True)) as bars:
         task = bars.add_task("clips", total=None)
 
-        def show(done: int, total: int) -> None:
+        def update(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
 
-        yield show
-
-
-def _say(console: Console, report: Report, every: int) -> None:
-    if report.step % every == 0 or report.step == report.n_steps:
-        console.print(line(report))
+        yield update

@@ -1,13 +1,13 @@
-"""The training loop: steps, curves, checkpoints, snapshots, validation.
+"""The training loop: steps, logs, checkpoints, snapshots, validation.
 
-    train(recipe, Data([folder], held_out=[other]), run_folder)
+    train(recipe, TrainingData([folder], held_out=[other]), run_folder)
 
-<run>/run.json                     the recipe and what it ran on
-<run>/log.csv, validation.csv      the curves
-<run>/checkpoint-00012000.safetensors, averages/   see ``checkpoint`` and ``snapshots``
+<run>/run.json                     the recipe, the data and the device
+<run>/log.csv, validation.csv      losses by step
+<run>/checkpoint-00012000.safetensors, averages/   see ``checkpoint`` and ``ema``
 
-Started by torchrun, every process takes its part of each batch. On a CPU, and with as many threads
-and processes, a run that was killed and goes on ends with the same bits as one that was not.
+Started by torchrun, each process computes its share of every batch. On a CPU, with equally many
+threads and processes, a resumed run ends with the same bits as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -22,53 +22,55 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from acfoley.model import FlowNetwork
-from acfoley.train import log
-from acfoley.train.batches import Batch, Batcher
+from acfoley.train.build import build_network, build_optimiser, data_digest, describe_run
 from acfoley.train.checkpoint import (
     Progress,
     State,
-    checkpoints,
+    list_checkpoints,
     load_checkpoint,
     save_checkpoint,
-    trainable,
+    trainable_weights,
 )
-from acfoley.train.corpus import Corpus
-from acfoley.train.ema import PowerAverages
-from acfoley.train.feed import Feed, Share
-from acfoley.train.guard import Losses, require_finite
-from acfoley.train.objective import Objective
+from acfoley.train.collate import Batch, Collator
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.distributed import ProcessGroup
+from acfoley.train.ema import PowerFunctionEma, save_snapshots
+from acfoley.train.loader import BatchLoader, BatchShare
+from acfoley.train.log import TRAINING_COLUMNS, VALIDATION_COLUMNS, CsvLog
+from acfoley.train.loss import (
+    FlowMatchingLoss,
+    StepLosses,
+    compute_held_out_loss,
+    require_finite,
+)
 from acfoley.train.recipe import Recipe
-from acfoley.train.settings import Data, Report, Settings
-from acfoley.train.snapshots import save_snapshots
-from acfoley.train.start import about_run, data_digest, first_network, new_optimiser
-from acfoley.train.validation import held_out_loss
-from acfoley.train.world import World
+from acfoley.train.settings import StepReport, TrainingData, TrainingSettings
 from bench.errors import RunError
 from bench.io import require_folder, write_json
 
 
 def train(
     recipe: Recipe,
-    data: Data,
+    data: TrainingData,
     run: Path,
-    settings: Settings | None = None,
+    settings: TrainingSettings | None = None,
     *,
-    world: World | None = None,
+    processes: ProcessGroup | None = None,
     initial: FlowNetwork | None = None,
 ) -> FlowNetwork:
-    """Train, or go on training, and return the network as it is after the last step.
+    """Train, or resume training, and return the network after the last step.
 
-    ``initial`` is a network to begin with instead of a drawn one; it keeps its own statistics of
-    latents and its own empty text. A run that is finished is returned as it is.
+    ``initial`` is a network to start with instead of a randomly initialised one; it keeps its own
+    statistics of latents and its own empty text. A finished run returns its network unchanged.
 
     Raises:
-        RunError: the folder holds a run that was not to be resumed, or one of another recipe or
-            other clips; or the loss was no longer a number.
+        RunError: the folder has a run and ``resume`` is not set, or one of another recipe or of
+            other clips; or a loss or gradient was not finite.
         BenchError: the data do not fit the recipe.
     """
-    world = world or World(0, 1, torch.device("cpu"))
-    with _locked(run, world):
-        trainer = Trainer(recipe, data, run, settings or Settings(), world, initial)
+    processes = processes or ProcessGroup(0, 1, torch.device("cpu"))
+    with _locked(run, processes):
+        trainer = Trainer(recipe, data, run, settings or TrainingSettings(), processes, initial)
         trainer.run_to_end()
     return trainer.network
 
@@ -79,41 +81,43 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        data: Data,
+        data: TrainingData,
         run: Path,
-        settings: Settings,
-        world: World,
+        settings: TrainingSettings,
+        processes: ProcessGroup,
         initial: FlowNetwork | None = None,
     ) -> None:
-        self.recipe, self.settings, self.world, self.run = recipe, settings, world, run
+        self.recipe, self.settings, self.processes, self.run = recipe, settings, processes, run
         self.last = recipe.n_steps if settings.until is None else recipe.end_of(settings.until)
-        corpus = Corpus(data.folders)
-        batcher = Batcher(corpus, recipe)
-        self.feed = Feed(batcher, Share(world.rank, world.size, settings.n_accumulated))
-        self.held_out = Batcher(Corpus(data.held_out), recipe) if data.held_out else None
-        self.network = first_network(recipe, corpus, initial, world.device)
-        self.own = Objective(self.network, corpus.window.lengths, bfloat16=recipe.bfloat16)
-        self.objective: nn.Module = self.own
-        if world.size > 1:
-            self.objective = nn.parallel.DistributedDataParallel(self.own)
-        self.weights = trainable(self.network)
-        self.optimiser = new_optimiser(recipe, self.weights, world.device)
-        self.averages = PowerAverages(self.weights, recipe.sigmas)
+        dataset = FeatureDataset(data.folders)
+        share = BatchShare(processes.rank, processes.size, settings.n_accumulated)
+        self.loader = BatchLoader(Collator(dataset, recipe), share)
+        self.held_out = Collator(FeatureDataset(data.held_out), recipe) if data.held_out else None
+        self.network = build_network(recipe, dataset, initial, processes.device)
+        self.loss = FlowMatchingLoss(self.network, dataset.layout.lengths, bfloat16=recipe.bfloat16)
+        # Same loss; called through the wrapper, gradients are averaged over all processes.
+        self.synced_loss: nn.Module = self.loss
+        if processes.size > 1:
+            self.synced_loss = nn.parallel.DistributedDataParallel(self.loss)
+        self.weights = trainable_weights(self.network)
+        self.optimiser = build_optimiser(recipe, self.weights, processes.device)
+        self.averages = PowerFunctionEma(self.weights, recipe.sigmas)
         self.state = State(self.network, self.optimiser, self.averages)
-        self.data = data_digest(corpus)
+        self.data = data_digest(dataset)
         self.progress = self._begin()
         if settings.compile:
             self.network.compile()
-        if world.is_first:
-            self.curve = log.Curve(run / "log.csv", log.TRAINING, self.progress.step)
-            self.validation = log.Curve(run / "validation.csv", log.VALIDATION, self.progress.step)
-            write_json(run / "run.json", about_run(recipe, data, corpus, world))
+        if processes.is_first:
+            step = self.progress.step
+            self.log = CsvLog(run / "log.csv", TRAINING_COLUMNS, step)
+            self.validation_log = CsvLog(run / "validation.csv", VALIDATION_COLUMNS, step)
+            write_json(run / "run.json", describe_run(recipe, data, dataset, processes))
 
     def run_to_end(self) -> None:
-        """Every step that is left."""
+        """Carry out all remaining steps."""
         began, first = time.monotonic(), self.progress.step
         since, n_since = began, 0
-        for step, batches in self.feed.from_step(first, self.last):
+        for step, batches in self.loader.iterate(first, self.last):
             loss, norm = self._step(step, batches)
             progress = self.progress
             self.progress = Progress(step + 1, progress.loss_sum + loss, progress.n_losses + 1)
@@ -122,64 +126,66 @@ class Trainer:
             pace = (now - began) / (step + 1 - first)
             self._report(step, loss, rate, pace * (self.last - step - 1))
             if (step + 1) % self.settings.log_every == 0:
-                self._log(norm, rate)
+                self._write_log(norm, rate)
                 since, n_since = now, 0
-            self._keep()
-        self.world.wait()
+            self._save()
+        self.processes.wait()
 
     def _begin(self) -> Progress:
-        """Where the run is; a folder that holds a run must be meant to be gone on with."""
-        found = checkpoints(self.run)
+        """Load the last checkpoint, if the folder has one, and return its progress."""
+        found = list_checkpoints(self.run)
         if not found:
             return Progress()
         step, path = list(found.items())[-1]
         if not self.settings.resume:
             raise RunError(
-                f"{self.run} holds a run that is at step {step}: go on with --resume, or use "
+                f"{self.run} has a run that is at step {step}: go on with --resume, or use "
                 "another folder"
             )
         return load_checkpoint(path, self.state, self.recipe, self.data)
 
     def _step(self, step: int, batches: Sequence[Batch]) -> tuple[float, float]:
-        """One update of the weights: the mean loss of all clips, and the norm of the gradients."""
+        """Update the weights; return the mean loss of all clips and the norm of the gradients."""
         stage, _ = self.recipe.stage_at(step)
         by_clip = []
         for number, batch in enumerate(batches):
-            with self._alone(is_last=number == len(batches) - 1):
-                losses: Tensor = self.objective(batch.to(self.world.device))
+            with self._no_sync(is_last=number == len(batches) - 1):
+                losses: Tensor = self.synced_loss(batch.to(self.processes.device))
+                # Parts have equally many clips, so the mean of their means is that of all clips.
                 (losses.mean() / len(batches)).backward()  # type: ignore[no-untyped-call]
             by_clip.append(losses.detach())
         largest = self.recipe.optimiser.largest_gradient
         norm = nn.utils.clip_grad_norm_(self.weights.values(), largest).item()
-        require_finite(Losses(batches, by_clip, norm), step, stage.name, self.run, self.world)
+        step_losses = StepLosses(batches, by_clip, norm)
+        require_finite(step_losses, step, stage.name, self.run, self.processes)
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.schedule.rate(step)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.averages.update(step + 1, self.weights)
-        return self.world.mean(torch.cat(by_clip).mean().item()), norm
+        return self.processes.mean(torch.cat(by_clip).mean().item()), norm
 
-    def _alone(self, *, is_last: bool) -> AbstractContextManager[None]:
-        """Gradients of all but the last part stay in this process."""
-        if is_last or not isinstance(self.objective, nn.parallel.DistributedDataParallel):
+    def _no_sync(self, *, is_last: bool) -> AbstractContextManager[None]:
+        """Keep gradients in this process for all accumulated parts except the last."""
+        if is_last or not isinstance(self.synced_loss, nn.parallel.DistributedDataParallel):
             return nullcontext()
-        alone: AbstractContextManager[None] = self.objective.no_sync()
-        return alone
+        context: AbstractContextManager[None] = self.synced_loss.no_sync()
+        return context
 
     def _report(self, step: int, loss: float, rate: float, seconds_left: float) -> None:
-        if self.world.is_first:
+        if self.processes.is_first:
             stage, _ = self.recipe.stage_at(step)
             learning_rate = self.recipe.schedule.rate(step)
             self.settings.on_step(
-                Report(step + 1, self.last, stage.name, loss, learning_rate, rate, seconds_left)
+                StepReport(step + 1, self.last, stage.name, loss, learning_rate, rate, seconds_left)
             )
 
-    def _log(self, norm: float, rate: float) -> None:
-        """A row of the curve: the mean loss since the row before."""
+    def _write_log(self, norm: float, rate: float) -> None:
+        """Write a row of the log, with the mean loss since the row before, and start a new mean."""
         progress = self.progress
-        if self.world.is_first:
+        if self.processes.is_first:
             stage, _ = self.recipe.stage_at(progress.step - 1)
-            self.curve.add(
+            self.log.add(
                 step=progress.step,
                 stage=stage.name,
                 loss=repr(progress.loss_sum / progress.n_losses),
@@ -189,35 +195,40 @@ class Trainer:
             )
         self.progress = Progress(progress.step)
 
-    def _keep(self) -> None:
-        """Validation, snapshots and a checkpoint, where they are due."""
+    def _save(self) -> None:
+        """Validate and write snapshots and a checkpoint, each where it is due.
+
+        All three are due at the end of a stage, too.
+        """
         step, settings = self.progress.step, self.settings
         stage, within = self.recipe.stage_at(step - 1)
         is_end = step == self.last or within + 1 == stage.n_steps
         if self.held_out is not None and (step % settings.validate_every == 0 or is_end):
             self._validate(self.held_out, stage.name)
-        if self.world.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
+        if self.processes.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
             dtype = torch.float16 if settings.snapshot_dtype == "float16" else torch.float32
             save_snapshots(self.run, self.network, self.averages, step, dtype)
-        if self.world.is_first and (step % settings.checkpoint_every == 0 or is_end):
+        # The checkpoint comes last: a run killed before it repeats the step, and the validation and
+        # the snapshots with it.
+        if self.processes.is_first and (step % settings.checkpoint_every == 0 or is_end):
             save_checkpoint(
                 self.run, self.state, self.progress, self.recipe, self.data, settings.keep
             )
 
-    def _validate(self, held_out: Batcher, stage: str) -> None:
-        size = max(self.recipe.batch_size // self.feed.share.n_parts, 1)
-        loss = held_out_loss(self.own, held_out, size, self.world)
-        if self.world.is_first:
-            step, n_clips = self.progress.step, len(held_out.corpus.rows)
-            self.validation.add(step=step, stage=stage, loss=repr(loss), n_clips=n_clips)
+    def _validate(self, held_out: Collator, stage: str) -> None:
+        size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
+        loss = compute_held_out_loss(self.loss, held_out, size, self.processes)
+        if self.processes.is_first:
+            step, n_clips = self.progress.step, len(held_out.dataset.clips)
+            self.validation_log.add(step=step, stage=stage, loss=repr(loss), n_clips=n_clips)
             self.settings.on_validation(step, self.network)
 
 
 @contextmanager
-def _locked(run: Path, world: World) -> Iterator[None]:
-    """Make the folder of a run, and keep other runs out of it."""
+def _locked(run: Path, processes: ProcessGroup) -> Iterator[None]:
+    """Create the folder of a run and lock it against other runs."""
     require_folder(run)
-    if not world.is_first:
+    if not processes.is_first:
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""Clips to shards of features: one after another, each once, whatever stops it in between."""
+"""Encodes clips into shards of features, one after another; an interrupted call is resumable."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.encoding import Encoding, made_by
+from acfoley.train.crops import CropLayout
+from acfoley.train.features import Encoding, encode_clip
 from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
-from acfoley.train.window import Window
 from bench.engine import Failure, attempt
 from bench.errors import RunError
 
-#: Called with how many clips are finished, of how many.
+#: Called with the number of finished clips and of all clips.
 OnClip = Callable[[int, int], None]
 SHARD_CLIPS = 128
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How shards are written."""
+class ShardOptions:
+    """Which share of the clips is written, in shards of how many clips, and as which type."""
 
     part: Part = Part()
     shard_clips: int = SHARD_CLIPS
@@ -31,7 +31,7 @@ class Writing:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the clips of a list: how many are encoded, why others are not, by name."""
+    """How many clips of a list are encoded, and the errors of the others by name."""
 
     n_clips: int
     n_encoded: int
@@ -42,61 +42,59 @@ def precompute(
     listed: ClipList,
     encoding: Encoding,
     folder: Path,
-    window: Window,
-    writing: Writing | None = None,
+    layout: CropLayout,
+    writing: ShardOptions | None = None,
     on_clip: OnClip = lambda done, total: None,
 ) -> Summary:
-    """Encode the clips of a list that ``folder`` lacks; what fails is recorded and left out.
+    """Encode the clips of a list that ``folder`` does not have yet; failed clips are recorded.
 
-    Failed clips are tried again by every call, since what failed may have been the machine and not
-    the clip. The files depend on the list, the encoding and the parts alone, not on interruptions.
+    Every call tries failed clips again. The files depend only on the list, the encoding and the
+    parts, not on interruptions.
 
     Raises:
-        RunError: the folder holds other features, or another process writes this part of it.
+        RunError: the folder has other features, or another process writes this part of it.
     """
-    writing = writing or Writing()
-    store = Store(encoding.identity, window.seconds, window.reference_seconds, writing.dtype)
+    writing = writing or ShardOptions()
+    store = Store(encoding.identity, layout.seconds, layout.reference_seconds, writing.dtype)
     open_store(folder, store, encoding.empty_text())
     try:
         with FileLock(folder / f".{writing.part}.lock", timeout=0):
-            return _encoded(listed, encoding, folder, window, writing, on_clip)
+            writer = ShardWriter(folder, writing.part, writing.dtype, writing.shard_clips)
+            return _encode_part(listed, encoding, layout, writing.part, writer, on_clip)
     except Timeout as error:
         raise RunError(f"another process writes part {writing.part} of {folder}") from error
 
 
-def _encoded(
+def _encode_part(
     listed: ClipList,
     encoding: Encoding,
-    folder: Path,
-    window: Window,
-    writing: Writing,
+    layout: CropLayout,
+    part: Part,
+    writer: ShardWriter,
     on_clip: OnClip,
 ) -> Summary:
-    writer = ShardWriter(folder, writing.part, writing.dtype, writing.shard_clips)
-    part = writing.part
+    def work(clip: TrainingClip) -> None:
+        writer.add(clip, encode_clip(encoding, clip, layout))
+
     clips = listed.clips[part.index :: part.n_parts]
     refused = listed.refused if part.index == 0 else ()
     names = [*(name for name, _ in refused), *(clip.name for clip in clips)]
+    # A failure is no verdict on a clip: the GPU may have been full, or the disk away. So nothing is
+    # skipped for having failed before, and the records below are those of this call.
     writer.forget_failures(names)
     for name, reason in refused:
         writer.fail(name, Failure(reason))
     for number, clip in enumerate(clips):
         on_clip(number, len(clips))
-        if clip.name not in writer.done:
-            _add(clip, encoding, window, writer)
+        if clip.name in writer.done:
+            continue
+        outcome = attempt(work, clip)
+        if outcome.failure is not None:
+            writer.fail(clip.name, outcome.failure)
+        if writer.is_full:
+            writer.flush()
     writer.flush()
     on_clip(len(clips), len(clips))
     n_encoded = sum(clip.name in writer.done for clip in clips)
     failed = {name: writer.failed[name].message for name in names if name in writer.failed}
-    return Summary(len(clips), n_encoded, failed)
-
-
-def _add(clip: TrainingClip, encoding: Encoding, window: Window, writer: ShardWriter) -> None:
-    def work(clip: TrainingClip) -> None:
-        writer.add(clip, made_by(encoding, clip, window))
-
-    outcome = attempt(work, clip)
-    if outcome.failure is not None:
-        writer.fail(clip.name, outcome.failure)
-    if writer.is_full:
-        writer.flush()
+    return Summary(len(names), n_encoded, failed)

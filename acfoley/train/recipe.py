@@ -1,8 +1,9 @@
-"""How a network is trained, as one frozen value that a run writes down and a resumed run compares.
+"""How a network is trained, as one frozen value that a run stores and a resumed run compares.
 
-The paper (section 3.4, appendix A): conditional flow matching, AdamW, 1e-4 after 1,000 steps of
-warm-up, 1e-5 after 200,000 steps and 1e-6 after 240,000, 260,000 steps of 320 clips in bfloat16.
-What it does not say is as MMAudio's code has it: betas, epsilon, weight decay, clipping, times.
+Paper, section 3.4 and appendix A: conditional flow matching, AdamW, learning rate 1e-4 after 1,000
+steps of warm-up, 1e-5 after 200,000 steps and 1e-6 after 240,000, 260,000 steps of 320 clips in
+bfloat16. What the paper leaves open (betas, epsilon, weight decay, clipping, distribution of the
+times) has the values of MMAudio's code.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ from typing import Any, Literal
 from acfoley.params import FlowParams
 from bench.errors import BenchError
 
-#: Which sound of a clip is its reference: 2 s of the target itself, or what comes after it.
+#: Which audio of a clip is its reference: 2 s from inside the target, or what follows the target.
 Reference = Literal["inside", "after"]
-#: MMAudio's published checkpoints are averages with one of these relative widths.
+#: MMAudio's published checkpoints are averages of one of these relative widths.
 SIGMAS = (0.05, 0.1)
+#: Keys of the JSON form that differ from the names of the fields, by the path of a field. Stored
+#: checkpoints have these keys, and the digest names the folders of runs: they never change.
+JSON_KEYS = {"dropout": "drops", "dropout.video": "picture"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training. ``lowest_score`` keeps only clips whose picture fits their sound."""
+    """A part of training: ``n_steps`` with one kind of reference.
+
+    With ``lowest_score`` only clips whose audio-visual score is above it take part.
+    """
 
     name: str
     n_steps: int
@@ -39,11 +46,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate by step.
+    """The learning rate by step: linear warm-up, then piecewise constant.
 
-    It rises in a line over ``warmup_steps``, and is multiplied by ``factor`` at every step of
-    ``decay_steps``. These count from the end of the warm-up, as torch's SequentialLR counts them
-    in MMAudio's code: with the paper's numbers the rate falls at 201,000 and 241,000.
+    rate(s) = base * (s + 1) / (warmup_steps + 1)                  for s < warmup_steps
+    rate(s) = base * factor ** #{d in decay_steps: s - warmup_steps >= d}    afterwards
     """
 
     base: float
@@ -52,13 +58,18 @@ class Schedule:
     factor: float = 0.1
 
     def rate(self, step: int) -> float:
-        """The learning rate that is applied at ``step``, counted from 0.
+        """Return the learning rate of ``step``, counted from 0.
 
         >>> Schedule(1e-4, 4, (6, 9)).rate(0)
         2e-05
         """
+        # The warm-up divides by warmup_steps + 1: neither is the first rate 0, nor does the last
+        # warm-up step repeat the base rate.
         if step < self.warmup_steps:
             return self.base * ((step + 1) / (self.warmup_steps + 1))
+        # Torch's SequentialLR restarts the count for its second scheduler, so in MMAudio's code the
+        # decay steps count from the end of the warm-up: the paper's rate falls at 201,000 and
+        # 241,000. Factors are multiplied one by one, as there: a power has other last digits.
         rate = self.base
         for decay in self.decay_steps:
             if step - self.warmup_steps >= decay:
@@ -68,7 +79,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW, as MMAudio's code sets it; weights of every kind decay."""
+    """Settings of AdamW, with MMAudio's values; weight decay applies to all weights.
+
+    ``largest_gradient`` is the norm that the gradient of all weights is clipped to.
+    """
 
     betas: tuple[float, float] = (0.9, 0.95)
     epsilon_bfloat16: float = 1e-6
@@ -78,34 +92,37 @@ class Optimiser:
 
 
 @dataclass(frozen=True)
-class Drops:
-    """How often a clip is trained without a component.
+class ConditionDropout:
+    """How often a clip is trained without a component: probabilities from 0 to 1.
 
-    ``picture`` takes CLIP's and Synchformer's features away together, as MMAudio's first version
-    does; where ``sync`` has a rate of its own it takes CLIP's alone, as MMAudio's second version
-    does. ``everything`` takes all away at once, besides: guidance compares with such clips, which
-    rates of 0.1 make one of 1,000. Each rate has its own draw.
+    Without a rate for ``sync``, ``video`` drops CLIP's and Synchformer's features together, as
+    MMAudio's first version does; with one, ``video`` drops CLIP's alone, as its second version
+    does. ``everything`` drops all components at once, in addition. Each rate has its own random
+    number.
     """
 
     video: float = 0.1
     text: float = 0.1
     audio: float = 0.1
     sync: float | None = None
+    # Guidance compares with a network that knows no component at all. Independent rates of 0.1
+    # leave only one clip in 1,000 without any.
     everything: float = 0.0
 
     def __post_init__(self) -> None:
         for name, share in asdict(self).items():
             if share is not None and not 0 <= share <= 1:
-                raise BenchError(f"the drop rate of {name} is {share}, expected 0 to 1")
+                raise BenchError(f"the dropout rate of {name} is {share}, expected 0 to 1")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what weights come out, but for the data.
+    """Everything that decides the trained weights, except the data.
 
-    ``batch_size`` counts the clips of one step over all processes and accumulated parts. Clips
-    with a picture are seen ``video_repeats`` times in a pass over the data. Times of the flow are
-    sigmoid of normal values with this mean and scale.
+    ``batch_size`` counts the clips of one step over all processes and accumulated parts. A pass
+    over the data has clips with video ``video_repeats`` times. Times of the flow are
+    ``sigmoid(time_mean + time_scale * z)`` of standard normal z. ``sigmas`` are the relative widths
+    of the averages of the weights, of which snapshots are written every ``snapshot_every`` steps.
     """
 
     params: FlowParams
@@ -114,7 +131,7 @@ class Recipe:
     batch_size: int
     bfloat16: bool
     optimiser: Optimiser = Optimiser()
-    drops: Drops = Drops()
+    dropout: ConditionDropout = ConditionDropout()
     time_mean: float = 0.0
     time_scale: float = 1.0
     video_repeats: int = 3
@@ -139,24 +156,26 @@ class Recipe:
 
     @property
     def epsilon(self) -> float:
-        """Of AdamW, which divides by less than bfloat16 can tell from 0."""
+        """The epsilon of AdamW, larger in bfloat16."""
+        # AdamW divides by sqrt(v) + epsilon; bfloat16 gradients are so coarse that a tiny v is
+        # rounding, which an epsilon of 1e-8 would blow up.
         settings = self.optimiser
         return settings.epsilon_bfloat16 if self.bfloat16 else settings.epsilon_float32
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
-        """The stage that ``step`` belongs to, and how many of its steps came before."""
+        """Return the stage of ``step``, and how many steps of that stage precede it."""
         first = 0
         for stage in self.stages:
             if step < first + stage.n_steps:
                 return stage, step - first
             first += stage.n_steps
-        raise ValueError(f"there is no step {step}: the recipe has {self.n_steps}")
+        raise ValueError(f"no step {step}: the recipe has {self.n_steps}")
 
     def end_of(self, name: str) -> int:
-        """How many steps are done when the stage ``name`` ends.
+        """Return how many steps are done when the stage ``name`` ends.
 
         Raises:
-            BenchError: there is no such stage; the message lists those there are.
+            BenchError: no stage has this name; the message lists the stages.
         """
         names = [stage.name for stage in self.stages]
         if name not in names:
@@ -164,24 +183,36 @@ class Recipe:
         return sum(stage.n_steps for stage in self.stages[: names.index(name) + 1])
 
     def as_json(self) -> dict[str, Any]:
-        """All settings, as JSON gives them back."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
+        """Return all settings under their stored keys, with lists for tuples as JSON has them."""
+        stored: dict[str, Any] = json.loads(json.dumps(_with_json_keys(asdict(self))))
+        return stored
 
     def digest(self) -> str:
-        """A short hash that changes with any setting."""
+        """Return a hash of 16 hex digits that changes with any setting."""
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(one: object, other: object, path: str = "") -> list[str]:
-    """Which settings of two recipes, as JSON, differ: ``batch_size: 320 or 64``."""
+def find_differences(one: object, other: object, path: str = "") -> list[str]:
+    """Return which settings of two recipes as JSON differ, such as ``batch_size: 320 or 64``."""
     if isinstance(one, dict) and isinstance(other, dict):
         names = sorted({*one, *other})
         pairs = [(one.get(n), other.get(n), f"{path}.{n}" if path else n) for n in names]
-        return [line for pair in pairs for line in differences(*pair)]
+        return [line for pair in pairs for line in find_differences(*pair)]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         entries = enumerate(zip(one, other, strict=True))
         pairs = [(mine, theirs, f"{path}[{index}]") for index, (mine, theirs) in entries]
-        return [line for pair in pairs for line in differences(*pair)]
+        return [line for pair in pairs for line in find_differences(*pair)]
     return [] if one == other else [f"{path}: {one} or {other}"]
+
+
+def _with_json_keys(settings: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Rename the fields of ``JSON_KEYS`` at every depth; their order does not matter."""
+    renamed = {}
+    for name, value in settings.items():
+        own = path + name
+        is_nested = isinstance(value, dict)
+        renamed[JSON_KEYS.get(own, name)] = (
+            _with_json_keys(value, own + ".") if is_nested else value
+        )
+    return renamed

@@ -1,8 +1,8 @@
-"""Which clips are trained on at which step: a function of seed and step, with nothing to remember.
+"""Which clips are in the batch of a step: a function of the seed and the step alone.
 
-Passes over the clips follow one another without a gap, each in an order of its own; a batch may
-span two. A run that goes on at step n therefore sees what it would have seen, and processes that
-share a batch take neighbouring parts of it, so that their number changes nothing.
+Passes over the clips (epochs) follow one another without a gap, each in its own random order, and a
+batch may span two passes. A resumed run therefore gets the same clips at step n as an uninterrupted
+one. Processes that share a batch take consecutive parts, so that their number changes nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from bench.seeds import stable_seed
 
 
 @dataclass(frozen=True)
-class Place:
-    """One clip of a batch: its ``index`` among the items, its ``position`` in the whole batch."""
+class BatchSlot:
+    """One clip of a batch: its ``index`` among the items, and its ``position`` in the batch."""
 
     index: int
     position: int
 
 
 @dataclass(frozen=True)
-class Order:
-    """The order of ``n_items`` under ``name``, which differs from stage to stage."""
+class EpochSampler:
+    """Random passes over ``n_items``; ``name`` is the stage, which has its own order."""
 
     n_items: int
     batch_size: int
@@ -37,13 +37,13 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.n_items < 1:
-            raise BenchError(f"there is no clip to train on in the stage {self.name!r}")
+            raise BenchError(f"no clip to train on in the stage {self.name!r}")
 
-    def batch(self, step: int, part: int = 0, n_parts: int = 1) -> list[Place]:
-        """The places of ``part`` of the batch at ``step``, both counted from 0.
+    def batch(self, step: int, part: int = 0, n_parts: int = 1) -> list[BatchSlot]:
+        """Return ``part`` of the batch at ``step``, both counted from 0.
 
         Raises:
-            BenchError: a batch cannot be divided into that many equal parts.
+            BenchError: the batch size is not divisible by ``n_parts``.
         """
         if self.batch_size % n_parts:
             raise BenchError(
@@ -52,21 +52,23 @@ class Order:
             )
         size = self.batch_size // n_parts
         positions = range(part * size, (part + 1) * size)
-        return [Place(self._item(step * self.batch_size + p), p) for p in positions]
+        return [BatchSlot(self._item(step * self.batch_size + p), p) for p in positions]
 
     def _item(self, number: int) -> int:
-        epoch, place = divmod(number, self.n_items)
-        return int(
-            _shuffled(self.n_items, stable_seed("order", self.seed, self.name, epoch))[place]
-        )
+        """Return the item that is the ``number``-th of all passes."""
+        epoch, within = divmod(number, self.n_items)
+        seed = stable_seed("order", self.seed, self.name, epoch)
+        return int(_shuffle(self.n_items, seed)[within])
 
 
+# A batch reads one or two epochs, clip by clip; without a cache each clip would shuffle anew.
 @lru_cache(maxsize=4)
-def _shuffled(n_items: int, seed: int) -> npt.NDArray[np.int64]:
+def _shuffle(n_items: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(n_items)
 
 
-def repeated(has_video: Sequence[bool], repeats: int) -> list[int]:
-    """Indices of clips, those with a picture ``repeats`` times, in order."""
-    counts = ((index, repeats if seen else 1) for index, seen in enumerate(has_video))
-    return [index for index, count in counts for _ in range(count)]
+def repeat_video_clips(has_video: Sequence[bool], repeats: int) -> list[int]:
+    """Return the indices of all clips in order, those of clips with video ``repeats`` times."""
+    return [
+        index for index, is_video in enumerate(has_video) for _ in range(repeats if is_video else 1)
+    ]

@@ -1,4 +1,4 @@
-"""What a run is given besides its recipe, and what it tells while it goes on."""
+"""What a run is given beside its recipe: data, settings and callbacks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bench.errors import RunError
 
 
 @dataclass(frozen=True)
-class Data:
-    """Folders of features: those to train on, and those whose loss is only looked at."""
+class TrainingData:
+    """Folders of features: those to train on, and those whose loss is only computed."""
 
     folders: Sequence[Path]
     held_out: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
-class Report:
-    """How training goes, after a step."""
+class StepReport:
+    """The progress of training after a step."""
 
     step: int
     n_steps: int
@@ -32,16 +32,17 @@ class Report:
     seconds_left: float
 
 
-OnStep = Callable[[Report], None]
+OnStep = Callable[[StepReport], None]
 #: Called after each validation with the step and the network, on the first process.
 OnValidation = Callable[[int, FlowNetwork], None]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a recipe is carried out: nothing here changes what is learned, but for rounding.
+class TrainingSettings:
+    """Settings of a run that change its result by rounding at most.
 
-    ``until`` ends after the stage of that name. ``keep`` is how many checkpoints stay.
+    ``until`` is the name of the last stage to train. ``keep`` is the number of checkpoints that are
+    kept. ``log_every``, ``validate_every`` and ``checkpoint_every`` count steps.
     """
 
     until: str | None = None
@@ -66,6 +67,6 @@ class Settings:
         )
         if min(counts) < 1:
             raise RunError(
-                "parts of a batch, steps between rows, validations and checkpoints, and how many "
-                f"of these are kept, must be 1 or more, not {counts}"
+                "parts of a batch, steps between rows, validations and checkpoints, and the number "
+                f"of checkpoints that are kept, must be 1 or more, not {counts}"
             )

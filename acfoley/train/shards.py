@@ -1,14 +1,14 @@
-"""Features of clips on disk: a folder of shards, each written whole, that can be added to.
+"""Features of clips on disk: a folder of shards to which more can be added.
 
 <folder>/store.json              what made the features, and how: compared when writing goes on
 <folder>/empty.safetensors       the features of the empty text
 <folder>/0of1-00000.safetensors  a column is one array ``[M, ...]`` over the clips that have it
-<folder>/0of1-00000.json         names of the clips, who has which column, SHA-256, sums of latents
+<folder>/0of1-00000.json         clips, clips of each column, SHA-256, sums of latents
 <folder>/0of1-failures.jsonl     clips that could not be encoded: clip, error, traceback
 
-A shard counts once its JSON is there, which is written last: after ``kill -9`` the clips of the
-shard in hand are encoded again, and the folder ends up as if nothing had happened. Parts are
-written by different processes and differ in their file names only.
+The JSON of a shard is written last, and a shard without it does not count: after ``kill -9`` the
+clips of the unfinished shard are encoded again, and the folder ends with the same files. Parts are
+written by different processes under different file names.
 """
 
 from __future__ import annotations
@@ -18,30 +18,29 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from acfoley.train.clips import TrainingClip
-from acfoley.train.recipe import differences
+from acfoley.train.recipe import find_differences
 from bench.engine import Failure
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path, read_json, require_folder, write_json
 
 STORE, EMPTY = "store.json", "empty.safetensors"
 FORMAT = 1
-#: The latents whose mean and deviation normalise those of the flow.
+#: The column whose mean and deviation normalise the latents of the flow.
 NORMALISED = "target.mean"
 
 Array = npt.NDArray[np.float32]
 StoredType = Literal["float16", "float32"]
-STORED_TYPES: tuple[StoredType, ...] = get_args(StoredType)
 
 
 @dataclass(frozen=True)
 class Store:
-    """What all shards of a folder have in common."""
+    """The content of ``store.json``: what all shards of a folder have in common."""
 
     identity: str
     seconds: float
@@ -52,14 +51,17 @@ class Store:
 
 @dataclass(frozen=True)
 class Part:
-    """Which of ``n_parts`` processes writes: part ``index`` takes every ``n_parts``-th clip."""
+    """The share of one of ``n_parts`` processes: every ``n_parts``-th clip from ``index`` on."""
 
     index: int = 0
     n_parts: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.n_parts:
-            raise BenchError(f"part {self.index} of {self.n_parts} is none: count from 0")
+            raise BenchError(
+                f"no part {self.index} of {self.n_parts}: parts are counted from 0 to "
+                f"{self.n_parts - 1}"
+            )
 
     def __str__(self) -> str:
         return f"{self.index}of{self.n_parts}"
@@ -67,7 +69,10 @@ class Part:
 
 @dataclass
 class _Pending:
-    """Clips of the shard in hand."""
+    """Clips of the shard that is not yet written.
+
+    ``holders`` are the positions in ``clips`` of those that have a column, ``arrays`` their values.
+    """
 
     clips: list[dict[str, Any]] = field(default_factory=list)
     holders: dict[str, list[int]] = field(default_factory=dict)
@@ -75,20 +80,18 @@ class _Pending:
 
 
 def open_store(folder: Path, store: Store, empty_text: Array) -> None:
-    """Make ``folder`` hold features of this kind, or make sure that it does.
+    """Create ``folder`` for features of this kind, or check that it has features of this kind.
 
     Raises:
-        RunError: it holds features that something else made.
+        RunError: it has features of another kind.
     """
     from safetensors.numpy import save_file
 
     require_folder(folder)
     path = folder / STORE
     if path.exists():
-        if found := differences(read_json(path), asdict(store)):
-            raise RunError(
-                f"{folder} holds other features ({'; '.join(found)}): use another folder"
-            )
+        if found := find_differences(read_json(path), asdict(store)):
+            raise RunError(f"{folder} has other features ({'; '.join(found)}): use another folder")
         return
     with atomic_path(folder / EMPTY) as temporary:
         save_file({"text": np.ascontiguousarray(empty_text)}, temporary)
@@ -96,11 +99,15 @@ def open_store(folder: Path, store: Store, empty_text: Array) -> None:
 
 
 class ShardWriter:
-    """Adds clips to ``folder``; ``done`` are the names of those that need no more work."""
+    """Adds clips to ``folder``.
+
+    ``done`` are the names of clips in finished shards of all parts; ``failed`` the failures of this
+    part by name.
+    """
 
     def __init__(self, folder: Path, part: Part, dtype: str, shard_clips: int) -> None:
         if shard_clips < 1:
-            raise BenchError(f"a shard holds 1 clip or more, not {shard_clips}")
+            raise BenchError(f"a shard has 1 clip or more, not {shard_clips}")
         self._folder, self._part, self._shard_clips = folder, part, shard_clips
         self._dtype = np.dtype(dtype)
         self._pending = _Pending()
@@ -114,16 +121,16 @@ class ShardWriter:
         self._failures = folder / f"{part}-failures.jsonl"
         self.failed = {
             row["clip"]: Failure(row["error"], row.get("traceback", ""))
-            for row in _whole_rows(self._failures)
+            for row in _read_rows(self._failures)
         }
         self.done = {clip["name"] for table in finished for clip in table["clips"]}
 
     def add(self, clip: TrainingClip, arrays: Mapping[str, Array]) -> None:
-        """Take the features of one clip into the shard in hand.
+        """Add the features of one clip to the unfinished shard.
 
         Raises:
-            BenchError: a feature has not the shape that it has in other clips, or is too large to
-                be stored.
+            BenchError: a feature has another shape than in other clips, or is too large for the
+                stored type.
         """
         stored = {name: self._cast(clip, name, array) for name, array in arrays.items()}
         for name, array in arrays.items():
@@ -133,15 +140,15 @@ class ShardWriter:
                     f"the feature {name} of {clip.name} is {list(array.shape)}, those of other "
                     f"clips are {expected}"
                 )
-        place = len(self._pending.clips)
+        index = len(self._pending.clips)
         self._pending.clips.append({"name": clip.name, "score": clip.score})
         for name, array in stored.items():
-            self._pending.holders.setdefault(name, []).append(place)
+            self._pending.holders.setdefault(name, []).append(index)
             self._pending.arrays.setdefault(name, []).append(array)
 
     def _cast(self, clip: TrainingClip, name: str, array: Array) -> Array:
         with np.errstate(over="ignore"):
-            # Row by row: safetensors writes the memory of an array, whatever its strides.
+            # C order: safetensors writes the memory of an array and ignores its strides.
             cast = array.astype(self._dtype, order="C")
         if not np.isfinite(cast).all():
             raise BenchError(
@@ -152,27 +159,27 @@ class ShardWriter:
 
     @property
     def is_full(self) -> bool:
-        """Whether the shard in hand should be written."""
+        """Whether the unfinished shard has as many clips as a shard may have."""
         return len(self._pending.clips) >= self._shard_clips
 
     def fail(self, clip: str, failure: Failure) -> None:
         """Record a clip that could not be encoded."""
         with self._failures.open("a", encoding="utf-8") as file:
-            file.write(_failure_row(clip, failure))
+            file.write(_format_failure(clip, failure))
         self.failed[clip] = failure
 
     def forget_failures(self, clips: Iterable[str]) -> None:
-        """Drop what is recorded of these clips, which are tried again; keep that of others."""
+        """Remove the records of ``clips``, which are tried again; keep those of other clips."""
         for clip in clips:
             self.failed.pop(clip, None)
         if not self._failures.exists():
             return
         with atomic_path(self._failures) as temporary:
-            rows = (_failure_row(clip, failure) for clip, failure in self.failed.items())
+            rows = (_format_failure(clip, failure) for clip, failure in self.failed.items())
             temporary.write_text("".join(rows), encoding="utf-8")
 
     def flush(self) -> None:
-        """Write the clips in hand as one shard, whatever their number."""
+        """Write the unfinished shard, however few clips it has."""
         from safetensors.numpy import save_file
 
         pending, self._pending = self._pending, _Pending()
@@ -189,7 +196,7 @@ class ShardWriter:
             "shapes": {name: list(array.shape[1:]) for name, array in stacked.items()},
             "clips": pending.clips,
             "holders": dict(sorted(pending.holders.items())),
-            "latents": _sums(stacked.get(NORMALISED)),
+            "latents": _sum_latents(stacked.get(NORMALISED)),
         }
         write_json(path.with_suffix(".json"), table)
         self.done.update(clip["name"] for clip in pending.clips)
@@ -197,25 +204,28 @@ class ShardWriter:
 
 
 def shard_tables(folder: Path, pattern: str = "*of*-*") -> list[Path]:
-    """The tables of all finished shards, sorted."""
+    """Return the JSON files of all finished shards, sorted."""
     return sorted(folder.glob(f"{pattern}.json"))
 
 
 def damaged_shards(folder: Path) -> list[Path]:
-    """Shards whose bytes are not those that were written."""
+    """Return the shards whose file is missing or has another SHA-256 than was written."""
     tables = (read_json(path) for path in shard_tables(folder))
     files = [(folder / table["file"], table["sha256"]) for table in tables]
     return [p for p, sha256 in files if not p.is_file() or file_digest(p) != sha256]
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sums(latents: Array | None) -> dict[str, Any]:
-    """Count, sum and sum of squares by channel, of which mean and deviation follow."""
+def _sum_latents(latents: Array | None) -> dict[str, Any]:
+    """Return count, sum and sum of squares of latents ``[M, L, D]`` by channel, in float64.
+
+    Sums of shards add up, so mean and deviation of a folder need no second pass over its latents.
+    """
     if latents is None:
         return {"count": 0, "sum": [], "squares": []}
     flat = latents.reshape(-1, latents.shape[-1]).astype(np.float64)
@@ -223,13 +233,13 @@ def _sums(latents: Array | None) -> dict[str, Any]:
     return {"count": len(flat), "sum": total.tolist(), "squares": squares.tolist()}
 
 
-def _failure_row(clip: str, failure: Failure) -> str:
+def _format_failure(clip: str, failure: Failure) -> str:
     row = {"clip": clip, "error": failure.message, "traceback": failure.traceback}
     return json.dumps(row) + "\n"
 
 
-def _whole_rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a file that were written to their end."""
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a JSON Lines file, without a last line that a killed process cut off."""
     if not path.exists():
         return []
     content = path.read_bytes()

@@ -19,8 +19,8 @@ from acfoley.params import CLAP_REFERENCE
 from acfoley.reference import prepare_reference
 from acfoley.train import published
 from acfoley.train.clips import TrainingClip
-from acfoley.train.encoding import made_by
-from acfoley.train.window import Window
+from acfoley.train.crops import CropLayout
+from acfoley.train.features import encode_clip
 from bench.backbones import clap
 from bench.checkpoints.registry import WEIGHTS
 from bench.errors import BenchError, MissingError
@@ -126,12 +126,12 @@ def test_references_of_training_are_embedded_as_those_of_users_are(tmp_path, mon
     audio = noise(2, 4.5)
     write_audio(tmp_path / "a.wav", audio)
     clip = TrainingClip("a", Excerpt(tmp_path / "a.wav"))
-    made = made_by(
-        replace(heard, columns={"embedding": heard.columns["embedding"]}), clip, Window(2.0)
+    made = encode_clip(
+        replace(heard, columns={"embedding": heard.columns["embedding"]}), clip, CropLayout(2.0)
     )
     assert made["inside.embedding"].shape == (2, 1, 512)
     assert made["after.embedding"].shape == (1, 512)
-    after = Window(2.0).after(audio.samples.shape[1])
+    after = CropLayout(2.0).after(audio.samples.shape[1])
     assert after is not None
     cut = Audio(audio.samples[:, after.start : after.stop], 44_100)
     expected = encoders.embedding(prepare_reference(cut)).numpy()

@@ -160,7 +160,7 @@ def test_stages_and_steps_are_told(clip):
     ("changes", "error", "match"),
     [
         ({"seconds": 2.9}, MediaError, "lasts 2.5"),
-        ({"picture": Excerpt(Path("absent.mp4"))}, MediaError, "absent.mp4"),
+        ({"video": Excerpt(Path("absent.mp4"))}, MediaError, "absent.mp4"),
         ({"reference": reference(0, 0.05)}, MediaError, "lasts 0.05"),
         ({"reference": Audio(np.zeros((1, 44_100), np.float32), 44_100)}, MediaError, "silent"),
         ({"seconds": 31.0}, ValueError, "1 to 30 s"),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from acfoley.mini.curves import Line, main, plot_training, read_line, smoothed
 from acfoley.mini.variants import variant_recipe
-from acfoley.train.log import TRAINING, VALIDATION, Curve
+from acfoley.train.log import TRAINING_COLUMNS, VALIDATION_COLUMNS, CsvLog
 from bench.errors import RunError
 
 
@@ -19,11 +19,11 @@ def trained(tmp_path):
     def call(variant: str):
         run = tmp_path / f"{variant}-{variant_recipe(variant).digest()[:8]}"
         run.mkdir()
-        training = Curve(run / "log.csv", TRAINING, 0)
-        held_out = Curve(run / "validation.csv", VALIDATION, 0)
+        training = CsvLog(run / "log.csv", TRAINING_COLUMNS, 0)
+        held_out = CsvLog(run / "validation.csv", VALIDATION_COLUMNS, 0)
         for step in range(20, 1001, 20):
             about = {"step": step, "stage": "overlap" if step <= 400 else "non-overlap"}
-            others = dict.fromkeys(TRAINING[3:], 1.0)
+            others = dict.fromkeys(TRAINING_COLUMNS[3:], 1.0)
             training.add(**about, loss=1.0 + 100 / step, **others)
             held_out.add(**about, loss=1.1 + 100 / step, n_clips=9)
         return run

@@ -28,7 +28,7 @@ def tiny(tmp_path, monkeypatch):
         recipe = presets.RECIPES[name]
         small = replace(
             recipe,
-            stages=presets.two_stages(2, 3),
+            stages=presets.build_two_stages(2, 3),
             schedule=Schedule(1e-3, 1, ()),
             batch_size=2,
         )

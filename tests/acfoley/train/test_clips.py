@@ -1,17 +1,17 @@
-"""Lists of clips, folders of VGGSound, and sounds that are cut in pieces."""
+"""Lists of clips, folders of VGGSound, and audio that is cut into pieces."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from acfoley.train.clips import ClipList, TrainingClip, open_split, pieces, read_list
-from bench.errors import BenchError
+from acfoley.train.clips import ClipList, TrainingClip, cut_pieces, list_split, read_list
+from bench.errors import BenchError, MissingError
 from bench.media import write_audio, write_video
 from bench.types import Audio, Excerpt
 
 
-def test_a_list_names_videos_and_sounds(tmp_path):
+def test_a_list_may_have_video_and_audio_files(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("file,caption,score,start_s\nv/a.mp4,a dog,0.35,\nb.flac,rain,,20\n")
     first, second = read_list(path).clips
@@ -22,7 +22,7 @@ def test_a_list_names_videos_and_sounds(tmp_path):
     assert second == TrainingClip("b_000020", excerpt, None, "rain", None)
 
 
-def test_a_long_sound_is_cut_in_pieces_that_follow_one_another(tmp_path):
+def test_a_long_audio_file_is_cut_into_consecutive_pieces(tmp_path):
     audio = Audio(np.full((1, 25 * 1_000), 0.1, np.float32), 1_000)
     write_audio(tmp_path / "rain.wav", audio)
     path = tmp_path / "list.tsv"
@@ -37,7 +37,7 @@ def test_a_long_sound_is_cut_in_pieces_that_follow_one_another(tmp_path):
     assert "missing.wav" in reason
 
 
-def test_the_content_says_whether_a_file_is_a_video(tmp_path):
+def test_the_tracks_of_a_file_decide_whether_it_is_a_video(tmp_path):
     audio = Audio(np.full((1, 16_000), 0.1, np.float32), 16_000)
     frames = (np.full((32, 32, 3), 80, np.uint8) for _ in range(25))
     write_audio(tmp_path / "a.wav", audio)
@@ -50,32 +50,75 @@ def test_the_content_says_whether_a_file_is_a_video(tmp_path):
     assert second.prompt == "wind, loud"
 
 
-def test_a_prompt_may_hold_line_breaks(tmp_path):
+def test_a_prompt_may_contain_line_breaks(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text('file,prompt\na.mp4,"one\ntwo\u2028three"\nb.mp4,x\n', encoding="utf-8")
     assert [clip.prompt for clip in read_list(path).clips] == ["one\ntwo\u2028three", "x"]
 
 
-def test_a_sound_of_less_than_two_pieces_stays_whole():
+def test_audio_shorter_than_two_pieces_is_not_cut():
     clip = TrainingClip("a", Excerpt("a.wav"))
-    assert pieces(clip, 9.0) == pieces(clip, 19.9) == [clip]
-    assert len(pieces(clip, 20.0)) == 2
+    assert cut_pieces(clip, 9.0) == cut_pieces(clip, 19.9) == [clip]
+    assert len(cut_pieces(clip, 20.0)) == 2
 
 
-def test_the_folder_of_vggsound_is_read_by_its_table(tmp_path):
-    (tmp_path / "vggsound.csv").write_text(
-        '-a_b,30,"dog, barking",train\nxyz,4,rain,test\nuvw,5,rain,train\n'
-    )
-    (tmp_path / "scores.csv").write_text("name,score\n-a_b_000030,0.41\n")
-    found = open_split(f"vggsound-train:{tmp_path}").clips
-    assert [clip.name for clip in found] == ["-a_b_000030", "uvw_000005"]
+TABLE = '-a_b0123456,30,"dog, barking",train\nxyz01234567,4,rain,test\nuvw01234567,5,rain,train\n'
+
+
+@pytest.fixture
+def vggsound(tmp_path):
+    """A folder of VGGSound in the layout of training: the official table beside the videos."""
+    (tmp_path / "vggsound.csv").write_text(TABLE)
+    for name in ("-a_b0123456_000030", "uvw01234567_000005", "xyz01234567_000004"):
+        (tmp_path / f"{name}.mp4").touch()
+    return tmp_path
+
+
+def test_a_folder_of_vggsound_is_read_by_its_table(vggsound):
+    (vggsound / "scores.csv").write_text("name,score\n-a_b0123456_000030,0.41\n")
+    found = list_split(f"vggsound-train:{vggsound}").clips
+    assert [clip.name for clip in found] == ["-a_b0123456_000030", "uvw01234567_000005"]
     assert found[0].prompt == "dog, barking"
     assert [clip.score for clip in found] == [0.41, None]
-    assert found[0].video == Excerpt(tmp_path / "-a_b_000030.mp4")
-    assert len(open_split(f"vggsound-test:{tmp_path}").clips) == 1
+    assert found[0].video == Excerpt(vggsound / "-a_b0123456_000030.mp4")
+    assert len(list_split(f"vggsound-test:{vggsound}").clips) == 1
 
 
-def test_what_is_no_list_is_refused(tmp_path):
+def test_the_layout_of_the_benchmark_gives_the_same_clips(vggsound, tmp_path_factory):
+    from bench.splits.vggsound import open_vggsound_test
+
+    home = tmp_path_factory.mktemp("home")
+    folder = home / "data" / "vggsound"
+    (folder / "videos" / "a").mkdir(parents=True)
+    (folder / "test.csv").write_text("xyz01234567_000004.mp4,rain\n-a_b0123456_000030.mp4,dog\n")
+    (folder / "videos" / "a" / "xyz01234567_4000_14000.webm").touch()
+    (folder / "videos" / "-a_b0123456_000030.MKV").touch()
+    (folder / "scores.csv").write_text("name,score\nxyz01234567_4000_14000,0.5\n")
+    found = list_split(f"vggsound-test:{folder}").clips
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(home))
+        expected = open_vggsound_test().clips
+    assert [(c.name, c.prompt, c.audio.path) for c in found] == [
+        (c.name, c.prompt, c.audio.path) for c in expected
+    ]
+    assert [clip.score for clip in found] == [0.5, None]
+
+
+def test_clips_of_vggsound_without_one_video_are_refused_by_name(vggsound):
+    (vggsound / "uvw01234567_000005.mp4").unlink()
+    found = list_split(f"vggsound-train:{vggsound}")
+    assert [clip.name for clip in found.clips] == ["-a_b0123456_000030"]
+    assert found.refused == (("uvw01234567_000005", f"no video in {vggsound}"),)
+    for suffix in (".mkv", ".webm"):
+        (vggsound / f"uvw01234567_000005{suffix}").touch()
+    [(_, reason)] = list_split(f"vggsound-train:{vggsound}").refused
+    assert reason.startswith(f"2 videos in {vggsound} are this clip, keep one: ")
+    (vggsound / "xyz01234567_000004.mp4").unlink()
+    with pytest.raises(MissingError, match="none of the 1 videos of vggsound-test: put them there"):
+        list_split(f"vggsound-test:{vggsound}")
+
+
+def test_invalid_lists_and_splits_are_refused(tmp_path):
     def table(text: str):
         path = tmp_path / "list.csv"
         path.write_text(text)
@@ -92,7 +135,16 @@ def test_what_is_no_list_is_refused(tmp_path):
     with pytest.raises(BenchError, match="no clip is listed"):
         ClipList(())
     with pytest.raises(BenchError, match="no split 'mini' to train on"):
-        open_split("mini")
+        list_split("mini")
     (tmp_path / "vggsound.csv").write_text("a,b\n")
     with pytest.raises(BenchError, match="line 1: expected id, start, label, split"):
-        open_split(f"vggsound-train:{tmp_path}")
+        list_split(f"vggsound-train:{tmp_path}")
+    (tmp_path / "vggsound.csv").write_text("a,1,rain,test\n")
+    with pytest.raises(BenchError, match="lists no clip of the split 'train'"):
+        list_split(f"vggsound-train:{tmp_path}")
+    (tmp_path / "scores.csv").write_text("clip,score\na,1\n")
+    with pytest.raises(BenchError, match="columns clip, score; it needs name and score"):
+        list_split(f"vggsound-test:{tmp_path}")
+    (tmp_path / "vggsound.csv").unlink()
+    with pytest.raises(MissingError, match=r"has neither vggsound\.csv .* nor train\.csv"):
+        list_split(f"vggsound-train:{tmp_path}")

@@ -1,4 +1,4 @@
-"""Training itself: it learns, goes on to the bit, guards, keeps, and refuses."""
+"""The training loop: it learns, resumes to the same bits, stops at values that are not finite."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import pytest
 import torch
 
 from acfoley.initialise import new_network
-from acfoley.train.batches import Batcher
-from acfoley.train.checkpoint import checkpoints
-from acfoley.train.corpus import Corpus
-from acfoley.train.guard import Losses, require_finite
-from acfoley.train.log import read_curve
+from acfoley.train.checkpoint import list_checkpoints
+from acfoley.train.collate import Collator
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.distributed import ProcessGroup
+from acfoley.train.ema import list_snapshots
+from acfoley.train.log import read_log
 from acfoley.train.loop import train
-from acfoley.train.objective import Objective
-from acfoley.train.recipe import Drops, Schedule, Stage
-from acfoley.train.settings import Data, Settings
-from acfoley.train.snapshots import snapshots
-from acfoley.train.world import World
+from acfoley.train.loss import FlowMatchingLoss, StepLosses, require_finite
+from acfoley.train.recipe import ConditionDropout, Schedule, Stage
+from acfoley.train.settings import TrainingData, TrainingSettings
 from bench.errors import BenchError, RunError
 from tests.acfoley.train.small import PARAMS, RECIPE, write_features
 
-OFTEN = Settings(log_every=2, validate_every=4, checkpoint_every=3, keep=2, resume=True)
+OFTEN = TrainingSettings(log_every=2, validate_every=4, checkpoint_every=3, keep=2, resume=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +32,19 @@ def features(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("held") / "f", "held0", "held1", "sound9")
+    return write_features(tmp_path_factory.mktemp("held") / "f", "held0", "held1", "wav9")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, features, held_out):
-    """A run that nothing interrupted."""
+    """An uninterrupted run."""
     run = tmp_path_factory.mktemp("runs") / "whole"
-    network = train(RECIPE, Data([features], [held_out]), run, OFTEN)
+    network = train(RECIPE, TrainingData([features], [held_out]), run, OFTEN)
     return run, network
 
 
 class Killed(BaseException):
-    """Like a signal: nobody catches it."""
+    """Like a signal: nothing catches it."""
 
 
 def killing(step):
@@ -57,12 +56,12 @@ def killing(step):
 
 
 def without_speed(path):
-    return [{n: v for n, v in row.items() if n != "clips_per_second"} for row in read_curve(path)]
+    return [{n: v for n, v in row.items() if n != "clips_per_second"} for row in read_log(path)]
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 8])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, features, held_out, finished, step):
-    data, run = Data([features], [held_out]), tmp_path / "killed"
+def test_a_resumed_run_leaves_the_same_files(tmp_path, features, held_out, finished, step):
+    data, run = TrainingData([features], [held_out]), tmp_path / "killed"
     with pytest.raises(Killed):
         train(RECIPE, data, run, replace(OFTEN, on_step=killing(step)))
     train(RECIPE, data, run, OFTEN)
@@ -72,44 +71,44 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, features, held_out
     for name in names:
         assert (run / name).read_bytes() == (whole / name).read_bytes()
     assert without_speed(run / "log.csv") == without_speed(whole / "log.csv")
-    assert read_curve(run / "validation.csv") == read_curve(whole / "validation.csv")
+    assert read_log(run / "validation.csv") == read_log(whole / "validation.csv")
 
 
-def test_a_run_leaves_curves_snapshots_and_the_last_checkpoints(finished, features):
+def test_a_run_leaves_logs_snapshots_and_the_last_checkpoints(finished, features):
     run, network = finished
-    assert list(checkpoints(run)) == [6, 8]
-    assert [(s.step, s.sigma) for s in snapshots(run)] == [
+    assert list(list_checkpoints(run)) == [6, 8]
+    assert [(s.step, s.sigma) for s in list_snapshots(run)] == [
         (step, sigma) for step in (3, 4, 6, 8) for sigma in (0.05, 0.1)
     ]
-    curve = read_curve(run / "log.csv")
+    curve = read_log(run / "log.csv")
     assert [row["step"] for row in curve] == ["2", "4", "6", "8"]
     assert [row["stage"] for row in curve] == ["overlap", "overlap", "non-overlap", "non-overlap"]
     assert float(curve[-1]["learning_rate"]) == pytest.approx(1e-3)
-    assert [row["step"] for row in read_curve(run / "validation.csv")] == ["4", "8"]
+    assert [row["step"] for row in read_log(run / "validation.csv")] == ["4", "8"]
     about = json.loads((run / "run.json").read_text())
     assert about["recipe"] == RECIPE.as_json()
     assert about["n_clips"] == 8
-    latents = Corpus([features]).latents()
+    latents = FeatureDataset([features]).latents()
     assert torch.equal(network.latent_mean[0, 0], torch.from_numpy(latents.mean))
     assert not torch.equal(network.empty_string_feat, torch.zeros(77, 3))
 
 
-def test_the_first_loss_is_that_of_no_velocity(features, tmp_path):
+def test_the_first_loss_is_that_of_a_velocity_of_zero(features, tmp_path):
     losses = []
-    settings = Settings(on_step=lambda report: losses.append(report.loss))
+    settings = TrainingSettings(on_step=lambda report: losses.append(report.loss))
     recipe = replace(RECIPE, stages=(Stage("overlap", 1, "inside"),))
-    train(recipe, Data([features]), tmp_path, settings)
-    # Sound and noise both have variance 1, and a new network predicts nothing.
+    train(recipe, TrainingData([features]), tmp_path, settings)
+    # Latents and noise both have variance 1, and a new network predicts a velocity of zero.
     assert losses == [pytest.approx(2.0, abs=0.4)]
 
 
-def test_one_batch_can_be_learned_by_heart(features):
+def test_one_batch_can_be_overfitted(features):
     torch.manual_seed(0)
-    corpus = Corpus([features])
-    recipe = replace(RECIPE, drops=Drops(0, 0, 0), params=replace(PARAMS, width=32))
-    batch = Batcher(corpus, recipe).training(corpus.rows[:2], "inside", 0, 0)
+    dataset = FeatureDataset([features])
+    recipe = replace(RECIPE, dropout=ConditionDropout(0, 0, 0), params=replace(PARAMS, width=32))
+    batch = Collator(dataset, recipe).training(dataset.clips[:2], "inside", 0, 0)
     network = new_network(recipe.params, 0)
-    objective = Objective(network, corpus.window.lengths, bfloat16=False)
+    objective = FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
     first = objective(batch).mean().item()
     for _ in range(100):
@@ -121,33 +120,33 @@ def test_one_batch_can_be_learned_by_heart(features):
     assert loss.item() < 0.2 * first
 
 
-def test_every_weight_is_reached_even_without_pictures_and_references(features):
-    corpus = Corpus([features])
-    recipe = replace(RECIPE, drops=Drops(0, 0, 0))
+def test_every_weight_has_a_gradient_even_without_video_and_references(features):
+    dataset = FeatureDataset([features])
+    recipe = replace(RECIPE, dropout=ConditionDropout(0, 0, 0))
     network = new_network(PARAMS, 0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
-    sounds = [row for row in corpus.rows if not row.has_video]
-    for row in sounds:
-        row.places.pop("after.mean", None)
-    batch = Batcher(corpus, recipe).training(sounds, "after", 0, 0)
+    audio_only = [row for row in dataset.clips if not row.has_video]
+    for row in audio_only:
+        row.column_index.pop("after.mean", None)
+    batch = Collator(dataset, recipe).training(audio_only, "after", 0, 0)
     assert batch.features.audio is None
-    Objective(network, corpus.window.lengths, bfloat16=False)(batch).mean().backward()
+    FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)(batch).mean().backward()
     missing = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
     assert missing == []
     for name in ("empty_clip_feat", "empty_sync_feat", "empty_audio_feat"):
         assert network.get_parameter(name).grad.abs().sum() > 0
 
 
-def test_a_dropped_component_does_not_matter_and_a_kept_one_does(features):
-    corpus = Corpus([features])
+def test_a_dropped_component_has_no_effect_and_a_kept_one_has(features):
+    dataset = FeatureDataset([features])
     network = new_network(PARAMS, 0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
-    objective = Objective(network, corpus.window.lengths, bfloat16=False)
-    for rates, is_kept in ((Drops(0, 0, 0), True), (Drops(1, 1, 1), False)):
-        batch = Batcher(corpus, replace(RECIPE, drops=rates)).training(
-            corpus.rows[:2], "inside", 0, 0
+    objective = FlowMatchingLoss(network, dataset.layout.lengths, bfloat16=False)
+    for rates, is_kept in ((ConditionDropout(0, 0, 0), True), (ConditionDropout(1, 1, 1), False)):
+        batch = Collator(dataset, replace(RECIPE, dropout=rates)).training(
+            dataset.clips[:2], "inside", 0, 0
         )
         for name in ("video", "sync", "text", "audio"):
             changed = {name: 3 * batch.features.get(name) + 1}
@@ -158,8 +157,10 @@ def test_a_dropped_component_does_not_matter_and_a_kept_one_does(features):
 
 def test_accumulated_parts_give_the_same_gradients(features, tmp_path):
     recipe = replace(RECIPE, stages=(Stage("overlap", 1, "inside"),))
-    whole = train(recipe, Data([features]), tmp_path / "whole", Settings())
-    parts = train(recipe, Data([features]), tmp_path / "parts", Settings(n_accumulated=4))
+    whole = train(recipe, TrainingData([features]), tmp_path / "whole", TrainingSettings())
+    parts = train(
+        recipe, TrainingData([features]), tmp_path / "parts", TrainingSettings(n_accumulated=4)
+    )
     for (name, one), other in zip(whole.named_parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5, msg=name)
 
@@ -169,27 +170,30 @@ def test_bfloat16_trains_float32_weights(features, tmp_path):
     recipe = replace(RECIPE, bfloat16=True, stages=(Stage("overlap", 2, "inside"),))
     losses = []
     network = train(
-        recipe, Data([features]), tmp_path, Settings(on_step=lambda r: losses.append(r.loss))
+        recipe,
+        TrainingData([features]),
+        tmp_path,
+        TrainingSettings(on_step=lambda r: losses.append(r.loss)),
     )
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     assert all(0 < loss < 4 for loss in losses)
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_clips(features, tmp_path):
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_clips(features, tmp_path):
     poisoned = write_features(tmp_path / "f", "good0", "good1", "bad")
-    corpus = Corpus([poisoned])
+    dataset = FeatureDataset([poisoned])
     network = new_network(PARAMS, 0)
     network.latent_std.data.fill_(1)
-    [bad] = [row for row in corpus.rows if row.name == "bad"]
+    [bad] = [row for row in dataset.clips if row.name == "bad"]
     recipe = replace(RECIPE, batch_size=3, video_repeats=1)
-    settings = Settings(checkpoint_every=1, on_step=poison_after(2, bad))
+    settings = TrainingSettings(checkpoint_every=1, on_step=poison_after(2, bad))
     with pytest.raises(RunError, match=r"stopped at step \d: not finite is the loss of bad \(see"):
-        train(recipe, Data([poisoned]), tmp_path / "run", settings)
+        train(recipe, TrainingData([poisoned]), tmp_path / "run", settings)
     [path] = (tmp_path / "run").glob("stopped-*.json")
     stopped = json.loads(path.read_text())
     assert stopped["not_finite"] == ["bad"]
     assert sorted(stopped["batch"]) == ["bad", "good0", "good1"]
-    assert max(checkpoints(tmp_path / "run")) == stopped["step"]
+    assert max(list_checkpoints(tmp_path / "run")) == stopped["step"]
 
 
 def poison_after(step, row):
@@ -201,7 +205,7 @@ def poison_after(step, row):
         if report.step == step:
             tensors = load_file(row.shard)
             mean = np.array(tensors["target.mean"])
-            mean[row.places["target.mean"]] = np.inf
+            mean[row.column_index["target.mean"]] = np.inf
             content = {**{n: np.array(v) for n, v in tensors.items()}, "target.mean": mean}
             whole = row.shard.with_suffix(".new")
             save_file(content, whole)
@@ -211,53 +215,53 @@ def poison_after(step, row):
     return on_step
 
 
-def test_a_gradient_that_is_no_number_names_the_batch(features, tmp_path):
-    corpus = Corpus([features])
-    batch = Batcher(corpus, RECIPE).training(corpus.rows, "inside", 0, 0)
-    losses = Losses([batch], [torch.ones(8)], float("inf"))
-    world = World(0, 1, torch.device("cpu"))
+def test_a_gradient_that_is_not_finite_names_the_batch(features, tmp_path):
+    dataset = FeatureDataset([features])
+    batch = Collator(dataset, RECIPE).training(dataset.clips, "inside", 0, 0)
+    losses = StepLosses([batch], [torch.ones(8)], float("inf"))
+    processes = ProcessGroup(0, 1, torch.device("cpu"))
     with pytest.raises(RunError, match="a gradient in the batch of clip0, .*, clip4 and 3 more"):
-        require_finite(losses, 3, "overlap", tmp_path, world)
-    require_finite(replace(losses, gradient_norm=1.0), 3, "overlap", tmp_path, world)
+        require_finite(losses, 3, "overlap", tmp_path, processes)
+    require_finite(replace(losses, gradient_norm=1.0), 3, "overlap", tmp_path, processes)
 
 
 def test_stages_can_be_trained_one_after_another(features, tmp_path, finished):
-    data = Data([features])
+    data = TrainingData([features])
     train(RECIPE, data, tmp_path, replace(OFTEN, until="overlap"))
-    assert max(checkpoints(tmp_path)) == 4
+    assert max(list_checkpoints(tmp_path)) == 4
     network = train(RECIPE, data, tmp_path, OFTEN)
     _, whole = finished
     for one, other in zip(network.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
-def test_fine_tuning_takes_the_clips_whose_picture_fits(tmp_path, features):
-    from acfoley.train.feed import stage_rows
+def test_fine_tuning_selects_clips_by_score(tmp_path, features):
+    from acfoley.train.loader import select_clips
 
-    rows = list(Corpus([features]).rows)
+    rows = list(FeatureDataset([features]).clips)
     fitting = [replace(row, score=0.2 if row.name == "clip2" else row.score) for row in rows]
     stage = Stage("finetune", 1, "after", 0.3)
-    found = stage_rows(fitting, stage, replace(RECIPE, video_repeats=1))
+    found = select_clips(fitting, stage, replace(RECIPE, video_repeats=1))
     assert [row.name for row in found] == ["clip0", "clip1", "clip3", "clip4", "clip5"]
     with pytest.raises(BenchError, match="no clip has a score: list them with a column `score`"):
-        stage_rows([replace(row, score=None) for row in rows], stage, RECIPE)
+        select_clips([replace(row, score=None) for row in rows], stage, RECIPE)
 
 
-def test_what_cannot_be_gone_on_with_is_refused(tmp_path, features, finished, held_out):
+def test_runs_that_cannot_be_resumed_are_refused(tmp_path, features, finished, held_out):
     run, network = finished
-    data = Data([features], [held_out])
+    data = TrainingData([features], [held_out])
     with pytest.raises(RunError, match="at step 8: go on with --resume, or use another folder"):
-        train(RECIPE, data, run, Settings())
+        train(RECIPE, data, run, TrainingSettings())
     with pytest.raises(RunError, match=r"another recipe \(seed: 7 or 8\)"):
         train(replace(RECIPE, seed=8), data, run, OFTEN)
     with pytest.raises(RunError, match="trained on other clips"):
-        train(RECIPE, Data([held_out]), run, OFTEN)
+        train(RECIPE, TrainingData([held_out]), run, OFTEN)
     with pytest.raises(BenchError, match="no stage 'finetune'"):
         train(RECIPE, data, run, replace(OFTEN, until="finetune"))
     with pytest.raises(BenchError, match="cannot be shared equally by 3"):
         train(RECIPE, data, run, replace(OFTEN, n_accumulated=3))
     with pytest.raises(RunError, match="must be 1 or more"):
-        Settings(keep=0)
+        TrainingSettings(keep=0)
     other = replace(RECIPE, params=replace(PARAMS, width=16))
     with pytest.raises(RunError, match="the network to begin with has"):
         train(other, data, tmp_path / "new", OFTEN, initial=network)
@@ -265,17 +269,17 @@ def test_what_cannot_be_gone_on_with_is_refused(tmp_path, features, finished, he
 
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, features):
     recipe = replace(RECIPE, stages=(Stage("overlap", 1, "inside"),))
-    train(recipe, Data([features]), tmp_path, Settings())
-    [path] = checkpoints(tmp_path).values()
+    train(recipe, TrainingData([features]), tmp_path, TrainingSettings())
+    [path] = list_checkpoints(tmp_path).values()
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BenchError, match=r"checkpoint-00000001\.safetensors is damaged"):
-        train(recipe, Data([features]), tmp_path, Settings(resume=True))
+        train(recipe, TrainingData([features]), tmp_path, TrainingSettings(resume=True))
 
 
 def test_learning_rates_are_those_of_the_schedule(tmp_path, features):
     rates = []
     schedule = Schedule(1e-3, 2, (1, 3))
-    settings = Settings(on_step=lambda report: rates.append(report.learning_rate))
+    settings = TrainingSettings(on_step=lambda report: rates.append(report.learning_rate))
     recipe = replace(RECIPE, schedule=schedule, stages=(Stage("overlap", 6, "inside"),))
-    train(recipe, Data([features]), tmp_path, settings)
+    train(recipe, TrainingData([features]), tmp_path, settings)
     assert rates == [schedule.rate(step) for step in range(6)]

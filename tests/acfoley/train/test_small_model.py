@@ -14,15 +14,15 @@ from acfoley.flow import euler
 from acfoley.griffin_lim import GriffinLim
 from acfoley.mel import log_mel
 from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.corpus import Corpus
-from acfoley.train.encoding import Encoding, codec_after, codec_inside, codec_target
+from acfoley.train.crops import CropLayout
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.ema import synthesise
+from acfoley.train.features import Encoding, codec_after, codec_inside, codec_target
 from acfoley.train.loop import train
 from acfoley.train.precompute import precompute
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Schedule, Stage
-from acfoley.train.settings import Data, Settings
-from acfoley.train.snapshots import synthesise
-from acfoley.train.window import Window
+from acfoley.train.settings import TrainingData, TrainingSettings
 from acfoley.weights import open_flow
 from bench.media import read_audio, read_frames
 from bench.types import Excerpt
@@ -31,17 +31,17 @@ from tests.acfoley.small_codec import small_autoencoder
 pytestmark = pytest.mark.slow
 
 
-def drawn_codec(path):
+def random_codec(path):
     """The small codec with drawn weights, and the statistics of one sound."""
     audio = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
     return Codec(small_autoencoder(log_mel(audio)), GriffinLim())
 
 
-def seen(name, fps, n_tokens, width):
+def brightness_column(name, fps, n_tokens, width):
     """The brightness of frames, repeated."""
 
     def column(source):
-        excerpt = replace(source.clip.video, seconds=source.window.seconds)
+        excerpt = replace(source.clip.video, seconds=source.layout.seconds)
         pixels = read_frames(excerpt, fps, short_side=16).pixels
         brightness = pixels.mean(axis=(1, 2, 3), dtype=np.float32) / 255
         places = np.arange(n_tokens) * len(brightness) // n_tokens
@@ -51,15 +51,15 @@ def seen(name, fps, n_tokens, width):
 
 
 def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
-    codec = drawn_codec(clicks_folder / "clip_000000.mp4")
+    codec = random_codec(clicks_folder / "clip_000000.mp4")
     encoding = Encoding(
         identity="brightness",
         columns={
             "target": codec_target(codec),
             "inside": codec_inside(codec, n_crops=2),
             "after": codec_after(codec),
-            "video": seen("video", 8, 64, 3),
-            "sync": seen("sync", 25, 192, 4),
+            "video": brightness_column("video", 8, 64, 3),
+            "sync": brightness_column("sync", 25, 192, 4),
             "text": lambda source: {"text": np.ones((77, 5), np.float32)},
         },
         empty_text=lambda: np.zeros((77, 5), np.float32),
@@ -67,8 +67,8 @@ def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
     excerpts = [Excerpt(path) for path in sorted(clicks_folder.glob("*.mp4"))]
     clips = tuple(TrainingClip(e.path.stem, e, e, "click", 0.9) for e in excerpts)
     folder, run = tmp_path / "features", tmp_path / "run"
-    assert precompute(ClipList(clips), encoding, folder, Window()).n_encoded == 3
-    shapes = Corpus([folder]).shapes
+    assert precompute(ClipList(clips), encoding, folder, CropLayout()).n_encoded == 3
+    shapes = FeatureDataset([folder]).shapes
     assert shapes["target.mean"] == (345, 40)
     assert shapes["inside.mean"] == (2, 87, 40)
     assert shapes["after.mean"] == (87, 40)
@@ -82,10 +82,10 @@ def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
         schedule=Schedule(1e-3, 1, ()),
         batch_size=2,
     )
-    train(recipe, Data([folder], [folder]), run, Settings(validate_every=2))
+    train(recipe, TrainingData([folder], [folder]), run, TrainingSettings(validate_every=2))
     synthesise(run, 0.05, run / "weights.safetensors")
 
-    network, lengths = open_flow(run / "weights.safetensors", params), Window().lengths
+    network, lengths = open_flow(run / "weights.safetensors", params), CropLayout().lengths
     with torch.inference_mode():
         conditions = network.conditions(Features(text=torch.ones(1, 77, 5)), lengths)
         latents = euler(

@@ -1,4 +1,4 @@
-"""What the columns make of real files: targets, references, pictures, and silence."""
+"""Features of real files: targets, references, video, and silence."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ import torch
 from acfoley.codec import Posterior
 from acfoley.reference import prepare_reference
 from acfoley.train.clips import TrainingClip
-from acfoley.train.encoding import Encoding, Source, embedded, made_by, published_columns
-from acfoley.train.window import Window
+from acfoley.train.crops import CropLayout
+from acfoley.train.features import (
+    Encoding,
+    Source,
+    embedding_column,
+    encode_clip,
+    published_columns,
+)
 from bench.errors import MediaError
 from bench.media import write_audio
 from bench.types import Audio, Excerpt
 
-WINDOW = Window(1.0, 1.0)
+LAYOUT = CropLayout(1.0, 1.0)
 RATE_HZ = 44_100
 
 
 class MeanCodec:
-    """Latents are the means of 1,024 samples: which samples they come from can be seen."""
+    """Latents are the means of 1,024 samples, which shows where they come from."""
 
     def encode(self, waveforms):
         frames = waveforms[:, : waveforms.shape[1] // 1024 * 1024].unflatten(1, (-1, 1024))
@@ -50,29 +56,29 @@ def audio(tmp_path, samples, name="a.wav"):
 
 
 def ramp(n_samples):
-    """A sound in which every place can be told from its value."""
+    """Audio whose values identify their positions."""
     return np.linspace(0.1, 0.5, n_samples, dtype=np.float32)
 
 
-def test_a_sound_that_ends_a_little_early_is_filled(tmp_path):
+def test_audio_that_ends_a_little_early_is_filled_with_zeros(tmp_path):
     needed, early = 45_056, round(0.05 * RATE_HZ)
-    target = Source(audio(tmp_path, ramp(needed - early)), WINDOW).target
+    target = Source(audio(tmp_path, ramp(needed - early)), LAYOUT).target
     assert target.shape == (needed,)
     assert not target[-early:].any()
     assert target[: needed - early].all()
     listed = TrainingClip("a", Excerpt(tmp_path / "a.wav", 0.0, (needed + early) / RATE_HZ))
-    assert Source(listed, WINDOW).waveform.shape == (needed + early,)
+    assert Source(listed, LAYOUT).waveform.shape == (needed + early,)
     with pytest.raises(MediaError, match="the target alone needs"):
-        _ = Source(audio(tmp_path, ramp(needed - 3 * early)), WINDOW).target
+        _ = Source(audio(tmp_path, ramp(needed - 3 * early)), LAYOUT).target
 
 
-def test_target_and_references_are_cut_where_they_should_be(tmp_path):
+def test_target_and_references_are_cut_at_the_right_samples(tmp_path):
     clip = audio(tmp_path, ramp(88_200))
-    source = Source(clip, WINDOW)
+    source = Source(clip, LAYOUT)
     whole = 0.95 / 0.5 * ramp(88_200)
     np.testing.assert_allclose(source.waveform, whole, rtol=1e-6)
     np.testing.assert_array_equal(source.target, source.waveform[:45_056])
-    made = made_by(encoding(), clip, WINDOW)
+    made = encode_clip(encoding(), clip, LAYOUT)
     assert {name: array.shape for name, array in made.items()} == {
         "target.mean": (44, 1),
         "target.std": (44, 1),
@@ -82,43 +88,43 @@ def test_target_and_references_are_cut_where_they_should_be(tmp_path):
         "after.std": (87, 1),
     }
     cut = Audio(whole[np.newaxis, 45_056:], RATE_HZ)
-    heard = MeanCodec().encode(torch.from_numpy(prepare_reference(cut))[None]).mean[0]
-    np.testing.assert_allclose(made["after.mean"], heard.numpy(), rtol=1e-6)
+    expected = MeanCodec().encode(torch.from_numpy(prepare_reference(cut))[None]).mean[0]
+    np.testing.assert_allclose(made["after.mean"], expected.numpy(), rtol=1e-6)
 
 
-def test_references_from_inside_differ_and_none_hears_beyond_the_target(tmp_path):
+def test_references_from_inside_differ_and_contain_nothing_beyond_the_target(tmp_path):
     samples = np.concatenate([np.full(45_056, 0.1), np.full(43_144, -0.4)])
-    made = made_by(encoding(8), audio(tmp_path, samples), WINDOW)
+    made = encode_clip(encoding(8), audio(tmp_path, samples), LAYOUT)
     assert made["inside.mean"].min() >= 0
     assert made["after.mean"].max() <= 0
-    varied = made_by(encoding(8), audio(tmp_path, ramp(88_200), "b.wav"), WINDOW)
+    varied = encode_clip(encoding(8), audio(tmp_path, ramp(88_200), "b.wav"), LAYOUT)
     assert len({array.tobytes() for array in varied["inside.mean"]}) > 4
 
 
 def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
     half = np.concatenate([ramp(45_056), np.zeros(43_144)])
-    assert "after.mean" not in made_by(encoding(), audio(tmp_path, half), WINDOW)
+    assert "after.mean" not in encode_clip(encoding(), audio(tmp_path, half), LAYOUT)
     with pytest.raises(MediaError, match="is silent: nothing to learn"):
-        made_by(encoding(), audio(tmp_path, np.zeros(88_200), "s.wav"), WINDOW)
+        encode_clip(encoding(), audio(tmp_path, np.zeros(88_200), "s.wav"), LAYOUT)
     with pytest.raises(MediaError, match="the target alone needs"):
-        made_by(encoding(), audio(tmp_path, ramp(40_000), "short.wav"), WINDOW)
+        encode_clip(encoding(), audio(tmp_path, ramp(40_000), "short.wav"), LAYOUT)
 
 
-def test_an_embedding_stands_for_each_reference(tmp_path):
-    column = embedded(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
-    made = made_by(
-        Encoding("m", {"clap": column}, lambda: np.zeros(1)), audio(tmp_path, ramp(88_200)), WINDOW
+def test_each_reference_has_one_embedding(tmp_path):
+    column = embedding_column(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
+    made = encode_clip(
+        Encoding("m", {"clap": column}, lambda: np.zeros(1)), audio(tmp_path, ramp(88_200)), LAYOUT
     )
     assert made["inside.embedding"].shape == (3, 1, 512)
     assert made["after.embedding"].shape == (1, 512)
     np.testing.assert_allclose(made["after.embedding"], 0.95, rtol=1e-6)
 
 
-def test_a_video_is_seen_and_read(clicks_folder, caplog):
+def test_video_and_prompt_are_encoded(clicks_folder, caplog):
     excerpt = Excerpt(clicks_folder / "clip_000000.mp4")
     clip = TrainingClip("clip_000000", excerpt, excerpt, "a click")
     with caplog.at_level(logging.WARNING):
-        made = made_by(encoding(), clip, WINDOW)
+        made = encode_clip(encoding(), clip, LAYOUT)
     assert "clip_000000: its end was cut" in caplog.text
     assert made["video"].shape == (8, 6)
     assert (made["sync"] == 25).all()

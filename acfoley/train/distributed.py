@@ -14,8 +14,8 @@ from bench.backbones.device import usable_device
 
 
 @dataclass(frozen=True)
-class World:
-    """Process ``rank`` of ``size``, and the device it works on."""
+class ProcessGroup:
+    """Process ``rank`` of ``size``, and the device that it computes on."""
 
     rank: int
     size: int
@@ -23,23 +23,23 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes what there is to write."""
+        """Whether this process writes the files of the run."""
         return self.rank == 0
 
     def mean(self, value: float) -> float:
-        """The mean of a number over all processes."""
-        return self.total(value) / self.size
+        """Return the mean of a number over all processes."""
+        return self.sum(value) / self.size
 
-    def total(self, value: float) -> float:
-        """The sum of a number over all processes."""
+    def sum(self, value: float) -> float:
+        """Return the sum of a number over all processes."""
         if self.size == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.all_reduce(tensor)
         return tensor.item()
 
-    def gathered(self, names: list[str]) -> list[str]:
-        """The names of all processes, in their order."""
+    def gather(self, names: list[str]) -> list[str]:
+        """Return the names of all processes, by rank."""
         if self.size == 1:
             return names
         found: list[list[str]] = [[] for _ in range(self.size)]
@@ -47,28 +47,28 @@ class World:
         return [name for each in found for name in each]
 
     def wait(self) -> None:
-        """Go on when all processes are here."""
+        """Return when all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
-def open_world(device: str) -> Iterator[World]:
+def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the processes that torchrun started; on ``cuda`` each takes the GPU of its local rank.
 
     Raises:
-        BenchError: there is no such device.
+        BenchError: the device does not exist.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
     own = usable_device(f"cuda:{local}" if device == "cuda" and size > 1 else device)
     if size == 1:
-        yield World(0, 1, own)
+        yield ProcessGroup(0, 1, own)
         return
     if own.type == "cuda":
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
-        yield World(rank, size, own)
+        yield ProcessGroup(rank, size, own)
     finally:
         distributed.destroy_process_group()

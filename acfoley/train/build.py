@@ -1,4 +1,4 @@
-"""What training begins with: the network, the optimiser, and what the folder of a run says."""
+"""The network and the optimiser that training starts with, and the description of a run."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 from acfoley.initialise import new_network
 from acfoley.model import FlowNetwork
-from acfoley.train.corpus import Corpus
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.distributed import ProcessGroup
 from acfoley.train.recipe import Recipe
-from acfoley.train.settings import Data
-from acfoley.train.world import World
+from acfoley.train.settings import TrainingData
 from bench.errors import RunError
 from bench.seeds import stable_seed
 
 
-def first_network(
-    recipe: Recipe, corpus: Corpus, initial: FlowNetwork | None, device: torch.device
+def build_network(
+    recipe: Recipe, dataset: FeatureDataset, initial: FlowNetwork | None, device: torch.device
 ) -> FlowNetwork:
-    """The network to begin with: drawn, and told the statistics of latents and the empty text.
+    """Return ``initial``, or a randomly initialised network with the statistics of ``dataset``.
 
     Raises:
-        RunError: ``initial`` is a network of another kind.
+        RunError: ``initial`` has other parameters than the recipe.
     """
     if initial is not None:
         if initial.params != recipe.params:
@@ -30,18 +30,18 @@ def first_network(
             )
         return initial.to(device)
     network = new_network(recipe.params, recipe.seed)
-    latents = corpus.latents()
+    latents = dataset.latents()
     with torch.no_grad():
         network.latent_mean.copy_(torch.from_numpy(latents.mean))
         network.latent_std.copy_(torch.from_numpy(latents.std))
-        network.empty_string_feat.copy_(torch.from_numpy(corpus.empty_text()))
+        network.empty_string_feat.copy_(torch.from_numpy(dataset.empty_text()))
     return network.to(device)
 
 
-def new_optimiser(
+def build_optimiser(
     recipe: Recipe, weights: dict[str, Tensor], device: torch.device
 ) -> torch.optim.AdamW:
-    """AdamW over all weights."""
+    """Return AdamW over ``weights``, all with the same settings."""
     settings = recipe.optimiser
     return torch.optim.AdamW(
         list(weights.values()),
@@ -53,22 +53,24 @@ def new_optimiser(
     )
 
 
-def about_run(recipe: Recipe, data: Data, corpus: Corpus, world: World) -> dict[str, object]:
-    """What a reader of the folder wants to know."""
+def describe_run(
+    recipe: Recipe, data: TrainingData, dataset: FeatureDataset, processes: ProcessGroup
+) -> dict[str, object]:
+    """Return the content of ``run.json``."""
     return {
         "recipe": recipe.as_json(),
         "recipe_digest": recipe.digest(),
-        "features": corpus.store.identity,
+        "features": dataset.store.identity,
         "folders": [str(folder) for folder in data.folders],
         "held_out": [str(folder) for folder in data.held_out],
-        "n_clips": len(corpus.rows),
-        "n_processes": world.size,
-        "device": str(world.device),
+        "n_clips": len(dataset.clips),
+        "n_processes": processes.size,
+        "device": str(processes.device),
         "torch": torch.__version__,
     }
 
 
-def data_digest(corpus: Corpus) -> str:
-    """A short hash that changes with the clips, and with what made their features."""
-    names = (row.name for row in corpus.rows)
-    return f"{stable_seed('data', corpus.store.identity, *names):x}"
+def data_digest(dataset: FeatureDataset) -> str:
+    """Return a hash that changes with the names of the clips and the identity of their features."""
+    names = (clip.name for clip in dataset.clips)
+    return f"{stable_seed('data', dataset.store.identity, *names):x}"

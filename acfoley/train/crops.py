@@ -1,10 +1,13 @@
-"""What of a clip's sound is the target, and what may be its reference.
+"""Which samples of a clip are the target, and which are references.
 
-The target is the first ``samples`` that whole latents need: 353,280 for 8 s, 480 more than 8 s are.
-Stage I takes its reference from inside the target, anywhere; Stage II takes the last 2 s of 10 s,
-from the end of the target on, so that the two never share a sample. References are cut from the
-waveform and encoded anew: a slice of the target's latents has heard what lies around it, which the
-latents of a stand-alone reference never have.
+The target is the first 353,280 samples of a clip: 8 s are 352,800 samples, rounded up to whole
+latents of 1,024. Stage I takes a reference of 2 s from anywhere inside the target; Stage II takes
+the last 2 s of 10 s, starting at the end of the target at the earliest, so that target and
+reference share no sample.
+
+References are cut from the waveform and encoded on their own. The convolutions of the codec mix
+each latent with its neighbours, so a slice of the target's latents would contain audio from outside
+the reference, which the latents of a user's reference never do.
 
 Source: paper, section 3.4; the lengths are those of the released model.
 """
@@ -19,7 +22,7 @@ from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from bench.errors import BenchError, MediaError
 from bench.seeds import stable_seed
 
-#: What is left of a shorter clip after its target is a reference only if it lasts this long.
+#: A rest of a clip after its target that is shorter than this is no reference.
 SHORTEST_AFTER_S = 0.5
 
 
@@ -32,8 +35,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The protocol: ``seconds`` of target, and references of ``reference_seconds``."""
+class CropLayout:
+    """The lengths of target and references in seconds, and from them the spans at 44.1 kHz."""
 
     seconds: float = 8.0
     reference_seconds: float = 2.0
@@ -47,21 +50,21 @@ class Window:
 
     @property
     def lengths(self) -> SequenceLengths:
-        """Tokens of all streams of the target, and its samples."""
+        """Tokens of each stream of the target, and its samples."""
         return sequence_lengths(self.seconds)
 
     @property
     def clip_samples(self) -> int:
-        """Samples of target and reference together: what is beyond is not used."""
+        """Samples of target and reference together; the rest of a longer clip is not used."""
         return round((self.seconds + self.reference_seconds) * SAMPLE_RATE_HZ)
 
     @property
     def reference_samples(self) -> int:
-        """Samples of a whole reference, before it is filled up to whole latents."""
+        """Samples of a reference, before zeros fill it up to whole latents."""
         return round(self.reference_seconds * SAMPLE_RATE_HZ)
 
     def target(self, n_samples: int) -> Span:
-        """The target of a clip of ``n_samples`` at 44.1 kHz.
+        """Return the target of a clip of ``n_samples``.
 
         Raises:
             MediaError: the clip is shorter than its target.
@@ -69,19 +72,24 @@ class Window:
         needed = self.lengths.samples
         if n_samples < needed:
             raise MediaError(
-                f"the sound lasts {n_samples / SAMPLE_RATE_HZ:.3f} s, the target alone needs "
+                f"the audio lasts {n_samples / SAMPLE_RATE_HZ:.3f} s, the target alone needs "
                 f"{needed / SAMPLE_RATE_HZ:.3f} s"
             )
         return Span(0, needed)
 
     def after(self, n_samples: int) -> Span | None:
-        """The last seconds of a clip that lie after its target; None where too little is left."""
+        """Return the last seconds after the target; None where less than 0.5 s is left."""
+        # The target is 480 samples longer than 8 s, so of a clip of exactly 10 s the reference has
+        # 480 samples less than 2 s.
         stop = min(n_samples, self.clip_samples)
         start = max(self.lengths.samples, stop - self.reference_samples)
         return Span(start, stop) if stop - start >= SHORTEST_AFTER_S * SAMPLE_RATE_HZ else None
 
     def inside(self, name: str, number: int) -> Span:
-        """The ``number``-th place for a reference in the target of the clip ``name``."""
+        """Return the ``number``-th random reference inside the target of the clip ``name``.
+
+        The same name and number give the same span, uniform over all starts.
+        """
         last = self.lengths.samples - self.reference_samples
         rng = np.random.default_rng(stable_seed("crop", name, number))
         start = int(rng.integers(last + 1))

@@ -1,4 +1,4 @@
-"""The commands of training: what they write, and one clear line for everything they refuse."""
+"""The commands of training: their files, their output, and one line for each refusal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 import acfoley.train.published
 from acfoley import cli
 from acfoley.initialise import new_network
-from acfoley.train.checkpoint import checkpoints
-from acfoley.train.display import duration, line
-from acfoley.train.encoding import Encoding
-from acfoley.train.log import read_curve
+from acfoley.train.checkpoint import list_checkpoints
+from acfoley.train.display import format_duration, format_report
+from acfoley.train.features import Encoding
+from acfoley.train.log import read_log
 from acfoley.train.presets import RECIPES
-from acfoley.train.settings import Report
+from acfoley.train.settings import StepReport
 from acfoley.weights import open_flow
 from tests.acfoley.train.small import ENCODING, PARAMS, RECIPE, write_features
 
@@ -43,13 +43,13 @@ def _tiny(monkeypatch):
     monkeypatch.setitem(RECIPES, "tiny", RECIPE)
 
 
-def test_a_network_is_trained_in_two_calls_and_its_average_made(command, features, tmp_path):
+def test_a_network_is_trained_in_two_calls_and_averaged(command, features, tmp_path):
     run = tmp_path / "run"
     order = ("train", "--preset", "tiny", "--data", features, "--held-out", features, "--out", run)
     order = (*order, "--log-every", "2", "--checkpoint-every", "2")
     code, out, err = command(*order, "--stage", "overlap")
     assert code == 0, err
-    assert max(checkpoints(run)) == 4
+    assert max(list_checkpoints(run)) == 4
     assert "step 4 of 4  overlap  loss" in err
     assert "acfoley ema --target 0.05" in out
     code, _, err = command(*order)
@@ -57,14 +57,14 @@ def test_a_network_is_trained_in_two_calls_and_its_average_made(command, feature
     assert "go on with --resume" in err
     code, _, err = command(*order, "--resume")
     assert code == 0, err
-    assert [row["step"] for row in read_curve(run / "log.csv")] == ["2", "4", "6", "8"]
+    assert [row["step"] for row in read_log(run / "log.csv")] == ["2", "4", "6", "8"]
     code, out, err = command("ema", run, "--target", "0.075")
     assert code == 0, err
     assert open_flow(run / "weights-0.075.safetensors", PARAMS).params == PARAMS
     assert "00000008-0.05.safetensors" in err
 
 
-def test_a_warm_start_begins_as_its_checkpoint(command, features, tmp_path):
+def test_a_warm_start_has_the_weights_of_its_checkpoint(command, features, tmp_path):
     from safetensors.torch import save_file
 
     trained = new_network(replace(PARAMS, reference=None), 3)
@@ -81,7 +81,7 @@ def test_a_warm_start_begins_as_its_checkpoint(command, features, tmp_path):
     assert open_flow(tmp_path / "w.safetensors", PARAMS).latent_mean.mean() == 0.25
 
 
-def test_clips_are_encoded_once_and_failures_said(command, tmp_path, monkeypatch, clicks_folder):
+def test_failed_clips_are_printed_and_exit_with_1(command, tmp_path, monkeypatch, clicks_folder):
     def column(source):
         return {"target.mean": np.full((44, 4), source.target.max(), np.float32)}
 
@@ -117,7 +117,7 @@ def test_clips_are_encoded_once_and_failures_said(command, tmp_path, monkeypatch
     assert "1 of 1 shards" in err
 
 
-def test_missing_weights_of_encoders_are_named_with_the_command(command, tmp_path, home):
+def test_missing_encoder_weights_are_named_with_their_command(command, tmp_path, home):
     (tmp_path / "list.csv").write_text("file\na.mp4\n")
     code, _, err = command("precompute", "--list", tmp_path / "list.csv", "--out", tmp_path / "f")
     assert code == 2
@@ -125,11 +125,11 @@ def test_missing_weights_of_encoders_are_named_with_the_command(command, tmp_pat
     assert not (tmp_path / "f").exists()
 
 
-def test_everything_else_is_refused_in_one_line(command, features, tmp_path):
+def test_invalid_arguments_are_refused_in_one_line(command, features, tmp_path):
     out = tmp_path / "run"
     base = ("train", "--data", features, "--out", out, "--preset")
     refusals = {
-        ("train", "--data", tmp_path / "no", "--out", out): "holds no features",
+        ("train", "--data", tmp_path / "no", "--out", out): "has no features",
         (*base, "maxi"): "no recipe 'maxi'; there are: acfoley, two-stage",
         (*base, "acfoley"): "the network of this recipe takes",
         (*base, "tiny", "--stage", "third"): "no stage 'third'; its stages: overlap, non-overlap",
@@ -141,7 +141,7 @@ def test_everything_else_is_refused_in_one_line(command, features, tmp_path):
         (*base, "tiny", "--warm-start", tmp_path / "no.pth"): "there is no checkpoint",
         ("precompute", "--out", out): "name the clips with --list FILE or with --split",
         ("precompute", "--out", out, "--split", "x:y"): "no split 'x:y' to train on",
-        ("precompute", "--out", out, "--verify"): "holds no features",
+        ("precompute", "--out", out, "--verify"): "has no features",
         ("ema", tmp_path / "no"): "has no snapshots",
     }
     for arguments, message in refusals.items():
@@ -153,17 +153,17 @@ def test_everything_else_is_refused_in_one_line(command, features, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["1", "a/2", "2/2", "1/", "/2"])
-def test_a_part_that_is_none_is_refused(part):
-    from acfoley.train.commands import parse_part
+def test_an_invalid_part_is_refused(part):
+    from acfoley.train.cli import parse_part
     from bench.errors import BenchError
 
     with pytest.raises(BenchError, match="part"):
         parse_part(part)
 
 
-def test_a_line_says_how_training_goes():
-    report = Report(1_500, 260_000, "overlap", 1.23456, 1e-4, 890.12, 93_600)
-    assert line(report) == (
+def test_a_line_reports_the_progress_of_training():
+    report = StepReport(1_500, 260_000, "overlap", 1.23456, 1e-4, 890.12, 93_600)
+    assert format_report(report) == (
         "step 1,500 of 260,000  overlap  loss 1.2346  rate 1.00e-04  890.1 clips/s  26:00:00 left"
     )
-    assert duration(3_725) == "1:02:05"
+    assert format_duration(3_725) == "1:02:05"

@@ -1,0 +1,124 @@
+"""The loss of a batch, the loss of held-out clips, and what stops a run: a loss that is not finite.
+
+Conditional flow matching on normalised latents (paper, section 3.1): with noise x0, latents x1 and
+time t, the network gets ``(1 - t) x0 + t x1`` and predicts the velocity ``x1 - x0``; the loss of a
+clip is the mean squared error over ``[L, D]``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from acfoley.conditions import Features, dropped
+from acfoley.flow import flow_loss, on_path
+from acfoley.model import FlowNetwork
+from acfoley.params import SequenceLengths
+from acfoley.train.collate import Batch, Collator
+from acfoley.train.distributed import ProcessGroup
+from bench.errors import RunError, first_few
+from bench.io import write_json
+
+N_NAMED = 5
+
+
+class FlowMatchingLoss(nn.Module):
+    """The network together with its loss.
+
+    It is one module because DistributedDataParallel synchronises gradients of what its wrapped
+    module's ``forward`` computes, and conditions and velocity are two calls of the network.
+    """
+
+    def __init__(self, network: FlowNetwork, lengths: SequenceLengths, *, bfloat16: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.lengths = lengths
+        self.is_bfloat16 = bfloat16
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss of each clip, float32 ``[B]``."""
+        network = self.network
+        audio = network.normalised(batch.audio)
+        latents = on_path(batch.noise, audio, batch.times)
+        device = latents.device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.is_bfloat16):
+            conditions = network.conditions(self._features(batch), self.lengths)
+            velocity = network(latents, batch.times, conditions)
+        return flow_loss(velocity.float(), batch.noise, audio)
+
+    def _features(self, batch: Batch) -> Features:
+        """Replace what a clip does not have, or loses by dropout, by the learned empty features."""
+        # The empty reference is used even where no clip of the batch has a reference, so that every
+        # batch reaches every weight: DistributedDataParallel waits for the gradient of each.
+        empty = self.network.empty_features(len(batch.names), self.lengths)
+        if (audio := batch.features.audio) is not None:
+            # One learned vector is the empty reference, whatever the number of tokens.
+            empty = replace(empty, audio=self.network.empty_audio_feat.expand(audio.shape))
+        return dropped(batch.features, empty, batch.is_empty)
+
+
+@torch.no_grad()
+def compute_held_out_loss(
+    loss: FlowMatchingLoss, held_out: Collator, batch_size: int, processes: ProcessGroup
+) -> float:
+    """Return the mean loss of all held-out clips, whose noise and times never change.
+
+    Each process computes its share, in batches of ``batch_size``.
+    """
+    clips = held_out.dataset.clips[processes.rank :: processes.size]
+    total = 0.0
+    for start in range(0, len(clips), batch_size):
+        batch = held_out.validation(clips[start : start + batch_size]).to(processes.device)
+        total += loss(batch).double().sum().item()
+    return processes.sum(total) / len(held_out.dataset.clips)
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Losses by clip of one process at one step, and the norm of the gradients of all processes."""
+
+    batches: Sequence[Batch]
+    by_clip: Sequence[Tensor]
+    gradient_norm: float
+
+    @property
+    def names(self) -> list[str]:
+        """The clips of this process."""
+        return [name for batch in self.batches for name in batch.names]
+
+    @property
+    def bad_names(self) -> list[str]:
+        """The clips of this process whose loss is not finite."""
+        is_finite = torch.cat(list(self.by_clip)).isfinite().tolist()
+        return [name for name, good in zip(self.names, is_finite, strict=True) if not good]
+
+
+def require_finite(
+    losses: StepLosses, step: int, stage: str, run: Path, processes: ProcessGroup
+) -> None:
+    """Check that the gradients are finite, before the step reaches the weights.
+
+    Raises:
+        RunError: they are not; the message names the clips whose loss is not finite, or else those
+            of the batch. ``stopped-<step>.json`` in the folder of the run lists all of them.
+    """
+    # The norm is that of the summed gradients, the same in all processes: all stop at this step.
+    if math.isfinite(losses.gradient_norm):
+        return
+    bad = processes.gather(losses.bad_names)
+    batch = processes.gather(losses.names)
+    path = run / f"stopped-{step:08d}.json"
+    if processes.is_first:
+        write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})
+    processes.wait()
+    named = first_few(bad or batch, N_NAMED)
+    what = "the loss of" if bad else "no loss, but a gradient in the batch of"
+    raise RunError(
+        f"training stopped at step {step}: not finite is {what} {named} (see {path}); the "
+        "last checkpoint is from before it: remove the clips, or lower the learning rate"
+    )
