@@ -76,8 +76,8 @@ mini-weights: setup
 	$(BIN)/python -m acfoley.mini.curves
 
 judges: setup
-	$(BIN)/python -m bench.mini_judges.teach
-	$(BIN)/python -m bench.mini_judges.measure
+	$(BIN)/python -m bench.mini_judges.train
+	$(BIN)/python -m bench.mini_judges.evaluate
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -34,7 +34,7 @@ def open_variant(variant: str, device: str) -> Generate:
 def weights_files(variant: str) -> tuple[Path, ...]:
     """All weights that samples are made with."""
     from acfoley.mini.variants import CODEC, weights_path
-    from bench.mini_judges.shipped import weights_path as encoder_path
+    from bench.mini_judges.weights import weights_path as encoder_path
 
     encoders = encoder_path("imagebind"), encoder_path("synchformer")
     return weights_path(variant), weights_path(CODEC), *encoders

@@ -19,9 +19,17 @@ from baselines.opening import nothing_to_load
 from bench.errors import BenchError
 from bench.seeds import stable_seed
 from bench.synthetic.audio import render_audio
-from bench.synthetic.damage import shift_events, with_other_class, with_timbre_at
-from bench.synthetic.spoil import at_level, low_passed, played_faster, silent_from, with_noise
-from bench.synthetic.world import Scene, scene_from_truth
+from bench.synthetic.corruptions import (
+    add_noise,
+    apply_gain,
+    change_class,
+    change_timbre,
+    low_pass,
+    shift_events,
+    silence_from,
+    speed_up,
+)
+from bench.synthetic.scene import Scene, scene_from_truth
 from bench.system import System
 from bench.types import Audio, Clip, Request, Waveform
 
@@ -30,15 +38,17 @@ SCENE_KEYS = {"events", "timbre"}
 USES = frozenset({"truth"})
 
 #: What is done to a scene before it is rendered, and to its sound afterwards.
-Damage = Callable[[Scene, int], Scene]
-Spoil = Callable[[Waveform, Request], Waveform]
+SceneCorruption = Callable[[Scene, int], Scene]
+AudioCorruption = Callable[[Waveform, Request], Waveform]
 
 
-def render(damage: Damage, spoil: Spoil, request: Request) -> Audio:
+def render(
+    corrupt_scene: SceneCorruption, corrupt_audio: AudioCorruption, request: Request
+) -> Audio:
     """Return the sound of the clip's scene, damaged and spoiled, over the asked window."""
     clip = _mini_clip(request)
-    scene = damage(scene_from_truth(clip.truth), request.seed)
-    samples = spoil(render_audio(scene, SAMPLE_RATE_HZ), request)
+    scene = corrupt_scene(scene_from_truth(clip.truth), request.seed)
+    samples = corrupt_audio(render_audio(scene, SAMPLE_RATE_HZ), request)
     start = round(clip.audio.start_s * SAMPLE_RATE_HZ)
     window = samples[start : start + round(request.seconds * SAMPLE_RATE_HZ)]
     return Audio(window[None].astype(np.float32), SAMPLE_RATE_HZ)
@@ -57,18 +67,21 @@ def _mini_clip(request: Request) -> Clip:
     return request.clip
 
 
-def _undamaged(scene: Scene, seed: int) -> Scene:
+def _keep_scene(scene: Scene, seed: int) -> Scene:
     return scene
 
 
-def _unspoiled(audio: Waveform, request: Request) -> Waveform:
+def _keep_audio(audio: Waveform, request: Request) -> Waveform:
     return audio
 
 
 def _oracle(
-    name: str, summary: str, damage: Damage = _undamaged, spoil: Spoil = _unspoiled
+    name: str,
+    summary: str,
+    corrupt_scene: SceneCorruption = _keep_scene,
+    corrupt_audio: AudioCorruption = _keep_audio,
 ) -> System:
-    opened = nothing_to_load(partial(render, damage, spoil))
+    opened = nothing_to_load(partial(render, corrupt_scene, corrupt_audio))
     return System(
         name,
         summary,
@@ -92,11 +105,11 @@ def _family(
     name: str,
     amount: _Amount,
     summary: str,
-    damage: Callable[..., Scene] = _undamaged,
-    spoil: Callable[..., Waveform] = _unspoiled,
+    corrupt_scene: Callable[..., Scene] = _keep_scene,
+    corrupt_audio: Callable[..., Waveform] = _keep_audio,
 ) -> Family:
     """Oracles that differ by the number after the colon, the first argument of what they do."""
-    make = partial(_make, name, amount, summary, damage, spoil)
+    make = partial(_make, name, amount, summary, corrupt_scene, corrupt_audio)
     return Family(amount.what.upper(), summary, USES, make)
 
 
@@ -104,16 +117,16 @@ def _make(
     name: str,
     amount: _Amount,
     summary: str,
-    damage: Callable[..., Scene],
-    spoil: Callable[..., Waveform],
+    corrupt_scene: Callable[..., Scene],
+    corrupt_audio: Callable[..., Waveform],
     argument: str,
 ) -> System:
     number = _number(name, amount, argument)
     return _oracle(
         f"{name}={number:g}",
         summary,
-        damage if damage is _undamaged else partial(damage, number),
-        spoil if spoil is _unspoiled else partial(spoil, number),
+        corrupt_scene if corrupt_scene is _keep_scene else partial(corrupt_scene, number),
+        corrupt_audio if corrupt_audio is _keep_audio else partial(corrupt_audio, number),
     )
 
 
@@ -139,34 +152,34 @@ def _shifted(offset_s: float, scene: Scene, seed: int) -> Scene:
 
 
 def _with_timbre(distance: float, scene: Scene, seed: int) -> Scene:
-    return with_timbre_at(scene, distance, seed)
+    return change_timbre(scene, distance, seed)
 
 
 def _with_class(share: float, scene: Scene, seed: int) -> Scene:
     """Clips that are swapped at one share are swapped at every larger one."""
     place = np.random.default_rng(stable_seed("class swap", scene.name)).uniform()
-    return with_other_class(scene, seed) if place < share else scene
+    return change_class(scene, seed) if place < share else scene
 
 
 def _with_noise(level_db: float, audio: Waveform, request: Request) -> Waveform:
-    return with_noise(audio, level_db, np.random.default_rng(request.seed))
+    return add_noise(audio, level_db, np.random.default_rng(request.seed))
 
 
 def _low_passed(cutoff_hz: float, audio: Waveform, request: Request) -> Waveform:
-    return low_passed(audio, cutoff_hz, SAMPLE_RATE_HZ)
+    return low_pass(audio, cutoff_hz, SAMPLE_RATE_HZ)
 
 
 def _at_level(gain_db: float, audio: Waveform, request: Request) -> Waveform:
-    return at_level(audio, gain_db)
+    return apply_gain(audio, gain_db)
 
 
 def _cut(seconds: float, audio: Waveform, request: Request) -> Waveform:
     start_s = request.clip.audio.start_s if request.clip else 0.0
-    return silent_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
+    return silence_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
 
 
 def _faster(percent: float, audio: Waveform, request: Request) -> Waveform:
-    return played_faster(audio, percent, SAMPLE_RATE_HZ)
+    return speed_up(audio, percent, SAMPLE_RATE_HZ)
 
 
 ORACLE = _oracle("oracle", "The true scene rendered again: the ceiling of the mini world")
@@ -192,26 +205,29 @@ ORACLE_NOISE = _family(
     "oracle-noise",
     _Amount("decibels"),
     "The true sound under white noise of this level relative to its own",
-    spoil=_with_noise,
+    corrupt_audio=_with_noise,
 )
 ORACLE_LOWPASS = _family(
     "oracle-lowpass",
     _Amount("hertz", 0.0),
     "The true sound without what lies above this frequency",
-    spoil=_low_passed,
+    corrupt_audio=_low_passed,
 )
 ORACLE_GAIN = _family(
-    "oracle-gain", _Amount("decibels"), "The true sound so much louder, or quieter", spoil=_at_level
+    "oracle-gain",
+    _Amount("decibels"),
+    "The true sound so much louder, or quieter",
+    corrupt_audio=_at_level,
 )
 ORACLE_CUT = _family(
     "oracle-cut",
     _Amount("seconds", 0.0),
     "The true sound with its last seconds silent: too short",
-    spoil=_cut,
+    corrupt_audio=_cut,
 )
 ORACLE_SPEED = _family(
     "oracle-speed",
     _Amount("percent"),
     "The true sound played at a sample rate that is so much too high",
-    spoil=_faster,
+    corrupt_audio=_faster,
 )

@@ -35,7 +35,7 @@ from acfoley.train.loss import FlowMatchingLoss
 from bench.io import bench_home
 from bench.media import read_audio, resample
 from bench.metrics import frechet_distance
-from bench.mini_judges.shipped import load_network
+from bench.mini_judges.weights import load_network
 from bench.splits import open_split
 from bench.types import FloatArray, Waveform
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from acfoley.train.clips import ClipList, TrainingClip
 from bench.engine import Engine
 from bench.io import bench_home
-from bench.synthetic.clips import Row, render_split, start_directory, write_manifest
-from bench.synthetic.world import label, make_scene
+from bench.synthetic.dataset import Row, render_split, start_directory, write_manifest
+from bench.synthetic.scene import label, make_scene
 from bench.types import Excerpt
 
 SPLIT = "mini-train"

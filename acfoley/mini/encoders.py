@@ -27,10 +27,10 @@ from acfoley.params import (
     sequence_lengths,
 )
 from bench.media import center_crop, read_frames, resample
-from bench.mini_judges.imagebind import Imagebind
-from bench.mini_judges.pictures import SIDE, grey_frames
-from bench.mini_judges.shipped import load_network, weights_hash
-from bench.mini_judges.synchformer import Synchformer
+from bench.mini_judges.models.frames import SIDE, grey_frames
+from bench.mini_judges.models.imagebind import Imagebind
+from bench.mini_judges.models.synchformer import Synchformer
+from bench.mini_judges.weights import load_network, weights_hash
 from bench.seeds import stable_seed
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels, Waveform
 
@@ -52,7 +52,7 @@ class MiniEncoders:
             MediaError: there is no video, or it ends before ``seconds``.
         """
         stills = torch.from_numpy(center_crop(_pixels(video, CLIP_FPS, seconds), SIDE))
-        seen: Tensor = self.imagebind.see_each(stills.to(_device(self.imagebind))[None])[0]
+        seen: Tensor = self.imagebind.encode_frames(stills.to(_device(self.imagebind))[None])[0]
         return seen.cpu()
 
     @torch.inference_mode()
@@ -66,8 +66,8 @@ class MiniEncoders:
             MediaError: there is no video, or it ends before ``seconds``.
         """
         grey = torch.from_numpy(grey_frames(_pixels(video, SYNC_FPS, seconds)))
-        each = self.synchformer.see_each(grey.to(_device(self.synchformer))[None])
-        around = self.synchformer.seeing(each.transpose(1, 2))
+        each = self.synchformer.encode_frames(grey.to(_device(self.synchformer))[None])
+        around = self.synchformer.video_context(each.transpose(1, 2))
         frames = torch.cat([each, around], dim=-1).transpose(1, 2)
         tokens = functional.interpolate(
             frames, sequence_lengths(seconds).sync_tokens, mode="linear", align_corners=False
@@ -96,7 +96,7 @@ class MiniEncoders:
         """
         heard = resample(waveform, SAMPLE_RATE_HZ, EAR_RATE_HZ, "soxr_hq")
         audio = torch.from_numpy(heard).to(_device(self.imagebind))[None]
-        found: Tensor = self.imagebind.hear(audio)[0]
+        found: Tensor = self.imagebind.encode_audio(audio)[0]
         return found.cpu()
 
     def to(self, device: torch.device | str) -> MiniEncoders:

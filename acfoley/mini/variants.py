@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Recipe
 from bench.errors import BenchError, MissingError
-from bench.mini_judges.shipped import save_halves
+from bench.mini_judges.weights import save_half_precision
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +84,7 @@ def ship(state: dict[str, torch.Tensor], name: str) -> Path:
     Raises:
         BenchError: a weight is not finite, or too large for half precision.
     """
-    path = save_halves(state, name, weights_path(name))
+    path = save_half_precision(state, name, weights_path(name))
     weights_hash.cache_clear()
     return path
 

@@ -59,8 +59,8 @@ def verify_command(spec: str) -> None:
 
 def sheet_command(out: Path) -> None:
     """Draw the two pages of the mini world."""
-    from bench.synthetic.sheet import contact_sheet, spectrogram_page
+    from bench.synthetic.figures import plot_contact_sheet, plot_spectrogram_page
 
-    contact_sheet(out / "mini-frames.png")
-    spectrogram_page(out / "mini-sounds.png")
+    plot_contact_sheet(out / "mini-frames.png")
+    plot_spectrogram_page(out / "mini-sounds.png")
     notices().print(f"{out / 'mini-frames.png'}, {out / 'mini-sounds.png'}")

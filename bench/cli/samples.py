@@ -16,7 +16,7 @@ from bench.pipeline.run_features import find_run_folder
 from bench.results import Column, Results, load_results, load_rows
 from bench.splits import SPLITS, open_split
 from bench.synthetic.audio import SAMPLE_RATE_HZ
-from bench.synthetic.sheet import band_powers
+from bench.synthetic.figures import compute_band_powers
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 from reports.spectrograms import Part, Shown, Spectrogram, plot_spectrograms
 
@@ -105,5 +105,5 @@ def _score(column: Column, value: float) -> str:
 def _spectrogram(excerpt: Excerpt) -> Spectrogram:
     audio = read_audio(excerpt, mono=True, shortfall_s=MAX_SHORTFALL_S)
     waveform = resample(audio.samples[0], audio.sample_rate_hz, SAMPLE_RATE_HZ, "soxr_hq")
-    frequencies_hz, times_s, power = band_powers(waveform.astype(np.float64))
+    frequencies_hz, times_s, power = compute_band_powers(waveform.astype(np.float64))
     return Spectrogram(frequencies_hz, times_s, 10.0 * np.log10(power + FLOOR))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.judges.batches import stacked, unstacked
 from bench.judges.extractor import ClipMedia, Embed, Features, NetworkExtractor, Prepared
-from bench.mini_judges.shipped import load_network, weights_hash
+from bench.mini_judges.weights import load_network, weights_hash
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,13 +29,13 @@ def _hear(sample_rate_hz: int, media: ClipMedia) -> Prepared:
 
 
 def _see_grey(media: ClipMedia) -> Prepared:
-    from bench.mini_judges.pictures import FRAMES_PER_S, SIDE, grey_frames
+    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, grey_frames
 
     return {"grey": grey_frames(media.frames(FRAMES_PER_S, SIDE))}
 
 
 def _see_stills(media: ClipMedia) -> Prepared:
-    from bench.mini_judges.pictures import FRAMES_PER_S, SIDE, colour_stills
+    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, colour_stills
 
     return {"stills": colour_stills(media.frames(FRAMES_PER_S, SIDE))}
 
@@ -50,20 +50,20 @@ def _patches(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
 
 
 def _heard(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"embedding": network.hear(given("sound"))}
+    return {"embedding": network.encode_audio(given("sound"))}
 
 
 def _seen(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"embedding": network.see(given("stills"))}
+    return {"embedding": network.encode_video(given("stills"))}
 
 
 def _sync_picture(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"tokens": network.see(given("grey"))}
+    return {"tokens": network.encode_video(given("grey"))}
 
 
 def _sync(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    heard, seen = network.hear(given("sound")), given("sync_picture.tokens")
-    return {"logits": network.offsets(seen, heard)}
+    heard, seen = network.encode_audio(given("sound")), given("sync_picture.tokens")
+    return {"logits": network.offset_logits(seen, heard)}
 
 
 class _Row(NamedTuple):

@@ -1,12 +1,13 @@
-"""Small judges: five networks in the roles of the published ones, taught on the mini world.
+"""Mini judges: five small networks in the roles of the published ones, trained on the mini world.
 
-    passt panns vggish       sounds to embeddings, the first two to labels of (action, material)
-    imagebind                sounds and pictures to embeddings whose cosine says how they fit
-    synchformer              sound and picture to logits of 21 offsets
-    front_end pictures labels    what they hear, see and tell apart
-    shipped                  load_network(name): the weights that come with the package
-    teach                    how they are trained; examples, augment, learn_* are for it alone
-    measure                  how good they are on scenes they were not taught
+    models      passt, panns, vggish: audio to embeddings, the first two also to class logits
+                imagebind: audio and video to embeddings that are compared by their cosine
+                synchformer: audio and video to logits of 21 offsets
+                front_end, frames, labels: their inputs and classes
+    weights     load_network(name): the weights that come with the package
+    dataset     rendered training scenes on disk, and as log-mel frames in memory
+    augment, objectives, train    how they are trained
+    evaluate    accuracy on held-out scenes
 
-Their numbers hold on the mini world and mean nothing elsewhere.
+Their numbers are valid on the mini world only.
 """

@@ -21,7 +21,7 @@ from bench.splits.split import (
     TARGET_SECONDS,
     Split,
 )
-from bench.synthetic.clips import (
+from bench.synthetic.dataset import (
     MANIFEST,
     Row,
     read_manifest,
@@ -36,7 +36,7 @@ from bench.synthetic.protocols import (
     HitsExcerpt,
     hits_pairs,
 )
-from bench.synthetic.world import Scene, label, make_scene, scene_to_truth
+from bench.synthetic.scene import Scene, label, make_scene, scene_to_truth
 from bench.types import Clip, Excerpt
 
 N_CLIPS = 128

@@ -27,7 +27,7 @@ def verify_split(split: Split, engine: Engine, progress: Progress) -> list[str]:
 
 def _mini_problems() -> list[str]:
     from bench.splits.mini import mini_directory
-    from bench.synthetic.clips import verify
+    from bench.synthetic.dataset import verify
 
     return verify(mini_directory())
 

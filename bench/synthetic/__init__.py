@@ -1,14 +1,16 @@
-"""The mini world: procedural clips whose truth is known to the last number.
+"""The mini world: procedural clips whose ground truth is known exactly.
 
-    world       Scene, Timbre, Look; make_scene(split, index), label, truth as JSON and back
-    damage      shift_events, with_timbre_at, with_other_class: known damage for oracles
-    spoil       with_noise, low_passed, ...: known damage to a finished sound
-    sound       render_sound(scene) -> [T]        from excitation, modes and room
-    picture     render_frames(scene) -> frames    from acts, stage, texture and draw
-    clips       render_clip, manifest, verify: clips on disk
-    protocols   hits_pairs, reference_scenes
-    sheet       the two pages of docs/ that show it
+    actions, materials   the two tables that span the classes: 10 actions on 6 materials
+    rhythm, motion       event times of an action; agent positions that audio and video share
+    scene                Scene, Timbre, Look; make_scene(split, index), label, truth as JSON
+    audio                render_audio(scene) -> [T]: excitation, modal synthesis, room
+    video                render_frames(scene) -> frames: shapes, canvas, textures, animations
+    corruptions          known errors of a scene, or of its finished audio, for the oracles
+    dataset              clips on disk: render_clip, manifest, verify
+    protocols            hits_pairs, reference_scenes
+    figures              the two pages of docs/ that show scenes
 
-Tables: ``actions.ACTIONS`` and ``materials.MATERIALS``. A new action is a row, and an act that
-draws it; a new material is a row, and a tile. Both raise ``world.WORLD_VERSION``.
+A new action is a row of ``actions.ACTIONS`` and a function in ``video.animations``; a new material
+is a row of ``materials.MATERIALS`` and a tile in ``video.textures``. Both raise
+``scene.WORLD_VERSION``.
 """

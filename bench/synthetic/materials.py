@@ -1,9 +1,9 @@
-"""What is acted on: six materials, each a law of vibration with room for variety.
+"""Materials of the mini world: six rows of vibration parameters, each with room for variety.
 
-A range holds what one timbre coordinate from 0 to 1 spans, so that every material has its own sound
-and every object of it another. Ratios of mode frequencies are those of the textbook bodies
-(Fletcher and Rossing, The Physics of Musical Instruments, chapters 2, 3, 18 to 21): free bars,
-tuned bars, wine glasses, stopped tubes, thick blocks, circular membranes.
+A range is what one timbre coordinate from 0 to 1 spans: every material has its own region of
+parameters, and every object of it another point. Ratios of mode frequencies are those of the
+textbook bodies (Fletcher and Rossing, The Physics of Musical Instruments, chapters 2, 3, 18 to 21):
+free bars, tuned bars, wine glasses, stopped tubes, thick blocks, circular membranes.
 """
 
 from __future__ import annotations
@@ -36,22 +36,31 @@ class Material:
 
 
 def _block_ratios(n_modes: int) -> tuple[float, ...]:
-    """Modes of a thick block: root of the sum of squares along its three unequal edges."""
+    """Ratios of a thick block.
+
+    A wave that fits a, b, c half periods into three unequal edges has a frequency proportional to
+    the root of ``a^2 + 1.7 b^2 + 2.9 c^2``; the constants are squared ratios of the edges.
+    """
     orders = product(range(5), repeat=3)
     squares = sorted({a * a + 1.7 * b * b + 2.9 * c * c for a, b, c in orders} - {0.0})
     return tuple(square**0.5 for square in squares[:n_modes])
 
 
+#: Modes of a bar with free ends: 3.0112^2, 5^2, 7^2, ... times a constant (Euler-Bernoulli beam).
 FREE_BAR = tuple(((2 * n + 1) / 3.0112) ** 2 for n in range(1, 9))
 FREE_PLATE = (1.0, 1.73, 2.33, 3.91, 4.11, 6.30, 6.71, 8.9, 10.1, 12.4)
 TUNED_BAR = (1.0, 2.0, 3.93, 6.2, 9.24, 12.8, 16.3)
 WINE_GLASS = (1.0, 2.32, 4.25, 6.63, 9.38, 12.2)
+#: A tube closed at one end has the odd harmonics alone.
 STOPPED_TUBE = tuple(float(n) for n in range(1, 24, 2))
+#: Zeros of Bessel functions over the first one, 2.405: an ideal circular membrane.
 MEMBRANE = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.6, 4.06, 4.6, 5.13)
 
+#: Ranges in the order of the fields of Material.
 MATERIALS: dict[str, Material] = {
     material.name: material
     for material in (
+        # Stiff and hardly damped: long decay of all modes, inharmonic ratios.
         Material(
             "metal",
             tuple(sorted(FREE_BAR[1:] + FREE_PLATE)),
@@ -63,6 +72,7 @@ MATERIALS: dict[str, Material] = {
             (3500.0, 9000.0),
             0.3,
         ),
+        # Strong damping that grows with frequency: short, and dull after the attack.
         Material(
             "wood",
             TUNED_BAR,
@@ -74,6 +84,7 @@ MATERIALS: dict[str, Material] = {
             (900.0, 2600.0),
             0.7,
         ),
+        # Nearly as long as metal, but high, with widely spaced modes.
         Material(
             "glass",
             WINE_GLASS,
@@ -85,6 +96,7 @@ MATERIALS: dict[str, Material] = {
             (5000.0, 12000.0),
             0.25,
         ),
+        # A hollow body: odd harmonics, short.
         Material(
             "plastic",
             STOPPED_TUBE,
@@ -96,6 +108,7 @@ MATERIALS: dict[str, Material] = {
             (1800.0, 4500.0),
             0.6,
         ),
+        # Dense modes, very short, with the most contact noise.
         Material(
             "stone",
             _block_ratios(18),
@@ -107,6 +120,7 @@ MATERIALS: dict[str, Material] = {
             (3000.0, 8000.0),
             0.4,
         ),
+        # Soft: low, long contact, and the steepest rolloff and damping.
         Material(
             "rubber",
             MEMBRANE,

@@ -1,7 +1,7 @@
-"""Two protocols on mini clips: pairs of hits, and references that serve for every video.
+"""Two protocols on mini clips: pairs of hits, and references that are used for every video.
 
 The first is that of Greatest Hits (Du et al., 2023: 2 s targets, each with three 2 s conditions
-from other videos), the second that of the paper's Table 7 (five 2 s sounds for all).
+from other videos), the second that of the paper's Table 7 (five 2 s references for all).
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import numpy as np
 from bench.errors import BenchError
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS
-from bench.synthetic.world import Scene, make_scene
+from bench.synthetic.scene import Scene, make_scene
 
 HITS_SPLIT = "mini"
 REFERENCES_SPLIT = "mini-references"
 EXCERPT_S = 2.0
 N_CONDITIONS = 3
-#: Enough clips for conditions of classes that differ, however few targets are asked for.
+#: Enough clips to find three conditions of different classes, however few the targets.
 SMALLEST_POOL = 8
-#: The event that an excerpt is made for lies this long after its start.
+#: Time from the start of an excerpt to the event it is made for.
 LEAD_S = (0.12, 1.2)
 REFERENCE_NAMES = ("ref_a", "ref_b", "ref_c", "ref_d", "ref_e")
 
 
 @dataclass(frozen=True)
 class HitsExcerpt:
-    """Two seconds of the mini clip ``name`` from ``start_s``, a whole frame; an event is inside."""
+    """Two seconds of the clip ``name`` with an event; ``start_s`` is the time of a frame."""
 
     name: str
     index: int
@@ -39,7 +39,7 @@ class HitsExcerpt:
 
 @dataclass(frozen=True)
 class HitsPair:
-    """A target and the conditions whose timbre it shall be given, one after the other."""
+    """A target, and the conditions whose timbre it is to take, one after the other."""
 
     target: HitsExcerpt
     conditions: tuple[HitsExcerpt, ...]
@@ -48,19 +48,22 @@ class HitsPair:
 def hits_indices(n_targets: int) -> list[int]:
     """Indices of the clips of split ``mini`` that ``hits_pairs`` uses: the first with impacts.
 
-    Raises BenchError for fewer than one target.
+    Raises:
+        BenchError: fewer than one target.
     """
     if n_targets < 1:
         raise BenchError(f"the number of targets is {n_targets}, expected 1 or more")
-    impacts = (index for index in count() if not _is_stroke(make_scene(HITS_SPLIT, index)))
+    impacts = (
+        index for index in count() if not ACTIONS[make_scene(HITS_SPLIT, index).action].is_stroke
+    )
     return list(islice(impacts, max(n_targets, SMALLEST_POOL)))
 
 
 def hits_pairs(n_targets: int) -> list[HitsPair]:
-    """``n_targets`` targets of different clips, each with three conditions, always the same.
+    """Make ``n_targets`` pairs: targets of different clips, each with three fixed conditions.
 
-    The conditions of a target come from other clips and have four classes with it: no two of them
-    share both action and material.
+    The conditions come from other clips, and target and conditions are of four different classes:
+    no two share both action and material.
     """
     scenes = [make_scene(HITS_SPLIT, index) for index in hits_indices(n_targets)]
     return [_pair(target, scenes) for target in scenes[:n_targets]]
@@ -72,10 +75,6 @@ def reference_scenes() -> dict[str, Scene]:
         name: make_scene(REFERENCES_SPLIT, index, seconds=EXCERPT_S)
         for index, name in enumerate(REFERENCE_NAMES)
     }
-
-
-def _is_stroke(scene: Scene) -> bool:
-    return ACTIONS[scene.action].is_stroke
 
 
 def _pair(target: Scene, scenes: list[Scene]) -> HitsPair:
@@ -92,7 +91,7 @@ def _pair(target: Scene, scenes: list[Scene]) -> HitsPair:
 
 
 def _excerpt(scene: Scene, rng: np.random.Generator) -> HitsExcerpt:
-    """A stretch of the scene that holds an event drawn by ``rng``."""
+    """Two seconds of the scene around an event drawn by ``rng``, rounded down to a frame."""
     event = scene.events[int(rng.integers(len(scene.events)))]
     start_s = event.time_s - float(rng.uniform(*LEAD_S))
     start_s = min(max(start_s, 0.0), scene.seconds - EXCERPT_S)

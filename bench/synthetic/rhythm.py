@@ -1,7 +1,8 @@
-"""When things happen: the events of a scene, irregular by design.
+"""Event times of a scene, irregular by design.
 
-A synchronisation classifier must tell an offset of 0.2 s from one of 0.4 s, so gaps vary within a
-clip by far more than that; an onset detector must part neighbours, so impacts keep 0.12 s apart.
+A synchronisation classifier has to distinguish an offset of 0.2 s from one of 0.4 s. In a periodic
+clip both can match, so gaps vary within a clip by far more than that. An onset detector has to
+separate neighbours, so impacts are at least 0.12 s apart.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from bench.synthetic.actions import Action, Range, Rhythm
 FIRST_S: Range = (0.22, 0.6)
 LAST_BEFORE_END_S = 0.2
 STRENGTHS: Range = (0.5, 1.0)
+#: A stroke of this duration has strength 1; longer ones are slower over the same distance.
 FASTEST_STROKE_S = 0.28
+#: A ball stops here; shorter flights would put impacts closer than the 0.12 s above.
 SMALLEST_BOUNCE_S = 0.14
-#: The flight that follows a bounce of strength 1; flights are as long as the bounce was strong.
+#: Flight after a bounce of strength 1. Speed at take-off v and time of flight 2 v / g are
+#: proportional, so the strength of a bounce is the flight after it over this one.
 LONGEST_FLIGHT_S = 0.74
 
 
@@ -26,8 +30,8 @@ LONGEST_FLIGHT_S = 0.74
 class Event:
     """One contact: ``strength`` in (0, 1], ``duration_s`` 0 for an impact.
 
-    ``number`` counts the events of the untouched clip; it chooses the hand, the direction and the
-    grain of the noise, and so stays with the event when the event is moved.
+    ``number`` counts the events of the original clip. It selects the hand, the direction and the
+    seed of the noise, and so stays with the event when a corruption moves it.
     """
 
     time_s: float
@@ -36,25 +40,27 @@ class Event:
     number: int
 
 
-def draw_events(action: Action, seconds: float, rng: np.random.Generator) -> tuple[Event, ...]:
-    """Events of ``action`` in a clip of ``seconds``, in order of time, at least one."""
-    draw_group = _bounces if action.name == "bouncing" else _strokes if action.is_stroke else _hits
-    return _fill(action.rhythm, seconds, rng, draw_group)
+def sample_events(action: Action, seconds: float, rng: np.random.Generator) -> tuple[Event, ...]:
+    """Sample events of ``action`` in a clip of ``seconds``, sorted by time, at least one."""
+    sample_group = (
+        _bounces if action.name == "bouncing" else _strokes if action.is_stroke else _hits
+    )
+    return _fill(action.rhythm, seconds, rng, sample_group)
 
 
 Group = list[tuple[float, float, float]]
-DrawGroup = Callable[[Rhythm, float, np.random.Generator], Group]
+SampleGroup = Callable[[Rhythm, float, np.random.Generator], Group]
 
 
 def _fill(
-    rhythm: Rhythm, seconds: float, rng: np.random.Generator, draw_group: DrawGroup
+    rhythm: Rhythm, seconds: float, rng: np.random.Generator, sample_group: SampleGroup
 ) -> tuple[Event, ...]:
-    """Groups (time, strength, duration) one after the other, up to the end of the clip."""
+    """Append groups of (time, strength, duration) up to the end of the clip."""
     found: Group = []
     start_s = float(rng.uniform(*FIRST_S))
     end_s = seconds - LAST_BEFORE_END_S
     while start_s < end_s:
-        found += draw_group(rhythm, start_s, rng)
+        found += sample_group(rhythm, start_s, rng)
         start_s = found[-1][0] + found[-1][2] + float(rng.uniform(*rhythm.rest_s))
     return tuple(
         Event(time_s, strength, duration_s, number)
@@ -72,7 +78,10 @@ def _hits(rhythm: Rhythm, start_s: float, rng: np.random.Generator) -> Group:
 
 
 def _bounces(rhythm: Rhythm, start_s: float, rng: np.random.Generator) -> Group:
-    """A dropped ball: every interval and every speed is the last one times the restitution."""
+    """A dropped ball: each impact keeps the share ``restitution`` of the speed.
+
+    So the flight times, which are proportional to the speed, form a geometric series.
+    """
     restitution = float(rng.uniform(0.66, 0.82))
     n_events = int(rng.integers(rhythm.group[0], rhythm.group[1] + 1))
     flight_s = float(rng.uniform(*rhythm.gap_s))

@@ -11,7 +11,7 @@ import pytest
 
 from bench.media import read_audio, write_audio, write_video
 from bench.synthetic.audio import render_audio
-from bench.synthetic.world import make_scene, scene_to_truth
+from bench.synthetic.scene import make_scene, scene_to_truth
 from bench.system import System
 from bench.types import Audio, Clip, Excerpt, FloatArray, Pixels, Request
 

@@ -15,8 +15,8 @@ from baselines.impacts import find_impacts, impact_envelope
 from baselines.motion_grains import MOTION_GRAINS
 from bench.errors import BenchError
 from bench.media import read_audio, read_frames, write_video
+from bench.synthetic.scene import make_scene
 from bench.synthetic.video import render_frames
-from bench.synthetic.world import make_scene
 from bench.types import Audio, Excerpt, FloatArray, Pixels, Request
 
 RATE_HZ = 44_100

@@ -12,7 +12,7 @@ from baselines import open_system
 from baselines.oracle import _with_class
 from bench.errors import BenchError
 from bench.media import read_audio
-from bench.synthetic.world import make_scene
+from bench.synthetic.scene import make_scene
 from bench.types import Clip, FloatArray, Request
 
 Ask = Callable[..., Request]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from bench.judges import ClipMedia, open_judge
-from bench.mini_judges.labels import label_of
-from bench.mini_judges.shipped import weights_hash
+from bench.mini_judges.models.labels import label_of
+from bench.mini_judges.weights import weights_hash
 from bench.suite import PROFILES, computable
-from bench.synthetic.clips import render_clip
-from bench.synthetic.world import make_scene
+from bench.synthetic.dataset import render_clip
+from bench.synthetic.scene import make_scene
 from bench.types import Excerpt
 
 SPLIT = "mini-heldout"

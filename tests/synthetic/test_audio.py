@@ -1,4 +1,4 @@
-"""The true sound: exact in time, in range, and shaped by class and timbre as it should be."""
+"""Rendered audio: exact in time, in range, and determined by class and timbre."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scipy import signal
 
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
-from bench.synthetic.damage import shift_events, with_timbre_at
+from bench.synthetic.audio.modes import compute_impulse_responses, compute_modes
+from bench.synthetic.audio.room import compute_room_response
+from bench.synthetic.corruptions import change_timbre, shift_events
 from bench.synthetic.materials import MATERIALS
-from bench.synthetic.modes import impulse_responses, object_modes
 from bench.synthetic.motion import stroke_speed
-from bench.synthetic.room import room_response
-from bench.synthetic.world import CLASSES, Scene, make_scene
+from bench.synthetic.scene import CLASSES, Scene, make_scene
 
 IMPACTS = [name for name, action in ACTIONS.items() if not action.is_stroke]
 STROKES = [name for name, action in ACTIONS.items() if action.is_stroke]
@@ -37,7 +37,7 @@ def log_spectrum(audio: np.ndarray) -> np.ndarray:
 
 
 def onset_error_s(audio: np.ndarray, time_s: float) -> float:
-    """From ``time_s`` to the first sample that stands out of what came before it."""
+    """From ``time_s`` to the first sample above the level of the audio before it."""
     start = round(time_s * SAMPLE_RATE_HZ)
     past = np.abs(audio[start - 900 : start - 60]).max()
     nearby = np.abs(audio[start - 440 : start + 1320])
@@ -51,7 +51,7 @@ def test_the_same_scene_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_sound_has_its_length_and_lies_in_range(action: str) -> None:
+def test_audio_has_its_length_and_is_in_range(action: str) -> None:
     for material in ("metal", "stone", "rubber"):
         audio = render_audio(scene_of(action, material))
         assert audio.shape == (441_000,)
@@ -70,7 +70,7 @@ def test_length_follows_seconds_and_rate(seconds: float) -> None:
 
 @pytest.mark.parametrize("material", MATERIALS)
 @pytest.mark.parametrize("action", IMPACTS)
-def test_an_impact_is_heard_within_a_millisecond_of_its_time(action: str, material: str) -> None:
+def test_an_impact_starts_within_a_millisecond_of_its_time(action: str, material: str) -> None:
     scene = scene_of(action, material)
     audio = render_audio(scene)
     errors_s = [onset_error_s(audio, event.time_s) for event in scene.events]
@@ -118,7 +118,7 @@ def test_before_the_first_event_there_is_only_the_faint_floor() -> None:
     assert level_db == pytest.approx(-66.0, abs=0.1)
 
 
-def test_a_shifted_scene_sounds_the_same_later() -> None:
+def test_a_shifted_scene_has_the_same_audio_later() -> None:
     scene = scene_of("striking", "wood")
     n_later = 4410
     audio, later = render_audio(scene), render_audio(shift_events(scene, 0.1))
@@ -127,7 +127,7 @@ def test_a_shifted_scene_sounds_the_same_later() -> None:
     assert np.abs(difference).max() < 0.01 * np.abs(audio).max()
 
 
-def test_a_stronger_blow_is_louder_and_brighter() -> None:
+def test_a_stronger_impact_is_louder_and_brighter() -> None:
     scene = scene_of("striking", "wood")
     pair = tuple(
         replace(scene.events[0], time_s=time_s, strength=strength)
@@ -144,20 +144,20 @@ def test_a_stronger_blow_is_louder_and_brighter() -> None:
     assert high_share(strong) > 1.2 * high_share(weak)
 
 
-def test_a_timbre_farther_away_sounds_less_alike() -> None:
+def test_spectra_differ_more_for_a_larger_timbre_distance() -> None:
     distances = (0.2, 0.6, 1.2)
-    heard = np.zeros(len(distances))
+    differences = np.zeros(len(distances))
     for index in range(10):
         scene = make_scene("mini", index, seconds=3.0)
         true = log_spectrum(render_audio(scene))
-        for place, distance in enumerate(distances):
-            other = render_audio(with_timbre_at(scene, distance, seed=index))
-            heard[place] += np.abs(log_spectrum(other) - true).mean()
-    assert heard[0] > 0.0
-    assert (np.diff(heard) > 0.15 * heard[0]).all()
+        for number, distance in enumerate(distances):
+            other = render_audio(change_timbre(scene, distance, seed=index))
+            differences[number] += np.abs(log_spectrum(other) - true).mean()
+    assert differences[0] > 0.0
+    assert (np.diff(differences) > 0.15 * differences[0]).all()
 
 
-def test_the_material_can_be_heard_whatever_the_timbre() -> None:
+def test_spectra_identify_the_material_for_any_timbre() -> None:
     split = [(m, make_scene("mini", CLASSES.index(("striking", m)) + 60 * k, seconds=3.0))
              for m in MATERIALS for k in range(6)]  # fmt: skip
     names = np.array([name for name, _ in split])
@@ -167,11 +167,11 @@ def test_the_material_can_be_heard_whatever_the_timbre() -> None:
     assert np.mean(names[distances.argmin(axis=1)] == names) > 0.6
 
 
-def test_modes_ring_at_their_frequencies_and_fall_by_sixty_decibels_in_their_time() -> None:
+def test_modes_have_their_frequencies_and_decay_by_60_db_in_their_decay_time() -> None:
     scene = scene_of("striking", "metal")
-    modes = object_modes(MATERIALS["metal"], scene.timbre, ACTIONS["striking"].exciter)
+    modes = compute_modes(MATERIALS["metal"], scene.timbre, ACTIONS["striking"].exciter)
     single = type(modes)(modes.frequencies_hz[:1], modes.rates_per_s[:1], modes.gains[:, :1])
-    centre, edge = impulse_responses(single, SAMPLE_RATE_HZ)
+    centre, edge = compute_impulse_responses(single, SAMPLE_RATE_HZ)
     spectrum = np.abs(np.fft.rfft(centre, 1 << 18))
     peak_hz = spectrum.argmax() * SAMPLE_RATE_HZ / (1 << 18)
     assert peak_hz == pytest.approx(modes.frequencies_hz[0], abs=1.0)
@@ -182,15 +182,15 @@ def test_modes_ring_at_their_frequencies_and_fall_by_sixty_decibels_in_their_tim
 
 def test_a_larger_room_rings_longer_and_a_wetter_one_louder() -> None:
     timbre = replace(make_scene("mini", 0).timbre, room_size=0.2, room_wetness=0.5)
-    room = room_response(timbre, SAMPLE_RATE_HZ)
-    large = room_response(replace(timbre, room_size=0.9), SAMPLE_RATE_HZ)
-    wet = room_response(replace(timbre, room_wetness=1.0), SAMPLE_RATE_HZ)
+    room = compute_room_response(timbre, SAMPLE_RATE_HZ)
+    large = compute_room_response(replace(timbre, room_size=0.9), SAMPLE_RATE_HZ)
+    wet = compute_room_response(replace(timbre, room_wetness=1.0), SAMPLE_RATE_HZ)
     assert room[0] == large[0] == wet[0] == 1.0
     assert large.size > 2 * room.size
     assert np.sum(wet[1:] ** 2) > 2.0 * np.sum(room[1:] ** 2)
 
 
-def test_no_two_timbres_of_a_class_sound_alike() -> None:
-    sounds = [render_audio(make_scene("mini", 60 * k, seconds=2.0)) for k in range(4)]
-    for one, other in combinations(sounds, 2):
+def test_two_timbres_of_a_class_have_different_spectra() -> None:
+    rendered = [render_audio(make_scene("mini", 60 * k, seconds=2.0)) for k in range(4)]
+    for one, other in combinations(rendered, 2):
         assert np.abs(log_spectrum(one) - log_spectrum(other)).mean() > 1.0

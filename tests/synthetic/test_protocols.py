@@ -1,4 +1,4 @@
-"""Pairs of hits and universal references obey the rules of their protocols."""
+"""Pairs of hits and shared references follow the rules of their protocols."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.synthetic.protocols import (
     hits_pairs,
     reference_scenes,
 )
-from bench.synthetic.world import make_scene
+from bench.synthetic.scene import make_scene
 
 
 def n_events_inside(excerpt: HitsExcerpt) -> int:
@@ -48,7 +48,7 @@ def test_a_target_and_its_conditions_have_four_classes() -> None:
         assert not any(ACTIONS[scene.action].is_stroke for scene in scenes)
 
 
-def test_every_excerpt_lies_in_its_clip_on_a_frame_and_holds_an_event() -> None:
+def test_every_excerpt_is_inside_its_clip_starts_on_a_frame_and_has_an_event() -> None:
     for pair in hits_pairs(60):
         for excerpt in (pair.target, *pair.conditions):
             assert excerpt.name == f"mini_{excerpt.index:06d}"

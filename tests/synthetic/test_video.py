@@ -1,4 +1,4 @@
-"""The picture: it shows when and roughly what, and nothing of the hidden timbre."""
+"""Rendered video: it shows when and roughly what, and nothing of the hidden timbre."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from bench.synthetic.actions import ACTIONS
-from bench.synthetic.damage import shift_events, with_other_class, with_timbre_at
-from bench.synthetic.draw import Canvas, box, capsule, disc
+from bench.synthetic.corruptions import change_class, change_timbre, shift_events
 from bench.synthetic.materials import MATERIALS
 from bench.synthetic.motion import stroke_speed
-from bench.synthetic.texture import material_tile
-from bench.synthetic.video import ACTS, render_frames
-from bench.synthetic.world import CLASSES, Scene, make_scene
+from bench.synthetic.scene import CLASSES, Scene, make_scene
+from bench.synthetic.video.canvas import Canvas
+from bench.synthetic.video.renderer import ANIMATIONS, render_frames
+from bench.synthetic.video.shapes import box, capsule, disc
+from bench.synthetic.video.textures import make_tile
 
 
 def frames(scene: Scene) -> np.ndarray:
@@ -30,8 +31,8 @@ def scene_of(action: str, block: int = 0) -> Scene:
     return make_scene("mini", list(ACTIONS).index(action) + 10 * block)
 
 
-def test_every_action_has_an_act() -> None:
-    assert set(ACTS) == set(ACTIONS)
+def test_every_action_has_an_animation() -> None:
+    assert set(ANIMATIONS) == set(ACTIONS)
 
 
 def test_the_same_scene_gives_the_same_frames() -> None:
@@ -40,31 +41,31 @@ def test_the_same_scene_gives_the_same_frames() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_picture_has_25_frames_per_second_of_128_by_128(action: str) -> None:
-    shown = list(render_frames(scene_of(action)))
-    assert len(shown) == 250
-    assert {frame.shape for frame in shown} == {(128, 128, 3)}
-    assert all(frame.dtype == np.uint8 for frame in shown)
+def test_a_video_has_25_frames_per_second_of_128_by_128(action: str) -> None:
+    video = list(render_frames(scene_of(action)))
+    assert len(video) == 250
+    assert {frame.shape for frame in video} == {(128, 128, 3)}
+    assert all(frame.dtype == np.uint8 for frame in video)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_the_hidden_timbre_leaves_no_trace_in_the_picture(action: str) -> None:
+def test_the_video_does_not_depend_on_the_hidden_timbre(action: str) -> None:
     scene = make_scene("mini", list(ACTIONS).index(action), seconds=2.0)
-    np.testing.assert_array_equal(frames(with_timbre_at(scene, 1.0, seed=5)), frames(scene))
+    np.testing.assert_array_equal(frames(change_timbre(scene, 1.0, seed=5)), frames(scene))
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_scene_without_events_stands_still(action: str) -> None:
+def test_a_scene_without_events_does_not_move(action: str) -> None:
     scene = shift_events(make_scene("mini", list(ACTIONS).index(action), seconds=1.0), 5.0)
     assert scene.events == ()
     assert np.abs(np.diff(frames(scene), axis=0)).max() < 40
 
 
-def test_material_and_events_do_show_in_the_picture() -> None:
+def test_material_and_events_change_the_video() -> None:
     scene = make_scene("mini", 0, seconds=3.0)
-    shown = frames(scene)
-    assert (frames(with_other_class(scene, seed=1)) != shown).any()
-    assert (frames(shift_events(scene, 0.2)) != shown).any()
+    original = frames(scene)
+    assert (frames(change_class(scene, seed=1)) != original).any()
+    assert (frames(shift_events(scene, 0.2)) != original).any()
 
 
 @pytest.mark.parametrize("action", [name for name in ACTIONS if not ACTIONS[name].is_stroke])
@@ -75,16 +76,16 @@ def test_motion_agrees_with_the_events_better_than_with_shifted_ones(action: str
         scene = scene_of(action, block)
         moved = change(scene)
         times_s = np.array([event.time_s for event in scene.events])
-        for place, offset_s in enumerate(offsets_s):
+        for number, offset_s in enumerate(offsets_s):
             at = np.floor((times_s + offset_s) * scene.fps).astype(int)
             at = at[(at >= 0) & (at < moved.size)]
-            agreement[place] += moved[at].mean() / moved.mean()
+            agreement[number] += moved[at].mean() / moved.mean()
     assert offsets_s[agreement.argmax()] == 0.0
     assert agreement.max() / 3.0 > 1.15
 
 
 @pytest.mark.parametrize("action", ["scraping", "sawing"])
-def test_the_picture_of_a_stroke_moves_as_fast_as_it_sounds(action: str) -> None:
+def test_the_visible_speed_of_a_stroke_is_that_of_its_audio(action: str) -> None:
     scene = scene_of(action)
     moved = change(scene)
     times_s = (np.arange(moved.size) + 0.5) / scene.fps
@@ -95,21 +96,21 @@ def test_the_picture_of_a_stroke_moves_as_fast_as_it_sounds(action: str) -> None
     assert np.corrcoef(moved, speed)[0, 1] > 0.75
 
 
-def test_grains_are_seen_to_land_only_while_they_are_heard() -> None:
+def test_grains_land_in_the_video_only_while_they_do_in_the_audio() -> None:
     scene = scene_of("sprinkling")
     moved = change(scene)
     times_s = (np.arange(moved.size) + 0.5) / scene.fps
-    is_heard = np.zeros(moved.size, dtype=bool)
+    is_audible = np.zeros(moved.size, dtype=bool)
     for event in scene.events:
-        is_heard |= (times_s > event.time_s) & (times_s < event.time_s + event.duration_s)
-    assert moved[is_heard].mean() > 1.5 * moved[~is_heard].mean()
+        is_audible |= (times_s > event.time_s) & (times_s < event.time_s + event.duration_s)
+    assert moved[is_audible].mean() > 1.5 * moved[~is_audible].mean()
 
 
 def test_materials_look_different_from_each_other() -> None:
     look = make_scene("mini", 0).look
     means = {}
     for material in MATERIALS:
-        tile = material_tile(material, look, np.random.default_rng(0))
+        tile = make_tile(material, look, np.random.default_rng(0))
         assert tile.shape == (128, 128, 3)
         assert 0.0 <= tile.min() <= tile.max() <= 255.0
         means[material] = np.append(tile.mean(axis=(0, 1)), 2.0 * tile.std())
@@ -136,15 +137,15 @@ def test_the_camera_and_the_colours_vary_between_clips_of_a_class() -> None:
     ],
 )
 def test_a_shape_covers_its_area(shape, area: float) -> None:
-    canvas = Canvas.of(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
-    outlined = Canvas.of(np.full((128, 128, 3), 1.0, dtype=np.float32), 1.0, (0.0, 0.0))
+    canvas = Canvas.create(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
+    outlined = Canvas.create(np.full((128, 128, 3), 1.0, dtype=np.float32), 1.0, (0.0, 0.0))
     canvas.paint(shape, (1.0, 1.0, 1.0))
     outlined.paint(shape, (0.0, 0.0, 0.0))
     assert (1.0 - outlined.pixels[..., 0]).sum() == pytest.approx(area, rel=0.02)
     assert canvas.pixels.max() == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_shape_outside_the_picture_paints_nothing() -> None:
-    canvas = Canvas.of(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
+def test_a_shape_outside_the_frame_paints_nothing() -> None:
+    canvas = Canvas.create(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
     canvas.paint(disc(300.0, -50.0, 10.0), (255.0, 255.0, 255.0))
     assert not canvas.pixels.any()

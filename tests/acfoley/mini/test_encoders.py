@@ -8,8 +8,8 @@ from acfoley.mini.encoders import load_mini_encoders
 from acfoley.params import PRESETS, sequence_lengths
 from bench.errors import MediaError
 from bench.media.write import write_video
+from bench.synthetic.scene import make_scene
 from bench.synthetic.video import render_frames
-from bench.synthetic.world import make_scene
 from bench.types import Excerpt
 
 MINI = PRESETS["mini"]

@@ -12,8 +12,8 @@ from acfoley.mel import MEL_44K, log_mel
 from acfoley.mini.model import open_mini
 from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
 from bench.media import read_audio
-from bench.synthetic.clips import render_clip
-from bench.synthetic.world import label, make_scene
+from bench.synthetic.dataset import render_clip
+from bench.synthetic.scene import label, make_scene
 from bench.types import Excerpt
 
 SPLIT, INDEX = "mini", 7
