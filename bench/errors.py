@@ -29,10 +29,10 @@ class RunError(BenchError):
     """A run directory is in use, belongs to another configuration, or is damaged."""
 
 
-def first_few(names: Iterable[object], most: int = 3) -> str:
+def format_names(names: Iterable[object], most: int = 3) -> str:
     """Return the first ``most`` names as text, and how many more there are.
 
-    >>> first_few("abcde")
+    >>> format_names("abcde")
     'a, b, c and 2 more'
     """
     named = [str(name) for name in names]

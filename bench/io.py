@@ -49,7 +49,7 @@ def expand_user(path: Path) -> Path:
         ) from error
 
 
-def safe_name(name: str) -> str:
+def require_safe_name(name: str) -> str:
     """Return ``name`` if it can be one path component and nothing else; refuse it otherwise."""
     if not SAFE_NAME.fullmatch(name) or set(name) == {"."}:
         raise BenchError(

@@ -82,7 +82,7 @@ def print_notice(text: str) -> None:
     sys.stderr.flush()
 
 
-def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
+def make_plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
     """A console that prints text as it stands, whatever brackets and colons the names in it have.
 
     Style comes from ``Text`` and ``style=`` alone.

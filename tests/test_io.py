@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from bench.errors import BenchError
 from bench.io import atomic_path, bench_home, expand_user, read_json, write_json
 from bench.media import write_audio
-from bench.metrics import compiled
+from bench.metrics import _numba as compiled
 from bench.types import Audio
 
 

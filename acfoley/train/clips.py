@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, MediaError
 from bench.inputs import read_records, read_table
-from bench.io import expand_user, safe_name
+from bench.io import expand_user, require_safe_name
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -35,7 +35,7 @@ class TrainingClip:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        safe_name(self.name)
+        require_safe_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def pieces(
 
 
 def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
-    from bench.media import audio_seconds
+    from bench.media import read_audio_seconds
 
     file = (path.parent / row["file"]).absolute()
     start_s = _number(row, "start_s", where)
@@ -139,7 +139,7 @@ def _listed(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
     )
     if has_video or start_s is not None:
         return [clip]
-    return pieces(clip, audio_seconds(file))
+    return pieces(clip, read_audio_seconds(file))
 
 
 def _has_video(file: Path) -> bool:

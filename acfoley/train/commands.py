@@ -22,7 +22,7 @@ from acfoley.train.shards import Part, StoredType, damaged_shards, shard_tables
 from acfoley.train.window import Window
 from acfoley.train.world import open_world
 from bench.checkpoints.registry import weights_directory
-from bench.errors import BenchError, MissingError, first_few
+from bench.errors import BenchError, MissingError, format_names
 from bench.terminal import print_line, print_notice
 
 N_NAMED = 5
@@ -83,7 +83,7 @@ def verify_command(folder: Path) -> None:
     if not tables:
         raise MissingError(f"{folder} holds no features: make them with `acfoley precompute`")
     if damaged := damaged_shards(folder):
-        names = first_few((path.name for path in damaged), N_NAMED)
+        names = format_names((path.name for path in damaged), N_NAMED)
         raise BenchError(
             f"{len(damaged)} of {len(tables)} shards in {folder} are damaged ({names}): remove "
             "each with its .json and run `acfoley precompute` again"

@@ -16,7 +16,7 @@ from rich.progress import (
 
 from acfoley.train.precompute import OnClip
 from acfoley.train.settings import OnStep, Report
-from bench.terminal import plain_console
+from bench.terminal import make_plain_console
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +41,7 @@ def line(report: Report) -> str:
 @contextmanager
 def training_progress(every: int) -> Iterator[OnStep]:
     """Yield what shows each step: a bar on a terminal, else a line ``every`` so many steps."""
-    console = plain_console(stderr=True)
+    console = make_plain_console(stderr=True)
     if not console.is_terminal:
         yield lambda report: _say(console, report, every)
         return
@@ -79,7 +79,7 @@ def clip_progress() -> Iterator[OnClip]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=plain_console(stderr=True)) as bars:
+    with Progress(*columns, console=make_plain_console(stderr=True)) as bars:
         task = bars.add_task("clips", total=None)
 
         def show(done: int, total: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from acfoley.train.batches import Batch
 from acfoley.train.world import World
-from bench.errors import RunError, first_few
+from bench.errors import RunError, format_names
 from bench.io import write_json
 
 N_NAMED = 5
@@ -58,7 +58,7 @@ def require_finite(losses: Losses, step: int, stage: str, run: Path, world: Worl
         write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})
     world.wait()
     named = bad or batch
-    some = first_few(named, N_NAMED)
+    some = format_names(named, N_NAMED)
     what = "the loss of" if bad else "no loss, but a gradient in the batch of"
     raise RunError(
         f"training stopped at step {step}: not finite is {what} {some} (see {path}); the "

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_numba
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_frame_pair
-from bench.metrics.compiled import load_numba
 
 ADVANCE_TRUE, ADVANCE_GENERATED, ADVANCE_BOTH = 0, 1, 2
 

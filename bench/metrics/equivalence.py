@@ -49,14 +49,14 @@ def margin_test(loss: float, standard_error: float, degrees: float, margin: floa
     return MarginTest(float(stdtr(degrees, -statistic)), float(stdtr(degrees, statistic)))
 
 
-def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values that may be compared with the error rate of the whole family.
 
     The k-th smallest of m is multiplied by m - k + 1, and none may fall below a smaller one. The
     chance of even one false rejection is then at most the level, however the tests depend on one
     another.
 
-    >>> holm_adjusted([0.01, 0.04, 0.03])
+    >>> adjust_holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, dtype=np.float64)

@@ -96,7 +96,7 @@ def frechet_distance(true: Side, generated: Side) -> float:
     >>> frechet_distance([[0.0], [2.0]], [[3.0], [5.0]])
     9.0
     """
-    return distance_of(as_gaussian(true, "true"), as_gaussian(generated, "generated"))
+    return compute_distance(to_gaussian(true, "true"), to_gaussian(generated, "generated"))
 
 
 class Gaussian(NamedTuple):
@@ -112,7 +112,7 @@ class Gaussian(NamedTuple):
     root: Callable[[], FloatArray]
 
 
-def as_gaussian(side: Side, name: str) -> Gaussian:
+def to_gaussian(side: Side, name: str) -> Gaussian:
     """Return a side as the formula sees it. ValueError, with its ``name``, as the distance."""
     if isinstance(side, FrechetStatistics):
         return _from_statistics(side)
@@ -132,11 +132,11 @@ def _from_statistics(statistics: FrechetStatistics) -> Gaussian:
         statistics.mean,
         float(np.trace(covariance)),
         covariance if can_invert else None,
-        functools.partial(root_of, covariance),
+        functools.partial(factor_covariance, covariance),
     )
 
 
-def distance_of(first: Gaussian, second: Gaussian) -> float:
+def compute_distance(first: Gaussian, second: Gaussian) -> float:
     """Return the distance of two Gaussians. ValueError if their widths differ."""
     check_widths(first.mean, second.mean)
     shift = first.mean - second.mean
@@ -153,8 +153,8 @@ def _overlap(first: Gaussian, second: Gaussian) -> float:
     # The eigenvalues of S1 S2 cost a fraction of singular values. They would not do in general:
     # the root of one that is zero but for rounding (1e-16) is off by 1e-8.
     squares = eigh(
-        as_lapack(first.regular),
-        as_lapack(second.regular),
+        to_column_major(first.regular),
+        to_column_major(second.regular),
         type=2,
         eigvals_only=True,
         check_finite=False,
@@ -167,19 +167,19 @@ def is_regular(covariance: FloatArray) -> bool:
     from scipy.linalg import LinAlgError, cholesky
 
     try:
-        factor = cholesky(as_lapack(covariance), check_finite=False)
+        factor = cholesky(to_column_major(covariance), check_finite=False)
     except LinAlgError:
         return False
     unexplained = np.square(factor.diagonal())
     return bool(np.all(unexplained > REGULAR_SHARE * covariance.diagonal()))
 
 
-def as_lapack(symmetric: FloatArray) -> FloatArray:
+def to_column_major(symmetric: FloatArray) -> FloatArray:
     """The same matrix, column by column in memory: else SciPy copies it, slowly."""
     return symmetric.T
 
 
-def root_of(covariance: FloatArray) -> FloatArray:
+def factor_covariance(covariance: FloatArray) -> FloatArray:
     """Root ``[R, D]`` of any covariance by Cholesky factors of the correlation, largest first."""
     from scipy.linalg.lapack import dpstrf
 

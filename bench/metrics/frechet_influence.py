@@ -30,10 +30,10 @@ from bench.metrics.arrays import Array, FloatArray, check_frames
 from bench.metrics.estimates import SetEstimate
 from bench.metrics.frechet import (
     FrechetStatistics,
-    as_gaussian,
-    as_lapack,
     check_widths,
-    distance_of,
+    compute_distance,
+    to_column_major,
+    to_gaussian,
 )
 
 #: Rows that are held in float64 at a time.
@@ -75,7 +75,7 @@ def frechet_estimate(true: npt.ArrayLike, generated: npt.ArrayLike) -> SetEstima
     there.
     """
     first, second = np.asarray(true), np.asarray(generated)
-    influence = frechet_influence(statistics_of(first), statistics_of(second))
+    influence = frechet_influence(compute_statistics(first), compute_statistics(second))
     return SetEstimate(
         influence.value,
         influence.of_true(first) / len(first),
@@ -89,16 +89,16 @@ def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> 
     from scipy.linalg import eigh
 
     check_widths(true.mean, generated.mean)
-    first, second = as_gaussian(true, "true"), as_gaussian(generated, "generated")
+    first, second = to_gaussian(true, "true"), to_gaussian(generated, "generated")
     root = first.root()
     product = root @ generated.covariance @ root.T
-    squares, vectors = eigh(as_lapack(product), driver="evd", check_finite=False)
+    squares, vectors = eigh(to_column_major(product), driver="evd", check_finite=False)
     if first.regular is not None and second.regular is not None:
         overlap = np.sqrt(np.maximum(squares, 0.0)).sum()
         shift = true.mean - generated.mean
         value = shift @ shift + first.total_variance + second.total_variance - 2.0 * overlap
     else:  # roots of squares that are 0 but for rounding would be off by 1e-8
-        value = distance_of(first, second)
+        value = compute_distance(first, second)
     kept = squares > NULL_SHARE * squares.max(initial=0.0)
     singular, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     return FrechetInfluence(
@@ -110,7 +110,7 @@ def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> 
     )
 
 
-def statistics_of(samples: Array) -> FrechetStatistics:
+def compute_statistics(samples: Array) -> FrechetStatistics:
     """Return the statistics of ``samples [N, D]`` without a copy of them all in float64."""
     return FrechetStatistics.of_blocks(_blocks(samples))
 

@@ -13,13 +13,13 @@ from bench.metrics.frechet import (
     FrechetStatistics,
     Gaussian,
     Side,
-    as_gaussian,
-    as_lapack,
     check_widths,
+    factor_covariance,
     is_regular,
-    root_of,
+    to_column_major,
+    to_gaussian,
 )
-from bench.metrics.frechet_influence import frechet_influence, statistics_of
+from bench.metrics.frechet_influence import compute_statistics, frechet_influence
 
 
 class FrechetLimit(NamedTuple):
@@ -47,7 +47,7 @@ def fd_infinity(
     """
     samples = check_frames(generated, "generated")
     subsets = _subsets(len(samples), rng, n_sizes)
-    return _limit(_sizes(subsets), _distances(as_gaussian(true, "true"), samples, subsets))
+    return _limit(_sizes(subsets), _distances(to_gaussian(true, "true"), samples, subsets))
 
 
 def frechet_limit_estimate(
@@ -62,8 +62,8 @@ def frechet_limit_estimate(
     first, second = np.asarray(true), check_frames(generated, "generated")
     subsets = _subsets(len(second), rng, n_sizes)
     sizes = _sizes(subsets)
-    known = statistics_of(first)
-    limit = _limit(sizes, _distances(as_gaussian(known, "true"), second, subsets))
+    known = compute_statistics(first)
+    limit = _limit(sizes, _distances(to_gaussian(known, "true"), second, subsets))
     influence = frechet_influence(known, FrechetStatistics.of(second))
     shares = np.zeros(len(second))
     for weight, size, chosen in zip(_weights_at_zero(sizes), sizes, subsets, strict=True):
@@ -115,8 +115,8 @@ def _overlap(projected: FloatArray) -> float:
         return float(svdvals(centred).sum()) / float(np.sqrt(n - 1))
     covariance = centred.T @ centred / (n - 1)
     if not is_regular(covariance):
-        return float(svdvals(root_of(covariance)).sum())
-    squares = eigh(as_lapack(covariance), eigvals_only=True, check_finite=False)
+        return float(svdvals(factor_covariance(covariance)).sum())
+    squares = eigh(to_column_major(covariance), eigvals_only=True, check_finite=False)
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 

@@ -42,6 +42,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_librosa
 from bench.metrics.arrays import (
     FloatArray,
     IntArray,
@@ -49,7 +50,6 @@ from bench.metrics.arrays import (
     check_frames,
     check_waveform,
 )
-from bench.metrics.compiled import load_librosa
 from bench.metrics.dtw import dtw_path, fastdtw_path
 
 CEPSTRUM_RATE_HZ = 22_050

@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_librosa
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_waveform
-from bench.metrics.compiled import load_librosa
 
 ONSET_RATE_HZ = 22_050
 HOP_SAMPLES = 512

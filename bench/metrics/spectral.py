@@ -12,8 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_librosa
 from bench.metrics.arrays import FloatArray, check_frame_pair, check_series, check_waveform
-from bench.metrics.compiled import load_librosa
 
 ENVELOPE_RATE_HZ = 100
 SPECTRUM_RATE_HZ = 22_050

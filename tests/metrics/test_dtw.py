@@ -105,12 +105,12 @@ def test_a_fast_path_is_a_path_and_never_cheaper_than_the_exact_one(true, genera
 
 @settings(deadline=None, max_examples=30)
 @given(frames, frames)
-def test_a_corridor_as_wide_as_the_sound_gives_the_exact_cost(true, generated):
+def test_a_corridor_as_wide_as_the_sequence_gives_the_exact_cost(true, generated):
     widest = max(len(true), len(generated))
     assert fastdtw_path(true, generated, widest).cost == dtw_path(true, generated).cost
 
 
-def test_a_sound_lies_on_itself_along_the_diagonal(rng):
+def test_a_sequence_aligns_with_itself_along_the_diagonal(rng):
     audio = rng.normal(size=(100, 3))
     path, cost = fastdtw_path(audio, audio)
     assert cost == 0.0
@@ -180,7 +180,7 @@ def test_frames_of_unequal_width_are_refused(rng):
         dtw_path(rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
 
 
-def test_sounds_without_a_frame_are_refused():
+def test_sequences_without_a_frame_are_refused():
     with pytest.raises(
         ValueError, match=r"generated must be frames \[N, D\], got float64 \[0, 2\]"
     ):

@@ -151,7 +151,7 @@ def test_contributions_to_an_inception_score_are_those_of_the_jackknife(rng):
         (40, "40 clips: an interval of the inception score needs at least 100"),
     ],
 )
-def test_an_inception_score_of_few_clips_has_no_interval_and_says_why(rng, n, reason):
+def test_an_inception_score_of_few_clips_has_no_interval_and_gives_the_reason(rng, n, reason):
     found = inception_estimate(rng.normal(size=(n, 5)), rng)
     assert found.generated is None
     assert found.reason == reason

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bench.metrics import frechet_limit
 from bench.metrics.frechet import FrechetStatistics, frechet_distance
 from bench.metrics.frechet_limit import fd_infinity
-from tests.metrics.drawn import OFFSET, SCALE, draw, golden, of_clips, single
+from tests.metrics.seeded_arrays import OFFSET, SCALE, draw, golden, of_clips, single
 
 GOLDEN = golden()
 DRAWN = {

@@ -49,7 +49,7 @@ def plain_cepstra(waveform, sample_rate_hz: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("true", "generated"), PAIRS)
-def test_the_package_gives_the_same_distortion_on_synthetic_sounds(
+def test_the_package_gives_the_same_distortion_on_synthetic_audio(
     true, generated, sounds, package_golden
 ):
     expected = float(package_golden[f"{true}|{generated}.pymcd_dtw"])
@@ -58,7 +58,7 @@ def test_the_package_gives_the_same_distortion_on_synthetic_sounds(
 
 
 @pytest.mark.parametrize(("true", "generated"), REAL_PAIRS)
-def test_the_package_gives_the_same_distortion_on_real_sounds(
+def test_the_package_gives_the_same_distortion_on_real_audio(
     true, generated, real_sounds, mcd_golden
 ):
     first, second = cepstra_of(real_sounds[true]), cepstra_of(real_sounds[generated])
@@ -69,7 +69,7 @@ def test_the_package_gives_the_same_distortion_on_real_sounds(
 
 
 @pytest.mark.parametrize("name", ["v1_gt", "v1_predA"])
-def test_cepstra_of_real_sounds_are_those_of_the_package(name, real_sounds, mcd_golden):
+def test_cepstra_of_real_audio_are_those_of_the_package(name, real_sounds, mcd_golden):
     cepstra = cepstra_of(real_sounds[name])
     assert len(cepstra) == mcd_golden[f"{name}.pymcd_mcep22050.frames"]
     assert np.allclose(cepstra[::4], mcd_golden[f"{name}.pymcd_mcep22050.every4"], atol=1e-6)
@@ -98,7 +98,7 @@ def test_the_golden_distortion_of_the_plain_definition_is_reproduced(mcd_golden)
     assert mcd_c1(true, generated) == pytest.approx(warped, abs=1e-3)
 
 
-def test_the_plain_definition_is_reproduced_from_real_sound_on(shared, mcd_golden):
+def test_the_plain_definition_is_reproduced_from_real_audio_on(shared, mcd_golden):
     cepstra = [
         plain_cepstra(*soundfile.read(shared / f"golden/media/{name}.flac"))
         for name in ("v2_gt", "v1_gt")
@@ -122,7 +122,7 @@ def test_silence_is_all_floor():
         assert np.allclose(cepstra[:, 1:], 0.0, atol=1e-5)
 
 
-def test_two_silent_sounds_are_nothing_apart():
+def test_the_distortion_of_silence_from_silence_is_zero():
     silence = np.zeros(22_050)
     assert mel_cepstral_distortion(cepstra_of(silence), cepstra_of(silence)) == 0.0
     assert mcd_c1(c1_cepstra_of(silence), c1_cepstra_of(silence)) == 0.0
@@ -135,7 +135,7 @@ def test_noise_under_the_floor_counts_as_silence(rng):
     assert 2.0 < mel_cepstral_distortion(silence, louder) < 5.0
 
 
-def test_a_sound_is_nothing_apart_from_itself(sounds):
+def test_the_distortion_of_audio_from_itself_is_zero(sounds):
     envelope = world_envelope(sounds["c_gt"])
     assert mel_cepstral_distortion(mel_cepstra(envelope), mel_cepstra(envelope)) == 0.0
     assert mcd_c1(mel_cepstra_c1(envelope), mel_cepstra_c1(envelope)) == 0.0
@@ -158,7 +158,7 @@ def test_halving_the_power_shifts_only_the_level_coefficient():
     assert mcd_c1(loud, quiet) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_halving_the_level_of_a_real_sound_costs_eight_decibels(real_sounds):
+def test_halving_the_level_of_real_audio_costs_eight_decibels(real_sounds):
     audio = real_sounds["v1_gt"]
     reported = mel_cepstral_distortion(cepstra_of(audio), cepstra_of(0.5 * audio))
     assert reported == pytest.approx(8.4, abs=0.5)

@@ -34,7 +34,7 @@ def test_detected_positions_are_exactly_the_golden_ones(sounds, onset_golden):
         assert np.array_equal(detect_onsets(sounds[name]), onset_golden[f"{name}.onsets_raw"])
 
 
-def test_detected_positions_of_real_sounds_are_exactly_the_golden_ones(real_sounds, onset_golden):
+def test_detected_positions_of_real_audio_are_exactly_the_golden_ones(real_sounds, onset_golden):
     for name in REAL:
         assert np.array_equal(detect_onsets(real_sounds[name]), onset_golden[f"{name}.onsets_raw"])
 

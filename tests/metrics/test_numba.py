@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from bench.metrics import compiled
+from bench.metrics import _numba as compiled
 
 SCRIPT = """
 import sys, time
