@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -165,12 +166,34 @@ def test_halving_the_level_of_real_audio_costs_eight_decibels(real_sounds):
     assert mcd_c1(c1_cepstra_of(audio), c1_cepstra_of(0.5 * audio)) < 0.5
 
 
-def test_one_coefficient_off_by_one_is_the_constant_apart():
+def test_a_coefficient_that_differs_by_one_is_the_constant_in_decibels():
     true = np.zeros((5, 25))
     generated = true.copy()
     generated[:, 3] = 1.0
     assert mcd_c1(true, generated) == pytest.approx(6.141851463713754)
     assert mel_cepstral_distortion(true, generated) == pytest.approx(6.141851463713754)
+
+
+def test_the_constant_turns_a_distance_of_cepstra_into_that_of_their_spectra_in_decibels(rng):
+    true, generated = rng.normal(size=(2, 24))
+    angles = (np.arange(4_096) + 0.5) * np.pi / 4_096
+    cosines = np.cos(np.outer(np.arange(1, 25), angles))
+    levels_db = [20 * np.log10(np.exp(cepstrum @ cosines)) for cepstrum in (true, generated)]
+    expected = np.sqrt(np.square(levels_db[0] - levels_db[1]).mean())
+    assert DECIBELS * np.linalg.norm(true - generated) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("package", "compute"), [("pysptk", mel_cepstra), ("pyworld", world_envelope)]
+)
+def test_a_missing_package_is_named_with_the_extra_that_installs_it(monkeypatch, package, compute):
+    for name in (package, f"{package}.sptk"):
+        monkeypatch.setitem(sys.modules, name, None)
+    given = np.ones((2, 257)) if package == "pysptk" else np.ones(1_000)
+    with pytest.raises(
+        ImportError, match=rf"MCD needs the package {package}: .*foley-bench\[mcd\]"
+    ):
+        compute(given)
 
 
 def test_the_level_coefficient_counts_in_one_definition_only():
@@ -208,7 +231,7 @@ def test_distortions_from_the_periodogram_are_like_those_from_world(real_sounds)
     assert world - 5.0 < approximate < world
 
 
-def test_the_default_envelope_says_whether_world_is_there(monkeypatch):
+def test_the_default_envelope_is_that_of_world_if_it_is_installed(monkeypatch):
     assert default_envelope() == "world"
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert default_envelope() == "stft"

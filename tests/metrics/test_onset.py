@@ -185,7 +185,7 @@ def test_samples_that_are_not_numbers_are_refused():
 
 
 def test_positions_outside_the_waveform_are_refused():
-    with pytest.raises(ValueError, match=r"must lie in \[0, 4096\), got 1 to 4096"):
+    with pytest.raises(ValueError, match=r"must be in \[0, 4096\), got 1 to 4096"):
         describe_onsets(np.zeros(4_096), [1, 4_096], rectify=True)
 
 

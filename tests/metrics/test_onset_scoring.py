@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -220,6 +221,27 @@ def test_a_matching_is_one_to_one_within_reach_and_never_smaller_than_the_greedy
         if reachable:
             unused.remove(reachable[0])
     assert len(pairs) == len(predicted) - len(unused)
+
+
+few_onsets = st.lists(st.integers(0, 12), max_size=5, unique=True).map(sorted)
+
+
+@settings(deadline=None)
+@given(few_onsets, few_onsets, st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_no_assignment_has_more_pairs_or_as_many_of_more_confidence(
+    true, predicted, tolerance, seed
+):
+    confidence = np.random.default_rng(seed).uniform(size=len(predicted))
+    options = [
+        [None, *(j for j, time in enumerate(predicted) if abs(time - at) < tolerance)]
+        for at in true
+    ]
+    assignments = ([j for j in each if j is not None] for each in itertools.product(*options))
+    best = max(
+        (len(hits), sum(confidence[hits])) for hits in assignments if len(set(hits)) == len(hits)
+    )
+    pairs = match_onsets(true, predicted, tolerance, confidence=confidence)
+    assert (len(pairs), confidence[pairs[:, 1]].sum()) == pytest.approx(best)
 
 
 @settings(deadline=None)
