@@ -21,7 +21,7 @@ from acfoley.model import FlowNetwork
 from acfoley.params import SequenceLengths
 from acfoley.train.collate import Batch, Collator
 from acfoley.train.distributed import ProcessGroup
-from bench.errors import RunError, first_few
+from bench.errors import RunError, format_names
 from bench.io import write_json
 
 N_NAMED = 5
@@ -116,7 +116,7 @@ def require_finite(
     if processes.is_first:
         write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})
     processes.wait()
-    named = first_few(bad or batch, N_NAMED)
+    named = format_names(bad or batch, N_NAMED)
     what = "the loss of" if bad else "no loss, but a gradient in the batch of"
     raise RunError(
         f"training stopped at step {step}: not finite is {what} {named} (see {path}); the "

@@ -1,13 +1,16 @@
-"""librosa and numba, safe where several processes start at once.
+"""Load librosa and numba so that several processes can start at once.
 
-numba keeps machine code on disk and finds it by an index that it reads, extends and writes back.
+numba stores machine code on disk and finds it by an index that it reads, extends and writes back.
 Two processes that compile several signatures of one function at the same time, as importing
-librosa does, leave an index that names one signature's file for another's code; every process that
-loads it from then on crashes or computes nonsense. So here the first process compiles all that the
-metrics use while the others wait, and the later ones only read.
+librosa does, leave an index that assigns one signature's file to another's code; every process that
+loads it from then on crashes or computes wrong numbers. So the first process compiles everything
+that the metrics use while the others wait for its lock, and later ones only read.
 
-The cache lies in ``$NUMBA_CACHE_DIR``, or below ``$BENCH_HOME``: not beside librosa's sources,
-where other programs write without waiting.
+This is the one module of the package with side effects: it sets ``$NUMBA_CACHE_DIR`` for this
+process and those that it starts, and numba's configuration to the same folder; without a home
+directory it also sets ``$XDG_CACHE_HOME``. The folder is ``$NUMBA_CACHE_DIR`` if that was set, else
+``compiled`` in ``$BENCH_HOME``: not beside librosa's sources, numba's default, where other programs
+write without a lock.
 """
 
 from __future__ import annotations
@@ -29,36 +32,38 @@ CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 
 @functools.cache
 def load_numba() -> Any:
-    """Return numba, its cache in a folder of ours.
+    """Return numba, with its cache in the folder of the module's description.
 
-    A function with one signature may be compiled by several processes at once: they write the same.
+    No lock is needed for a function with one signature: processes that compile it at once write the
+    same file.
     """
     numba: Any = import_module("numba")
     folder = os.environ.get(CACHE_VARIABLE) or str(_home() / "compiled")
-    os.environ[CACHE_VARIABLE] = folder  # for processes that this one starts
+    # numba reads its configuration from the environment whenever that changes, so both must agree.
+    os.environ[CACHE_VARIABLE] = folder
     numba.config.CACHE_DIR = folder
     return numba
 
 
 @functools.cache
 def load_librosa() -> ModuleType:
-    """Return librosa, with all compiled that onset detection and spectra call."""
+    """Return librosa, with everything compiled that onset detection and spectra call."""
     from filelock import FileLock
 
     folder = Path(load_numba().config.CACHE_DIR)
     ready = folder / f"librosa-{_fingerprint()}.ready"
     if ready.exists():
-        return _compiled_librosa()
+        return _compile_librosa()
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "librosa.lock"):
-        librosa = _compiled_librosa()
+        librosa = _compile_librosa()
         ready.touch()
     return librosa
 
 
-def _compiled_librosa() -> ModuleType:
-    """Its modules load and compile when first used, so use them."""
-    _name_cache()
+def _compile_librosa() -> ModuleType:
+    """Use librosa once for each type of samples: its modules load and compile on first use."""
+    _set_cache_home()
     import librosa
 
     noise = np.random.default_rng(0).standard_normal(22_050).astype(np.float32)
@@ -68,8 +73,8 @@ def _compiled_librosa() -> ModuleType:
     return librosa
 
 
-def _name_cache() -> None:
-    """Name the folder of caches that librosa asks for while it is imported, where none is known."""
+def _set_cache_home() -> None:
+    """Set ``$XDG_CACHE_HOME`` if no home directory is known: importing librosa needs either."""
     try:
         is_known = Path(os.environ.get("HOME", Path.home())).is_absolute()
     except RuntimeError:
@@ -79,6 +84,7 @@ def _name_cache() -> None:
 
 
 def _home() -> Path:
+    # As bench.io.bench_home, which this package must not import.
     try:
         return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
     except RuntimeError as error:
@@ -88,7 +94,7 @@ def _home() -> Path:
 
 
 def _fingerprint() -> str:
-    """What compiled code depends on: the sources, the compiler, the processor."""
+    """Return a hash of what compiled code depends on: sources, compiler and processor."""
     from numba.core.registry import cpu_target
 
     spec = find_spec("librosa")

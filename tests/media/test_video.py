@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.errors import MediaError
-from bench.media import each_frame, read_frames, write_audio, write_video
+from bench.media import iterate_frames, read_frames, write_audio, write_video
 from bench.types import Audio, Excerpt
 from tests.media.samples import (
     number_of,
@@ -52,7 +52,7 @@ def test_frames_are_those_of_the_reference_evaluator(
 def test_pixels_are_those_of_the_ffmpeg_program(shared: Path, name: str) -> None:
     golden = np.load(shared / "golden" / "m7_frames.npz")
     path = shared / "golden" / "media" / f"{name}.mp4"
-    first = next(each_frame(Excerpt(path), 25)).pixels
+    first = next(iterate_frames(Excerpt(path), 25)).pixels
     assert [*first.shape[:2]] == golden[f"{name}.src_shape"][2:].tolist()
     sums = first.sum(axis=(0, 1), dtype=np.float32)
     assert sums.tolist() == golden[f"{name}.src_frame0_sum_rgb"].tolist()
@@ -120,7 +120,7 @@ def test_a_window_counts_from_its_start(video: Path) -> None:
 
 
 def test_frames_come_one_by_one_and_share_repeated_pixels(video: Path) -> None:
-    first, second, third = islice(each_frame(Excerpt(video), 60), 3)
+    first, second, third = islice(iterate_frames(Excerpt(video), 60), 3)
     assert (first.index, second.index, third.index) == (0, 0, 1)
     assert first.pixels is second.pixels
     assert third.time_s == pytest.approx(1 / 30)
@@ -154,7 +154,7 @@ def test_too_low_a_rate_for_a_short_video_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rotation_deg", [0, 90, 180, -90])
-def test_a_turned_picture_is_read_upright(tmp_path: Path, rotation_deg: int) -> None:
+def test_a_rotated_video_is_read_upright(tmp_path: Path, rotation_deg: int) -> None:
     stored = numbered_frame(37)
     stored[:16, :16] = 128
     write_frames(tmp_path / "a.mp4", [stored] * 3, [0, 0.04, 0.08], rotation_deg=rotation_deg)
@@ -237,13 +237,13 @@ def _empty(packet: av.Packet) -> av.Packet:
     return empty
 
 
-def test_sound_alone_has_no_frames(tmp_path: Path) -> None:
+def test_audio_alone_has_no_frames(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", Audio(tone(0.1, 16_000, (440.0,)), 16_000))
     with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
         read_frames(Excerpt(tmp_path / "a.wav"), 25)
 
 
-def test_a_picture_that_changes_size_is_refused(tmp_path: Path) -> None:
+def test_a_video_that_changes_size_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.webm"), "w") as joined:
         stream = joined.add_stream("libvpx-vp9", rate=25)
         stream.width, stream.height = 64, 48
@@ -278,13 +278,13 @@ def test_a_video_that_was_cut_off_is_refused(video: Path) -> None:
 
 
 def test_more_pixels_than_fit_are_refused(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.media.frames.MAX_BYTES", 20 * 48 * 64 * 3)
+    monkeypatch.setattr("bench.media.video.MAX_BYTES", 20 * 48 * 64 * 3)
     assert len(read_frames(Excerpt(video, 0, 20 / 30), 30).index) == 20
     with pytest.raises(MediaError, match="read a shorter window, a smaller side"):
         read_frames(Excerpt(video, 0, 21 / 30), 30)
 
 
-def test_pictures_larger_than_any_camera_are_refused(
+def test_frames_larger_than_any_camera_are_refused(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.media.tracks.MAX_SIDE", 50)

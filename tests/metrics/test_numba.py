@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from bench.metrics import compiled
+from bench.metrics import _numba
 
 SCRIPT = """
 import sys, time
@@ -70,5 +70,5 @@ def test_onsets_need_no_home_directory(home, tmp_path):
 def test_a_home_directory_that_is_known_keeps_its_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    compiled._name_cache()
+    _numba._set_cache_home()
     assert "XDG_CACHE_HOME" not in os.environ
