@@ -130,7 +130,7 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
     """
     if path is None:
         return None
-    from acfoley.reference import prepare_reference
+    from acfoley.encoders.reference import prepare_reference
 
     audio = read_audio(Excerpt(path.absolute()))
     try:
@@ -142,7 +142,7 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
 
 def cut_words(*prompts: str) -> list[str]:
     """What is said of prompts that are longer than CLIP can read: which words were cut."""
-    from acfoley.clip import tokenise
+    from acfoley.encoders.clip import tokenise
 
     messages = (tokenise(prompt).message for prompt in prompts if prompt.strip())
     return [message for message in messages if message]

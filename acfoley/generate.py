@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from acfoley.codec import Codec, load_codec
-from acfoley.conditions import Conditions, Features, Mask, joined, parse_mask
 from acfoley.encoders import load_encoders
-from acfoley.features import Encodes, FeatureMaker
-from acfoley.flow import N_STEPS, Noise, OnStep, euler, guided
+from acfoley.encoders.features import Encodes, FeatureMaker
+from acfoley.encoders.reference import Length
 from acfoley.memory import estimate_need, require_memory
-from acfoley.model import NO_MASK, FlowNetwork
+from acfoley.network.conditions import Conditions, Features, Mask, joined, parse_mask
+from acfoley.network.flow_network import NO_MASK, FlowNetwork
 from acfoley.official import SHIPPED, require_clap, require_official
 from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
-from acfoley.reference import Length
+from acfoley.sampling import N_STEPS, Noise, OnStep, euler, guided
 from acfoley.weights import open_flow, preset_params
 from bench.backbones.device import usable_device
 from bench.errors import BenchError

@@ -78,8 +78,8 @@ def generate(model: Model, request: Request) -> Audio:
         BenchError: it has no picture.
         MediaError: its picture is too short, or its reference cannot be heard.
     """
-    from acfoley.conditions import parse_mask
     from acfoley.generate import Job, Settings
+    from acfoley.network.conditions import parse_mask
 
     if request.video is None:
         raise BenchError(f"clip {request.name!r} has no picture, which this system follows")

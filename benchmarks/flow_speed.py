@@ -29,12 +29,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acfoley.conditions import Features
-from acfoley.flow import Velocity, euler, guided, noise_for
-from acfoley.initialise import new_network
-from acfoley.layers import Condition, Projection, Stream
-from acfoley.model import FlowNetwork
+from acfoley.network.conditions import Features
+from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import new_network
+from acfoley.network.layers import Condition, Projection, Stream
 from acfoley.params import GUIDANCE, PRESETS, SequenceLengths, sequence_lengths
+from acfoley.sampling import Velocity, euler, guided, noise_for
 
 TARGET_RATIO = 1.5
 LARGEST_DIFFERENCE = 1e-4

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from acfoley import snake
-from acfoley.snake import AntialiasedSnake, lowpass_taps
-from acfoley.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
+from acfoley.codec import snake
+from acfoley.codec.snake import AntialiasedSnake, lowpass_taps
+from acfoley.codec.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
 
 TOLERANCE = 1e-5
 FRAMES_PER_S = 44_100 / VOCODER_44K.hop_samples

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from acfoley.codec import Codec
-    from acfoley.model import FlowNetwork
+    from acfoley.network.flow_network import FlowNetwork
 
 FOLDER = Path(__file__).parent / "weights"
 PREFIX = "mini-"
@@ -58,8 +58,8 @@ def open_mini_flow(
 def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
     """The codec of all variants, whose vocoder is Griffin-Lim; raises as ``open_mini_flow``."""
     from acfoley.codec import Codec
-    from acfoley.griffin_lim import GriffinLim
-    from acfoley.mini.linear import LinearAutoencoder
+    from acfoley.codec.griffin_lim import GriffinLim
+    from acfoley.mini.pca_autoencoder import LinearAutoencoder
     from bench.checkpoints.load import assign_state, load_state, to_float32
 
     path = _require(CODEC)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from acfoley.conditions import Component, Features
-from acfoley.flow import logit_normal_times
+from acfoley.network.conditions import Component, Features
 from acfoley.params import FlowParams, SequenceLengths
+from acfoley.sampling import logit_normal_times
 from acfoley.train.corpus import Corpus, Row
 from acfoley.train.recipe import Drops, Recipe, Reference
 from bench.errors import BenchError

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import typer
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.train.clips import ClipList, open_split, read_list
 from acfoley.train.display import clip_progress, training_progress
 from acfoley.train.loop import train

@@ -26,9 +26,9 @@ import numpy.typing as npt
 import torch
 
 from acfoley.codec import Codec, Posterior
-from acfoley.features import Encodes
+from acfoley.encoders.features import Encodes
+from acfoley.encoders.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.params import SAMPLE_RATE_HZ
-from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.train.clips import TrainingClip
 from acfoley.train.window import Span, Window
 from bench.errors import MediaError

@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.train import log
 from acfoley.train.batches import Batch, Batcher
 from acfoley.train.checkpoint import (

@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from acfoley.conditions import Features, dropped
-from acfoley.flow import flow_loss, on_path
-from acfoley.model import FlowNetwork
+from acfoley.network.conditions import Features, dropped
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import SequenceLengths
+from acfoley.sampling import flow_loss, on_path
 from acfoley.train.batches import Batch
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.train.ema import PowerAverages, Target, synthesis_weights
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError

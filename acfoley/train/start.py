@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from acfoley.initialise import new_network
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import new_network
 from acfoley.train.corpus import Corpus
 from acfoley.train.recipe import Recipe
 from acfoley.train.settings import Data

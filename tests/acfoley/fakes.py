@@ -10,10 +10,10 @@ from torch import Tensor
 
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
-from acfoley.features import FeatureMaker
+from acfoley.encoders.features import FeatureMaker
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.generate import Model
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.params import FlowParams
 from bench.types import Excerpt, Waveform
 from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, seeded_state

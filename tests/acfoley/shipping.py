@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from acfoley import griffin_lim
+from acfoley.codec import griffin_lim
 from acfoley.mini import variants
-from acfoley.mini.linear import LinearAutoencoder
+from acfoley.mini.pca_autoencoder import LinearAutoencoder
 from acfoley.mini.variants import CODEC, VARIANTS, ship, variant_recipe
 from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.conditions import Features, parse_mask
-from acfoley.flow import euler, guided
+from acfoley.encoders.reference import prepare_reference
 from acfoley.generate import Job, Settings, checked_settings
+from acfoley.network.conditions import Features, parse_mask
 from acfoley.params import sequence_lengths
-from acfoley.reference import prepare_reference
+from acfoley.sampling import euler, guided
 from bench.errors import BenchError, MediaError
 from bench.media import write_video
 from bench.types import Audio, Excerpt

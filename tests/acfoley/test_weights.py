@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from acfoley.conditions import Features
-from acfoley.flow import euler, guided, noise_for
-from acfoley.initialise import new_network, warm_start
+from acfoley.network.conditions import Features
+from acfoley.network.initialise import new_network, warm_start
 from acfoley.params import (
     CLAP_REFERENCE,
     PRESETS,
@@ -18,6 +17,7 @@ from acfoley.params import (
     FlowParams,
     sequence_lengths,
 )
+from acfoley.sampling import euler, guided, noise_for
 from acfoley.weights import open_flow, open_warm, preset_params
 from bench.errors import BenchError, MissingError
 from tests.acfoley.seeded import ACFOLEY_GAIN, MMAUDIO_GAIN, draw, write_checkpoint

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.conditions import parse_mask
+from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.generate import Job, Settings
-from acfoley.mel import MEL_44K, log_mel
 from acfoley.mini.model import open_mini
 from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
+from acfoley.network.conditions import parse_mask
 from bench.media import read_audio
 from bench.synthetic.clips import render_clip
 from bench.synthetic.world import label, make_scene

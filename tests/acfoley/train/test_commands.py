@@ -10,7 +10,7 @@ import pytest
 
 import acfoley.train.published
 from acfoley import cli
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.checkpoint import checkpoints
 from acfoley.train.display import duration, line
 from acfoley.train.encoding import Encoding

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from acfoley.codec import Posterior
-from acfoley.reference import prepare_reference
+from acfoley.encoders.reference import prepare_reference
 from acfoley.train.clips import TrainingClip
 from acfoley.train.encoding import Encoding, Source, embedded, made_by, published_columns
 from acfoley.train.window import Window

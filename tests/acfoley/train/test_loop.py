@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.batches import Batcher
 from acfoley.train.checkpoint import checkpoints
 from acfoley.train.corpus import Corpus

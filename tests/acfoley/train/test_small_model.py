@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from acfoley.codec import Codec
-from acfoley.conditions import Features
-from acfoley.flow import euler
-from acfoley.griffin_lim import GriffinLim
-from acfoley.mel import log_mel
+from acfoley.codec.griffin_lim import GriffinLim
+from acfoley.codec.mel import log_mel
+from acfoley.network.conditions import Features
+from acfoley.sampling import euler
 from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.corpus import Corpus
 from acfoley.train.encoding import Encoding, codec_after, codec_inside, codec_target

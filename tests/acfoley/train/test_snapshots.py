@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.checkpoint import trainable
 from acfoley.train.ema import PowerAverages
 from acfoley.train.snapshots import save_snapshots, snapshots, synthesise

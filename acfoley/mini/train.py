@@ -1,0 +1,193 @@
+"""All weights of the mini AC-Foley from nothing: ``make mini-weights``, or one or more variants.
+
+    python -m acfoley.mini.train [VARIANT...]
+
+Clips are rendered, the codec is fitted, features are computed, and one network is trained per core.
+What is finished is kept in ``$BENCH_HOME/mini-acfoley``: a run that was killed goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from acfoley.mini import dataset as clips
+from acfoley.mini.variants import (
+    CODEC,
+    VARIANTS,
+    open_mini_codec,
+    ship,
+    variant_recipe,
+    weights_hash,
+    weights_path,
+)
+from acfoley.train.clips import ClipList
+from acfoley.train.settings import Report
+from bench.engine import open_engine
+from bench.errors import BenchError
+from bench.io import bench_home
+
+#: Sounds that the codec is fitted to, clips that networks are, and those that are only looked at.
+N_CODEC_SOUNDS = 600
+N_HELD_OUT = 60
+#: Width of the average of weights that is shipped.
+SIGMA = 0.05
+SHOWN_EVERY = 100
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where what is made on the way lies: features depend on the codec, runs on their recipe."""
+
+    folder: Path
+
+    def features(self, name: str) -> Path:
+        """Features of the clips of ``training`` or ``held-out``."""
+        return self.folder / f"features-{weights_hash(CODEC)[:12]}" / name
+
+    def run(self, variant: str) -> Path:
+        """The folder of a training run."""
+        digest = variant_recipe(variant).digest()
+        return self.folder / f"runs-{weights_hash(CODEC)[:12]}" / f"{variant}-{digest[:8]}"
+
+
+def main(names: Sequence[str], workers: int) -> None:
+    """Train and ship the variants of these names; all of them, and the codec, where there is none.
+
+    ``workers`` is how many processes work side by side; 0 is this one alone.
+
+    Raises:
+        BenchError: there is no such variant, or something failed on the way.
+    """
+    for name in names:
+        variant_recipe(name)
+    n_clips = clips.N_CLIPS + N_HELD_OUT
+    for done, _ in enumerate(clips.render(n_clips, open_engine(workers)), start=1):
+        if done % SHOWN_EVERY == 0:
+            _say(f"clips: {done} of {n_clips}")
+    if not names or not weights_path(CODEC).is_file():
+        _say(f"{CODEC}: {_fit_codec()}")
+    work = Work(bench_home() / "mini-acfoley")
+    n_parts = max(workers, 1)
+    parts = [(index, n_parts) for index in range(n_parts)]
+    for _ in _all_done(partial(_open_encoder, work), parts, workers):
+        pass
+    wanted = [name for name in VARIANTS if name in names or not names]
+    for line in _all_done(partial(_open_trainer, work), wanted, workers):
+        _say(line)
+
+
+def encode_part(work: Work, part: tuple[int, int]) -> str:
+    """Encode one part of all clips, and say so."""
+    import torch
+
+    from acfoley.mini.encode import mini_encoding
+    from acfoley.mini.encoders import load_mini_encoders
+    from acfoley.train.precompute import Writing, precompute
+    from acfoley.train.shards import Part
+    from acfoley.train.window import Window
+
+    torch.set_num_threads(1)
+    encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
+    every = clips.listed(clips.N_CLIPS + N_HELD_OUT).clips
+    sets = {"training": every[: clips.N_CLIPS], "held-out": every[clips.N_CLIPS :]}
+
+    def on_clip(done: int, total: int) -> None:
+        if done % SHOWN_EVERY == 0:
+            _say(f"features, part {Part(*part)}: {done} of {total}")
+
+    for name, chosen in sets.items():
+        listed, folder = ClipList(chosen), work.features(name)
+        done = precompute(listed, encoding, folder, Window(), Writing(Part(*part)), on_clip)
+        if done.failed:
+            clip, reason = next(iter(done.failed.items()))
+            raise BenchError(f"{clip} cannot be encoded: {reason}")
+    return str(Part(*part))
+
+
+def train_variant(work: Work, variant: str) -> str:
+    """Train a variant in one thread, ship the average of its weights, and say what came of it."""
+    import torch
+
+    from acfoley.train.checkpoint import checkpoints
+    from acfoley.train.loop import train
+    from acfoley.train.settings import Data, Settings
+    from acfoley.train.snapshots import synthesise
+    from bench.checkpoints.load import load_state
+
+    torch.set_num_threads(1)
+    began, run = time.monotonic(), work.run(variant)
+    data = Data([work.features("training")], [work.features("held-out")])
+
+    def on_step(report: Report) -> None:
+        if report.step % SHOWN_EVERY == 0:
+            _say(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
+
+    settings = Settings(
+        log_every=20,
+        validate_every=250,
+        checkpoint_every=200,
+        keep=1,
+        resume=bool(checkpoints(run)),
+        on_step=on_step,
+    )
+    train(variant_recipe(variant), data, run, settings)
+    average = run / "weights.safetensors"
+    synthesise(run, SIGMA, average)
+    path = ship(load_state(average), variant)
+    minutes = (time.monotonic() - began) / 60
+    return f"{variant}: {path.name}, {path.stat().st_size / 1e6:.1f} MB, {minutes:.1f} min"
+
+
+def _fit_codec() -> str:
+    import torch
+
+    from acfoley.codec.mel import MEL_44K, log_mel
+    from acfoley.mini.pca_autoencoder import fit
+    from acfoley.train.encoding import Source
+    from acfoley.train.window import Window
+
+    sounds = [Source(clip, Window()).waveform for clip in clips.listed(N_CODEC_SOUNDS).clips]
+    mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in sounds]
+    path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
+    return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+def _all_done(
+    factory: Callable[[], Callable[[Item], str]], items: Iterable[Item], workers: int
+) -> Iterator[str]:
+    """What workers say of each item; BenchError where one fails."""
+    for outcome in open_engine(workers).map(factory, items):
+        if outcome.failure is not None:
+            raise BenchError(f"{outcome.item}: {outcome.failure.message}")
+        yield str(outcome.value)
+
+
+def _open_encoder(work: Work) -> partial[str]:
+    return partial(encode_part, work)
+
+
+def _open_trainer(work: Work) -> partial[str]:
+    return partial(train_variant, work)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    try:
+        main(sys.argv[1:], n_cores)
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
