@@ -1,9 +1,31 @@
-"""Conditional flow matching: straight paths from noise to sound, and the way along them.
+"""Conditional flow matching: the path from noise to audio, its loss, and its integration.
 
-At time t a latent is ``(1 - t) * noise + t * sound``; the network learns the velocity ``sound -
-noise`` and sampling follows it in uniform steps. Lipman et al., "Flow Matching for Generative
-Modeling", ICLR 2023; guidance by Ho and Salimans, 2022; times by Esser et al., 2024 (SD3).
+Lipman et al., "Flow Matching for Generative Modeling", ICLR 2023; classifier-free guidance by Ho
+and Salimans, 2022; times of training by Esser et al., 2024 (SD3).
 """
+
+# Flow matching. Noise x0 and latents of audio x1 are connected by a straight path,
+#
+#     x_t = (1 - t) x0 + t x1,         0 <= t <= 1,                                (interpolate)
+#
+# along which the velocity is constant: dx_t / dt = x1 - x0. Many paths cross at one point x_t, and
+# the network, trained by the squared error to every single velocity, learns their mean there,
+#
+#     v(x, t) = E[x1 - x0 | x_t = x],                                              (flow_loss)
+#
+# because the mean minimises the squared error. Moving all of the noise by dx / dt = v(x, t) from
+# t = 0 to t = 1 makes the density of x at every t that of x_t (the continuity equation), so that at
+# t = 1 it is that of audio. Euler's method does so in n uniform steps:
+#
+#     x <- x + v(x, i / n) / n,        i = 0 ... n - 1.                             (euler)
+#
+# Classifier-free guidance. The density p(x) (p(x | c) / p(x))^w exaggerates what the condition c
+# changes. Its score is w s(x | c) + (1 - w) s(x), where s are the scores of p(x | c) and p(x). The
+# velocity of a straight path is v(x, t) = a(t) x + b(t) s(x, t), and w and 1 - w sum to one, so
+#
+#     v_w = w v(x, t | c) + (1 - w) v(x, t | empty).          (classifier_free_guidance)
+#
+# w = 1 is the plain conditional velocity.
 
 from __future__ import annotations
 
@@ -12,7 +34,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from acfoley.network.conditions import Conditions, joined
+from acfoley.network.conditions import Conditions, concatenate
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import GUIDANCE
 from bench.seeds import stable_seed
@@ -20,13 +42,13 @@ from bench.seeds import stable_seed
 #: Of the published sampling.
 N_STEPS = 25
 
-#: Called with the number of steps done.
+#: Called with the number of finished steps.
 OnStep = Callable[[int], None]
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def on_path(noise: Tensor, audio: Tensor, times: Tensor) -> Tensor:
-    """The latents ``[B, L, D]`` at ``times [B]`` on the way from ``noise`` to ``sound``."""
+def interpolate(noise: Tensor, audio: Tensor, times: Tensor) -> Tensor:
+    """Return the latents ``[B, L, D]`` at ``times [B]`` on the path from ``noise`` to ``audio``."""
     weight = times[:, None, None]
     return (1 - weight) * noise + weight * audio
 
@@ -37,14 +59,14 @@ def flow_loss(velocity: Tensor, noise: Tensor, audio: Tensor) -> Tensor:
 
 
 def logit_normal_times(normal: Tensor, mean: float = 0.0, scale: float = 1.0) -> Tensor:
-    """Times in (0, 1) of training from standard ``normal [B]``: more in the middle of the way."""
+    """Times in (0, 1) for training from standard ``normal [B]``: denser in the middle."""
     return torch.sigmoid(mean + scale * normal)
 
 
 def euler(
     velocity: Velocity, noise: Tensor, n_steps: int = N_STEPS, on_step: OnStep | None = None
 ) -> Tensor:
-    """Follow ``velocity`` from ``noise [B, L, D]`` at time 0 to time 1 in uniform steps."""
+    """Integrate ``velocity`` from ``noise [B, L, D]`` at time 0 to time 1 in uniform steps."""
     times = torch.linspace(0, 1, n_steps + 1, dtype=torch.float32)
     latents = noise
     for step in range(n_steps):
@@ -55,29 +77,37 @@ def euler(
     return latents
 
 
-def guided(
+def classifier_free_guidance(
     network: FlowNetwork, known: Conditions, empty: Conditions, strength: float = GUIDANCE
 ) -> Velocity:
-    """The velocity pushed away from that of ``empty`` conditions, which are of one clip or of all.
+    """Return the velocity, pushed away from that of ``empty`` conditions (of one clip or of all).
 
-    Both sides are one batch. A ``strength`` of 1 or less is no guidance: ``known`` alone decides.
+    A ``strength`` of 1 or less is no guidance: the velocity is that of ``known`` alone.
     """
+    dtype = network.latent_mean.dtype
+
+    def predict(latents: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
+        # The network computes in its own dtype, steps are taken in that of the latents.
+        velocity: Tensor = network(latents.to(dtype), times, conditions)
+        return velocity.to(latents.dtype)
+
     if strength <= 1:
-        return lambda latents, times: _velocity(network, latents, times, known)
+        return lambda latents, times: predict(latents, times, known)
     if empty.n_clips == 1:
-        empty = joined([empty] * known.n_clips)
-    both = joined([known, empty])
+        empty = empty.repeat(known.n_clips)
+    # Both sides in one batch: weights are read once per step, not twice.
+    both = concatenate([known, empty])
 
     def velocity(latents: Tensor, times: Tensor) -> Tensor:
-        twice = torch.cat([latents, latents]), torch.cat([times, times])
-        towards, away = _velocity(network, *twice, both).chunk(2)
-        return strength * towards + (1 - strength) * away
+        doubled = torch.cat([latents, latents]), torch.cat([times, times])
+        conditional, unconditional = predict(*doubled, both).chunk(2)
+        return strength * conditional + (1 - strength) * unconditional
 
     return velocity
 
 
 def noise_for(seeds: Sequence[int], n_latents: int, width: int = 40) -> Tensor:
-    """Noise ``[B, L, D]`` in which each clip has its own seed, whatever stands beside it."""
+    """Draw noise ``[B, L, D]``, each clip by its own seed, whatever else is in the batch."""
     return torch.cat([Noise(seed).latents(n_latents, width) for seed in seeds])
 
 
@@ -87,7 +117,7 @@ class Noise:
     By default latents and reference have generators of their own, on the CPU and in float32: a
     clip starts from the same noise with and without a reference, in any batch, on any device.
     ``official`` is the order of the published inference, for comparison with it: one generator on
-    ``device`` that the reference draws from first, then latents in the type of the network.
+    ``device`` that the reference draws from first, then latents in the dtype of the network.
     """
 
     def __init__(
@@ -102,24 +132,11 @@ class Noise:
         if official:
             self._latents = self.reference = torch.Generator(device).manual_seed(seed)
         else:
-            self._latents = _generator("latents", seed)
-            #: What the posterior of the reference is sampled with, before ``latents`` are drawn.
-            self.reference = _generator("reference", seed)
+            self._latents = torch.Generator().manual_seed(stable_seed("latents", seed))
+            #: Samples the posterior of the reference, before ``latents`` are drawn.
+            self.reference = torch.Generator().manual_seed(stable_seed("reference", seed))
 
     def latents(self, n_latents: int, width: int = 40) -> Tensor:
-        """Noise to start from, ``[1, L, D]``."""
+        """Draw the noise that sampling starts from, ``[1, L, D]``."""
         noise = torch.empty((1, n_latents, width), device=self._device, dtype=self._dtype)
         return noise.normal_(generator=self._latents)
-
-
-def _velocity(
-    network: FlowNetwork, latents: Tensor, times: Tensor, conditions: Conditions
-) -> Tensor:
-    """The network in its own type; steps are taken in that of the latents."""
-    dtype = network.latent_mean.dtype
-    velocity: Tensor = network(latents.to(dtype), times, conditions)
-    return velocity.to(latents.dtype)
-
-
-def _generator(*names: object) -> torch.Generator:
-    return torch.Generator().manual_seed(stable_seed(*names))

@@ -24,7 +24,7 @@ class Level(nn.Module):
     def forward(self, signal: Tensor) -> Tensor:
         """``signal [B, n_inputs, T]`` to ``[B, width, T]``."""
         for block in self.block:
-            signal = bounded(block(signal))
+            signal = clamp_activations(block(signal))
         return signal
 
 
@@ -65,7 +65,7 @@ class Middle(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         """``signal [B, C, T]`` to as much."""
-        return bounded(self.block_2(self.attn_1(self.block_1(signal))))
+        return clamp_activations(self.block_2(self.attn_1(self.block_1(signal))))
 
 
 class ResidualBlock(nn.Module):
@@ -130,6 +130,6 @@ class Upsample(nn.Module):
         return doubled
 
 
-def bounded(signal: Tensor) -> Tensor:
+def clamp_activations(signal: Tensor) -> Tensor:
     """``signal`` within +-256, where half precision still has room."""
     return signal.clamp(-MAX_ACTIVATION, MAX_ACTIVATION)

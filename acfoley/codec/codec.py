@@ -24,7 +24,7 @@ from acfoley.codec.vocoder import CHUNK_FRAMES, Vocoder, load_vocoder, synthesis
 from bench.dsp.mel import check_waveforms
 
 
-class Autoencodes(Protocol):
+class AutoencoderProtocol(Protocol):
     """What stands between spectrogram and latents; ``Autoencoder`` is one."""
 
     data_mean: Tensor
@@ -64,7 +64,7 @@ class Codec:
 
     def __init__(
         self,
-        autoencoder: Autoencodes,
+        autoencoder: AutoencoderProtocol,
         vocoder: Vocoder | GriffinLim,
         mel: MelParams = MEL_44K,
         chunk_frames: int | None = CHUNK_FRAMES,

@@ -22,7 +22,7 @@ SILU_RMS = 0.596
 RESIDUAL_SHARE = 0.3
 
 
-def normalised(values: Tensor, dims: tuple[int, ...]) -> Tensor:
+def normalise(values: Tensor, dims: tuple[int, ...]) -> Tensor:
     """``values`` divided by 1e-4 plus their root mean square over ``dims``, taken in float32."""
     n_values = math.prod(values.shape[dim] for dim in dims)
     norm = torch.linalg.vector_norm(values, dim=dims, keepdim=True, dtype=torch.float32)
@@ -32,7 +32,7 @@ def normalised(values: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 def pixel_norm(signal: Tensor) -> Tensor:
     """Each frame of ``signal [B, C, T]`` with unit root mean square over its channels."""
-    return normalised(signal, (1,))
+    return normalise(signal, (1,))
 
 
 def scaled_silu(signal: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Conv(nn.Module):
 
     def _unit_weight(self) -> Tensor:
         fan_in = self.weight.shape[1] * self.weight.shape[2]
-        return normalised(self.weight, (1, 2)) / math.sqrt(fan_in)
+        return normalise(self.weight, (1, 2)) / math.sqrt(fan_in)
 
 
 def fold_weights(module: nn.Module) -> None:

@@ -60,11 +60,11 @@ class AntialiasedSnake(nn.Module):
         if signal.device.type == "cpu" and signal.dtype == torch.float32:
             from acfoley.codec import snake_cpu
 
-            return snake_cpu.activated(signal, frequency, strength, lowpass_taps())
-        return activated(signal, frequency[:, None], strength[:, None])
+            return snake_cpu.activate(signal, frequency, strength, lowpass_taps())
+        return activate(signal, frequency[:, None], strength[:, None])
 
 
-def activated(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
+def activate(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
     """The same of given ``frequency [C, 1]`` and ``strength [C, 1]``, by torch."""
     taps = lowpass_taps()
     odd_taps, even_taps = taps[1::2], taps[0::2]

@@ -37,7 +37,7 @@ S3, S5, S7, S9, S11 = (
 )
 
 
-def activated(
+def activate(
     signal: Tensor, frequency: Tensor, strength: Tensor, taps: tuple[float, ...]
 ) -> Tensor:
     """Return x + strength sin²(frequency x), at twice the rate, of ``signal [B, C, T]`` float32.
@@ -60,11 +60,11 @@ def activated(
     work = [[array[share] for array in arrays] for share in shares]
     compiled: Any = _activate_rows
 
-    def activate(share: list[Array]) -> None:
+    def run_share(share: list[Array]) -> None:
         compiled(*share, filters)
 
-    others = [_threads().submit(activate, share) for share in work[1:]]
-    activate(work[0])
+    others = [_threads().submit(run_share, share) for share in work[1:]]
+    run_share(work[0])
     for other in others:
         other.result()
     return result.view_as(signal)

@@ -1,12 +1,12 @@
-"""BigVGAN v2: log-mel frames to sound, 512 samples each.
+"""BigVGAN v2: log-mel frames to a waveform, 512 samples each.
 
 A stack of transposed convolutions raises the rate; after each, three residual blocks of different
 kernels are averaged. Tensors are named as in ``bigvgan_generator.pt`` once its weight norm is
 multiplied out: 122,155,368 values.
 
-A sample depends on 21 frames to either side of its own and on nothing else, so a long sound is made
-piece by piece with that much context, of which a level keeps no more than the next ones need:
-exactly the same sound in memory that does not grow with its length.
+A sample depends on 21 frames to either side of its own and on nothing else, so that long audio is
+computed in chunks with that much context: the same samples in memory that does not grow with the
+length.
 
 Source: Lee et al., "BigVGAN: A Universal Neural Vocoder with Large-Scale Training", ICLR 2023;
 configuration ``nvidia/bigvgan_v2_44khz_128band_512x``.
@@ -27,7 +27,7 @@ from acfoley.vocoder_weights import plain_state
 from bench.checkpoints.load import assign_state, load_state
 
 KERNEL = 7
-#: Frames made at once on a CPU: 3 s of sound, whose context costs a twelfth more work.
+#: Frames of a chunk on a CPU: 3 s of audio, whose context costs a sixth more work.
 CHUNK_FRAMES = 256
 
 
@@ -57,18 +57,17 @@ VOCODER_44K = VocoderParams(
 )
 
 
-def context_per_level(params: VocoderParams) -> list[int]:
-    """How far, in its own samples, each stage's output matters to either side of a sample.
-
-    The first entry is of the mel frames themselves; one entry per level follows.
-    """
+def context_frames(params: VocoderParams) -> int:
+    """Return how many mel frames to either side of its own a sample depends on."""
+    # Backwards from the output: a level whose output matters up to r samples away needs (r + b) / u
+    # samples of its input, where b is the reach of its widest residual block and u the factor of
+    # its transposed convolution, which has 2 u taps and thus reaches one sample further.
     widest = max(params.block_kernels)
     block = sum(2 * REACH + (dilation + 1) * (widest // 2) for dilation in params.dilations)
-    reaches = [REACH + KERNEL // 2]
+    reach = REACH + KERNEL // 2
     for rate in reversed(params.rates):
-        reaches.append(math.ceil((reaches[-1] + block) / rate) + 1)
-    reaches[-1] += KERNEL // 2
-    return reaches[::-1]
+        reach = math.ceil((reach + block) / rate) + 1
+    return reach + KERNEL // 2
 
 
 class Vocoder(nn.Module):
@@ -77,7 +76,6 @@ class Vocoder(nn.Module):
     def __init__(self, params: VocoderParams = VOCODER_44K) -> None:
         super().__init__()
         self.params = params
-        self.reaches = context_per_level(params)
         widths = params.widths
         self.conv_pre = nn.Conv1d(params.n_mels, widths[0], KERNEL, padding=KERNEL // 2)
         self.ups = nn.ModuleList(
@@ -92,25 +90,24 @@ class Vocoder(nn.Module):
         self.activation_post = AntialiasedSnake(widths[-1])
         self.conv_post = nn.Conv1d(widths[-1], 1, KERNEL, padding=KERNEL // 2, bias=False)
 
-    def forward(self, mel: Tensor, context: tuple[int, int] = (0, 0)) -> Tensor:
-        """The sound of ``mel``, without its first and last ``context`` frames.
-
-        Those frames are heard in the rest and dropped as soon as nothing depends on them.
-        """
-        left, right = context
+    def forward(self, mel: Tensor) -> Tensor:
+        """Synthesise the waveforms of ``mel``."""
         signal = self.conv_pre(mel)
         n_blocks = len(self.params.block_kernels)
-        for number, rate in enumerate(self.params.rates):
-            signal = self.ups[number](signal)
-            signal = _mean_of(self.resblocks[number * n_blocks : (number + 1) * n_blocks], signal)
-            reach = self.reaches[number + 1]
-            signal, left, right = _trimmed(signal, left * rate, right * rate, reach)
-        signal, *_ = _trimmed(self.conv_post(self.activation_post(signal)), left, right, 0)
-        return signal.squeeze(1).clamp(-1, 1)
+        for number, upsample in enumerate(self.ups):
+            signal = upsample(signal)
+            blocks = self.resblocks[number * n_blocks : (number + 1) * n_blocks]
+            total = blocks[0](signal)
+            for block in blocks[1:]:
+                total += block(signal)
+            signal = total / n_blocks
+        signal = self.conv_post(self.activation_post(signal))
+        waveforms: Tensor = signal.squeeze(1).clamp(-1, 1)
+        return waveforms
 
 
 class ResidualBlock(nn.Module):
-    """A dilated and a plain convolution per dilation, each behind its activation."""
+    """Per dilation a dilated and a plain convolution, each after an activation, around a skip."""
 
     def __init__(self, width: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -124,7 +121,7 @@ class ResidualBlock(nn.Module):
         self.activations = nn.ModuleList(AntialiasedSnake(width) for _ in range(2 * len(dilations)))
 
     def forward(self, signal: Tensor) -> Tensor:
-        """``signal [B, C, T]`` to as much."""
+        """``signal [B, C, T]`` to the same shape."""
         acts = zip(self.activations[0::2], self.activations[1::2], strict=True)
         for first, second, (act1, act2) in zip(self.convs1, self.convs2, acts, strict=True):
             signal = signal + second(act2(first(act1(signal))))
@@ -152,28 +149,15 @@ def load_vocoder(
 def synthesise(model: Vocoder, mel: Tensor, chunk_frames: int | None = CHUNK_FRAMES) -> Tensor:
     """Waveforms ``[B, hop_samples * T]`` of ``mel [B, n_mels, T]``, ``chunk_frames`` at a time.
 
-    The result does not depend on ``chunk_frames`` but for rounding (1e-6); None makes it whole.
+    The result does not depend on ``chunk_frames`` but for rounding (1e-6); None is all at once.
     """
-    n_frames = mel.shape[-1]
+    n_frames, hop = mel.shape[-1], model.params.hop_samples
     step = n_frames if chunk_frames is None else chunk_frames
-    reach = model.reaches[0]
-    pieces = []
+    reach = context_frames(model.params)
+    chunks = []
     for start in range(0, n_frames, step):
         stop = min(start + step, n_frames)
-        left, right = min(reach, start), min(reach, n_frames - stop)
-        pieces.append(model(mel[..., start - left : stop + right], (left, right)))
-    return torch.cat(pieces, dim=-1)
-
-
-def _mean_of(blocks: nn.ModuleList, signal: Tensor) -> Tensor:
-    total = blocks[0](signal)
-    for block in blocks[1:]:
-        total += block(signal)
-    mean: Tensor = total / len(blocks)
-    return mean
-
-
-def _trimmed(signal: Tensor, left: int, right: int, reach: int) -> tuple[Tensor, int, int]:
-    """``signal`` with at most ``reach`` of its ``left`` and ``right`` samples of context."""
-    start, stop = max(0, left - reach), signal.shape[-1] - max(0, right - reach)
-    return signal[..., start:stop], min(left, reach), min(right, reach)
+        first, last = max(0, start - reach), min(n_frames, stop + reach)
+        waveforms = model(mel[..., first:last])
+        chunks.append(waveforms[:, (start - first) * hop : (stop - first) * hop])
+    return torch.cat(chunks, dim=-1)

@@ -59,7 +59,7 @@ class Encoders:
         """
         return image_features(self.clip, clip_frames(video, seconds))
 
-    def movement(self, video: Excerpt, seconds: float) -> Tensor:
+    def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         """What Synchformer sees in the first ``seconds``: ``[8 S, 768]``.
 
         8 tokens for each of its overlapping segments of 0.64 s, (int(25 seconds) - 16) // 8 + 1 of

@@ -1,9 +1,10 @@
-"""All weights of the mini AC-Foley from nothing: ``make mini-weights``, or one or more variants.
+"""Train all weights of the mini model: ``make mini-weights``, or one or more variants.
 
     python -m acfoley.mini.train [VARIANT...]
 
 Clips are rendered, the codec is fitted, features are computed, and one network is trained per core.
-What is finished is kept in ``$BENCH_HOME/mini-acfoley``: a run that was killed goes on.
+Finished parts are kept in ``$BENCH_HOME/mini-acfoley``, so that a run that was killed goes on. The
+encoders are not trained here: their weights are part of the package (``encoder_networks``).
 """
 
 from __future__ import annotations
@@ -15,42 +16,42 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from acfoley.mini import dataset as clips
-from acfoley.mini.variants import (
-    CODEC,
-    VARIANTS,
-    open_mini_codec,
-    ship,
-    variant_recipe,
-    weights_hash,
-    weights_path,
-)
+from acfoley.mini import dataset
+from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, variant_recipe
+from acfoley.mini.weights_files import ship, weights_hash, weights_path
 from acfoley.train.clips import ClipList
 from acfoley.train.settings import Report
 from bench.engine import open_engine
 from bench.errors import BenchError
 from bench.io import bench_home
 
-#: Sounds that the codec is fitted to, clips that networks are, and those that are only looked at.
-N_CODEC_SOUNDS = 600
+#: Number of clips that the codec is fitted to, and of those that are held out from training.
+N_CODEC_CLIPS = 600
 N_HELD_OUT = 60
-#: Width of the average of weights that is shipped.
+#: Relative width of the post-hoc average of weights that is shipped.
 SIGMA = 0.05
-SHOWN_EVERY = 100
+#: References per target that Stage I draws from.
+N_CROPS = 6
+REPORT_EVERY = 100
+
+if TYPE_CHECKING:
+    from acfoley.codec import Codec
+    from acfoley.mini.encoders import MiniEncoders
+    from acfoley.train.encoding import Encoding
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Work:
-    """Where what is made on the way lies: features depend on the codec, runs on their recipe."""
+    """The folder of intermediate results: features depend on the codec, runs on their recipe."""
 
     folder: Path
 
     def features(self, name: str) -> Path:
-        """Features of the clips of ``training`` or ``held-out``."""
+        """The folder of features of the clips of ``training`` or ``held-out``."""
         return self.folder / f"features-{weights_hash(CODEC)[:12]}" / name
 
     def run(self, variant: str) -> Path:
@@ -60,21 +61,21 @@ class Work:
 
 
 def main(names: Sequence[str], workers: int) -> None:
-    """Train and ship the variants of these names; all of them, and the codec, where there is none.
+    """Train and ship the variants in ``names``, or all of them and the codec if it is empty.
 
-    ``workers`` is how many processes work side by side; 0 is this one alone.
+    ``workers`` is the number of processes; 0 is this one alone.
 
     Raises:
-        BenchError: there is no such variant, or something failed on the way.
+        BenchError: there is no such variant, or a step failed.
     """
     for name in names:
         variant_recipe(name)
-    n_clips = clips.N_CLIPS + N_HELD_OUT
-    for done, _ in enumerate(clips.render(n_clips, open_engine(workers)), start=1):
-        if done % SHOWN_EVERY == 0:
-            _say(f"clips: {done} of {n_clips}")
+    n_clips = dataset.N_CLIPS + N_HELD_OUT
+    for done, _ in enumerate(dataset.render(n_clips, open_engine(workers)), start=1):
+        if done % REPORT_EVERY == 0:
+            _report(f"clips: {done} of {n_clips}")
     if not names or not weights_path(CODEC).is_file():
-        _say(f"{CODEC}: {_fit_codec()}")
+        _report(f"{CODEC}: {_fit_codec()}")
     work = Work(bench_home() / "mini-acfoley")
     n_parts = max(workers, 1)
     parts = [(index, n_parts) for index in range(n_parts)]
@@ -82,14 +83,26 @@ def main(names: Sequence[str], workers: int) -> None:
         pass
     wanted = [name for name in VARIANTS if name in names or not names]
     for line in _all_done(partial(_open_trainer, work), wanted, workers):
-        _say(line)
+        _report(line)
+
+
+def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Encoding:
+    """Return the columns of the published model, by the encoders and the codec of the mini model.
+
+    References have an embedding besides, for the variant with the CLAP-like encoder. Shards name
+    the weights of the encoders: those that were made by others are refused.
+    """
+    from acfoley.mini.encoders import encoders_identity
+    from acfoley.train.encoding import encoded_by
+
+    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{codec_hash[:12]}"
+    return encoded_by(encoders, codec, N_CROPS, identity, is_embedded=True)
 
 
 def encode_part(work: Work, part: tuple[int, int]) -> str:
-    """Encode one part of all clips, and say so."""
+    """Encode one part of all clips; returns the name of the part."""
     import torch
 
-    from acfoley.mini.encode import mini_encoding
     from acfoley.mini.encoders import load_mini_encoders
     from acfoley.train.precompute import Writing, precompute
     from acfoley.train.shards import Part
@@ -97,12 +110,12 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
     torch.set_num_threads(1)
     encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
-    every = clips.listed(clips.N_CLIPS + N_HELD_OUT).clips
-    sets = {"training": every[: clips.N_CLIPS], "held-out": every[clips.N_CLIPS :]}
+    every = dataset.listed(dataset.N_CLIPS + N_HELD_OUT).clips
+    sets = {"training": every[: dataset.N_CLIPS], "held-out": every[dataset.N_CLIPS :]}
 
     def on_clip(done: int, total: int) -> None:
-        if done % SHOWN_EVERY == 0:
-            _say(f"features, part {Part(*part)}: {done} of {total}")
+        if done % REPORT_EVERY == 0:
+            _report(f"features, part {Part(*part)}: {done} of {total}")
 
     for name, chosen in sets.items():
         listed, folder = ClipList(chosen), work.features(name)
@@ -114,7 +127,7 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
 
 def train_variant(work: Work, variant: str) -> str:
-    """Train a variant in one thread, ship the average of its weights, and say what came of it."""
+    """Train a variant in one thread, ship the average of its weights, and return a report."""
     import torch
 
     from acfoley.train.checkpoint import checkpoints
@@ -128,8 +141,8 @@ def train_variant(work: Work, variant: str) -> str:
     data = Data([work.features("training")], [work.features("held-out")])
 
     def on_step(report: Report) -> None:
-        if report.step % SHOWN_EVERY == 0:
-            _say(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
+        if report.step % REPORT_EVERY == 0:
+            _report(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
 
     settings = Settings(
         log_every=20,
@@ -155,8 +168,8 @@ def _fit_codec() -> str:
     from acfoley.train.encoding import Source
     from acfoley.train.window import Window
 
-    sounds = [Source(clip, Window()).waveform for clip in clips.listed(N_CODEC_SOUNDS).clips]
-    mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in sounds]
+    waveforms = [Source(clip, Window()).waveform for clip in dataset.listed(N_CODEC_CLIPS).clips]
+    mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in waveforms]
     path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
     return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
 
@@ -164,7 +177,7 @@ def _fit_codec() -> str:
 def _all_done(
     factory: Callable[[], Callable[[Item], str]], items: Iterable[Item], workers: int
 ) -> Iterator[str]:
-    """What workers say of each item; BenchError where one fails."""
+    """Yield the report of each item; raises BenchError where one fails."""
     for outcome in open_engine(workers).map(factory, items):
         if outcome.failure is not None:
             raise BenchError(f"{outcome.item}: {outcome.failure.message}")
@@ -179,7 +192,7 @@ def _open_trainer(work: Work) -> partial[str]:
     return partial(train_variant, work)
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -1,74 +1,102 @@
-"""What the network computes without weights: attention, rotations, stretching, sinusoids of time.
+"""Attention and rotary position embeddings.
 
-Axes: B clips, L tokens, D values, H heads. Angles, frequencies and places are computed in float32
-whatever the network's type, because the published weights were trained with them that way.
+Axes: B clips, L tokens, D values, H heads. Angles and positions are float32 whatever the dtype of
+the network, because the published weights were trained with them that way.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from acfoley.network.layers import Projection
+
 ROTARY_BASE = 10_000.0
-TIME_BASE = 10_000.0
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention of all tokens ``[B, H, L, D]`` to all; heads joined, ``[B, L, H * D]``."""
+    """Softmax attention of heads ``[B, H, L, D]``; returns all heads side by side, ``[B, L, H D]``.
+
+    Every token attends to every token: softmax(q kᵀ / sqrt(D)) v, without a mask.
+    """
     # Contiguous on purpose: cuDNN reads strided heads wrongly in some versions (pytorch 133974).
-    gathered = functional.scaled_dot_product_attention(
+    attended = functional.scaled_dot_product_attention(
         query.contiguous(), key.contiguous(), value.contiguous()
     )
-    return gathered.transpose(1, 2).flatten(2)
+    return attended.transpose(1, 2).flatten(2)
 
 
 def rotary_angles(n_tokens: int, head_width: int, step: float = 1.0) -> Tensor:
-    """Cosines and sines ``[2, L, D / 2]`` of the places 0, ``step``, 2 ``step``, ... of tokens.
+    """Cosines and sines ``[2, L, D / 2]`` for tokens at positions 0, ``step``, 2 ``step``, ...
 
-    Pair i of a head turns by place * 10000 ** (-2 i / D). Su et al., "RoFormer", 2021.
+    Pair i of a head is rotated by position * 10000 ** (-2 i / D). Su et al., "RoFormer", 2021.
     """
+    # Seen as a complex number, pair i of a head at position p is multiplied by exp(j p w_i). The
+    # product of a query at p with a key at q then depends on them through exp(j (p - q) w_i) alone,
+    # so that attention knows distances and no absolute positions. The frequencies
+    #     w_i = 10000 ** (-2 i / D),   i = 0 ... D / 2 - 1
+    # fall geometrically from one radian per token to one turn in about 63,000 tokens.
+    # In float64 until the end, as the published code does: 345 rad in float32 would be off by 1e-5.
     frequencies = ROTARY_BASE ** -(torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
-    places = step * torch.arange(n_tokens, dtype=torch.float64)
-    angles = torch.outer(places, frequencies)
+    positions = step * torch.arange(n_tokens, dtype=torch.float64)
+    angles = torch.outer(positions, frequencies)
     return torch.stack([angles.cos(), angles.sin()]).float()
 
 
 def rotate(heads: Tensor, angles: Tensor) -> Tensor:
-    """Turn neighbouring pairs of ``heads [B, H, L, D]`` by ``angles [2, L, D / 2]``, in float32."""
+    """Rotate neighbouring pairs of ``heads [B, H, L, D]`` by ``angles [2, L, D / 2]``, in float32.
+
+    (x, y) -> (x cos a - y sin a, x sin a + y cos a): pairs are the values 2 i and 2 i + 1.
+    """
     cosine, sine = angles
     first, second = heads.float().reshape(*heads.shape[:-1], -1, 2).unbind(-1)
-    turned = (first * cosine - second * sine, first * sine + second * cosine)
-    return torch.stack(turned, dim=-1).flatten(-2).to(heads.dtype)
+    rotated = (first * cosine - second * sine, first * sine + second * cosine)
+    return torch.stack(rotated, dim=-1).flatten(-2).to(heads.dtype)
 
 
-def stretch_places(n_from: int, n_to: int) -> Tensor:
-    """Which of ``n_from`` tokens each of ``n_to`` takes when they are stretched, int64 ``[n_to]``.
+class HeadNorm(nn.RMSNorm):
+    """RMS norm of each head in the dtype of its weight, whichever dtype autocast gave the heads."""
 
-    torch's rule "nearest-exact" on float32: ties and rounding are part of the published model.
-    """
-    places = torch.arange(n_from, dtype=torch.float32)[None, None]
-    return functional.interpolate(places, size=n_to, mode="nearest-exact")[0, 0].long()
-
-
-def time_frequencies(width: int, highest: float) -> Tensor:
-    """Radians per unit of time of ``width / 2`` sinusoids, float32, falling from ``highest``."""
-    # In float32 from the first step: version 2 has phases of 10,000 rad, where one rounding shows.
-    exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
-    return highest * (1.0 / TIME_BASE**exponents)
+    def forward(self, heads: Tensor) -> Tensor:
+        """Normalise ``heads [B, H, L, D]``."""
+        return super().forward(heads.to(self.weight.dtype))
 
 
-def time_sinusoids(times: Tensor, frequencies: Tensor) -> Tensor:
-    """Cosines, then sines, of ``times [B]`` at ``frequencies [F]``, float32 ``[B, 2 F]``."""
-    phases = times.float()[:, None] * frequencies
-    return torch.cat([phases.cos(), phases.sin()], dim=-1)
+class Heads(nn.Module):
+    """Queries, keys and values of one stream, normalised and rotated to their positions."""
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.qkv = Projection(width, 3 * width)
+        self.q_norm = HeadNorm(width // n_heads)
+        self.k_norm = HeadNorm(width // n_heads)
+
+    def forward(self, tokens: Tensor, angles: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """``tokens [B, L, D]`` to query, key and value, each ``[B, H, L, D / H]``.
+
+        ``angles`` are those of ``rotary_angles``; None for tokens without positions (text).
+        """
+        # Rows of the checkpoint are ordered by head, then by value, then q, k, v.
+        heads = self.qkv(tokens).unflatten(-1, (self.n_heads, -1, 3)).transpose(1, 2)
+        query, key, value = heads.unbind(-1)
+        query, key = self.q_norm(query), self.k_norm(key)
+        if angles is not None:
+            query, key = rotate(query, angles), rotate(key, angles)
+        return query, key, value
 
 
-def gated_width(width: int, multiple: int = 256) -> int:
-    """Inner width of a gated perceptron: two thirds of ``4 * width``, up to a ``multiple``.
+class AttentionPool(nn.Module):
+    """Tokens to one vector by a learned query that attends to all of them (paper, Table 5)."""
 
-    >>> gated_width(896)
-    2560
-    """
-    inner = 2 * 4 * width // 3
-    return -(-inner // multiple) * multiple
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.empty(1, 1, width))
+        self.attn = nn.MultiheadAttention(width, n_heads, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``tokens [B, L, D]`` to ``[B, D]``."""
+        query = self.query.expand(len(tokens), -1, -1)
+        pooled: Tensor = self.attn(query, tokens, tokens, need_weights=False)[0]
+        return pooled[:, 0]

@@ -1,42 +1,42 @@
-"""The flow network: from noisy latents, a time and what is known of a clip to a velocity.
+"""The flow network: noisy latents, a time and the conditions of a clip to a velocity.
 
-It reads like the paper's Figure 2: features of picture, text, synchronisation and reference are
-projected and joined to one vector (``conditions``, once per clip); latents, picture and text attend
-to one another in joint blocks, latents alone in fused blocks, all modulated by that vector, the
-time and, frame by frame, the synchronisation (``forward``, at every step).
+It follows the paper's Figure 2. ``conditions`` (once per clip) projects the features of video,
+text, synchronisation and reference and merges their means into one vector. ``forward`` (at every
+step) lets latents, video and text attend to one another in joint blocks, then latents alone in
+single blocks, all modulated by that vector, the time and, per latent, the synchronisation.
 
 Tensors are named as in the official checkpoints of MMAudio (Cheng et al., CVPR 2025) and AC-Foley.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from acfoley.network.attention import rotary_angles, time_frequencies
+from acfoley.network.attention import AttentionPool, rotary_angles
+from acfoley.network.blocks import (
+    CLIP_KERNEL,
+    EDGE_KERNEL,
+    FinalLayer,
+    JointBlock,
+    SingleBlock,
+)
 from acfoley.network.conditions import (
     DISTINCT_EMPTY_TOKENS,
     EMPTY_REFERENCE_TOKENS,
     Component,
     Conditions,
     Features,
-    Mask,
-    row_places,
+    hidden_components,
+    sync_row_indices,
 )
 from acfoley.network.layers import (
-    CLIP_KERNEL,
-    EDGE_KERNEL,
-    AttentionPool,
-    Condition,
-    FinalLayer,
-    FusedBlock,
-    GatedPerceptron,
-    JointBlock,
+    Conditioning,
     Projection,
+    SwiGLU,
     TimeConvolution,
     TimeEmbedding,
+    time_frequencies,
 )
 from acfoley.params import (
     SYNC_TOKENS_PER_SEGMENT,
@@ -45,9 +45,7 @@ from acfoley.params import (
     ReferenceParams,
     SequenceLengths,
 )
-
-#: Nothing is masked.
-NO_MASK = Mask()
+from bench.types import FULL, Condition
 
 
 class FlowNetwork(nn.Module):
@@ -65,20 +63,22 @@ class FlowNetwork(nn.Module):
             JointBlock(width, n_heads, is_last=index == last) for index in range(last + 1)
         )
         self.fused_blocks = nn.ModuleList(
-            FusedBlock(width, n_heads) for _ in range(params.n_fused_blocks)
+            SingleBlock(width, n_heads) for _ in range(params.n_fused_blocks)
         )
         self.final_layer = FinalLayer(width, params.latent_width)
 
     def forward(self, latents: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         """Return the velocity ``[B, L, 40]`` at ``latents [B, L, 40]`` and ``times [B]``.
 
-        Latents are normalised; time 0 is noise, 1 is sound.
+        Latents are normalised; time 0 is noise, 1 is audio.
         """
         latent = self.audio_input_proj(latents)
         vector = self.t_embed(times, conditions.frequencies) + conditions.vector
-        shared = Condition(vector)
+        shared = Conditioning(vector)
+        # Latents that share a sync token share the work of its modulation: rows are the tokens of
+        # all clips one after another, 192 for 8 s, where there are 345 latents.
         sync = conditions.sync_rows + vector[conditions.sync_clips]
-        frames = Condition(sync, conditions.sync_places)
+        frames = Conditioning(sync, conditions.sync_indices)
         streams = latent, conditions.video, conditions.text
         for block in self.joint_blocks:
             streams = block(streams, frames, shared, conditions.angles)
@@ -89,36 +89,45 @@ class FlowNetwork(nn.Module):
         return velocity
 
     def conditions(
-        self, features: Features, lengths: SequenceLengths, mask: Mask = NO_MASK
+        self, features: Features, lengths: SequenceLengths, condition: Condition = FULL
     ) -> Conditions:
-        """Project ``features`` of clips of these ``lengths``; what is missing is the learned empty.
+        """Project ``features`` of clips of these ``lengths``.
+
+        Components that are missing, or that ``condition`` masks, are the learned empty ones.
 
         Raises:
             ValueError: features do not have the shape that the lengths ask for, or there is a
-                reference and the network knows none.
+                reference and the network has no input for one.
         """
         self._check(features, lengths)
         n_clips = features.n_clips
-        seen, in_vector = features.without(mask.hidden), features.without(mask.components)
-        video = pooled_video = self._tokens("video", seen, n_clips, lengths)
-        text = pooled_text = self._tokens("text", seen, n_clips, lengths)
-        if mask.components != mask.hidden:
-            pooled_video = self._tokens("video", in_vector, n_clips, lengths)
-            pooled_text = self._tokens("text", in_vector, n_clips, lengths)
-        sync_rows, sync_places = self._sync(seen.sync, n_clips, lengths)
+        kept = features.without(hidden_components(condition))
+        in_vector = features.without(condition.masked)
+        video = pooled_video = self._video_tokens(kept.video, n_clips, lengths)
+        text = pooled_text = self._text_tokens(kept.text, n_clips)
+        if condition.scope == "vector":
+            pooled_video = self._video_tokens(in_vector.video, n_clips, lengths)
+            pooled_text = self._text_tokens(in_vector.text, n_clips)
+        # Frequencies are computed anew for each clip, so that no cast of the network rounds them.
+        frequencies = time_frequencies(self.params.time_width, self.params.highest_time_frequency)
+        sync = self._sync_tokens(kept.sync, n_clips, lengths)
+        is_empty = kept.sync is None
+        indices = sync_row_indices(lengths.sync_tokens, lengths.latents, is_empty=is_empty)
+        first_row = sync.shape[1] * torch.arange(n_clips)
+        device = self.latent_mean.device
         return Conditions(
             video=video,
             text=text,
-            vector=self._vector(pooled_video, pooled_text, seen.audio, n_clips),
-            sync_rows=sync_rows.flatten(0, 1),
-            sync_clips=torch.arange(n_clips).repeat_interleave(sync_rows.shape[1]).to(video.device),
-            sync_places=sync_places,
+            vector=self._vector(pooled_video, pooled_text, kept.audio, n_clips),
+            sync_rows=sync.flatten(0, 1),
+            sync_clips=torch.arange(n_clips).repeat_interleave(sync.shape[1]).to(device),
+            sync_indices=(first_row[:, None] + indices).to(device),
             angles=self._angles(lengths),
-            frequencies=self._time_frequencies(),
+            frequencies=frequencies.to(device),
         )
 
     def empty_features(self, n_clips: int, lengths: SequenceLengths) -> Features:
-        """The learned features of nothing, repeated to the lengths of clips."""
+        """Return the learned empty features, repeated to the lengths of clips."""
         audio = None
         if self.params.reference is not None:
             n_tokens = _empty_reference_tokens(self.params.reference)
@@ -130,29 +139,38 @@ class FlowNetwork(nn.Module):
             text=self.empty_string_feat.expand(n_clips, -1, -1),
         )
 
-    def normalised(self, latents: Tensor) -> Tensor:
-        """Latents of the codec ``[B, L, 40]`` as the flow knows them: mean 0, deviation 1."""
+    def normalise(self, latents: Tensor) -> Tensor:
+        """Bring latents of the codec ``[B, L, 40]`` to mean 0 and deviation 1, as the flow has."""
         return (latents - self.latent_mean) / self.latent_std
 
-    def denormalised(self, latents: Tensor) -> Tensor:
-        """The inverse: latents that the codec can decode."""
+    def denormalise(self, latents: Tensor) -> Tensor:
+        """Undo ``normalise``: return latents that the codec can decode."""
         return latents * self.latent_std + self.latent_mean
 
+    def _angles(self, lengths: SequenceLengths) -> tuple[Tensor, Tensor]:
+        """Rotary angles of latents and of video frames."""
+        # Frames share the time line of the latents, where their positions are further apart.
+        device, width = self.latent_mean.device, self.params.head_width
+        latents = rotary_angles(lengths.latents, width)
+        frames = rotary_angles(lengths.clip_frames, width, lengths.latents / lengths.clip_frames)
+        return latents.to(device), frames.to(device)
+
     def _add_learned_features(self, params: FlowParams) -> None:
-        """What stands for a missing component, and the statistics of latents."""
+        """Add the empty features of missing components, and the statistics of latents."""
         fixed = {"requires_grad": False}
         self.latent_mean = nn.Parameter(torch.empty(1, 1, params.latent_width), **fixed)
         self.latent_std = nn.Parameter(torch.empty(1, 1, params.latent_width), **fixed)
         self.empty_string_feat = nn.Parameter(torch.empty(TEXT_TOKENS, params.text_width), **fixed)
         self.empty_clip_feat = nn.Parameter(torch.empty(1, params.clip_width))
         self.empty_sync_feat = nn.Parameter(torch.empty(1, params.sync_width))
-        places = SYNC_TOKENS_PER_SEGMENT
-        self.sync_pos_emb = nn.Parameter(torch.empty(1, 1, places, params.sync_width))
+        self.sync_pos_emb = nn.Parameter(
+            torch.empty(1, 1, SYNC_TOKENS_PER_SEGMENT, params.sync_width)
+        )
         if params.reference is not None:
             self.empty_audio_feat = nn.Parameter(torch.empty(1, params.reference.width))
 
     def _add_projections(self, params: FlowParams) -> None:
-        """From features to tokens, and from tokens to the vector that all blocks share."""
+        """Add the layers from features to tokens, and from tokens to the shared vector."""
         width = params.width
         self.audio_input_proj = _sequence_projection(params, params.latent_width, EDGE_KERNEL)
         self.sync_input_proj = _sequence_projection(params, params.sync_width, CLIP_KERNEL)
@@ -167,68 +185,58 @@ class FlowNetwork(nn.Module):
             if reference.pooling == "attention":
                 self.audio_pool = AttentionPool(width, params.n_heads)
             width_in = 2 * width if reference.fusion == "concatenate" else width
-        self.global_cond_mlp = GatedPerceptron(width, width_in=width_in)
+        self.global_cond_mlp = SwiGLU(width, width_in=width_in)
 
-    def _tokens(
-        self, name: Literal["video", "text"], features: Features, n_clips: int, to: SequenceLengths
-    ) -> Tensor:
-        """Tokens of picture or text ``[B, L, D]``."""
-        projection, empty, n_tokens = {
-            "video": (self.clip_input_proj, self.empty_clip_feat, to.clip_frames),
-            "text": (self.text_input_proj, self.empty_string_feat, to.text_tokens),
-        }[name]
-        found = _or_empty(features.get(name), empty, n_clips, n_tokens)
-        tokens: Tensor = projection(found)
+    def _video_tokens(self, video: Tensor | None, n_clips: int, lengths: SequenceLengths) -> Tensor:
+        """Project features of frames to tokens ``[B, 8 s, D]``."""
+        features = _fill(video, self.empty_clip_feat, n_clips, lengths.clip_frames)
+        tokens: Tensor = self.clip_input_proj(features)
+        return tokens
+
+    def _text_tokens(self, text: Tensor | None, n_clips: int) -> Tensor:
+        """Project features of the prompt to tokens ``[B, 77, D]``."""
+        tokens: Tensor = self.text_input_proj(
+            _fill(text, self.empty_string_feat, n_clips, TEXT_TOKENS)
+        )
         return tokens
 
     def _vector(self, video: Tensor, text: Tensor, audio: Tensor | None, n_clips: int) -> Tensor:
-        """The vector ``[B, D]`` of picture, text and reference (paper, section 3.3)."""
-        seen = self.clip_cond_proj(video.mean(dim=1)) + self.text_cond_proj(text.mean(dim=1))
+        """Merge video, text and reference into the vector ``[B, D]`` (paper, section 3.3)."""
+        vector = self.clip_cond_proj(video.mean(dim=1)) + self.text_cond_proj(text.mean(dim=1))
         if (reference := self.params.reference) is not None:
-            heard = self._heard(audio, reference, n_clips)
-            is_apart = reference.fusion == "concatenate"
-            seen = torch.cat([seen, heard], dim=-1) if is_apart else seen + heard
-        vector: Tensor = self.global_cond_mlp(seen[:, None])
-        return vector[:, 0]
+            pooled = self._pooled_reference(audio, reference, n_clips)
+            is_concatenated = reference.fusion == "concatenate"
+            vector = torch.cat([vector, pooled], dim=-1) if is_concatenated else vector + pooled
+        merged: Tensor = self.global_cond_mlp(vector[:, None])
+        return merged[:, 0]
 
-    def _heard(self, audio: Tensor | None, reference: ReferenceParams, n_clips: int) -> Tensor:
-        """The reference as one vector ``[B, D]``."""
+    def _pooled_reference(
+        self, audio: Tensor | None, reference: ReferenceParams, n_clips: int
+    ) -> Tensor:
+        """Project and pool the reference to one vector ``[B, D]``."""
         n_tokens = _empty_reference_tokens(reference)
-        tokens = self.audio_feature_proj(_or_empty(audio, self.empty_audio_feat, n_clips, n_tokens))
+        tokens = self.audio_feature_proj(_fill(audio, self.empty_audio_feat, n_clips, n_tokens))
         pooled = self.audio_pool(tokens) if reference.pooling == "attention" else tokens.mean(dim=1)
-        heard: Tensor = self.audio_cond_proj(pooled)
-        return heard
+        vector: Tensor = self.audio_cond_proj(pooled)
+        return vector
 
-    def _sync(
-        self, sync: Tensor | None, n_clips: int, lengths: SequenceLengths
-    ) -> tuple[Tensor, Tensor]:
-        """Projected sync tokens ``[B, S, D]``, and by latent the place among those of all clips."""
+    def _sync_tokens(self, sync: Tensor | None, n_clips: int, lengths: SequenceLengths) -> Tensor:
+        """Project sync features to tokens ``[B, S, D]``, after adding the position in a segment.
+
+        Of empty features only three segments: all others repeat the middle one.
+        """
         n_empty = min(lengths.sync_tokens, DISTINCT_EMPTY_TOKENS)
-        tokens = _or_empty(sync, self.empty_sync_feat, n_clips, n_empty)
-        segments = tokens.reshape(n_clips, -1, SYNC_TOKENS_PER_SEGMENT, tokens.shape[-1])
-        rows = self.sync_input_proj((segments + self.sync_pos_emb).flatten(1, 2))
-        places = row_places(lengths.sync_tokens, lengths.latents, is_empty=sync is None)
-        first = rows.shape[1] * torch.arange(n_clips)[:, None]
-        return rows, (places + first).to(rows.device)
-
-    def _angles(self, lengths: SequenceLengths) -> tuple[Tensor, Tensor]:
-        """Frames lie on the time of latents: their places are that much further apart."""
-        device, width = self.latent_mean.device, self.params.head_width
-        step = lengths.latents / lengths.clip_frames
-        latents = rotary_angles(lengths.latents, width)
-        frames = rotary_angles(lengths.clip_frames, width, step)
-        return latents.to(device), frames.to(device)
-
-    def _time_frequencies(self) -> Tensor:
-        """Made anew for each clip, so that no cast of the network can round them."""
-        params = self.params
-        frequencies = time_frequencies(params.time_width, params.highest_time_frequency)
-        return frequencies.to(self.latent_mean.device)
+        features = _fill(sync, self.empty_sync_feat, n_clips, n_empty)
+        segments = features.reshape(n_clips, -1, SYNC_TOKENS_PER_SEGMENT, features.shape[-1])
+        tokens: Tensor = self.sync_input_proj((segments + self.sync_pos_emb).flatten(1, 2))
+        return tokens
 
     def _check(self, features: Features, lengths: SequenceLengths) -> None:
         params, reference = self.params, self.params.reference
         if features.audio is not None and reference is None:
-            raise ValueError("this network knows no reference sound: use a preset that does")
+            raise ValueError(
+                "this network has no input for reference audio: use a preset that has one"
+            )
         expected: dict[Component, tuple[int | None, int]] = {
             "sync": (lengths.sync_tokens, params.sync_width),
             "video": (lengths.clip_frames, params.clip_width),
@@ -255,23 +263,24 @@ def _activation(params: FlowParams) -> nn.Module:
 
 
 def _sequence_projection(params: FlowParams, width_in: int, kernel: int) -> nn.Sequential:
-    """Sequences in time: a wide convolution, and a perceptron over ``kernel`` neighbours."""
+    """Make the projection of sequences in time: a wide convolution, then SwiGLU."""
     return nn.Sequential(
         TimeConvolution(width_in, params.width, EDGE_KERNEL),
         _activation(params),
-        GatedPerceptron(params.width, kernel),
+        SwiGLU(params.width, kernel),
     )
 
 
 def _token_projection(params: FlowParams, width_in: int, kernel: int) -> nn.Sequential:
-    """Features of CLIP: version 2 has one more activation, which shifts the names after it."""
+    """Make the projection of CLIP features."""
+    # Version 2 has one more activation, which shifts the names of the tensors after it.
     between = [] if params.version == 1 else [_activation(params)]
-    first, last = Projection(width_in, params.width), GatedPerceptron(params.width, kernel)
+    first, last = Projection(width_in, params.width), SwiGLU(params.width, kernel)
     return nn.Sequential(first, *between, last)
 
 
 def _reference_projection(params: FlowParams, reference: ReferenceParams) -> nn.Module:
-    """Latents of the codec like the latents of the flow; a CLAP embedding by one layer."""
+    """Make the projection of latents, like that of the flow, or of a CLAP embedding (one layer)."""
     if reference.encoder == "vae":
         return _sequence_projection(params, reference.width, EDGE_KERNEL)
     return Projection(reference.width, params.width)
@@ -281,6 +290,6 @@ def _empty_reference_tokens(reference: ReferenceParams) -> int:
     return EMPTY_REFERENCE_TOKENS if reference.encoder == "vae" else 1
 
 
-def _or_empty(found: Tensor | None, empty: Tensor, n_clips: int, n_tokens: int) -> Tensor:
-    """What was found in the type of the network, or ``empty`` as often as is needed."""
-    return empty.expand(n_clips, n_tokens, -1) if found is None else found.to(empty.dtype)
+def _fill(features: Tensor | None, empty: Tensor, n_clips: int, n_tokens: int) -> Tensor:
+    """Return ``features`` in the dtype of the network, or ``empty`` for every clip and token."""
+    return empty.expand(n_clips, n_tokens, -1) if features is None else features.to(empty.dtype)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 
 from acfoley.codec import Codec, Posterior
-from acfoley.encoders.features import Encodes
+from acfoley.encoders.cache import ConditionEncoders
 from acfoley.encoders.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.train.clips import TrainingClip
@@ -150,7 +150,7 @@ def embedded(embed: Callable[[Audio], Array], n_crops: int) -> Column:
     return column
 
 
-def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str, Column]:
+def published_columns(encoders: ConditionEncoders, codec: Codec, n_crops: int) -> dict[str, Column]:
     """The columns of AC-Foley, by the published encoders and codec."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
@@ -163,7 +163,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
         video, seconds = source.clip.video, source.window.seconds
         if video is None:
             return None
-        return {"sync": encoders.movement(video, seconds).numpy()}
+        return {"sync": encoders.sync_features(video, seconds).numpy()}
 
     def text(source: Source) -> Mapping[str, Array] | None:
         prompt = source.clip.prompt.strip()
@@ -185,7 +185,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
 
 
 def encoded_by(
-    encoders: Encodes, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
+    encoders: ConditionEncoders, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
 ) -> Encoding:
     """The columns of AC-Foley by any encoders and codec; with ``is_embedded``, CLAP's besides."""
 

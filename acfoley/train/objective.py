@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from acfoley.network.conditions import Features, dropped
+from acfoley.network.conditions import Features, drop_components
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import SequenceLengths
-from acfoley.sampling import flow_loss, on_path
+from acfoley.sampling import flow_loss, interpolate
 from acfoley.train.batches import Batch
 
 
@@ -26,8 +26,8 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Loss by clip, float32 ``[B]``."""
         network = self.network
-        audio = network.normalised(batch.audio)
-        latents = on_path(batch.noise, audio, batch.times)
+        audio = network.normalise(batch.audio)
+        latents = interpolate(batch.noise, audio, batch.times)
         device = latents.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.is_bfloat16):
             conditions = network.conditions(self._features(batch), self.lengths)
@@ -44,4 +44,4 @@ class Objective(nn.Module):
         if (heard := batch.features.audio) is not None:
             # One vector stands for no reference, however many tokens there are.
             empty = replace(empty, audio=self.network.empty_audio_feat.expand(heard.shape))
-        return dropped(batch.features, empty, batch.is_empty)
+        return drop_components(batch.features, empty, batch.is_empty)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
-from acfoley.encoders.features import FeatureMaker
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.generate import Model
 from acfoley.network.initialise import new_network
@@ -31,7 +30,7 @@ class FakeEncoders:
         frames = clip_frames(video, seconds)
         return draw(f"video {frames.mean():.4f}", (len(frames), 1024))
 
-    def movement(self, video: Excerpt, seconds: float) -> Tensor:
+    def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         self.counts["sync"] += 1
         frames = sync_frames(video, seconds)
         n_segments = (len(frames) - 16) // 8 + 1
@@ -82,5 +81,5 @@ def fake_model(params: FlowParams = NARROW, visiting: torch.device | None = None
 
 def work_of(model: Model) -> Counter[str]:
     """How often each part was asked."""
-    maker: FeatureMaker = model.features
-    return maker._encoders.counts + maker._codec.counts
+    cached = model.encoders
+    return cached._encoders.counts + cached._codec.counts

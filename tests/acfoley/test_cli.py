@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import acfoley.command
-import acfoley.generate
+import acfoley.loading
 import acfoley.memory
+import bench.media
 from acfoley import cli
 from acfoley.files import OFFICIAL_FILES
 from acfoley.official import FLOW_FILES, SHIPPED, Paths, needed_files
@@ -56,7 +56,7 @@ def model(monkeypatch: pytest.MonkeyPatch):
         orders.append((arguments, options))
         return model
 
-    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    monkeypatch.setattr(acfoley.loading, "open_model", open_model)
     return orders
 
 
@@ -99,7 +99,7 @@ def test_finished_audio_is_kept_where_the_video_cannot_be_written(
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(acfoley.command, "mux_audio", fail)
+    monkeypatch.setattr(bench.media, "mux_audio", fail)
     Path("in_acfoley.flac").write_bytes(b"mine")
     code, _, err = run(*GENERATE)
     assert code == 2
@@ -122,7 +122,7 @@ def test_words_beyond_what_clip_reads_are_named(folder, run, model):
 
 REFUSED = {
     "no such video": (["--video", "absent.mp4"], "absent.mp4"),
-    "no picture": (["--video", "tone.wav"], "tone.wav has no picture"),
+    "no video stream": (["--video", "tone.wav"], "tone.wav has no video stream"),
     "no media": (["--video", "empty.wav"], "empty.wav"),
     "too long": (["--seconds", "3"], "in.mp4 lasts 2.00 s, 3 s were asked for"),
     "out of range": (["--seconds", "31"], "1 to 30 s, not 31 s"),
@@ -176,7 +176,7 @@ def test_a_file_that_is_not_the_official_one_is_refused(folder, run):
 def test_memory_that_does_not_suffice_is_said_before_loading(folder, run, monkeypatch):
     here = Path("here.pth")
     paths = Paths(here, here, here, here, here)
-    monkeypatch.setattr(acfoley.generate, "require_official", lambda *_, **__: paths)
+    monkeypatch.setattr(acfoley.loading, "require_official", lambda *_, **__: paths)
     monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: 2**30)
     code, _, err = run(*GENERATE)
     assert code == 2

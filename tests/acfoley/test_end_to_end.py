@@ -19,7 +19,8 @@ import torch
 import acfoley.official
 from acfoley.encoders.clip import build_clip
 from acfoley.files import OFFICIAL_FILES
-from acfoley.generate import Job, Loading, Settings, open_model
+from acfoley.generate import Job, Settings
+from acfoley.loading import Loading, open_model
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.official import FLOW_FILES
 from acfoley.params import PRESETS

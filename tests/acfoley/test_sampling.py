@@ -13,12 +13,12 @@ from acfoley.network.initialise import new_network
 from acfoley.params import PRESETS, sequence_lengths
 from acfoley.sampling import (
     Noise,
+    classifier_free_guidance,
     euler,
     flow_loss,
-    guided,
+    interpolate,
     logit_normal_times,
     noise_for,
-    on_path,
 )
 from tests.acfoley.seeded import GOLDEN, NARROW, draw, seeded_state
 
@@ -28,7 +28,7 @@ TRAINING = json.loads((GOLDEN / "training.json").read_text())
 def test_path_and_loss_are_those_of_the_reference():
     golden = TRAINING["flow_matching"]
     noise, audio, velocity = (draw(f"fm/{name}", (2, 345, 40)) for name in ("x0", "x1", "v"))
-    latents = on_path(noise, audio, torch.tensor(golden["t"]))
+    latents = interpolate(noise, audio, torch.tensor(golden["t"]))
     expected = torch.tensor(golden["xt_first_values"])
     torch.testing.assert_close(latents[:, 0, :4], expected, rtol=1e-6, atol=1e-6)
     loss = flow_loss(velocity, noise, audio)
@@ -108,9 +108,11 @@ def test_guidance_of_one_or_less_is_no_guidance(network):
     latents, times = noise_for([1], lengths.latents), torch.tensor([0.5])
     alone = network(latents, times, known)
     for strength in (0.0, 1.0):
-        assert torch.equal(guided(network, known, empty, strength)(latents, times), alone)
+        assert torch.equal(
+            classifier_free_guidance(network, known, empty, strength)(latents, times), alone
+        )
     away = network(latents, times, empty)
-    pushed = guided(network, known, empty, 3.0)(latents, times)
+    pushed = classifier_free_guidance(network, known, empty, 3.0)(latents, times)
     torch.testing.assert_close(pushed, 3 * alone - 2 * away, rtol=1e-4, atol=1e-4)
 
 
@@ -129,7 +131,9 @@ def test_a_clip_sounds_the_same_alone_and_in_any_place_of_a_batch(network):
             audio=features.audio[clips], sync=features.sync[clips], video=features.video[clips]
         )
         noise = noise_for([100 + clip for clip in clips], lengths.latents)
-        return euler(guided(network, network.conditions(chosen, lengths), empty), noise, 3)
+        return euler(
+            classifier_free_guidance(network, network.conditions(chosen, lengths), empty), noise, 3
+        )
 
     together, turned, alone = sampled([0, 1, 2]), sampled([2, 0, 1]), sampled([1])
     torch.testing.assert_close(turned[[1, 2, 0]], together, rtol=1e-4, atol=1e-4)
@@ -148,7 +152,7 @@ def test_the_loss_falls_when_the_mini_network_learns_one_batch():
     )
     noise, audio = draw("noise", (2, 44, 40)), draw("sound", (2, 44, 40))
     times = logit_normal_times(draw("times", (2,)))
-    latents = on_path(noise, audio, times)
+    latents = interpolate(noise, audio, times)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(12):

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import acfoley.generate
+import acfoley.loading
 from acfoley.encoders import Encoders
 from acfoley.encoders.reference import prepare_reference
-from acfoley.generate import Job, Loading, Settings, open_model
+from acfoley.generate import Job, Settings
+from acfoley.loading import Loading, open_model
 from acfoley.official import Paths, require_clap
 from acfoley.params import CLAP_REFERENCE
 from acfoley.train import published
@@ -86,7 +87,7 @@ def test_a_network_that_hears_through_clap_asks_for_the_embedding_once():
 
 def test_clap_is_asked_for_before_anything_is_loaded(home, tmp_path, monkeypatch):
     paths = Paths(*(tmp_path / name for name in "favcs"))
-    monkeypatch.setattr(acfoley.generate, "require_official", lambda *_, **__: paths)
+    monkeypatch.setattr(acfoley.loading, "require_official", lambda *_, **__: paths)
     monkeypatch.setattr(clap, "find_spec", lambda name: None)
     for match in (
         r"pip install 'foley-bench\[clap\]'",

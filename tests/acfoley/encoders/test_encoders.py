@@ -52,7 +52,7 @@ def test_a_picture_gives_as_many_tokens_as_the_network_expects(
     video, lengths = Excerpt(clicks_folder / "clip_000000.mp4", 0.5), sequence_lengths(seconds)
     tokens = encoders.video(video, seconds)
     assert tokens.shape == (lengths.clip_frames, 16)
-    assert encoders.movement(video, seconds).shape == (lengths.sync_tokens, 768)
+    assert encoders.sync_features(video, seconds).shape == (lengths.sync_tokens, 768)
     assert tokens.norm(dim=-1).numpy() == pytest.approx(1.0, abs=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_a_picture_that_is_missing_or_too_short_is_refused(
     with pytest.raises(MediaError, match=r"lasts 10\.000 s: .* 96 are needed"):
         encoders.video(Excerpt(clicks_folder / "clip_000000.mp4"), 12.0)
     with pytest.raises(MediaError, match="has no video stream"):
-        encoders.movement(Excerpt(shared / "golden" / "media" / "v1_gt.flac"), 1.0)
+        encoders.sync_features(Excerpt(shared / "golden" / "media" / "v1_gt.flac"), 1.0)
 
 
 def test_prompts_do_not_depend_on_one_another(encoders: Encoders) -> None:

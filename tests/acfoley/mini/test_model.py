@@ -8,13 +8,12 @@ import torch
 
 from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.generate import Job, Settings
-from acfoley.mini.model import open_mini
-from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
-from acfoley.network.conditions import parse_mask
+from acfoley.mini.variants import CODEC, VARIANTS, open_mini, open_mini_codec, open_mini_flow
+from acfoley.mini.weights_files import weights_path
 from bench.media import read_audio
 from bench.synthetic.clips import render_clip
 from bench.synthetic.world import label, make_scene
-from bench.types import Excerpt
+from bench.types import Excerpt, parse_condition
 
 SPLIT, INDEX = "mini", 7
 
@@ -64,7 +63,7 @@ def test_it_follows_the_picture_and_the_reference(clip, mel):
     )
 
     def made(mask):
-        (audio,) = model.generate([job], Settings(mask=parse_mask(mask)))
+        (audio,) = model.generate([job], Settings(mask=parse_condition(mask)))
         return spectrogram(audio.samples)
 
     def envelopes_agree(one, other):

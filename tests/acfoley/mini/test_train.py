@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shutil import copy
 
 import pytest
 import torch
 
-from acfoley.mini import clips, teach, variants
-from acfoley.mini.model import open_mini
-from acfoley.mini.variants import ship, variant_recipe, weights_path
+from acfoley.mini import dataset, train, weights_files
+from acfoley.mini.encoders import ENCODER_FILES
+from acfoley.mini.variants import open_mini, variant_recipe
+from acfoley.mini.weights_files import ship, weights_path
 from acfoley.train import presets
 from acfoley.train.recipe import Schedule
 from bench.errors import BenchError, MissingError
@@ -19,11 +21,14 @@ from bench.errors import BenchError, MissingError
 def tiny(tmp_path, monkeypatch):
     """Eight clips, three steps of two clips, weights that go elsewhere."""
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(variants, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(clips, "N_CLIPS", 6)
-    monkeypatch.setattr(teach, "N_HELD_OUT", 2)
-    monkeypatch.setattr(teach, "N_CODEC_SOUNDS", 6)
-    monkeypatch.setattr(teach, "SHOWN_EVERY", 1)
+    (tmp_path / "weights").mkdir()
+    for name in ENCODER_FILES.values():
+        copy(weights_path(name), tmp_path / "weights")
+    monkeypatch.setattr(weights_files, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(dataset, "N_CLIPS", 6)
+    monkeypatch.setattr(train, "N_HELD_OUT", 2)
+    monkeypatch.setattr(train, "N_CODEC_CLIPS", 6)
+    monkeypatch.setattr(train, "REPORT_EVERY", 1)
     for name in ("mini-two-stage", "mini-clap-encoder"):
         recipe = presets.RECIPES[name]
         small = replace(
@@ -33,14 +38,14 @@ def tiny(tmp_path, monkeypatch):
             batch_size=2,
         )
         monkeypatch.setitem(presets.RECIPES, name, small)
-    variants.weights_hash.cache_clear()
+    weights_files.weights_hash.cache_clear()
     yield tmp_path
-    variants.weights_hash.cache_clear()
+    weights_files.weights_hash.cache_clear()
 
 
 @pytest.mark.slow
 def test_weights_come_from_nothing_and_are_the_same_again(tiny, capsys):
-    teach.main(["two-stage", "clap-encoder"], 0)
+    train.main(["two-stage", "clap-encoder"], 0)
     err = capsys.readouterr().err
     assert "clips: 8 of 8" in err
     assert "two-stage: step 3 of 3" in err
@@ -49,13 +54,13 @@ def test_weights_come_from_nothing_and_are_the_same_again(tiny, capsys):
     assert network.params == variant_recipe("two-stage").params
     assert torch.isfinite(network.final_layer.conv.weight).all()
     assert open_mini("clap-encoder").network.params.reference.encoder == "clap"
-    teach.main(["two-stage"], 0)  # a finished run is shipped as it is
+    train.main(["two-stage"], 0)  # a finished run is shipped as it is
     assert weights_path("two-stage").read_bytes() == first
 
 
 def test_what_is_no_variant_is_refused_before_anything_is_done(tiny):
     with pytest.raises(BenchError, match="no mini variant 'three-stage'; there are: two-stage"):
-        teach.main(["three-stage"], 0)
+        train.main(["three-stage"], 0)
     assert not (tiny / "home").exists()
 
 

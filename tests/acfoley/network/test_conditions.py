@@ -1,4 +1,4 @@
-"""What is told to the network, what is masked, and that neither is worked out twice."""
+"""Conditions: masks, empty features, references, and refusals of wrong shapes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from acfoley.network.attention import rotary_angles, rotate, stretch_places
+from acfoley.network.attention import rotary_angles, rotate
 from acfoley.network.conditions import (
     COMPONENTS,
     Conditions,
     Features,
-    Mask,
-    dropped,
-    joined,
-    parse_mask,
-    row_places,
+    concatenate,
+    drop_components,
+    nearest_indices,
 )
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.network.initialise import new_network
 from acfoley.params import CLAP_REFERENCE, PRESETS, VAE_REFERENCE, sequence_lengths
-from bench.errors import BenchError
+from bench.types import parse_condition
 from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, drawn_features, seeded_state
 
 LENGTHS = sequence_lengths(2.0)
@@ -48,24 +46,9 @@ def velocity(network: FlowNetwork, conditions: Conditions) -> torch.Tensor:
     return network(draw("latents", (1, LENGTHS.latents, 40)), TIMES, conditions)
 
 
-def test_masks_are_read_from_text():
-    assert parse_mask("") == Mask()
-    assert parse_mask(" video, text ").components == {"video", "text"}
-    assert parse_mask("audio", "vector") == Mask(frozenset({"audio"}), "vector")
-
-
-@pytest.mark.parametrize(
-    ("text", "scope", "match"),
-    [("vidoe", "whole", "did you mean 'video'"), ("video", "part", "whole, vector")],
-)
-def test_masks_of_nothing_known_are_refused(text, scope, match):
-    with pytest.raises(BenchError, match=match):
-        parse_mask(text, scope)
-
-
-def test_a_masked_component_is_as_if_it_were_not_there(network, features):
+def test_a_masked_component_equals_a_missing_one(network, features):
     for name in COMPONENTS:
-        masked = network.conditions(features, LENGTHS, parse_mask(name))
+        masked = network.conditions(features, LENGTHS, parse_condition(name))
         absent = network.conditions(replace(features, **{name: None}), LENGTHS)
         assert torch.equal(velocity(network, masked), velocity(network, absent))
         assert not torch.equal(
@@ -74,7 +57,7 @@ def test_a_masked_component_is_as_if_it_were_not_there(network, features):
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_the_empty_feature_given_as_a_feature_is_the_same_as_none(network, features, name):
+def test_explicit_empty_features_equal_missing_ones(network, features, name):
     empty = network.empty_features(1, LENGTHS)
     given = network.conditions(replace(features, **{name: empty.get(name)}), LENGTHS)
     absent = network.conditions(replace(features, **{name: None}), LENGTHS)
@@ -83,17 +66,17 @@ def test_the_empty_feature_given_as_a_feature_is_the_same_as_none(network, featu
     )
 
 
-def test_a_mask_of_the_vector_keeps_tokens_of_picture_and_text(network, features):
+def test_a_mask_of_the_vector_keeps_tokens_of_video_and_text(network, features):
     full = network.conditions(features, LENGTHS)
     for name in ("video", "text"):
-        partly = network.conditions(features, LENGTHS, parse_mask(name, "vector"))
-        whole = network.conditions(features, LENGTHS, parse_mask(name))
+        partly = network.conditions(features, LENGTHS, parse_condition(name, "vector"))
+        whole = network.conditions(features, LENGTHS, parse_condition(name))
         assert torch.equal(getattr(partly, name), getattr(full, name))
         assert torch.equal(partly.vector, whole.vector)
         assert not torch.equal(partly.vector, full.vector)
     for name in ("audio", "sync"):
         partly, whole = (
-            network.conditions(features, LENGTHS, parse_mask(name, scope))
+            network.conditions(features, LENGTHS, parse_condition(name, scope))
             for scope in ("vector", "whole")
         )
         assert torch.equal(velocity(network, partly), velocity(network, whole))
@@ -102,7 +85,7 @@ def test_a_mask_of_the_vector_keeps_tokens_of_picture_and_text(network, features
 def test_clips_with_and_without_sync_can_share_a_batch(network, features):
     with_sync = network.conditions(features, LENGTHS)
     without = network.conditions(replace(features, sync=None), LENGTHS)
-    both = joined([with_sync, without, with_sync])
+    both = concatenate([with_sync, without, with_sync])
     latents = draw("latents", (1, LENGTHS.latents, 40)).expand(3, -1, -1)
     together = network(latents, TIMES.expand(3), both)
     for row, alone in zip(together, (with_sync, without, with_sync), strict=True):
@@ -110,23 +93,23 @@ def test_clips_with_and_without_sync_can_share_a_batch(network, features):
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.3, 2.0, 8.0])
-def test_repeated_empty_sync_features_are_projected_in_three_segments(network, seconds):
+def test_three_segments_of_empty_sync_features_stand_for_all(network, seconds):
     lengths = sequence_lengths(seconds)
     short = network.conditions(Features(), lengths)
     full = network.conditions(Features(sync=network.empty_features(1, lengths).sync), lengths)
     assert len(short.sync_rows) == min(24, lengths.sync_tokens)
     torch.testing.assert_close(
-        short.sync_rows[short.sync_places], full.sync_rows[full.sync_places], rtol=1e-4, atol=1e-5
+        short.sync_rows[short.sync_indices], full.sync_rows[full.sync_indices], rtol=1e-4, atol=1e-5
     )
 
 
-def test_ties_of_stretching_fall_as_in_float32():
-    places = stretch_places(192, 345)
-    assert (places[57], places[172]) == (31, 95)
-    assert torch.equal(row_places(192, 345, is_empty=False), places)
+def test_ties_of_nearest_indices_fall_as_in_float32():
+    indices = nearest_indices(192, 345)
+    assert (indices[57], indices[172]) == (31, 95)
+    assert (len(indices), indices[0], indices[-1]) == (345, 0, 191)
 
 
-def test_references_of_any_length_are_heard(network, features):
+def test_references_of_any_length_are_accepted(network, features):
     heard = [
         network.conditions(replace(features, audio=draw("audio", (1, n, 40))), LENGTHS).vector
         for n in (1, 5, 87, 1300)
@@ -148,7 +131,7 @@ def test_a_constant_reference_is_the_same_for_average_and_for_attention_pooling(
     torch.testing.assert_close(network.audio_pool(one), network.audio_pool(same))
 
 
-def test_an_embedding_of_clap_enters_like_a_reference(features):
+def test_a_clap_embedding_conditions_the_vector_alone(features):
     network = seeded(replace(NARROW, reference=CLAP_REFERENCE))
     heard = network.conditions(replace(features, audio=draw("clap", (1, 1, 512))), LENGTHS)
     unheard = network.conditions(replace(features, audio=None), LENGTHS)
@@ -157,7 +140,7 @@ def test_an_embedding_of_clap_enters_like_a_reference(features):
     assert torch.equal(heard.video, unheard.video)
 
 
-def test_added_references_leave_the_joining_layer_as_wide_as_before():
+def test_added_references_leave_the_merging_layer_as_wide_as_before():
     added = seeded(replace(NARROW, reference=replace(VAE_REFERENCE, fusion="add")))
     assert added.global_cond_mlp.w1.weight.shape == (512, 128)
     assert added.conditions(Features(), LENGTHS).vector.shape == (1, 128)
@@ -166,12 +149,12 @@ def test_added_references_leave_the_joining_layer_as_wide_as_before():
 def test_components_are_dropped_clip_by_clip(network):
     features = drawn_features("drop", 3, LENGTHS)
     empty = network.empty_features(3, LENGTHS)
-    found = dropped(features, empty, {"video": torch.tensor([False, True, False])})
+    found = drop_components(features, empty, {"video": torch.tensor([False, True, False])})
     assert torch.equal(found.video[0], features.video[0])
     assert torch.equal(found.video[1], empty.video[1])
     assert found.text is features.text
     with pytest.raises(ValueError, match="'audio'"):
-        dropped(replace(features, audio=None), empty, {"audio": torch.tensor([True] * 3)})
+        drop_components(replace(features, audio=None), empty, {"audio": torch.tensor([True] * 3)})
 
 
 @pytest.mark.parametrize(
@@ -189,9 +172,9 @@ def test_features_of_another_shape_are_refused(network, name, shape, match):
         network.conditions(Features(**{name: torch.zeros(shape)}), LENGTHS)
 
 
-def test_a_reference_is_refused_by_a_network_that_knows_none(features):
+def test_a_network_without_reference_input_refuses_a_reference(features):
     network = new_network(replace(PRESETS["mini"], reference=None), seed=0)
-    with pytest.raises(ValueError, match="knows no reference"):
+    with pytest.raises(ValueError, match="no input for reference audio"):
         network.conditions(features, LENGTHS)
 
 
@@ -201,7 +184,7 @@ def test_batches_of_different_sizes_are_refused(network):
         network.conditions(unequal, LENGTHS)
 
 
-def test_turning_keeps_lengths_and_depends_on_distance_alone(rng):
+def test_rotation_keeps_lengths_and_depends_on_distance_alone(rng):
     heads = draw("heads", (1, 1, 1, 64)).expand(-1, -1, 9, -1)
     turned = rotate(heads, rotary_angles(9, 64))
     torch.testing.assert_close(turned.norm(dim=-1), heads.norm(dim=-1))

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.network.attention import time_frequencies
-from acfoley.network.conditions import COMPONENTS, Features, Mask, parse_mask
+from acfoley.network.conditions import COMPONENTS, Features
 from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.layers import time_frequencies
 from acfoley.params import PRESETS, sequence_lengths
-from acfoley.sampling import euler, guided
+from acfoley.sampling import classifier_free_guidance, euler
 from acfoley.weights import open_flow
+from bench.types import Condition, parse_condition
 from tests.acfoley.seeded import (
     ACFOLEY_GAIN,
     GOLDEN,
@@ -38,7 +39,7 @@ MASKS = {
     "flow_no_video": "video",
     "flow_no_text": "text",
 }
-EVERYTHING = Mask(frozenset(COMPONENTS))
+EVERYTHING = Condition(frozenset(COMPONENTS))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +59,11 @@ def velocity_errors(
     noise, times = draw(f"{tag}.x", (n_clips, lengths.latents, 40)), torch.full((n_clips,), time)
     errors = {}
     for name, mask in MASKS.items():
-        conditions = network.conditions(features, lengths, parse_mask(mask))
+        conditions = network.conditions(features, lengths, parse_condition(mask))
         errors[name] = relative_error(network(noise, times, conditions), golden[name])
     known = network.conditions(features, lengths)
     empty = network.conditions(Features(), lengths)
-    sample = euler(guided(network, known, empty, 4.5), noise, 5)
+    sample = euler(classifier_free_guidance(network, known, empty, 4.5), noise, 5)
     errors["euler5_cfg4.5"] = relative_error(sample, golden["euler5_cfg4.5"])
     return errors
 
@@ -95,7 +96,7 @@ def test_other_devices_and_types_come_near(device, dtype, limit, tmp_path):
     known = network.conditions(drawn_features(tag, 1, lengths).to(device), lengths)
     empty = network.conditions(Features(), lengths)
     noise = draw(f"{tag}.x", (1, lengths.latents, 40)).to(device)
-    sample = euler(guided(network, known, empty, 4.5), noise, 5).cpu()
+    sample = euler(classifier_free_guidance(network, known, empty, 4.5), noise, 5).cpu()
     assert sample.dtype == torch.float32
     golden = np.load(GOLDEN / "acfoley_flow_2s.npz")["euler5_cfg4.5"]
     assert relative_error(sample, golden) < limit
@@ -112,11 +113,12 @@ def test_both_versions_of_mmaudio_are_those_of_the_reference(version, shared, tm
     known = network.conditions(features, lengths)
     empty = network.conditions(features, lengths, EVERYTHING)
     latents, times = draw("flow/latent", (2, 345, 40)), torch.full((2,), 0.37)
+    velocity = classifier_free_guidance(network, known, empty, 4.5)
     found = {
         "flow": network(latents, times, known),
         "flow_mixed_t": network(latents, torch.tensor([0.11, 0.93]), known),
         "flow_uncond": network(latents, times, empty),
-        "euler5": euler(guided(network, known, empty, 4.5), draw("flow/x0", (2, 345, 40)), 5),
+        "euler5": euler(velocity, draw("flow/x0", (2, 345, 40)), 5),
     }
     four = network.conditions(mmaudio_features("_4s", 4.0, 2), sequence_lengths(4.0))
     found["flow_4s"] = network(draw("flow/latent_4s", (2, 173, 40)), times, four)

@@ -5,7 +5,8 @@ import warnings
 import pytest
 import torch
 
-from acfoley.network.layers import Heads, Projection
+from acfoley.network.attention import Heads
+from acfoley.network.layers import Projection
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class MeanCodec:
 
 ENCODERS = SimpleNamespace(
     video=lambda video, seconds: torch.zeros(int(8 * seconds), 6),
-    movement=lambda video, seconds: torch.zeros(16, 5) + 25 * seconds,
+    sync_features=lambda video, seconds: torch.zeros(16, 5) + 25 * seconds,
     prompts=lambda prompts: SimpleNamespace(
         features=torch.full((1, 77, 3), len(prompts[0])), messages=("its end was cut",)
     ),

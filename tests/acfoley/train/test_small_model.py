@@ -93,6 +93,6 @@ def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
             torch.randn(1, lengths.latents, 40),
             n_steps=2,
         )
-        audio = codec.decode(network.denormalised(latents))
+        audio = codec.decode(network.denormalise(latents))
     assert audio.shape == (1, lengths.samples)
     assert audio.isfinite().all()
