@@ -21,7 +21,7 @@ class Imagebind(nn.Module):
         self.seeing = nn.Sequential(
             *_block(3, 16, 5), *_block(16, 32, 3), *_block(32, 64, 3), *_block(64, 96, 3)
         )
-        self.video = nn.Sequential(nn.Linear(96 * 16, 128), nn.ReLU(), nn.Linear(128, WIDTH))
+        self.picture = nn.Sequential(nn.Linear(96 * 16, 128), nn.ReLU(), nn.Linear(128, WIDTH))
 
     def hear(self, waveforms: Tensor) -> Tensor:
         """Embeddings of unit length of sounds."""
@@ -38,7 +38,7 @@ class Imagebind(nn.Module):
     def see_each(self, stills: Tensor) -> Tensor:
         """What is seen in every still, ``[B, S, 64]``, of any length."""
         pixels = stills.flatten(0, 1).movedim(-1, 1).float() / 127.5 - 1.0
-        each: Tensor = self.video(self.seeing(pixels).flatten(1))
+        each: Tensor = self.picture(self.seeing(pixels).flatten(1))
         return each.view(*stills.shape[:2], -1)
 
 

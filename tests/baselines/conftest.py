@@ -87,7 +87,7 @@ def ask(clip: Clip, other: Clip) -> Ask:
 
     def request(system: System, **changes: object) -> Request:
         asked = {
-            "picture": "video",
+            "video": "video",
             "reference": "reference",
             "prompt": "prompt",
             "clip": "truth",

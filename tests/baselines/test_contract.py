@@ -80,7 +80,7 @@ def test_a_request_that_lacks_what_is_needed_is_refused_by_the_name_of_its_clip(
     spec: str, ask: Ask
 ) -> None:
     system = open_system(spec)
-    nothing = {"picture": None, "reference": None, "clip": None, "other": None}
+    nothing = {"video": None, "reference": None, "clip": None, "other": None}
     with pytest.raises(BenchError, match="'test_000000'"):
         system.open("cpu")(ask(system, **nothing))
 

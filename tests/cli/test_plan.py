@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from bench.cli import main, planning
+from bench.cli import main
+from bench.cli import plan as planning
 from bench.cli.judge import Choice
 from bench.cli.plan import Order, choose_split, plan_run
 from bench.errors import BenchError
@@ -116,7 +117,7 @@ def test_system_and_judge_have_their_devices(
         seen.append((order.device, choice.device))
         raise BenchError("seen")
 
-    for module in ("running", "ablating"):
+    for module in ("run", "ablate"):
         monkeypatch.setattr(f"bench.cli.{module}.plan_run", stop)
     assert call(*command, *options)[0] == 2
     assert seen == [(system, judge)]

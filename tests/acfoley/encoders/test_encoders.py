@@ -17,6 +17,7 @@ from bench.checkpoints.registry import WEIGHTS
 from bench.errors import MediaError
 from bench.media import read_frames, write_video
 from bench.types import Excerpt
+from tests.backbones.synchformer_inputs import video
 from tests.media.samples import numbered_frames
 
 SMALL = ClipParams(
@@ -82,8 +83,8 @@ def test_clip_sees_what_torchvision_would_show_it(shared: Path) -> None:
 
 def test_synchformer_sees_what_the_judge_shows_it(shared: Path) -> None:
     name = "F8Zt3mYlOqU_000094"
-    video = shared / "golden" / "media" / f"{name}.mp4"
-    assert torch.equal(sync_frames(Excerpt(video), 1.0), video(shared, name, 1.0)[0])
+    path = shared / "golden" / "media" / f"{name}.mp4"
+    assert torch.equal(sync_frames(Excerpt(path), 1.0), video(shared, name, 1.0)[0])
 
 
 def test_a_tall_picture_is_squeezed_for_one_and_cropped_for_the_other(tmp_path: Path) -> None:
