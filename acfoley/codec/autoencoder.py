@@ -72,8 +72,8 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Log-mel ``[B, n_mels, 2 L]`` of ``latents [B, n_latent, L]``."""
-        normalise: Tensor = self.decoder(latents)
-        return normalise * self.data_std + self.data_mean
+        mel: Tensor = self.decoder(latents)
+        return mel * self.data_std + self.data_mean
 
 
 class Encoder(nn.Module):

@@ -14,7 +14,7 @@ MAX_ACTIVATION = 256.0
 
 
 class Level(nn.Module):
-    """Residual blocks of one width; time is halved or doubled after them where a level says so."""
+    """Residual blocks of one width; subclasses halve or double the rate after them."""
 
     def __init__(self, n_inputs: int, width: int, n_blocks: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class DoublingLevel(Level):
 
 
 class Middle(nn.Module):
-    """The innermost part, the only one that sees all of the time at once."""
+    """The innermost part, the only one with attention over all frames."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Middle(nn.Module):
         self.block_2 = ResidualBlock(width, width)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """``signal [B, C, T]`` to as much."""
+        """``signal [B, C, T]`` to the same shape."""
         return clamp_activations(self.block_2(self.attn_1(self.block_1(signal))))
 
 
@@ -95,7 +95,7 @@ class Attention(nn.Module):
         self.proj_out = Conv(width, width, 1)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """``signal [B, C, T]`` to as much."""
+        """``signal [B, C, T]`` to the same shape."""
         # Query, key and value alternate along the channels.
         parts = self.qkv(signal).unflatten(1, (-1, 3)).unbind(2)
         query, key, value = (pixel_norm(part).transpose(1, 2) for part in parts)
@@ -104,7 +104,7 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Means of pairs of frames between two convolutions; an odd last frame is dropped."""
+    """Average pairs of frames between two convolutions; an odd last frame is dropped."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Every frame twice, then a convolution."""
+    """Repeat every frame, then convolve."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -131,5 +131,5 @@ class Upsample(nn.Module):
 
 
 def clamp_activations(signal: Tensor) -> Tensor:
-    """``signal`` within +-256, where half precision still has room."""
+    """Clamp ``signal`` to +-256, far within the range of half precision."""
     return signal.clamp(-MAX_ACTIVATION, MAX_ACTIVATION)

@@ -1,4 +1,4 @@
-"""Sound to latents and back: the one door to mel, autoencoder and vocoder.
+"""Waveforms to latents and back: mel spectrogram, autoencoder and vocoder behind one class.
 
     codec = load_codec(autoencoder_file, vocoder_file, device)
     latents = codec.encode(waveforms).mean            # [B, L, 40], 43.07 per second
@@ -25,7 +25,7 @@ from bench.dsp.mel import check_waveforms
 
 
 class AutoencoderProtocol(Protocol):
-    """What stands between spectrogram and latents; ``Autoencoder`` is one."""
+    """An autoencoder of spectrograms; ``codec.autoencoder.Autoencoder`` is one."""
 
     data_mean: Tensor
 
@@ -59,7 +59,7 @@ class Posterior:
 class Codec:
     """Waveforms to latents and latents to waveforms.
 
-    ``chunk_frames`` is how many spectrogram frames the vocoder makes at once; None means all.
+    ``chunk_frames`` is the number of frames that the vocoder synthesises at once; None means all.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Codec:
 
     @property
     def sample_rate_hz(self) -> int:
-        """Of the waveforms on both sides."""
+        """Rate of the waveforms on both sides."""
         return self.mel.sample_rate_hz
 
     @property
     def samples_per_latent(self) -> int:
-        """How much sound one latent stands for."""
+        """Samples per latent."""
         return STRIDE * self.mel.hop_samples
 
     @torch.no_grad()
@@ -128,7 +128,7 @@ class Codec:
 def load_codec(autoencoder: Path, vocoder: Path, device: torch.device | str = "cpu") -> Codec:
     """Return the published 44.1 kHz codec from ``v1-44.pth`` and ``bigvgan_generator.pt``.
 
-    On a GPU the vocoder makes a whole clip at once.
+    On a GPU the vocoder synthesises all frames at once.
 
     Raises:
         MissingError: a file is not there.

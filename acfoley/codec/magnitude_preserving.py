@@ -1,4 +1,4 @@
-"""Magnitude-preserving operations: what goes in with unit variance comes out with unit variance.
+"""Magnitude-preserving layers: inputs of unit variance give outputs of unit variance.
 
 The autoencoder is made of them. There are no biases and no learned norms; instead weights are
 normalised, activations are rescaled by constants, and sums are weighted. All work on ``[B, C, T]``.
@@ -6,6 +6,16 @@ normalised, activations are rescaled by constants, and sums are weighted. All wo
 Source: Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models", CVPR
 2024 (EDM2), equations 47 (weights), 81 (SiLU) and 88 (sum), here in one dimension.
 """
+
+# Weights (Eq. 47). A filter w over n = channels x taps independent inputs of unit variance has an
+# output of variance |w|^2. Dividing w by its norm makes that 1; with the root mean square r = |w| /
+# sqrt(n) this is w / (r sqrt(n)), which is how the code writes it (with eps beside r).
+#
+# SiLU (Eq. 81). For a standard normal z the root mean square of SiLU(z) is 0.596; dividing by it
+# keeps unit variance.
+#
+# Sum (Eq. 88). (1 - t) a + t b of independent a and b has the variance (1 - t)^2 + t^2; dividing by
+# its root keeps unit variance. t = 0.3 is the share of the residual branch.
 
 from __future__ import annotations
 
@@ -23,7 +33,7 @@ RESIDUAL_SHARE = 0.3
 
 
 def normalise(values: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """``values`` divided by 1e-4 plus their root mean square over ``dims``, taken in float32."""
+    """Divide ``values`` by 1e-4 plus their root mean square over ``dims``, taken in float32."""
     n_values = math.prod(values.shape[dim] for dim in dims)
     norm = torch.linalg.vector_norm(values, dim=dims, keepdim=True, dtype=torch.float32)
     rms: Tensor = norm / math.sqrt(n_values)
@@ -31,17 +41,17 @@ def normalise(values: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 def pixel_norm(signal: Tensor) -> Tensor:
-    """Each frame of ``signal [B, C, T]`` with unit root mean square over its channels."""
+    """Bring each frame of ``signal [B, C, T]`` to unit root mean square over its channels."""
     return normalise(signal, (1,))
 
 
 def scaled_silu(signal: Tensor) -> Tensor:
-    """SiLU that keeps the variance of normal values, SiLU(x) / 0.596."""
+    """Apply SiLU(x) / 0.596, which keeps the variance of normal values."""
     return functional.silu(signal) / SILU_RMS
 
 
 def residual_sum(signal: Tensor, change: Tensor) -> Tensor:
-    """The weighted sum of both branches that keeps unit variance, 7 : 3."""
+    """Sum ``signal`` and ``change`` by 7 : 3, scaled to unit variance."""
     scale = math.hypot(1 - RESIDUAL_SHARE, RESIDUAL_SHARE)
     return torch.lerp(signal, change, RESIDUAL_SHARE) / scale
 
@@ -50,7 +60,7 @@ class Conv(nn.Module):
     """A convolution over time without bias whose filters have unit gain, ``[B, C, T]``.
 
     Checkpoints store raw weights, which are normalised in every pass, so that they can be trained;
-    ``fold`` does it once and for all.
+    ``fold`` normalises them permanently, for inference.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, kernel: int) -> None:
@@ -66,7 +76,7 @@ class Conv(nn.Module):
         return functional.conv1d(signal, weight, padding=weight.shape[-1] // 2)
 
     def fold(self) -> None:
-        """Replace raw weights by those that are used; a second call changes nothing."""
+        """Replace raw weights by normalised ones; a second call changes nothing."""
         if not self.is_folded:
             with torch.no_grad():
                 self.weight = nn.Parameter(self._unit_weight(), self.weight.requires_grad)

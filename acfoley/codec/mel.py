@@ -1,7 +1,7 @@
 """The log-mel spectrogram that the codec works on: 44.1 kHz, 128 bands, a frame every 512 samples.
 
-The autoencoder packs it into latents and the vocoder turns it back into sound, so both were made
-for exactly these numbers. Source: BigVGAN v2 (Lee et al., ICLR 2023; configuration
+The autoencoder encodes it to latents and the vocoder decodes it to a waveform; both were trained on
+exactly these numbers. Source: BigVGAN v2 (Lee et al., ICLR 2023; configuration
 ``bigvgan_v2_44khz_128band_512x``), as MMAudio computes it.
 """
 
@@ -34,7 +34,7 @@ class MelParams:
 
     @property
     def margin_samples(self) -> int:
-        """By how much a sound is mirrored at both ends, so that each hop gives one frame."""
+        """Samples that are mirrored at both ends, so that each hop gives one frame."""
         return (self.n_fft - self.hop_samples) // 2
 
 
@@ -69,7 +69,7 @@ def log_mel(waveforms: Tensor, params: MelParams = MEL_44K) -> Tensor:
 
 
 def mel_bank(params: MelParams) -> Tensor:
-    """The triangles of the bands, ``[n_fft // 2 + 1, n_mels]`` float32."""
+    """Return the triangular filters of the bands, ``[n_fft // 2 + 1, n_mels]`` float32."""
     bank = slaney_mel_bank(
         params.n_mels, params.n_fft, params.sample_rate_hz, params.min_hz, params.max_hz
     )

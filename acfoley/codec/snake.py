@@ -1,12 +1,9 @@
-"""The activation of the vocoder: a periodic function between two times the rate.
+"""The activation of the vocoder: x + sin²(alpha x) / beta, anti-aliased.
 
-A sine makes overtones that the rate cannot hold, and what cannot be held folds back as false tones.
-So the signal is brought to twice its rate, the function applied, and the rate halved again, each
-through a low-pass of 12 taps.
-
-The published code interleaves the samples of the doubled rate. Here its even and odd samples stay
-apart, which makes each filter six multiplications of whole rows, the same sums with half the work.
-On a CPU compiled code does it (``snake_cpu``). For inference only: there are no gradients.
+A sine of a signal has overtones above half the sampling rate, which alias. So the signal is
+brought to twice its rate, the function applied, and the rate halved again, each through a low-pass
+filter of 12 taps. On a CPU compiled code does it (``snake_cpu``). For inference only: there are no
+gradients.
 
 Source: Lee et al., "BigVGAN", ICLR 2023; Karras et al., "Alias-Free GAN" (StyleGAN3), NeurIPS 2021.
 """
@@ -30,11 +27,14 @@ REACH = 2 * SIDE - 1
 
 @cache
 def lowpass_taps() -> tuple[float, ...]:
-    """The 12 taps of both filters: a sinc of a quarter of the rate under a Kaiser window.
+    """Return the 12 taps of both filters: a sinc of a quarter of the rate, Kaiser-windowed.
 
     The window's attenuation is that of a transition of 0.6 of the rate (Kaiser's formula), and the
     taps sum to one, in float32 as published.
     """
+    # Kaiser: an attenuation of A dB over a transition of width d (in cycles per sample) takes
+    # (A - 7.95) / (2.285 * 2 pi d) taps; here the number is fixed and A follows. beta is his
+    # approximation for A > 50 dB. h(t) = 2 f sinc(2 f t) is the ideal low-pass of cutoff f.
     attenuation_db = 2.285 * (N_TAPS // 2 - 1) * torch.pi * 4 * HALF_WIDTH + 7.95
     window = torch.kaiser_window(N_TAPS, periodic=False, beta=0.1102 * (attenuation_db - 8.7))
     times = torch.arange(N_TAPS) - (N_TAPS - 1) / 2
@@ -43,9 +43,9 @@ def lowpass_taps() -> tuple[float, ...]:
 
 
 class AntialiasedSnake(nn.Module):
-    """x + sin²(x exp(alpha)) / exp(beta) at twice the rate, per channel: ``[B, C, T]`` to as much.
+    """x + sin²(x exp(alpha)) / exp(beta) at twice the rate, per channel, of ``[B, C, T]``.
 
-    Ends are continued by their last value.
+    Ends are continued by their last value. The result has the shape of the input.
     """
 
     def __init__(self, n_channels: int) -> None:
@@ -54,7 +54,7 @@ class AntialiasedSnake(nn.Module):
         self.act = nn.ParameterDict(parts)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Apply it to ``signal``."""
+        """Activate ``signal``."""
         frequency = self.act["alpha"].exp()
         strength = 1 / (self.act["beta"].exp() + EPS)
         if signal.device.type == "cpu" and signal.dtype == torch.float32:
@@ -64,21 +64,54 @@ class AntialiasedSnake(nn.Module):
         return activate(signal, frequency[:, None], strength[:, None])
 
 
+# Doubling the rate puts a zero after every sample x[n] and filters by 2 h, since zeros halve the
+# level:
+#
+#     u[m] = 2 sum_k h[k] z[m - k],   z[2 n] = x[n],  z[2 n + 1] = 0.
+#
+# For even m only the even taps meet samples, for odd m only the odd ones, so that the two phases
+#
+#     u[2 n]     = 2 sum_j h[2 j]     x[n - j]
+#     u[2 n + 1] = 2 sum_j h[2 j + 1] x[n - j]
+#
+# are convolutions of x with 6 taps each: half of the products of z with 12. Likewise the halved
+# rate y[n] = sum_k h[k] v[2 n - k] splits into the even and the odd samples of v. So the phases
+# need never be interleaved. ``activate_by_definition`` does, and is the slow twin for tests.
+
+
 def activate(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
-    """The same of given ``frequency [C, 1]`` and ``strength [C, 1]``, by torch."""
+    """Return x + strength sin²(frequency x) at twice the rate, of ``signal [B, C, T]``.
+
+    ``frequency`` and ``strength`` are ``[C, 1]``.
+    """
     taps = lowpass_taps()
     odd_taps, even_taps = taps[1::2], taps[0::2]
     padded = functional.pad(signal, (SIDE, SIDE), mode="replicate")
-    # Doubling the rate halves the level, hence twice the taps; they apply backwards.
-    even = _filtered(padded[..., :-1], [2 * tap for tap in reversed(odd_taps)])
-    odd = _filtered(padded[..., 1:], [2 * tap for tap in reversed(even_taps)])
+    # Taps apply backwards: the sum runs over samples, not over delays.
+    even = _filter(padded[..., :-1], [2 * tap for tap in reversed(odd_taps)])
+    odd = _filter(padded[..., 1:], [2 * tap for tap in reversed(even_taps)])
     even, odd = _snake(even, frequency, strength), _snake(odd, frequency, strength)
     first, last = even[..., :1], odd[..., -1:]
-    even, odd = _continued(first, even, last), _continued(first, odd, last)
-    return _filtered(even[..., 1:], odd_taps).add_(_filtered(odd[..., :-1], even_taps))
+    even, odd = _extend(first, even, last), _extend(first, odd, last)
+    return _filter(even[..., 1:], odd_taps).add_(_filter(odd[..., :-1], even_taps))
 
 
-def _filtered(signal: Tensor, taps: tuple[float, ...] | list[float]) -> Tensor:
+def activate_by_definition(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
+    """Return the same as ``activate``, by interleaved samples and full filters: for tests."""
+    n_channels, taps = signal.shape[1], torch.tensor(lowpass_taps())
+    kernel = taps.expand(n_channels, 1, -1).to(signal)
+    margin = N_TAPS // 2 - 1
+    padded = functional.pad(signal, (margin, margin), mode="replicate")
+    doubled = 2 * functional.conv_transpose1d(padded, kernel, stride=2, groups=n_channels)
+    # Cut what stems from the padding, at twice the rate, and half of the filter's tail.
+    cut = 2 * margin + margin
+    doubled = doubled[..., cut : cut + 2 * signal.shape[-1]]
+    curved = doubled + strength * (frequency * doubled).sin() ** 2
+    curved = functional.pad(curved, (margin, N_TAPS // 2), mode="replicate")
+    return functional.conv1d(curved, kernel, stride=2, groups=n_channels)
+
+
+def _filter(signal: Tensor, taps: tuple[float, ...] | list[float]) -> Tensor:
     """Sum of ``taps`` times ``signal [B, C, T + 5]`` shifted by each, ``[B, C, T]``."""
     length = signal.shape[-1] - len(taps) + 1
     total = signal[..., :length] * taps[0]
@@ -91,7 +124,7 @@ def _snake(signal: Tensor, frequency: Tensor, strength: Tensor) -> Tensor:
     return torch.addcmul(signal, (signal * frequency).sin_().square_(), strength)
 
 
-def _continued(first: Tensor, middle: Tensor, last: Tensor) -> Tensor:
-    """``middle`` with the first and last value of the doubled rate repeated beyond its ends."""
+def _extend(first: Tensor, middle: Tensor, last: Tensor) -> Tensor:
+    """Repeat the first and the last value of the doubled rate beyond the ends of ``middle``."""
     shape = (*middle.shape[:-1], SIDE)
     return torch.cat([first.expand(shape), middle, last.expand(shape)], dim=-1)

@@ -1,7 +1,7 @@
-"""CLIP: what is seen and what is asked for, 1024 numbers per frame and per token.
+"""CLIP features: 1024 numbers per video frame and per token of the prompt.
 
 The network is open_clip's ``ViT-H-14-378-quickgelu``, with the weights of
-``apple/DFN5B-CLIP-ViT-H-14-384``, read from a local file. Nothing is ever fetched by it, and
+``apple/DFN5B-CLIP-ViT-H-14-384``, read from a local file. open_clip downloads nothing here, and
 importing this module loads neither torchvision nor open_clip.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
@@ -24,14 +24,13 @@ from bench.checkpoints.load import assign_state, load_state
 if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer
 
-NAME = "clip"
 #: Name of the architecture in open_clip's table; its tokeniser is that of every CLIP.
 ARCHITECTURE = "ViT-H-14-378-quickgelu"
 WIDTH = 1024
 N_TOKENS = 77
 #: Two tokens mark the beginning and the end of the prompt.
 N_WORD_TOKENS = N_TOKENS - 2
-#: Of more at once, what lies between two layers leaves the caches of a CPU.
+#: With more at once, activations between two layers do not fit into the caches of a CPU.
 FRAMES_AT_ONCE_CPU, FRAMES_AT_ONCE_GPU = 2, 32
 
 
@@ -105,21 +104,21 @@ def load_clip(
 
 @dataclass(frozen=True)
 class Tokens:
-    """A prompt as CLIP reads it: ``ids`` of up to 77 tokens, and the words it does not read."""
+    """A prompt as CLIP reads it: ``ids`` of up to 77 tokens, and the words that were ``cut``."""
 
     ids: tuple[int, ...]
     cut: str
 
     @property
     def message(self) -> str:
-        """One sentence that says what was cut, or nothing."""
+        """One sentence that names the words that were cut; "" where none were."""
         if not self.cut:
             return ""
         return f"CLIP reads {N_WORD_TOKENS} tokens of a prompt and does not read {self.cut!r}"
 
 
 def tokenise(prompt: str) -> Tokens:
-    """Return the tokens of ``prompt``: lower case, white space and broken Unicode mended.
+    """Return the tokens of ``prompt``: lower case, white space and broken Unicode cleaned.
 
     The first 75 are kept between the marks; the end mark is always there.
     """
@@ -142,7 +141,7 @@ def token_batch(prompts: list[Tokens]) -> Tensor:
 def image_features(model: Any, frames: Tensor) -> Tensor:
     """Unit vectors ``[F, 1024]``, float32 on the CPU, of normalised ``frames [F, 3, 384, 384]``.
 
-    The patches of 384 pixels are those of 378: what does not fill one is not looked at.
+    Patches are those of 378 pixels: the last 6 rows and columns fill no patch and are not used.
     """
     weight = model.visual.conv1.weight
     n_at_once = FRAMES_AT_ONCE_CPU if weight.device.type == "cpu" else FRAMES_AT_ONCE_GPU
@@ -158,7 +157,7 @@ def text_features(model: Any, tokens: Tensor) -> Tensor:
     """Unit vectors ``[B, 77, 1024]``, float32 on the CPU, one per token of ``tokens [B, 77]``.
 
     The states after the last norm, without the projection that the pooled feature would pass;
-    those of the filling included.
+    those of the padding included.
     """
     weight = model.token_embedding.weight
     states = model.token_embedding(tokens.to(weight.device)) + model.positional_embedding

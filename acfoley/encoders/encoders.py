@@ -1,16 +1,16 @@
-"""What the network is told about a clip: pictures and prompts to features.
+"""The published encoders of video, prompt and, for one preset, of the reference.
 
     encoders = load_encoders(clip_file, synchformer_file, device)
     video = encoders.video(excerpt, seconds=8)            # [64, 1024]
     sync = encoders.movement(excerpt, seconds=8)          # [192, 768]
     text = encoders.prompts(["dog barking"]).features     # [1, 77, 1024]
 
-and, loaded with the file of CLAP besides, for networks that hear references through it:
+and, loaded with the file of CLAP, for networks that take references as its embeddings:
 
     vector = encoders.embedding(waveform)                 # [512]
 
-Each clip is encoded by itself, so that its features depend on nothing else and can be kept. The
-reference sound goes through ``reference`` and the codec, or CLAP.
+Each clip is encoded by itself, so that its features depend on nothing else and can be cached
+(``cache``). References are prepared by ``reference`` and encoded by the codec, or by CLAP.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from bench.types import Excerpt, Waveform
 
 @dataclass(frozen=True, eq=False)
 class PromptFeatures:
-    """CLIP's ``features [B, 77, 1024]``; ``messages`` say which words of which prompt were cut."""
+    """CLIP's ``features [B, 77, 1024]``; ``messages`` name the words of prompts that were cut."""
 
     features: Tensor
     messages: tuple[str, ...]
 
 
 class Encoders:
-    """CLIP, the video half of Synchformer and, where it is needed, the half of CLAP that hears.
+    """CLIP, the video half of Synchformer and, if needed, the audio half of CLAP.
 
     All are frozen; all features are float32 on the CPU.
     """
@@ -52,7 +52,7 @@ class Encoders:
         self.clap = clap
 
     def video(self, video: Excerpt, seconds: float) -> Tensor:
-        """What CLIP sees in the first ``seconds``: ``[int(8 seconds), 1024]``.
+        """Encode the frames of the first ``seconds`` by CLIP: ``[int(8 seconds), 1024]``.
 
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
@@ -60,7 +60,7 @@ class Encoders:
         return image_features(self.clip, clip_frames(video, seconds))
 
     def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
-        """What Synchformer sees in the first ``seconds``: ``[8 S, 768]``.
+        """Encode the motion of the first ``seconds`` by Synchformer: ``[8 S, 768]``.
 
         8 tokens for each of its overlapping segments of 0.64 s, (int(25 seconds) - 16) // 8 + 1 of
         them, one after another.
@@ -72,24 +72,24 @@ class Encoders:
         return video_features(self.sync, frames[None])[0].flatten(0, 1)
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
-        """What CLIP reads in ``prompts``; "" is what stands for no prompt."""
+        """Encode ``prompts`` by CLIP; "" is the empty prompt."""
         tokens = [tokenise(prompt) for prompt in prompts]
         features = text_features(self.clip, token_batch(tokens))
         messages = tuple(each.message for each in tokens if each.message)
         return PromptFeatures(features, messages)
 
     def embedding(self, waveform: Waveform) -> Tensor:
-        """What CLAP hears in a prepared reference ``[T]`` at 44.1 kHz: ``[512]`` of length 1.
+        """Encode a prepared reference ``[T]`` at 44.1 kHz by CLAP: ``[512]`` of length 1.
 
-        It hears 10 s: a shorter sound is repeated, a longer one cut.
+        CLAP takes 10 s: shorter audio is repeated, longer audio cut.
 
         Raises:
-            BenchError: CLAP is not among these encoders.
+            BenchError: the encoders were loaded without CLAP.
         """
         if self.clap is None:
             raise BenchError("these encoders have no CLAP: load them with its checkpoint")
-        heard = resample(waveform, SAMPLE_RATE_HZ, CLAP_RATE_HZ, "soxr_hq")
-        log_mels = front_end(torch.from_numpy(heard)[None])
+        resampled = resample(waveform, SAMPLE_RATE_HZ, CLAP_RATE_HZ, "soxr_hq")
+        log_mels = front_end(torch.from_numpy(resampled)[None])
         device = next(self.clap.parameters()).device
         return embed_audio(self.clap, log_mels.to(device))["embedding"][0].cpu()
 
@@ -110,11 +110,11 @@ def load_encoders(
 ) -> Encoders:
     """Return those of ``open_clip_pytorch_model.bin`` and ``synchformer_state_dict.pth``.
 
-    ``clap`` is ``music_speech_audioset_epoch_15_esc_89.98.pt``, where references are heard by it.
+    ``clap`` is ``music_speech_audioset_epoch_15_esc_89.98.pt``, if references are encoded by it.
 
     Raises:
         MissingError: a file is not there.
         BenchError: a file is damaged or another one.
     """
-    ears = None if clap is None else load_clap_audio(clap, device)
-    return Encoders(load_clip(clip, device), load_video_encoder(synchformer, device), ears)
+    audio = None if clap is None else load_clap_audio(clap, device)
+    return Encoders(load_clip(clip, device), load_video_encoder(synchformer, device), audio)

@@ -1,6 +1,6 @@
-"""What the mini networks are trained on: scenes of a split of their own, as files on disk.
+"""The training clips of the mini networks: scenes of a split of their own, as files on disk.
 
-They lie in ``$BENCH_HOME/data/mini-train`` and are rendered, encoded and read as clips for testing
+They are in ``$BENCH_HOME/data/mini-train`` and are rendered, encoded and read as clips for testing
 are, H.264 and AAC included. No split for testing holds any of these scenes.
 """
 
@@ -18,17 +18,17 @@ from bench.types import Excerpt
 
 SPLIT = "mini-train"
 N_CLIPS = 1_800
-#: Every picture of the mini world is one of its sound.
+#: Audio and video of the mini world always match.
 SCORE = 1.0
 
 
 def directory() -> Path:
-    """Where the clips lie."""
+    """Return the folder of the clips."""
     return bench_home() / "data" / SPLIT
 
 
 def render(n_clips: int, engine: Engine) -> Iterator[Row]:
-    """Render the first ``n_clips`` clips; those that are there and whole are kept.
+    """Render the first ``n_clips`` clips; those that are there and complete are kept.
 
     Raises:
         BenchError: a clip could not be rendered.
@@ -42,7 +42,7 @@ def render(n_clips: int, engine: Engine) -> Iterator[Row]:
 
 
 def listed(n_clips: int = N_CLIPS) -> ClipList:
-    """The first ``n_clips`` clips, whether they are rendered or not."""
+    """List the first ``n_clips`` clips, whether they are rendered or not."""
     return ClipList(tuple(_clip(index) for index in range(n_clips)))
 
 

@@ -1,4 +1,4 @@
-"""The training curves of the mini networks as one picture.
+"""The training curves of the mini networks as one figure.
 
     python -m acfoley.mini.training_curves [--runs FOLDER] [--out docs/mini-training.png]
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 #: Steps that the training loss is averaged over, half of them on each side.
 SMOOTHED_STEPS = 200
 PANEL_INCHES = (2.8, 3.2)
-#: Told apart by lightness as well as by hue.
+#: They differ in lightness as well as in hue.
 TRAINING_COLOUR, HELD_OUT_COLOUR = "#7fb2e5", "#7a2b00"
 #: The top of the panels, over the highest loss that a run ends with: the first steps are cut off.
-HIGHEST_SHOWN = 1.5
+HIGHEST_RATIO = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def read_line(path: Path) -> Line:
     return Line(steps, losses, tuple(row["stage"] for row in rows))
 
 
-def smoothed(line: Line) -> FloatArray:
+def smooth(line: Line) -> FloatArray:
     """The mean of the losses within ``SMOOTHED_STEPS`` around each step, ``[N]``."""
     near = np.abs(line.steps[:, None] - line.steps) <= SMOOTHED_STEPS / 2
     mean: FloatArray = near @ line.losses / near.sum(axis=1)
@@ -100,13 +100,13 @@ def plot_training(runs: Mapping[str, Path], destination: Path) -> None:
 
 
 def _limits(lines: Sequence[Line]) -> tuple[float, float]:
-    lowest = min(float(smoothed(line).min()) for line in lines)
-    return 0.95 * lowest, HIGHEST_SHOWN * max(float(smoothed(line)[-1]) for line in lines)
+    lowest = min(float(smooth(line).min()) for line in lines)
+    return 0.95 * lowest, HIGHEST_RATIO * max(float(smooth(line)[-1]) for line in lines)
 
 
 def _draw(panel: Axes, training: Line, held_out: Line) -> None:
     mean = f"training, mean of {SMOOTHED_STEPS} steps"
-    panel.plot(training.steps, smoothed(training), color=TRAINING_COLOUR, linewidth=2.5, label=mean)
+    panel.plot(training.steps, smooth(training), color=TRAINING_COLOUR, linewidth=2.5, label=mean)
     known = held_out.steps, held_out.losses
     panel.plot(*known, color=HELD_OUT_COLOUR, linewidth=1.3, label="held-out clips")
     across = panel.get_xaxis_transform()
@@ -120,7 +120,7 @@ def _draw(panel: Axes, training: Line, held_out: Line) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the curves of the variants that were trained, and say of which there are none.
+    """Draw the curves of the variants that were trained, and name those that were not.
 
     Raises:
         RunError: none was.
@@ -130,17 +130,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/mini-training.png"))
-    given = parser.parse_args(arguments)
-    folder = given.runs or Work(bench_home() / "mini-acfoley").run(VARIANTS[0]).parent
+    options = parser.parse_args(arguments)
+    folder = options.runs or Work(bench_home() / "mini-acfoley").run(VARIANTS[0]).parent
     runs = {name: folder / f"{name}-{variant_recipe(name).digest()[:8]}" for name in VARIANTS}
     there = {name: run for name, run in runs.items() if read_curve(run / "validation.csv")}
     if not there:
         names = ", ".join(run.name for run in runs.values())
         raise RunError(f"{folder} holds no training run of these: {names}; `make mini-weights`")
-    plot_training(there, given.out)
+    plot_training(there, options.out)
     missing = [name for name in VARIANTS if name not in there]
     without = f", without {', '.join(missing)}, which were not trained" if missing else ""
-    sys.stderr.write(f"{given.out}{without}\n")
+    sys.stderr.write(f"{options.out}{without}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The first weights of a network: drawn as MMAudio draws them, or taken over from a trained one.
+"""The first weights of a network: random as in MMAudio, or taken over from a trained one.
 
 Modulations and the last layer begin at zero, so that a new network predicts no velocity at all.
 """
@@ -17,7 +17,7 @@ SMALL_DEVIATION = 0.02
 
 
 def new_network(params: FlowParams, seed: int) -> FlowNetwork:
-    """A network with drawn weights, on the CPU; the same seed draws the same.
+    """Return a network with random weights, on the CPU; they depend on the seed alone.
 
     ``empty_string_feat`` is zero until it is set to CLIP's features of the empty text, and the
     statistics of latents are 0 and 1 until they are set to those of the training set.
@@ -31,7 +31,7 @@ def new_network(params: FlowParams, seed: int) -> FlowNetwork:
 
 @torch.no_grad()
 def initialise(network: FlowNetwork, generator: torch.Generator) -> None:
-    """Draw all weights of ``network`` anew."""
+    """Draw all weights of ``network``."""
     for module in network.modules():
         _draw_layer(module, generator)
     for name, tensor in network.named_parameters():
@@ -46,13 +46,13 @@ def initialise(network: FlowNetwork, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def warm_start(trained: FlowNetwork, reference: ReferenceParams, seed: int) -> FlowNetwork:
-    """AC-Foley that begins as ``trained``, an MMAudio of any size: it makes the same sound.
+    """Return AC-Foley with the weights of ``trained``, an MMAudio of any size: the same audio.
 
-    New parts are drawn from ``seed``. What would carry the reference into the other conditions is
-    zero, so that it changes nothing until training lets it.
+    New parts are drawn from ``seed``. The weights by which the reference joins the other conditions
+    are zero, so that it changes nothing at first.
 
     Raises:
-        ValueError: ``trained`` knows a reference already.
+        ValueError: ``trained`` has an input for references already.
     """
     if trained.params.reference is not None:
         raise ValueError("a warm start begins with a network that knows no reference")

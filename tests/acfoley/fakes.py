@@ -10,6 +10,7 @@ from torch import Tensor
 
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
+from acfoley.encoders.cache import FeatureFiles
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.generate import Model
 from acfoley.network.initialise import new_network
@@ -71,12 +72,16 @@ class FakeCodec:
         return self
 
 
-def fake_model(params: FlowParams = NARROW, visiting: torch.device | None = None) -> Model:
+def fake_model(
+    params: FlowParams = NARROW,
+    visiting: torch.device | None = None,
+    files: FeatureFiles | None = None,
+) -> Model:
     """A seeded narrow network between the stand-ins."""
     network = new_network(params, seed=0)
     network.load_state_dict(seeded_state(params, ACFOLEY_GAIN))
     network.eval().requires_grad_(False)
-    return Model(network, FakeCodec(), FakeEncoders(), visiting=visiting)
+    return Model(network, FakeCodec(), FakeEncoders(), visiting=visiting, files=files)
 
 
 def work_of(model: Model) -> Counter[str]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from acfoley.codec import snake, snake_cpu
 from acfoley.codec.snake import lowpass_taps
@@ -71,19 +70,6 @@ def small() -> Vocoder:
     return model.eval()
 
 
-def by_definition(signal: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """The activation in the words of its paper, with grouped convolutions, in float64."""
-    n_channels = signal.shape[1]
-    taps = torch.tensor(lowpass_taps(), dtype=torch.float64).expand(n_channels, 1, 12)
-    padded = functional.pad(signal, (5, 5), mode="replicate")
-    doubled = functional.conv_transpose1d(padded, 2 * taps, stride=2, groups=n_channels)
-    doubled = doubled[..., 15:-15]
-    wave = torch.sin(doubled * alpha.exp()[:, None]) ** 2
-    doubled = doubled + wave / (beta.exp()[:, None] + 1e-9)
-    padded = functional.pad(doubled, (5, 6), mode="replicate")
-    return functional.conv1d(padded, taps, stride=2, groups=n_channels)
-
-
 def test_the_filter_is_the_published_one(golden: dict[str, np.ndarray]) -> None:
     assert lowpass_taps() == pytest.approx(golden["antialias_filter"].tolist(), abs=1e-7)
 
@@ -97,7 +83,8 @@ def test_the_activation_equals_its_definition(length: int) -> None:
         torch.nn.init.normal_(parameter, generator=generator)
     with torch.inference_mode():
         compiled, plain = module(signal), module.double()(signal.double())
-        expected = by_definition(signal.double(), *module.act.values())
+        frequency, strength = (each.exp()[:, None] for each in module.act.values())
+        expected = snake.activate_by_definition(signal.double(), frequency, 1 / (strength + 1e-9))
     assert compiled.numpy() == pytest.approx(expected.numpy(), abs=2e-5)
     assert plain.numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
@@ -136,14 +123,14 @@ def test_the_waveform_equals_the_reference(
 
 
 @pytest.mark.slow
-def test_pieces_equal_the_whole_at_full_size(model: Vocoder, mel: Tensor) -> None:
+def test_chunks_equal_one_pass_at_full_size(model: Vocoder, mel: Tensor) -> None:
     longer = torch.cat([mel, mel.flip(-1)], dim=-1)
     whole, pieces = synthesise(model, longer, None), synthesise(model, longer, 20)
     assert pieces.numpy() == pytest.approx(whole.numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("chunk_frames", [5, 21, 49, 100])
-def test_pieces_of_any_length_equal_the_whole(small: Vocoder, chunk_frames: int) -> None:
+def test_chunks_of_any_length_equal_one_pass(small: Vocoder, chunk_frames: int) -> None:
     mel = torch.randn(2, 8, 50, generator=torch.Generator().manual_seed(1))
     whole = synthesise(small, mel, None)
     assert whole.shape == (2, 50 * SMALL.hop_samples)

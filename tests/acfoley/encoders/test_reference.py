@@ -77,7 +77,7 @@ def test_the_whole_of_it_fills_its_last_latent_only(
 @pytest.mark.parametrize(
     ("samples", "length", "message"),
     [
-        (np.zeros((1, 0)), "published", "the reference sound is empty"),
+        (np.zeros((1, 0)), "published", "the reference audio is empty"),
         (np.ones((1, 4_000)), "published", r"lasts 0\.091 s, at least 0\.1 s"),
         (np.zeros((2, 90_000)), "published", r"is silent \(peak 0 of full scale\)"),
         (np.full((1, 90_000), 1e-7), "whole", "is silent"),
