@@ -1,7 +1,7 @@
-"""AC-Foley as published: picture, prompt and reference, any of which it can be run without.
+"""AC-Foley as published: video, prompt and reference, any of which it can be run without.
 
 Without ``audio`` it is Table 1's "w/o audio"; the other masks are Table 6's. The weights are
-official files that ``acfoley fetch`` gets; nothing stands in for missing ones.
+official files that ``acfoley fetch`` gets; there are no substitutes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
 
     Raises as ``open_acfoley`` does.
     """
-    from acfoley.generate import Loading, open_model
+    from acfoley.loading import Loading, open_model
     from bench.checkpoints.registry import weights_directory
 
     dtype = DTYPES.get(device.partition(":")[0], "float32")
@@ -72,17 +72,16 @@ def official_lacks(*, has_flow: bool = True) -> str:
 
 
 def generate(model: Model, request: Request) -> Audio:
-    """The sound of one request, without what its condition masks.
+    """Generate audio for one request, without the components that its condition masks.
 
     Raises:
-        BenchError: it has no picture.
-        MediaError: its picture is too short, or its reference cannot be heard.
+        BenchError: it has no video.
+        MediaError: its video is too short, or its reference is empty, silent or too long.
     """
-    from acfoley.conditions import parse_mask
     from acfoley.generate import Job, Settings
 
     if request.video is None:
-        raise BenchError(f"clip {request.name!r} has no picture, which this system follows")
+        raise BenchError(f"clip {request.name!r} has no video, which this system needs")
     job = Job(
         seconds=request.seconds,
         seed=request.seed,
@@ -90,13 +89,12 @@ def generate(model: Model, request: Request) -> Audio:
         prompt=request.prompt,
         reference=request.reference,
     )
-    mask = parse_mask(",".join(request.condition.masked), request.condition.scope)
-    return model.generate([job], Settings(mask=mask))[0]
+    return model.generate([job], Settings(mask=request.condition))[0]
 
 
 ACFOLEY = System(
     "acfoley",
-    "AC-Foley as published: picture, prompt and reference",
+    "AC-Foley as published: video, prompt and reference",
     USES,
     open_acfoley,
     sample_rate_hz=SAMPLE_RATE_HZ,

@@ -8,6 +8,7 @@ absolute.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: The inputs of a system that a condition can mask (paper, Table 6).
+from bench.errors import BenchError
+
+#: What a system is conditioned on, and can be made to do without (paper, Table 6).
 COMPONENTS = ("audio", "sync", "video", "text")
 SCOPES = ("whole", "vector")
 
@@ -103,9 +106,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a system has to do without: ``masked`` components of ``COMPONENTS``.
+    """The components of ``COMPONENTS`` that a system has to do without: ``masked``.
 
-    ``scope`` is ``whole``, or ``vector`` where only the pooled vector of a component is masked.
+    With ``scope`` ``whole`` it gets nothing of them; with ``vector`` only their part of the pooled
+    vector is masked.
     """
 
     masked: frozenset[str] = frozenset()
@@ -121,6 +125,27 @@ class Condition:
 
 
 FULL = Condition()
+
+
+def parse_condition(mask: str | None, scope: str = "whole") -> Condition:
+    """Return the condition of ``--mask`` (components between commas) and ``--mask-scope``.
+
+    >>> sorted(parse_condition("video,text").masked)
+    ['text', 'video']
+
+    Raises:
+        BenchError: a component or the scope does not exist.
+    """
+    names = frozenset(name.strip() for name in (mask or "").split(",") if name.strip())
+    if unknown := sorted(names - set(COMPONENTS)):
+        near = difflib.get_close_matches(unknown[0], COMPONENTS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise BenchError(
+            f"cannot mask {unknown[0]!r}: {hint}components are {', '.join(COMPONENTS)}"
+        )
+    if scope not in SCOPES:
+        raise BenchError(f"no mask scope {scope!r}; there are: {', '.join(SCOPES)}")
+    return Condition(names, scope if names else "whole")
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from acfoley import snake
-from acfoley.flow import N_STEPS, noise_for
+from acfoley.codec import snake
+from acfoley.codec.vocoder import VOCODER_44K, synthesise
 from acfoley.params import sequence_lengths
-from acfoley.vocoder import VOCODER_44K, synthesise
+from acfoley.sampling import N_STEPS, noise_for
 from benchmarks.flow_speed import SECONDS, drawn_features, drawn_network, ours, plain
 from benchmarks.vocoder_speed import drawn_vocoder, plain_activation
 

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 from acfoley.codec import Codec
-from acfoley.conditions import COMPONENTS
-from acfoley.mel import MEL_44K, log_mel
-from acfoley.mini.teach import Work
+from acfoley.codec.mel import MEL_44K, log_mel
+from acfoley.mini.train import Work
 from acfoley.mini.variants import (
     VARIANTS,
     open_mini_codec,
     open_mini_flow,
     variant_recipe,
 )
+from acfoley.network.conditions import COMPONENTS
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.train.collate import Batch, Collator
 from acfoley.train.dataset import FeatureDataset

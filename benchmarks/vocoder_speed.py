@@ -18,11 +18,10 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from acfoley import snake
-from acfoley.snake import AntialiasedSnake, lowpass_taps
-from acfoley.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
+from acfoley.codec import snake
+from acfoley.codec.snake import AntialiasedSnake
+from acfoley.codec.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
 
 TOLERANCE = 1e-5
 FRAMES_PER_S = 44_100 / VOCODER_44K.hop_samples
@@ -41,14 +40,14 @@ def main() -> int:
     with patch.object(snake.AntialiasedSnake, "forward", plain_activation):
         plain, plain_s = timed("one call, plain", lambda: synthesise(model, mel, None))
     gap = max(float((other - pieces).abs().max()) for other in (whole, plain))
-    print(f"{seconds:g} s of sound; largest difference {gap:.1e}, at most {TOLERANCE:g}")
+    print(f"{seconds:g} s of audio; largest difference {gap:.1e}, at most {TOLERANCE:g}")
     print(f"pieces are {whole_s / pieces_s:.2f} times as fast as one call")
     print(f"and {plain_s / pieces_s:.2f} times as fast as one call of the plain implementation")
     return int(gap > TOLERANCE or pieces_s > plain_s)
 
 
 def drawn_vocoder() -> Vocoder:
-    """The network under weights that keep its sound below full scale."""
+    """The network under weights that keep its output below full scale."""
     generator = torch.Generator().manual_seed(0)
     model = Vocoder().eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
@@ -59,16 +58,9 @@ def drawn_vocoder() -> Vocoder:
 
 
 def plain_activation(module: AntialiasedSnake, signal: Tensor) -> Tensor:
-    """The activation as it is usually written."""
-    n_channels = signal.shape[1]
-    taps = torch.tensor(lowpass_taps()).expand(n_channels, 1, -1)
-    padded = functional.pad(signal, (5, 5), mode="replicate")
-    doubled = functional.conv_transpose1d(padded, 2 * taps, stride=2, groups=n_channels)
-    doubled = doubled[..., 15:-15]
+    """The activation by its definition."""
     frequency, strength = (module.act[name].exp()[:, None] for name in ("alpha", "beta"))
-    doubled = doubled + torch.sin(doubled * frequency) ** 2 / (strength + snake.EPS)
-    padded = functional.pad(doubled, (5, 6), mode="replicate")
-    return functional.conv1d(padded, taps, stride=2, groups=n_channels)
+    return snake.activate_by_definition(signal, frequency, 1 / (strength + snake.EPS))
 
 
 def timed(title: str, work: Callable[[], Tensor]) -> tuple[Tensor, float]:

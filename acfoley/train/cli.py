@@ -15,7 +15,7 @@ from bench.errors import BenchError, MissingError, format_names
 from bench.terminal import print_line, print_notice
 
 if TYPE_CHECKING:
-    from acfoley.model import FlowNetwork
+    from acfoley.network.flow_network import FlowNetwork
     from acfoley.train.clips import ClipList
     from acfoley.train.precompute import Summary
     from acfoley.train.recipe import Recipe

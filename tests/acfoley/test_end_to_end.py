@@ -17,10 +17,11 @@ import pytest
 import torch
 
 import acfoley.official
-from acfoley.clip import build_clip
+from acfoley.encoders.clip import build_clip
 from acfoley.files import OFFICIAL_FILES
-from acfoley.generate import Job, Loading, Settings, open_model
-from acfoley.model import FlowNetwork
+from acfoley.generate import Job, Settings
+from acfoley.loading import Loading, open_model
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.official import FLOW_FILES
 from acfoley.params import PRESETS
 from bench.backbones.synchformer import VideoEncoder

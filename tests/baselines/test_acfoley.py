@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import acfoley.generate
+import acfoley.loading
 from baselines import open_system
 from bench.errors import BenchError, MissingError
 from bench.types import Condition, Request
@@ -28,7 +29,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
         asked.append(arguments)
         return fake_model()
 
-    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    monkeypatch.setattr(acfoley.loading, "open_model", open_model)
     quick = partial(acfoley.generate.Settings, n_steps=1)
     monkeypatch.setattr(acfoley.generate, "Settings", quick)
     return asked

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import acfoley.generate
+import acfoley.loading
 from acfoley.files import OFFICIAL_FILES
 from acfoley.mini import variants
 from acfoley.train.presets import RECIPES
@@ -119,7 +120,7 @@ def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, .
         asked.append(arguments)
         return fake_model()
 
-    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    monkeypatch.setattr(acfoley.loading, "open_model", open_model)
     return asked
 
 
@@ -135,7 +136,7 @@ def test_a_trained_variant_opens_its_own_checkpoint_under_its_preset(
         preset, folder, loading = trained[-1]
         assert preset == presets.get(name, "acfoley")
         assert folder == home / "weights"
-        assert loading == acfoley.generate.Loading(flow=home / "weights" / f"{name}.safetensors")
+        assert loading == acfoley.loading.Loading(flow=home / "weights" / f"{name}.safetensors")
 
 
 def test_a_trained_variant_without_the_official_codec_says_what_fetches_it(

@@ -36,13 +36,13 @@ def video(scene, tmp_path_factory):
 def test_there_are_as_many_tokens_as_the_network_expects(encoders, video, seconds):
     lengths = sequence_lengths(seconds)
     assert encoders.video(video, seconds).shape == (lengths.clip_frames, MINI.clip_width)
-    assert encoders.movement(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
+    assert encoders.sync_features(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
 
 
 def test_tokens_lie_where_their_frames_do(encoders, video):
     """What is seen later comes later: a picture that begins 1 s later has the same tokens then."""
     later = Excerpt(video.path, 1.0)
-    whole, rest = encoders.movement(video, 4.0), encoders.movement(later, 3.0)
+    whole, rest = encoders.sync_features(video, 4.0), encoders.sync_features(later, 3.0)
     per_second = len(whole) / 4.0
     times = (np.arange(len(rest)) + 0.5) * 3.0 / len(rest)
     inner = (times > 0.7) & (times < 2.3)
@@ -54,7 +54,7 @@ def test_tokens_lie_where_their_frames_do(encoders, video):
 
 def test_a_picture_that_is_too_short_is_refused(encoders, video):
     with pytest.raises(MediaError, match="lasts"):
-        encoders.movement(video, 5.0)
+        encoders.sync_features(video, 5.0)
 
 
 def test_words_have_vectors_of_their_own(encoders):

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.conditions import parse_mask
+from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.generate import Job, Settings
-from acfoley.mel import MEL_44K, log_mel
-from acfoley.mini.model import open_mini
-from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
+from acfoley.mini.variants import CODEC, VARIANTS, open_mini, open_mini_codec, open_mini_flow
+from acfoley.mini.weights_files import weights_path
 from bench.media import read_audio
 from bench.synthetic.dataset import render_clip
 from bench.synthetic.scene import label, make_scene
-from bench.types import Excerpt
+from bench.types import Excerpt, parse_condition
 
 SPLIT, INDEX = "mini", 7
 
@@ -64,7 +63,7 @@ def test_it_follows_the_picture_and_the_reference(clip, mel):
     )
 
     def made(mask):
-        (audio,) = model.generate([job], Settings(mask=parse_mask(mask)))
+        (audio,) = model.generate([job], Settings(mask=parse_condition(mask)))
         return spectrogram(audio.samples)
 
     def envelopes_agree(one, other):
