@@ -59,9 +59,9 @@ def measure_codec(n_clips: int) -> None:
         spent_s += time.process_time() - started
         errors.append(error)
         for found, audio in zip(embeddings, (true, decoded), strict=True):
-            heard = resample(audio, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
+            resampled = resample(audio, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
             with torch.inference_mode():
-                found.append(passt(torch.from_numpy(heard)[None])[0][0].double().numpy())
+                found.append(passt(torch.from_numpy(resampled)[None])[0][0].double().numpy())
     distance = frechet_distance(*(np.stack(found) for found in embeddings))
     print(f"codec, {n_clips} clips: FD PaSST {distance:.2f}, loud bands off by "
           f"{np.mean(errors):.2f} dB, {spent_s / n_clips:.2f} s a clip")  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acfoley.mini.training_curves import Line, main, plot_training, read_line, smoothed
+from acfoley.mini.training_curves import Line, main, plot_training, read_line, smooth
 from acfoley.mini.variants import variant_recipe
 from acfoley.train.log import TRAINING, VALIDATION, Curve
 from bench.errors import RunError
@@ -39,10 +39,10 @@ def test_a_line_knows_where_its_stages_begin(trained):
 
 def test_losses_are_averaged_over_the_steps_around():
     line = Line(np.array([0.0, 100.0, 200.0, 1_000.0]), np.array([1.0, 2.0, 6.0, 9.0]), ("a",) * 4)
-    np.testing.assert_allclose(smoothed(line), [1.5, 3.0, 4.0, 9.0])
+    np.testing.assert_allclose(smooth(line), [1.5, 3.0, 4.0, 9.0])
 
 
-def test_what_was_trained_is_drawn_and_what_was_not_is_said(trained, tmp_path, capsys):
+def test_trained_variants_are_drawn_and_others_named(trained, tmp_path, capsys):
     trained("two-stage")
     trained("clap-encoder")
     main(["--runs", str(tmp_path), "--out", str(tmp_path / "curves.png")])
