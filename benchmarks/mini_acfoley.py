@@ -1,10 +1,10 @@
-"""What the mini codec keeps, and what the mini networks listen to.
+"""Measure what the mini codec keeps, and how much each condition lowers the loss.
 
     python -m benchmarks.mini_acfoley [CLIPS]
 
 The first line is of clips of the split ``mini`` that were encoded and decoded (rendered before by
 ``bench data prepare mini``): Fréchet distance by the small PaSST, error of the loud bands, time.
-The others say what the loss of each shipped network becomes on held-out training clips (features
+The others give the loss of each shipped network on held-out training clips (features
 that ``make mini-weights`` leaves) without a component; ``other`` is another clip's reference.
 """
 
@@ -48,7 +48,7 @@ NEPER_DB = 20 / np.log(10)
 
 
 def measure_codec(n_clips: int) -> None:
-    """Print what is left of the first clips after encoding and decoding."""
+    """Print how well the codec reconstructs the first clips."""
     codec, passt = open_mini_codec(), load_network("passt")
     embeddings: tuple[list[FloatArray], list[FloatArray]] = ([], [])
     errors, spent_s = [], 0.0
@@ -68,7 +68,7 @@ def measure_codec(n_clips: int) -> None:
 
 
 def _passed(codec: Codec, audio: Waveform) -> tuple[Waveform, float]:
-    """A sound after encoding and decoding, and the mean error of its loud bands in dB."""
+    """The waveform after encoding and decoding, and the mean error of its loud bands in dB."""
     n_samples = sequence_lengths(SECONDS).samples
     whole = torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None]
     latents = codec.encode(whole).mean

@@ -6,7 +6,8 @@ Three ways to synthesise the same audio from a random spectrogram, with random w
 size, on one thread: chunks of 256 frames with exact context; one call; and one call of the plain
 implementation, in which the filters of the activations are grouped convolutions at twice the rate.
 Wall and processor time are of one call each; ratios are of processor time, which survives a busy
-machine. Exits with 1 if the waveforms differ or chunks are not faster than the plain implementation.
+machine. Exits with 1 if the waveforms differ or chunks are not faster than the plain
+implementation.
 """
 
 from __future__ import annotations

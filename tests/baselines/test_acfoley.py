@@ -64,11 +64,7 @@ def test_audio_depends_on_seed_reference_and_masks(opened, ask: Ask) -> None:
         Condition(frozenset({name}), scope)
         for name, scope in (("sync", "whole"), ("video", "whole"), ("video", "vector"))
     ]
-    samples = [
-        first,
-        unconditioned,
-        *(here(ask(system, condition=each)).samples for each in conditions),
-    ]
+    masked = [here(ask(system, condition=each)).samples for each in conditions]
     for one, other in itertools.combinations([first, unconditioned, *masked], 2):
         assert not np.allclose(one, other, atol=1e-4)
 
