@@ -61,15 +61,15 @@ def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
 
 
 def official_lacks(*, has_flow: bool = True) -> str:
-    """The command that fetches official files, where one is missing; "" where all are here.
+    """Return the command that fetches official files; "" where none is missing.
 
-    Without ``has_flow`` the flow network comes from elsewhere, and all others are official.
+    Without ``has_flow`` the official flow network is not needed.
     """
     from acfoley.official import fetch_command
     from bench.checkpoints.registry import weights_directory
 
-    is_whole = all(path.is_file() for path in official_weights(has_flow=has_flow))
-    return "" if is_whole else f"weights: {fetch_command(PRESET, weights_directory())}"
+    is_complete = all(path.is_file() for path in official_weights(has_flow=has_flow))
+    return "" if is_complete else f"weights: {fetch_command(PRESET, weights_directory())}"
 
 
 def generate(model: Model, request: Request) -> Audio:
