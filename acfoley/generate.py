@@ -4,8 +4,8 @@
     job = Job(seconds=8, seed=42, video=Excerpt(path), prompt="dog barking", reference=audio)
     (generated,) = model.generate([job])              # Audio [1, 352800] at 44.1 kHz
 
-Clips of one call and one length are one batch of the flow network. The audio of a clip depends on
-its job alone: its noise comes from its own seed, whatever else is in the batch.
+On a GPU clips of one length are one batch. The audio of a clip depends on its job alone: its noise
+comes from its own seed, whatever else is in the batch.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class Model:
         visiting: torch.device | None = None,
     ) -> None:
         self.network, self.codec, self.guidance = network, codec, guidance
+        self._device = network.latent_mean.device if visiting is None else visiting
         self.encoders = CachedEncoders(encoders, codec, files=files, visiting=visiting)
 
-    @torch.inference_mode()
     def generate(
         self,
         jobs: Sequence[Job],
@@ -123,8 +123,8 @@ class Model:
     ) -> list[Audio]:
         """Return the audio of each job, ``[1, round(seconds * 44100)]`` in [-1, 1] at 44.1 kHz.
 
-        Jobs of the same length are one batch; in float32, what else is in it changes audio by
-        less than 1e-4.
+        On a GPU jobs of the same length are one batch; in float32, what else is in it changes
+        latents by rounding (1e-5). On a CPU audio is the same to the bit in any list of jobs.
 
         Raises:
             MediaError: a video is missing or too short, a reference empty, silent or too long.
@@ -132,16 +132,40 @@ class Model:
             ValueError: a job is not 1 to 30 s long.
         """
         audios: dict[int, Audio] = {}
-        for seconds in dict.fromkeys(job.seconds for job in jobs):
-            indices = [index for index, job in enumerate(jobs) if job.seconds == seconds]
-            batch = self._batch([jobs[index] for index in indices], settings, on_stage, on_step)
-            audios.update(zip(indices, batch, strict=True))
+        for indices in self._batches(jobs):
+            batch = [jobs[index] for index in indices]
+            generated = self.generate_batch(batch, settings, on_stage=on_stage, on_step=on_step)
+            audios.update(zip(indices, generated, strict=True))
         return [audios[index] for index in range(len(jobs))]
 
-    def _batch(
-        self, jobs: Sequence[Job], settings: Settings, on_stage: OnStage, on_step: OnStep | None
+    def _batches(self, jobs: Sequence[Job]) -> list[list[int]]:
+        """Group the indices of jobs to batches."""
+        # On a CPU each clip is a batch: the guided pair of one clip keeps all cores busy, and
+        # Griffin-Lim would enlarge the rounding that depends on the batch (codec/griffin_lim.py).
+        if self._device.type == "cpu":
+            return [[index] for index in range(len(jobs))]
+        lengths = dict.fromkeys(job.seconds for job in jobs)
+        return [
+            [index for index, job in enumerate(jobs) if job.seconds == seconds]
+            for seconds in lengths
+        ]
+
+    @torch.inference_mode()
+    def generate_batch(
+        self,
+        jobs: Sequence[Job],
+        settings: Settings = DEFAULT,
+        *,
+        on_stage: OnStage = lambda name: None,
+        on_step: OnStep | None = None,
     ) -> list[Audio]:
-        """Generate the audio of jobs of one length."""
+        """Return the audio of jobs as one batch on any device; see ``generate``.
+
+        Raises:
+            ValueError: jobs differ in length, or there is none.
+        """
+        if len({job.seconds for job in jobs}) != 1:
+            raise ValueError("clips of one batch must have the same length, and there must be one")
         seconds = jobs[0].seconds
         lengths = sequence_lengths(seconds)
         own, is_official = self.network.latent_mean, settings.parity == "official"

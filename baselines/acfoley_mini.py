@@ -32,7 +32,7 @@ def open_variant(variant: str, device: str) -> Generate:
 
 
 def weights_files(variant: str) -> tuple[Path, ...]:
-    """All weights that samples are made with."""
+    """Return all files of weights that samples depend on."""
     from acfoley.mini.encoders import ENCODER_FILES
     from acfoley.mini.variants import CODEC
     from acfoley.mini.weights_files import weights_path
@@ -41,8 +41,8 @@ def weights_files(variant: str) -> tuple[Path, ...]:
 
 
 def _lacks(variant: str) -> str:
-    is_whole = all(path.is_file() for path in weights_files(variant))
-    return "" if is_whole else "weights: make mini-weights"
+    is_complete = all(path.is_file() for path in weights_files(variant))
+    return "" if is_complete else "weights: make mini-weights"
 
 
 def _system(name: str, variant: str, summary: str) -> System:

@@ -1,12 +1,13 @@
-"""How fast the vocoder is in pieces, beside the same network in one call and as usually written.
+"""How fast the vocoder is in chunks, beside the same network in one call and as usually written.
 
     python -m benchmarks.vocoder_speed [seconds]
 
-Three ways to make the same sound from a drawn spectrogram, with drawn weights of the full size, on
-one thread: pieces of 256 frames with exact context; one call; and one call of the plain
+Three ways to synthesise the same audio from a random spectrogram, with random weights of the full
+size, on one thread: chunks of 256 frames with exact context; one call; and one call of the plain
 implementation, in which the filters of the activations are grouped convolutions at twice the rate.
 Wall and processor time are of one call each; ratios are of processor time, which survives a busy
-machine. Exits with 1 if the sounds differ or pieces are not faster than the plain implementation.
+machine. Exits with 1 if the waveforms differ or chunks are not faster than the plain
+implementation.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ def main() -> int:
     n_frames = round(seconds * FRAMES_PER_S)
     mel = torch.randn(1, VOCODER_44K.n_mels, n_frames, generator=torch.Generator().manual_seed(1))
     synthesise(model, mel[..., :32])  # allocations and code paths of the first call
-    pieces, pieces_s = timed(f"pieces of {CHUNK_FRAMES} frames", lambda: synthesise(model, mel))
+    chunks, chunks_s = timed(f"chunks of {CHUNK_FRAMES} frames", lambda: synthesise(model, mel))
     whole, whole_s = timed("one call", lambda: synthesise(model, mel, None))
     with patch.object(snake.AntialiasedSnake, "forward", plain_activation):
         plain, plain_s = timed("one call, plain", lambda: synthesise(model, mel, None))
-    gap = max(float((other - pieces).abs().max()) for other in (whole, plain))
+    gap = max(float((other - chunks).abs().max()) for other in (whole, plain))
     print(f"{seconds:g} s of audio; largest difference {gap:.1e}, at most {TOLERANCE:g}")
-    print(f"pieces are {whole_s / pieces_s:.2f} times as fast as one call")
-    print(f"and {plain_s / pieces_s:.2f} times as fast as one call of the plain implementation")
-    return int(gap > TOLERANCE or pieces_s > plain_s)
+    print(f"chunks are {whole_s / chunks_s:.2f} times as fast as one call")
+    print(f"and {plain_s / chunks_s:.2f} times as fast as one call of the plain implementation")
+    return int(gap > TOLERANCE or chunks_s > plain_s)
 
 
 def drawn_vocoder() -> Vocoder:

@@ -2,8 +2,8 @@
 
 They were trained on the mini world and come with the package in half precision. Their weights are
 copies of those of the small judges ImageBind (``video-encoder``, ``audio-encoder``) and Synchformer
-(``motion-encoder``), so that the mini judge favours this model in IB and DeSync; every table that
-has it says so.
+(``motion-encoder``), so that the mini judge favours this model in IB and DeSync; every table
+with its numbers has that caveat.
 """
 
 from __future__ import annotations

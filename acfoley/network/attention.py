@@ -32,7 +32,7 @@ def rotary_angles(n_tokens: int, head_width: int, step: float = 1.0) -> Tensor:
 
     Pair i of a head is rotated by position * 10000 ** (-2 i / D). Su et al., "RoFormer", 2021.
     """
-    # Seen as a complex number, pair i of a head at position p is multiplied by exp(j p w_i). The
+    # As a complex number, pair i of a head at position p is multiplied by exp(j p w_i). The
     # product of a query at p with a key at q then depends on them through exp(j (p - q) w_i) alone,
     # so that attention knows distances and no absolute positions. The frequencies
     #     w_i = 10000 ** (-2 i / D),   i = 0 ... D / 2 - 1

@@ -63,7 +63,7 @@ def model(monkeypatch: pytest.MonkeyPatch):
 GENERATE = ("generate", "--video", "in.mp4", "--seconds", "2", "--steps", "2")
 
 
-def test_a_video_gets_its_sound(folder, run, model):
+def test_a_video_gets_generated_audio(folder, run, model):
     code, out, _ = run(*GENERATE, "--reference", "tone.wav", "--prompt", "a dog")
     assert code == 0
     assert out == "in_acfoley.mp4: 2 s, 88,200 samples\n"
@@ -72,13 +72,13 @@ def test_a_video_gets_its_sound(folder, run, model):
     assert info.audio.sample_rate_hz == 44_100
 
 
-def test_a_sound_is_written_alone_and_the_same_each_time(folder, run, model):
-    sounds = []
+def test_audio_is_written_alone_and_the_same_each_time(folder, run, model):
+    waveforms = []
     for name in ("first.wav", "second.flac"):
         assert run(*GENERATE, "-o", name)[0] == 0
-        sounds.append(read_audio(Excerpt(Path(name))).samples)
-    assert sounds[0].shape == (1, 88_200)
-    np.testing.assert_allclose(*sounds, atol=1e-6)
+        waveforms.append(read_audio(Excerpt(Path(name))).samples)
+    assert waveforms[0].shape == (1, 88_200)
+    np.testing.assert_allclose(*waveforms, atol=1e-6)
 
 
 def test_a_codec_that_the_output_cannot_hold_is_refused_before_the_model_is_loaded(
@@ -173,7 +173,7 @@ def test_a_file_that_is_not_the_official_one_is_refused(folder, run):
     assert "ac_foley.pth is truncated: 4 of 4,335,438,310 bytes" in err
 
 
-def test_memory_that_does_not_suffice_is_said_before_loading(folder, run, monkeypatch):
+def test_insufficient_memory_is_reported_before_loading(folder, run, monkeypatch):
     here = Path("here.pth")
     paths = Paths(here, here, here, here, here)
     monkeypatch.setattr(acfoley.loading, "require_official", lambda *_, **__: paths)
@@ -199,7 +199,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("preset", SHIPPED)
-def test_a_small_preset_makes_sound_with_what_comes_with_the_package(
+def test_a_small_preset_generates_with_the_files_of_the_package(
     preset, shipped, folder, run, monkeypatch
 ):
     monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: 0)

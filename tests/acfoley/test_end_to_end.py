@@ -77,7 +77,7 @@ def drawn(like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_a_real_clip_gets_a_sound(weights, shared, tmp_path, home, monkeypatch, capsys):
+def test_a_real_clip_gets_audio(weights, shared, tmp_path, home, monkeypatch, capsys):
     # Drawn files have other checksums than the official ones, whose layout is what is tried here.
     monkeypatch.setattr(acfoley.official, "remembered_problem", lambda *_: None)
     path = sorted((shared / "media" / "vggsound").glob("*.mp4"))[0]

@@ -62,18 +62,27 @@ def test_any_length_is_met_to_the_sample(seconds, clip):
     assert audio.samples.shape == (1, round(seconds * 44_100))
 
 
-def test_the_audio_of_a_clip_does_not_depend_on_its_batch(clip):
+def test_on_a_cpu_the_audio_of_a_clip_is_the_same_to_the_bit_in_any_list_of_jobs(clip):
     model = fake_model()
     jobs = [job(clip, seed=seed, reference=reference(seed)) for seed in (5, 6, 7)]
     together = model.generate(jobs, QUICK)
-    turned = model.generate(jobs[::-1], QUICK)[::-1]
-    alone = [model.generate([each], QUICK)[0] for each in jobs]
-    for first, second, third in zip(together, turned, alone, strict=True):
-        assert same(first, second)
-        assert same(first, third)
-    again = fake_model().generate(jobs[:1], QUICK)[0]
-    assert np.array_equal(again.samples, alone[0].samples)
+    alone = [fake_model().generate([each], QUICK)[0] for each in jobs[::-1]][::-1]
+    for first, second in zip(together, alone, strict=True):
+        assert np.array_equal(first.samples, second.samples)
     assert not same(alone[0], alone[1])
+
+
+def test_what_else_is_in_a_batch_changes_audio_by_rounding_only(clip):
+    model = fake_model()
+    jobs = [job(clip, seed=seed, reference=reference(seed)) for seed in (5, 6, 7)]
+    jobs[1] = replace(jobs[1], prompt="", negative="speech", video=None)
+    together = model.generate_batch(jobs, QUICK)
+    turned = model.generate_batch(jobs[::-1], QUICK)[::-1]
+    for first, second, alone in zip(together, turned, model.generate(jobs, QUICK), strict=True):
+        assert same(first, second)
+        assert same(first, alone)
+    with pytest.raises(ValueError, match="same length, and there must be one"):
+        model.generate_batch([jobs[0], replace(jobs[0], seconds=2.0)], QUICK)
 
 
 def test_five_references_and_four_masks_encode_the_video_once(clip):

@@ -44,7 +44,7 @@ def test_times_of_training_are_those_of_the_reference(mean, scale, entry):
     torch.testing.assert_close(times, expected, rtol=0, atol=1e-6)
 
 
-def test_a_constant_velocity_leads_from_noise_to_sound_in_any_number_of_steps():
+def test_a_constant_velocity_leads_from_noise_to_audio_in_any_number_of_steps():
     noise, audio = draw("noise", (2, 5, 40)), draw("sound", (2, 5, 40))
     for n_steps in (1, 4, 25):
         asked = []
@@ -117,7 +117,7 @@ def test_guidance_of_one_or_less_is_no_guidance(network):
 
 
 @torch.inference_mode()
-def test_a_clip_sounds_the_same_alone_and_in_any_place_of_a_batch(network):
+def test_a_clip_is_the_same_alone_and_at_any_index_of_a_batch(network):
     lengths = sequence_lengths(1.0)
     features = Features(
         audio=draw("audio", (3, 20, 40)),

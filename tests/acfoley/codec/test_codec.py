@@ -60,7 +60,7 @@ def test_clips_do_not_depend_on_their_batch(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize("n_samples", [1, 700, 1023])
-def test_sounds_shorter_than_a_latent_are_refused(codec: Codec, n_samples: int) -> None:
+def test_waveforms_shorter_than_a_latent_are_refused(codec: Codec, n_samples: int) -> None:
     with pytest.raises(MediaError, match=rf"at least 1,024 samples .* has {n_samples:,}"):
         codec.encode(torch.zeros(1, n_samples))
     assert codec.encode(torch.zeros(1, 1024)).mean.shape == (1, 1, 40)

@@ -33,7 +33,7 @@ from tests.acfoley.seeded import NARROW
 CLAP_FILE = WEIGHTS["clap"].file
 
 
-class Ears(nn.Module):
+class AudioTower(nn.Module):
     """Stands for CLAP's tower: the loudness of each eighth of the time in each band."""
 
     def __init__(self) -> None:
@@ -53,27 +53,27 @@ def noise(seed: int, seconds: float) -> Audio:
 
 @pytest.fixture
 def encoders() -> Encoders:
-    return Encoders(nn.Identity(), nn.Identity(), Ears())
+    return Encoders(nn.Identity(), nn.Identity(), AudioTower())
 
 
-def test_a_reference_is_heard_at_48_khz_as_one_vector_of_length_1(encoders):
+def test_clap_encodes_a_reference_at_48_khz_as_one_vector_of_length_1(encoders):
     waveform = prepare_reference(noise(0, 1.5))
     found = encoders.embedding(waveform)
-    heard = torch.from_numpy(resample(waveform, 44_100, 48_000, "soxr_hq"))[None]
-    expected = clap.embed_audio(Ears(), clap.front_end(heard))["embedding"][0]
+    encoded = torch.from_numpy(resample(waveform, 44_100, 48_000, "soxr_hq"))[None]
+    expected = clap.embed_audio(AudioTower(), clap.front_end(encoded))["embedding"][0]
     assert found.shape == (512,)
     assert float(found.norm()) == pytest.approx(1.0, abs=1e-6)
     assert torch.equal(found, expected)
     assert not torch.allclose(found, encoders.embedding(prepare_reference(noise(1, 0.5))))
 
 
-def test_encoders_move_together_and_say_that_they_have_no_clap(encoders):
+def test_encoders_move_together_and_refuse_an_embedding_without_clap(encoders):
     assert encoders.to("meta").clap.gain.is_meta
     with pytest.raises(BenchError, match="these encoders have no CLAP"):
         Encoders(nn.Identity(), nn.Identity()).to("cpu").embedding(np.zeros(4, np.float32))
 
 
-def test_a_network_that_hears_through_clap_asks_for_the_embedding_once():
+def test_a_network_with_clap_references_computes_the_embedding_once():
     model = fake_model(replace(NARROW, reference=CLAP_REFERENCE))
     job, settings = Job(seconds=1.5, seed=3, reference=noise(0, 1.0)), Settings(n_steps=2)
     (first,) = model.generate([job], settings)
@@ -119,16 +119,16 @@ def test_references_of_training_are_embedded_as_those_of_users_are(tmp_path, mon
 
     monkeypatch.setattr(published, "load_encoders", load_encoders)
     plain = published.open_published(tmp_path, n_crops=2)
-    heard = published.open_published(tmp_path, n_crops=2, has_clap=True)
+    encoded = published.open_published(tmp_path, n_crops=2, has_clap=True)
     assert asked == [None, tmp_path / CLAP_FILE]
-    assert plain.identity != heard.identity
-    assert set(heard.columns) - set(plain.columns) == {"embedding"}
+    assert plain.identity != encoded.identity
+    assert set(encoded.columns) - set(plain.columns) == {"embedding"}
 
     audio = noise(2, 4.5)
     write_audio(tmp_path / "a.wav", audio)
     clip = TrainingClip("a", Excerpt(tmp_path / "a.wav"))
     made = encode_clip(
-        replace(heard, columns={"embedding": heard.columns["embedding"]}), clip, CropLayout(2.0)
+        replace(encoded, columns={"embedding": encoded.columns["embedding"]}), clip, CropLayout(2.0)
     )
     assert made["inside.embedding"].shape == (2, 1, 512)
     assert made["after.embedding"].shape == (1, 512)

@@ -103,7 +103,7 @@ def test_tokens_are_those_of_open_clip() -> None:
     assert ours[0, :4].tolist() == [49_406, 49_407, 0, 0]
 
 
-def test_a_prompt_says_which_words_are_not_read() -> None:
+def test_the_words_that_clip_does_not_read_are_named() -> None:
     assert tokenise("dog barking").message == ""
     exactly = tokenise("dog " * 75)
     assert len(exactly.ids) == 77
@@ -134,7 +134,7 @@ def test_pixels_that_fill_no_patch_are_not_looked_at(checkpoint: Path) -> None:
     assert image_features(model, frames).numpy() == pytest.approx(cut.numpy(), abs=1e-6)
 
 
-def test_a_loaded_network_is_frozen_and_sees_no_later_token(checkpoint: Path) -> None:
+def test_a_loaded_network_is_frozen_and_causal(checkpoint: Path) -> None:
     model = load_clip(checkpoint, params=SMALL)
     assert not model.training
     assert not any(each.requires_grad for each in model.parameters())

@@ -47,7 +47,7 @@ def encoders() -> Encoders:
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.3, 2.02])
-def test_a_picture_gives_as_many_tokens_as_the_network_expects(
+def test_a_video_gives_as_many_tokens_as_the_network_expects(
     clicks_folder: Path, encoders: Encoders, seconds: float
 ) -> None:
     video, lengths = Excerpt(clicks_folder / "clip_000000.mp4", 0.5), sequence_lengths(seconds)
@@ -58,7 +58,7 @@ def test_a_picture_gives_as_many_tokens_as_the_network_expects(
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0, 5.0, 7.99, 8.0, 8.1, 9.6, 9.99])
-def test_frames_are_as_many_as_the_lengths_say(clicks_folder: Path, seconds: float) -> None:
+def test_numbers_of_frames_are_those_of_the_lengths(clicks_folder: Path, seconds: float) -> None:
     video = Excerpt(clicks_folder / "clip_000001.mp4")
     lengths = sequence_lengths(seconds)
     n_segments = (len(sync_frames(video, seconds)) - 16) // 8 + 1
@@ -66,7 +66,7 @@ def test_frames_are_as_many_as_the_lengths_say(clicks_folder: Path, seconds: flo
     assert 8 * n_segments == lengths.sync_tokens
 
 
-def test_clip_sees_what_torchvision_would_show_it(shared: Path) -> None:
+def test_frames_of_clip_are_those_of_torchvision(shared: Path) -> None:
     transforms = pytest.importorskip("torchvision.transforms.v2")
     video = shared / "golden" / "media" / "0B4dYTMsgHA_000130.mp4"
     pixels = read_frames(Excerpt(video, 0, 1.0), 8).pixels
@@ -81,13 +81,13 @@ def test_clip_sees_what_torchvision_would_show_it(shared: Path) -> None:
     assert torch.equal(levels.round().to(torch.uint8), expected)
 
 
-def test_synchformer_sees_what_the_judge_shows_it(shared: Path) -> None:
+def test_frames_of_synchformer_are_those_of_the_judge(shared: Path) -> None:
     name = "F8Zt3mYlOqU_000094"
     path = shared / "golden" / "media" / f"{name}.mp4"
     assert torch.equal(sync_frames(Excerpt(path), 1.0), video(shared, name, 1.0)[0])
 
 
-def test_a_tall_picture_is_squeezed_for_one_and_cropped_for_the_other(tmp_path: Path) -> None:
+def test_a_tall_video_is_squeezed_for_clip_and_cropped_for_synchformer(tmp_path: Path) -> None:
     frame = np.zeros((96, 48, 3), np.uint8)
     frame[:18] = 255
     path = tmp_path / "tall.mp4"
@@ -103,14 +103,14 @@ def test_a_tall_picture_is_squeezed_for_one_and_cropped_for_the_other(tmp_path: 
 def test_the_last_frame_of_a_video_that_ends_a_little_early_is_repeated(tmp_path: Path) -> None:
     path = tmp_path / "early.mp4"
     write_video(path, numbered_frames(48), 25)  # 1.92 s
-    seen = sync_frames(Excerpt(path), 2.0)
-    assert torch.equal(seen[48], seen[47])
+    frames = sync_frames(Excerpt(path), 2.0)
+    assert torch.equal(frames[48], frames[47])
     assert len(clip_frames(Excerpt(path), 2.0)) == 16
     with pytest.raises(MediaError, match=r"lasts 1\.920 s"):
         sync_frames(Excerpt(path), 2.08)
 
 
-def test_a_picture_that_is_missing_or_too_short_is_refused(
+def test_a_video_that_is_missing_or_too_short_is_refused(
     clicks_folder: Path, shared: Path, encoders: Encoders
 ) -> None:
     with pytest.raises(MediaError, match=r"lasts 10\.000 s: .* 96 are needed"):

@@ -92,6 +92,6 @@ def test_what_cannot_be_a_reference_is_refused(
         prepare_reference(Audio(samples.astype(np.float32), 44_100), length)
 
 
-def test_a_late_sound_is_heard_as_a_whole() -> None:
+def test_late_audio_can_be_used_by_the_whole_length() -> None:
     samples = np.eye(1, 100_000, 95_000, dtype=np.float32)
     assert np.abs(prepare_reference(Audio(samples, 44_100), "whole")).max() == pytest.approx(0.95)

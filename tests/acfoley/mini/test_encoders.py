@@ -52,7 +52,7 @@ def test_tokens_lie_where_their_frames_do(encoders, video):
     assert (moved - near).abs().mean() < 0.5 * (moved - other).abs().mean()
 
 
-def test_a_picture_that_is_too_short_is_refused(encoders, video):
+def test_a_video_that_is_too_short_is_refused(encoders, video):
     with pytest.raises(MediaError, match="lasts"):
         encoders.sync_features(video, 5.0)
 
@@ -72,7 +72,7 @@ def test_words_that_are_cut_are_named(encoders):
     assert found.messages == ("the prompt is too long: cut from 'dance' on",)
 
 
-def test_a_sound_is_one_vector_whatever_its_level(encoders):
+def test_audio_is_one_vector_of_unit_length_at_any_level(encoders):
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
     vector, loud = encoders.embedding(audio), encoders.embedding(4 * audio)

@@ -41,7 +41,7 @@ def spectrogram(samples):
     return log_mel(torch.from_numpy(samples), MEL_44K)[0].numpy()
 
 
-def test_the_codec_keeps_a_sound(clip, mel):
+def test_the_codec_keeps_the_spectrogram(clip, mel):
     codec = open_mini_codec()
     samples = read_audio(Excerpt(clip, 0.0, 8.0), mono=True).samples
     whole = torch.from_numpy(np.pad(samples, ((0, 0), (0, 353_280 - samples.shape[1]))))
@@ -51,7 +51,7 @@ def test_the_codec_keeps_a_sound(clip, mel):
 
 
 @pytest.mark.slow
-def test_it_follows_the_picture_and_the_reference(clip, mel):
+def test_it_follows_the_video_and_the_reference(clip, mel):
     """One held-out clip: its own reference and sync against none."""
     model = open_mini()
     job = Job(

@@ -16,7 +16,7 @@ def drawn(n_dimensions: int, seed: int = 0) -> Tensor:
     return pairs.flatten(2) - 5
 
 
-def test_what_lies_in_as_many_dimensions_as_there_are_latents_is_kept() -> None:
+def test_spectrograms_of_40_dimensions_are_kept() -> None:
     mel = drawn(N_LATENTS)
     model = fit(mel)
     latents, spread = model.encode(mel)

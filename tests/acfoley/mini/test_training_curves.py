@@ -42,7 +42,7 @@ def test_losses_are_averaged_over_the_steps_around():
     np.testing.assert_allclose(smooth(line), [1.5, 3.0, 4.0, 9.0])
 
 
-def test_what_was_trained_is_drawn_and_what_was_not_is_said(trained, tmp_path, capsys):
+def test_trained_variants_are_drawn_and_others_named(trained, tmp_path, capsys):
     trained("two-stage")
     trained("clap-encoder")
     main(["--runs", str(tmp_path), "--out", str(tmp_path / "curves.png")])

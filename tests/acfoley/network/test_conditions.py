@@ -110,12 +110,12 @@ def test_ties_of_nearest_indices_fall_as_in_float32():
 
 
 def test_references_of_any_length_are_accepted(network, features):
-    heard = [
+    conditioned = [
         network.conditions(replace(features, audio=draw("audio", (1, n, 40))), LENGTHS).vector
         for n in (1, 5, 87, 1300)
     ]
-    assert all(torch.isfinite(vector).all() for vector in heard)
-    assert not torch.equal(heard[0], heard[3])
+    assert all(torch.isfinite(vector).all() for vector in conditioned)
+    assert not torch.equal(conditioned[0], conditioned[3])
 
 
 def test_a_constant_reference_is_the_same_for_average_and_for_attention_pooling():
@@ -133,11 +133,11 @@ def test_a_constant_reference_is_the_same_for_average_and_for_attention_pooling(
 
 def test_a_clap_embedding_conditions_the_vector_alone(features):
     network = seeded(replace(NARROW, reference=CLAP_REFERENCE))
-    heard = network.conditions(replace(features, audio=draw("clap", (1, 1, 512))), LENGTHS)
-    unheard = network.conditions(replace(features, audio=None), LENGTHS)
-    assert heard.vector.shape == unheard.vector.shape == (1, 128)
-    assert not torch.equal(heard.vector, unheard.vector)
-    assert torch.equal(heard.video, unheard.video)
+    conditioned = network.conditions(replace(features, audio=draw("clap", (1, 1, 512))), LENGTHS)
+    unconditioned = network.conditions(replace(features, audio=None), LENGTHS)
+    assert conditioned.vector.shape == unconditioned.vector.shape == (1, 128)
+    assert not torch.equal(conditioned.vector, unconditioned.vector)
+    assert torch.equal(conditioned.video, unconditioned.video)
 
 
 def test_added_references_leave_the_merging_layer_as_wide_as_before():
