@@ -168,30 +168,22 @@ def say(line: str) -> None:
 def fetch_command(
     preset: str, directory: Path | None, mirror: str | None, is_offline: bool
 ) -> None:
-    """Fetch what a preset lacks, and say what came."""
-    from acfoley.official import fetch_file, needed_files
+    """Fetch the official files of a preset that are missing, with progress."""
+    from acfoley.official import fetch_command as describe_command
+    from acfoley.official import needed_files
+    from bench.checkpoints.commands import fetch_files
     from bench.checkpoints.fetch import Origin
-    from bench.checkpoints.progress import byte_bars
-    from bench.checkpoints.registry import weights_directory
-
-    directory, origin = directory or weights_directory(), Origin(mirror, is_offline)
-    for row in needed_files(preset):
-        say(f"{row.file}: {row.part}, {row.licence}")
-        with byte_bars(row.name) as progress:
-            path = fetch_file(row, directory, origin, progress)
-        print_line(f"{path} is there")
-
-
-def list_command(directory: Path | None) -> None:
-    """Print every official file: what it is, its size, and whether it is here."""
-    from acfoley.files import OFFICIAL_FILES
-    from acfoley.official import FLOW_FILES
     from bench.checkpoints.registry import weights_directory
 
     directory = directory or weights_directory()
-    for row in (*FLOW_FILES.values(), *OFFICIAL_FILES.values()):
-        size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
-        presence = "here" if (directory / row.file).is_file() else "not here"
-        checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
-        print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
-    say(f"Weights are in {directory}")
+    command = describe_command(preset, directory)
+    fetch_files(needed_files(preset), directory, Origin(mirror, is_offline), command=command)
+
+
+def list_command(directory: Path | None) -> None:
+    """Print every official file that a preset needs, and whether it is here."""
+    from bench.checkpoints.commands import print_files
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
+
+    rows = [row for row in OFFICIAL_FILES.values() if row.part]
+    print_files(rows, directory or weights_directory())

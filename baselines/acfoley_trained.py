@@ -87,8 +87,7 @@ class Trained:
 
 def _lacks_clap() -> str:
     """The command that fetches the file of CLAP; "" where it is here."""
-    from acfoley.files import OFFICIAL_FILES
-    from bench.checkpoints.registry import weights_directory
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
 
     is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
     return "" if is_here else "the encoder CLAP: bench weights fetch clap"

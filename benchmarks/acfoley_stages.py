@@ -29,12 +29,12 @@ from torch import Tensor, nn
 from acfoley.autoencoder import Autoencoder, load_autoencoder
 from acfoley.clip import build_clip, image_features, load_clip, text_features, token_batch, tokenise
 from acfoley.codec import Codec
-from acfoley.files import OFFICIAL_FILES
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.reference import prepare_reference
 from acfoley.vocoder import Vocoder, load_vocoder
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.media import read_audio, write_audio
 from bench.seeds import stable_seed
 from bench.types import Audio, Excerpt
