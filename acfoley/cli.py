@@ -152,33 +152,24 @@ def fetch(
     ] = False,
 ) -> None:
     """Download the official files of a preset that are missing; resume partial downloads."""
-    from acfoley.official import fetch_file, needed_files
+    from acfoley.official import fetch_command, needed_files
+    from bench.checkpoints.commands import fetch_files
     from bench.checkpoints.fetch import Origin
-    from bench.checkpoints.progress import byte_bars
     from bench.checkpoints.registry import weights_directory
 
-    directory, origin = weights or weights_directory(), Origin(mirror, offline)
-    for row in needed_files(preset):
-        print_notice(f"{row.file}: {row.part}, {row.licence}")
-        with byte_bars(row.name) as progress:
-            path = fetch_file(row, directory, origin, progress)
-        print_line(f"{path} is complete")
+    directory = weights or weights_directory()
+    command = fetch_command(preset, directory)
+    fetch_files(needed_files(preset), directory, Origin(mirror, offline), command=command)
 
 
 @app.command(name="weights")
 def list_weights(weights: WeightsFolder = None) -> None:
     """List the official files, and which of them are in the folder."""
-    from acfoley.files import OFFICIAL_FILES
-    from acfoley.official import FLOW_FILES
-    from bench.checkpoints.registry import weights_directory
+    from bench.checkpoints.commands import print_files
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
 
-    directory = weights or weights_directory()
-    for row in (*FLOW_FILES.values(), *OFFICIAL_FILES.values()):
-        size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
-        presence = "here" if (directory / row.file).is_file() else "not here"
-        checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
-        print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
-    print_notice(f"Weights are in {directory}")
+    rows = [row for row in OFFICIAL_FILES.values() if row.part]
+    print_files(rows, weights or weights_directory())
 
 
 def output_path(output: Path | None, video: Path) -> Path:

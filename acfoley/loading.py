@@ -69,18 +69,18 @@ def _open_published(
     n_clips: int,
 ) -> Model:
     params, dtype = preset_params(preset), DTYPES[loading.dtype]
-    takes_turns = loading.low_memory and device.type != "cpu"
+    is_sequential = loading.low_memory and device.type != "cpu"
     paths = require_official(preset, directory, flow=loading.flow)
     clap = require_clap(directory) if params.uses_clap else None
-    need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=takes_turns)
+    need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=is_sequential)
     require_memory(need, device)
-    home = torch.device("cpu") if takes_turns else device
+    home = torch.device("cpu") if is_sequential else device
     return Model(
         open_flow(paths.flow, params, device=home, dtype=dtype),
         load_codec(paths.autoencoder, paths.vocoder, home),
         load_encoders(paths.clip, paths.synchformer, home, clap=clap),
         files=FeatureFiles(_identities(paths, clap), device),
-        visiting=device if takes_turns else None,
+        visiting=device if is_sequential else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much memory a model will take, and the refusal when it is not there."""
+"""Estimate the memory that a model needs, and refuse before loading where it is not free."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ from bench.errors import BenchError
 
 GIBIBYTE = 2**30
 #: Weights of the published codec (autoencoder and vocoder) and encoders (CLIP, Synchformer's video
-#: half), float32.
+#: half): numbers of values, float32.
 CODEC_BYTES = 4 * (305_479_938 + 122_155_368)
 ENCODER_BYTES = 4 * (986_714_881 + 122_440_704)
-#: The half of CLAP that hears, which one preset has besides.
+#: The audio encoder of CLAP, which one preset uses as well.
 CLAP_BYTES = 4 * 68_611_864
-#: What is computed on the way: frames, tokens and the vocoder's last layers; per clip of 8 s.
+#: Activations: frames, tokens and the vocoder's last layers. The second term grows with the number
+#: of clips and their length: the vocoder's layers at the full sample rate dominate it.
 WORK_BYTES = GIBIBYTE
 WORK_BYTES_PER_SECOND = GIBIBYTE // 16
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes by what they are for; in ``takes_turns`` only the largest part is there at a time."""
+    """Bytes by use.
+
+    With ``is_sequential`` network, codec and encoders are on the device one after another, so only
+    the largest of them counts.
+    """
 
     network: int
     codec: int
     encoders: int
     work: int
-    takes_turns: bool = False
+    is_sequential: bool = False
 
     @property
     def total(self) -> int:
-        """All that is there at the same time."""
+        """The most bytes that are used at the same time."""
         parts = self.network, self.codec, self.encoders
-        return (max(parts) if self.takes_turns else sum(parts)) + self.work
+        return (max(parts) if self.is_sequential else sum(parts)) + self.work
 
     def __str__(self) -> str:
         parts = {
@@ -47,8 +52,8 @@ class Need:
             "work": self.work,
         }
         listed = ", ".join(f"{name} {size / GIBIBYTE:.1f}" for name, size in parts.items())
-        turns = ", one at a time" if self.takes_turns else ""
-        return f"{self.total / GIBIBYTE:.1f} GiB ({listed}{turns})"
+        suffix = ", one at a time" if self.is_sequential else ""
+        return f"{self.total / GIBIBYTE:.1f} GiB ({listed}{suffix})"
 
 
 def estimate_need(
@@ -59,10 +64,11 @@ def estimate_need(
     n_clips: int = 1,
     low_memory: bool = False,
 ) -> Need:
-    """What generating ``n_clips`` of ``seconds`` at once needs, with the published encoders.
+    """Estimate what generating ``n_clips`` of ``seconds`` at once needs, with published encoders.
 
     With ``low_memory`` network, codec and encoders are on the device one after another.
     """
+    # On the meta device tensors have shapes and no memory: counting 1.08 billion values is free.
     with torch.device("meta"):
         n_values = sum(tensor.numel() for tensor in FlowNetwork(params).state_dict().values())
     return Need(
@@ -70,7 +76,7 @@ def estimate_need(
         codec=CODEC_BYTES,
         encoders=ENCODER_BYTES + params.uses_clap * CLAP_BYTES,
         work=WORK_BYTES + int(n_clips * seconds * WORK_BYTES_PER_SECOND),
-        takes_turns=low_memory,
+        is_sequential=low_memory,
     )
 
 
@@ -78,7 +84,7 @@ def require_memory(need: Need, device: torch.device) -> None:
     """Make sure that ``need`` fits on ``device``.
 
     Raises:
-        BenchError: it does not; the message says what is needed, what is free, and what helps.
+        BenchError: it does not; the message has the need, the free memory, and what helps.
     """
     free = free_bytes(device)
     if need.total > free:
@@ -92,7 +98,7 @@ def require_memory(need: Need, device: torch.device) -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that can be had on ``device`` now."""
+    """Return the bytes that can be allocated on ``device`` now."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

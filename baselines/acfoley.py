@@ -53,10 +53,10 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
 
 def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
     """The official files that samples are made with; without ``has_flow``, all but the flow's."""
-    from acfoley.official import COMMON_FILES, needed_files
+    from acfoley.official import needed_files
     from bench.checkpoints.registry import weights_directory
 
-    rows = needed_files(PRESET) if has_flow else COMMON_FILES
+    rows = needed_files(PRESET, has_flow=has_flow)
     return tuple(weights_directory() / row.file for row in rows)
 
 

@@ -86,9 +86,8 @@ class Trained:
 
 
 def _lacks_clap() -> str:
-    """Return the command that fetches the file of CLAP; "" where it is there."""
-    from acfoley.files import OFFICIAL_FILES
-    from bench.checkpoints.registry import weights_directory
+    """The command that fetches the file of CLAP; "" where it is here."""
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
 
     is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
     return "" if is_here else "the encoder CLAP: bench weights fetch clap"

@@ -1,10 +1,10 @@
-"""SHA-256 of files: results, features and verified checkpoints belong to the bytes they came from.
+"""Checksums of files: results, features and verified checkpoints belong to the bytes of a file.
 
-Hashing a data set takes minutes, so a digest is remembered in ``$BENCH_HOME/digests.sqlite`` for as
-long as device, inode, size, time of change and time of status change of the file are the same. A
-program can restore the size and the time of change of a file that it altered, but not the time of
-its status change. As git does, a file that changed within the last seconds before it was read is
-not remembered: it could change again within the resolution of the clock.
+Hashing a dataset takes minutes, so a SHA-256 is remembered in ``$BENCH_HOME/digests.sqlite`` for as
+long as device, inode, size, modification time and status-change time of the file are the same. A
+program can restore size and modification time of a file that it altered, but not the status-change
+time. As git does, a file that changed within the last seconds before it was read is not remembered:
+it could change again within the resolution of the clock.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.errors import BenchError
 from bench.io import bench_home
@@ -29,8 +30,23 @@ BLOCK_BYTES = 2**20
 SETTLED_S = 3.0
 LOCK_TIMEOUT_S = 30.0
 
-#: Digests that this process knows, by the state of the file.
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, state TEXT UNIQUE, sha256 TEXT)",
+    # MD5 is kept by SHA-256, not by file: equal bytes have equal sums, so a row never goes stale.
+    "CREATE TABLE IF NOT EXISTS md5_sums (sha256 TEXT PRIMARY KEY, md5 TEXT)",
+)
+
+#: SHA-256 of files that this process knows, by ``file_state``.
 _known: dict[str, str] = {}
+#: MD5 that this process knows, by SHA-256.
+_known_md5: dict[str, str] = {}
+
+
+class Checksums(NamedTuple):
+    """The sums of one file, in hexadecimal; ``md5`` is None unless it was asked for."""
+
+    sha256: str
+    md5: str | None
 
 
 def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None = None) -> str:
@@ -40,42 +56,68 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
 
     Raises:
         OSError: the file is missing or cannot be read.
-        BenchError: the memory of digests is damaged.
+        BenchError: ``digests.sqlite`` is corrupt.
     """
     if not is_fresh and (found := remembered_digest(path)):
         return found
     before = file_state(path)
     is_settled = time.time() - path.stat().st_ctime > SETTLED_S
-    digest = _read_digest(path, progress)
+    digest = read_checksums(path, progress=progress).sha256
     if is_settled and file_state(path) == before:
         remember_digest(before, digest)
     return digest
 
 
+def read_checksums(
+    path: Path, *, with_md5: bool = False, progress: OnBytes | None = None
+) -> Checksums:
+    """Read ``path`` once and return its SHA-256, with its MD5 where asked; remembers nothing.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+    """
+    hashes = [hashlib.sha256()]
+    if with_md5:
+        hashes.append(hashlib.md5(usedforsecurity=False))
+    done, total = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            for each in hashes:
+                each.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
+    return Checksums(hashes[0].hexdigest(), hashes[1].hexdigest() if with_md5 else None)
+
+
 def remembered_digest(path: Path) -> str | None:
-    """Return the digest of ``path`` if it is known without reading the file; raises as above."""
+    """Return the SHA-256 of ``path`` if it is known without reading the file; raises as above."""
     state = file_state(path)
-    found = _known.get(state) or _recall(state)
+    found = _known.get(state) or _select("SELECT sha256 FROM digests WHERE state = ?", state)
     if found:
         _known[state] = found
     return found
 
 
 def remember_digest(state: str, digest: str) -> None:
-    """Note the digest of a file that had this ``file_state`` before it was read."""
+    """Store the SHA-256 of a file that had this ``file_state`` before it was read."""
     _known[state] = digest
-    _remember(state, digest)
+    file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
+    _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (file, state, digest))
 
 
-def _read_digest(path: Path, progress: OnBytes | None) -> str:
-    digest, done, total = hashlib.sha256(), 0, path.stat().st_size
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-            done += len(block)
-            if progress is not None:
-                progress(done, total)
-    return digest.hexdigest()
+def remembered_md5(sha256: str) -> str | None:
+    """Return the MD5 of the bytes with this SHA-256 if both were read together before."""
+    found = _known_md5.get(sha256) or _select("SELECT md5 FROM md5_sums WHERE sha256 = ?", sha256)
+    if found:
+        _known_md5[sha256] = found
+    return found
+
+
+def remember_md5(sha256: str, md5: str) -> None:
+    """Store that the bytes with this SHA-256 have this MD5."""
+    _known_md5[sha256] = md5
+    _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", (sha256, md5))
 
 
 def file_state(path: Path) -> str:
@@ -86,9 +128,9 @@ def file_state(path: Path) -> str:
 
 
 def file_identity(path: Path) -> str | None:
-    """Return what tells a file from any other: its digest; None where there is no such file.
+    """Return the SHA-256 of a file, by which it is known; None where no such file exists.
 
-    The path is not part of it, so that a run or a data set can be moved.
+    The path is not part of it, so that a run or a dataset can be moved.
     """
     try:
         return file_digest(path)
@@ -101,62 +143,55 @@ def hash_files(
 ) -> None:
     """Hash files in threads, so that later calls of ``file_digest`` find them remembered.
 
-    Files that are missing are left to the caller that needs them.
+    Missing files are left to the caller that needs them.
     """
+
+    def hash_one(path: Path) -> None:
+        with suppress(FileNotFoundError):
+            file_digest(path, is_fresh=is_fresh)
+
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
     _recall_all()
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        hashed = pool.map(lambda path: _hash_if_there(path, is_fresh), wanted)
-        for done, _ in enumerate(hashed, 1):
+        for done, _ in enumerate(pool.map(hash_one, wanted), 1):
             progress(done, len(wanted))
-
-
-def _hash_if_there(path: Path, is_fresh: bool) -> None:
-    with suppress(FileNotFoundError):
-        file_digest(path, is_fresh=is_fresh)
 
 
 def _memory() -> Path:
     return bench_home() / "digests.sqlite"
 
 
-def _recall(state: str) -> str | None:
-    if not _memory().is_file():
-        return None
-    with _tolerant(), _opened() as connection:
-        query = "SELECT sha256 FROM digests WHERE state = ?"
-        found = connection.execute(query, (state,)).fetchone()
-        return str(found[0]) if found else None
+def _select(query: str, key: str) -> str | None:
+    if _memory().is_file():
+        with _tolerant(), _opened() as connection:
+            found = connection.execute(query, (key,)).fetchone()
+            return str(found[0]) if found else None
     return None
 
 
 def _recall_all() -> None:
-    """Read the whole memory at once: thousands of questions take longer than all answers."""
+    """Read all rows at once: thousands of single queries take longer."""
     if _memory().is_file():
         with _tolerant(), _opened() as connection:
             _known.update(connection.execute("SELECT state, sha256 FROM digests"))
 
 
-def _remember(state: str, digest: str) -> None:
+def _insert(statement: str, row: tuple[str, ...]) -> None:
     with _tolerant():
         _memory().parent.mkdir(parents=True, exist_ok=True)
         with _opened() as connection:
-            file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
-            row = (file, state, digest)
-            connection.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", row)
+            for table in TABLES:
+                connection.execute(table)
+            connection.execute(statement, row)
 
 
 @contextmanager
 def _opened() -> Iterator[sqlite3.Connection]:
     if not _memory().exists():
-        _memory().touch()  # SQLite would not leave its permissions to the umask
+        _memory().touch()  # a file that SQLite makes ignores the umask
     with closing(sqlite3.connect(_memory(), timeout=LOCK_TIMEOUT_S)) as connection, connection:
-        connection.execute("PRAGMA synchronous = OFF")  # losing it costs time only
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS digests "
-            "(file TEXT PRIMARY KEY, state TEXT UNIQUE, sha256 TEXT)"
-        )
+        connection.execute("PRAGMA synchronous = OFF")  # losing a row costs time only
         yield connection
 
 
@@ -164,7 +199,7 @@ def _opened() -> Iterator[sqlite3.Connection]:
 def _tolerant() -> Iterator[None]:
     """Go on where the memory cannot be used now, as on a disk that is full or read-only.
 
-    That costs time, not truth: files are hashed again. Damage is refused by name.
+    Results stay right, files are only hashed again. A corrupt database is refused by name.
     """
     try:
         yield

@@ -38,10 +38,10 @@ from acfoley.encoders.clip import (
     tokenise,
 )
 from acfoley.encoders.reference import prepare_reference
-from acfoley.files import OFFICIAL_FILES
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.media import read_audio, write_audio
 from bench.seeds import stable_seed
 from bench.types import Audio, Excerpt

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from bench.backbones import panns
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.dsp.mel import slaney_mel_bank
 from bench.judges import MAX_SHORTFALL_S, open_judge
 from bench.media import read_audio, write_audio
@@ -75,7 +75,7 @@ def write_checkpoints(folder: Path, names: Iterable[str] = TABLES) -> Path:
         if name == "panns":  # the seeding leaves the front end's constants to the file
             bank = slaney_mel_bank(panns.N_MELS, panns.N_FFT, *PANNS_BAND)
             state = {"model": {**state, panns.MEL_BANK: torch.from_numpy(bank).float()}}
-        torch.save(state, folder / WEIGHTS[name].file)
+        torch.save(state, folder / OFFICIAL_FILES[name].file)
     return folder
 
 

@@ -58,7 +58,7 @@ def test_every_weights_command_in_the_readme_exists_and_is_shown():
 
 
 def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_weights():
-    from bench.checkpoints.registry import WEIGHTS
+    from bench.checkpoints.registry import OFFICIAL_FILES
     from bench.suite import PROFILES
 
     text = (ROOT / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_
         for name in re.findall(r"`(\w+)`", line.split("|")[1])
     }
     assert list(rows) == [metric.name for metric in PROFILES["av-benchmark"]]
-    for weights in WEIGHTS.values():
+    for weights in OFFICIAL_FILES.values():
         assert all(f"`{weights.name}`" in rows[column] for column in weights.needed_by)
 
 

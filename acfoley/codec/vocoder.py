@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.codec.snake import REACH, AntialiasedSnake
-from acfoley.vocoder_weights import plain_state
+from acfoley.vocoder_weights import fuse_weight_norm
 from bench.checkpoints.load import assign_state, load_state
 
 KERNEL = 7
@@ -141,7 +141,7 @@ def load_vocoder(
     """
     with torch.device("meta"):
         model = Vocoder(params)
-    state = plain_state(load_state(checkpoint, key="generator"), checkpoint)
+    state = fuse_weight_norm(load_state(checkpoint, key="generator"), checkpoint)
     return assign_state(model, state, checkpoint).to(device)
 
 

@@ -1,18 +1,19 @@
-"""One URL to one file, going on where it stopped.
+"""Download one URL to one file, and resume where an earlier attempt stopped.
 
 Bytes are added to a partial file; after a broken connection or a killed process the next attempt
-asks for the rest only. A server that answers such a request with anything but the rest, or a whole
-file that is not what was asked for although it was put together from parts, makes the download
-start over: once, so that every download ends. The caller says what is wrong with a file; that is
-also what makes it safe to join parts of two attempts.
+asks for the rest only. The download starts over where a server answers such a request with anything
+but the rest, or where the parts together are not the file that was asked for: once, so that every
+download ends. The caller's check of the complete file is what makes it safe to join parts of
+several attempts, and to follow redirects to any server.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ LOCALHOST = {"localhost", "127.0.0.1", "::1"}
 CONTENT_RANGE = re.compile(r"bytes (\d+)-")
 UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)")
 
-#: What is wrong with a file, as a clause about it; None where nothing is.
+#: Describes what is wrong with a file, as a clause about it; None where nothing is.
 FindProblem = Callable[[Path], str | None]
 
 
@@ -43,19 +44,15 @@ class _InterruptionError(Exception):
 
 
 class _BadPartError(Exception):
-    """What was here, or what the server adds to it, is no part of the file."""
+    """The bytes of an earlier attempt, or those that the server adds, are no part of the file."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """What is asked for: ``size_bytes`` None accepts any size; redirects stay within ``hosts``.
-
-    Plain http is for this machine, and only where ``hosts`` names it.
-    """
+    """A file to download; ``size_bytes`` None accepts any size."""
 
     url: str
     size_bytes: int | None
-    hosts: Collection[str]
 
 
 def download(
@@ -71,28 +68,28 @@ def download(
     between attempts that bring nothing.
 
     Raises:
-        BenchError: another host or plain http is asked for, the server refuses, sends what is not
-            the file, or five attempts in a row bring nothing. Only a part that the next call can
-            go on from is kept.
+        BenchError: plain http to another machine is asked for, the server refuses, sends another
+            file, the disk is too small, or five attempts in a row bring nothing. Only a part that
+            the next call can resume is kept.
     """
     try:
         is_resumed = _complete(wanted, part, progress, pause_s)
         problem = find_problem(part)
         if problem and is_resumed:
-            raise _BadPartError(f"the file that two attempts brought together {problem}")
+            raise _BadPartError(f"the file put together from several attempts {problem}")
     except _BadPartError as error:
         log.info("download of %s starts over: %s", wanted.url, error)
         part.unlink(missing_ok=True)
         problem = _start_over(wanted, part, find_problem, progress, pause_s)
     if problem:
         part.unlink(missing_ok=True)
-        raise BenchError(f"what {wanted.url} gives {problem}; nothing of it was kept: {REMEDY}")
+        raise BenchError(f"the file at {wanted.url} {problem}; nothing of it was kept: {REMEDY}")
 
 
 def _start_over(
     wanted: Download, part: Path, find_problem: FindProblem, progress: OnBytes, pause_s: float
 ) -> str | None:
-    """Download once more from the first byte; say what is wrong with the result."""
+    """Download once more from the first byte; return what is wrong with the result."""
     try:
         _complete(wanted, part, progress, pause_s)
     except _BadPartError as error:
@@ -105,7 +102,7 @@ def _start_over(
 
 
 def _complete(wanted: Download, part: Path, progress: OnBytes, pause_s: float) -> bool:
-    """Bring ``part`` to its size; return whether it went on from what earlier attempts left.
+    """Bring ``part`` to its size; return whether it resumed what earlier attempts left.
 
     Raises:
         BenchError: as ``download`` does.
@@ -120,8 +117,8 @@ def _complete(wanted: Download, part: Path, progress: OnBytes, pause_s: float) -
                 return _attempt(client, wanted, part, progress)
             except (httpx.TransportError, _InterruptionError) as error:
                 log.info("download of %s interrupted: %s", wanted.url, error)
-                # More than ever before: with a server that always begins anew, more than the last
-                # attempt brought could go on for ever.
+                # Progress means more bytes than ever before. A server that always starts at the
+                # first byte may beat the last attempt again and again without ever finishing.
                 fruitless = 0 if _size(part) > largest else fruitless + 1
                 largest = max(largest, _size(part))
                 if fruitless == MAX_FRUITLESS:
@@ -137,36 +134,34 @@ def _complete(wanted: Download, part: Path, progress: OnBytes, pause_s: float) -
 
 
 def _client(wanted: Download) -> httpx.Client:
-    return httpx.Client(
-        follow_redirects=True, timeout=TIMEOUT_S, event_hooks={"request": [_guard(wanted)]}
-    )
+    """A client that refuses, at every hop, connections that others can read or change.
 
-
-def _guard(wanted: Download) -> Callable[[httpx.Request], None]:
-    """Refuse, at every hop, hosts that were not named and connections that are not private."""
+    Any https server may deliver the bytes: publishers redirect to delivery networks whose names
+    change without notice, and the checksum decides whether the bytes are the file. Plain http is
+    for a mirror on this machine.
+    """
 
     def check(request: httpx.Request) -> None:
-        host, scheme = request.url.host, request.url.scheme
-        if host not in wanted.hosts:
+        asked = httpx.URL(wanted.url)
+        is_local = asked.host in LOCALHOST
+        if request.url.scheme != "https" and not (is_local and request.url.host in LOCALHOST):
+            leads = "" if request.url == asked else f" leads to {request.url}, which"
             raise BenchError(
-                f"{wanted.url} leads to {host!r}, expected one of {', '.join(sorted(wanted.hosts))}"
-                "; download it by hand and use --mirror FOLDER"
+                f"{wanted.url}{leads} is not https; plain http is for mirrors on localhost"
             )
-        if scheme != "https" and host not in LOCALHOST:
-            raise BenchError(f"{request.url} is not https; plain http is for mirrors on localhost")
 
-    return check
+    return httpx.Client(follow_redirects=True, timeout=TIMEOUT_S, event_hooks={"request": [check]})
 
 
 def _attempt(client: httpx.Client, wanted: Download, part: Path, progress: OnBytes) -> bool:
-    """Ask for what is missing and add it; return whether that went on from an earlier part."""
+    """Ask for the missing bytes and add them; return whether that resumed an earlier part."""
     start = _size(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with client.stream("GET", wanted.url, headers=headers) as response:
         if response.status_code in PASSING_STATUS:
             raise _InterruptionError(f"the server answers {response.status_code}")
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            _require_whole(response, start)
+            _require_end(response, start)
         elif not response.is_success:
             raise BenchError(f"{wanted.url} answers {response.status_code}; see --mirror")
         else:
@@ -174,8 +169,8 @@ def _attempt(client: httpx.Client, wanted: Download, part: Path, progress: OnByt
     return start > 0
 
 
-def _require_whole(response: httpx.Response, start: int) -> None:
-    """Accept that there is nothing after ``start`` only where the server says that is the end."""
+def _require_end(response: httpx.Response, start: int) -> None:
+    """Accept that nothing follows ``start`` only where the server states that size."""
     stated = UNSATISFIED_RANGE.match(response.headers.get("Content-Range", ""))
     if stated is None or int(stated[1]) != start:
         raise _BadPartError(f"the server has nothing after the {start:,} bytes that were here")
@@ -184,15 +179,20 @@ def _require_whole(response: httpx.Response, start: int) -> None:
 def _receive(
     response: httpx.Response, wanted: Download, part: Path, start: int, progress: OnBytes
 ) -> None:
-    """Write the answer where it belongs in the file.
+    """Write the answer at its position in the file.
 
     Raises:
-        _BadPartError: it is not the rest that was asked for, nor the whole file.
+        _BadPartError: it is neither the rest that was asked for nor the complete file.
         _InterruptionError: it ends before the file does.
-        BenchError: it is another file.
+        BenchError: it is another file, or does not fit on the disk.
     """
     first = _first_byte(response, start)
     total = _total_bytes(response, wanted, start, first)
+    if total is not None and total - start > (free := shutil.disk_usage(part.parent).free):
+        raise BenchError(
+            f"{wanted.url} has {total - start:,} bytes more and {part.parent} has {free:,} bytes "
+            "free; use --weights elsewhere"
+        )
     with part.open("ab" if first else "wb") as file:
         for block in response.iter_raw():
             file.write(block)
@@ -204,7 +204,7 @@ def _receive(
 
 
 def _first_byte(response: httpx.Response, start: int) -> int:
-    """Where in the file an answer begins: at ``start`` under status 206, at 0 under any other."""
+    """The position in the file where an answer begins: ``start`` under status 206, else 0."""
     expected = start if response.status_code == httpx.codes.PARTIAL_CONTENT else 0
     stated = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     if stated is not None and int(stated[1]) != expected:
@@ -216,7 +216,7 @@ def _first_byte(response: httpx.Response, start: int) -> int:
 
 
 def _total_bytes(response: httpx.Response, wanted: Download, start: int, first: int) -> int | None:
-    """How large the file will be, where it is known."""
+    """The size of the complete file, where it is known."""
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise BenchError(
             f"{wanted.url} gives a web page, not a file (a log-in page of this network?): {REMEDY}"

@@ -1,60 +1,44 @@
-"""How an official checkpoint gets here: downloaded or copied, checked, and placed whole.
+"""How an official file gets to this machine: downloaded or copied, checked, then put in its path.
 
-The bytes gather in ``<file>.part`` beside the destination. Only a part whose SHA-256 is the
-official one takes the file's name, so a file with that name is never half there.
+The bytes gather in ``<file>.part`` beside the destination. Only a part whose checksum is the
+official one takes the file's name, so a file with that name is always complete. One lock per file
+keeps all commands, of the bench and of acfoley, out of one another's parts.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from bench.checkpoints.download import Download, download
-from bench.checkpoints.registry import Weights
+from bench.checkpoints.registry import OfficialFile
 from bench.checkpoints.verify import (
     GIBIBYTE,
+    fetch_command,
     find_problem,
     is_verified,
     no_progress,
 )
-from bench.digests import BLOCK_BYTES, OnBytes, file_state, remember_digest
+from bench.digests import (
+    BLOCK_BYTES,
+    OnBytes,
+    file_state,
+    remember_digest,
+    remembered_digest,
+)
 from bench.errors import BenchError, MissingError
 from bench.io import expand_user
-
-#: Where releases and model hubs send those who ask for a file.
-REDIRECT_HOSTS = {
-    "objects.githubusercontent.com",
-    "release-assets.githubusercontent.com",
-    "cdn-lfs.huggingface.co",
-    "cdn-lfs.hf.co",
-    "cdn-lfs-us-1.hf.co",
-    "cas-bridge.xethub.hf.co",
-}
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file to bring here: its official name and place, its size where it is published.
-
-    ``find_problem`` says what makes a file not the official one, ``command`` is what fetches it.
-    """
-
-    file: str
-    url: str
-    size_bytes: int | None
-    find_problem: Callable[[Path, OnBytes], str | None]
-    command: str
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where files come from: their official places, or a ``mirror`` that has them by their names.
+    """Where files come from: their publishers, or a ``mirror`` that has them by official names.
 
     A mirror is a folder or the URL of one. ``is_offline`` allows folders only.
     """
@@ -62,91 +46,105 @@ class Origin:
     mirror: str | None = None
     is_offline: bool = False
 
+    @property
     def folder(self) -> Path | None:
         """The mirror, where it is a folder."""
         if self.mirror is None or self.mirror.startswith(("http://", "https://")):
             return None
         return expand_user(Path(self.mirror))
 
-    def download(self, remote: RemoteFile) -> Download:
-        """What to ask the network for."""
-        if self.mirror is None:
-            hosts = REDIRECT_HOSTS | {str(urlsplit(remote.url).hostname)}
-            return Download(remote.url, remote.size_bytes, hosts)
-        url = f"{self.mirror.rstrip('/')}/{quote(remote.file)}"
-        return Download(url, remote.size_bytes, {str(urlsplit(url).hostname)})
+    def url(self, row: OfficialFile) -> str:
+        """The URL to download a file from."""
+        return f"{self.mirror.rstrip('/')}/{quote(row.file)}" if self.mirror else row.url
 
 
-#: Where files come from unless the user says otherwise.
+#: Where files come from unless the user names a mirror.
 OFFICIAL = Origin()
 
 
-def fetch_weights(
-    row: Weights, directory: Path, origin: Origin = OFFICIAL, progress: OnBytes = no_progress
+def fetch_file(
+    row: OfficialFile,
+    directory: Path,
+    origin: Origin = OFFICIAL,
+    progress: OnBytes = no_progress,
+    *,
+    command: str = "",
 ) -> Path:
     """Make sure that ``directory`` holds the official file; return its path.
 
-    A file that is good is kept as it is; one that is not is replaced.
-
-    Raises:
-        MissingError, BenchError: as ``place_file`` does.
-    """
-    path = directory / row.file
-    if is_verified(row, path):
-        return path
-    if find_problem(row, path, progress):
-        check = partial(find_problem, row)
-        command = f"bench weights fetch {row.name}"
-        remote = RemoteFile(row.file, row.url, row.size_bytes, check, command)
-        place_file(remote, directory, origin, progress)
-    remember_digest(file_state(path), row.sha256)
-    return path
-
-
-def place_file(
-    remote: RemoteFile, directory: Path, origin: Origin = OFFICIAL, progress: OnBytes = no_progress
-) -> Path:
-    """Bring a file to ``directory`` in the place of what is there; return its path.
+    A good file is kept as it is, any other is replaced. ``command`` is what refusals advise.
 
     Raises:
         MissingError: it must be downloaded, and ``origin`` is offline; the message has the URL.
         BenchError: it cannot be had from there, is not the official file, does not fit on the
             disk, or another process is fetching it.
     """
-    path = directory / remote.file
+    path = directory / row.file
+    # Before the lock: a folder that is shared and read-only may hold good files.
+    if is_verified(row, path) or find_problem(row, path, progress) is None:
+        return path
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / f".{remote.file}.lock", timeout=0):
-            _replace(remote, path, origin, progress)
+        with FileLock(directory / f".{row.file}.lock", timeout=0):
+            # Another process may have fetched it since.
+            if not is_verified(row, path):
+                _replace(row, path, origin, progress, command)
     except Timeout as error:
         raise BenchError(f"another process is fetching {path}; wait for it") from error
     except OSError as error:
-        raise BenchError(f"cannot put {path} there: {error}") from error
+        raise BenchError(f"cannot write {path}: {error}") from error
     return path
 
 
-def _replace(remote: RemoteFile, path: Path, origin: Origin, progress: OnBytes) -> None:
+def require_possible(
+    rows: Sequence[OfficialFile], directory: Path, origin: Origin, *, command: str = ""
+) -> None:
+    """Make sure, before the first of many gigabytes, that all missing files can be fetched.
+
+    Raises:
+        MissingError: files must be downloaded, and ``origin`` is offline; the message has all URLs.
+        BenchError: they do not fit on the disk together.
+    """
+    missing = [row for row in rows if not (directory / row.file).is_file()]
+    if missing and origin.is_offline and origin.folder is None:
+        raise MissingError(_how_to_bring(missing, directory, origin, command))
+    _require_room(missing, directory)
+
+
+def _replace(
+    row: OfficialFile, path: Path, origin: Origin, progress: OnBytes, command: str
+) -> None:
     part = path.with_name(f"{path.name}.part")
-    if folder := origin.folder():
-        _copy(folder / remote.file, part, progress)
-        if problem := remote.find_problem(part, progress):
+    check = partial(find_problem, row, progress=progress)
+    if origin.folder is not None:
+        _require_room([row], path.parent)
+        source = origin.folder / row.file
+        _copy(source, part, progress)
+        if problem := check(part):
             part.unlink(missing_ok=True)
-            raise BenchError(f"what {folder / remote.file} gives {problem}; nothing of it was kept")
+            raise BenchError(f"{source} {problem}; nothing of it was kept")
     elif origin.is_offline:
-        raise MissingError(_how_to_bring(remote, path, origin))
+        raise MissingError(_how_to_bring([row], path.parent, origin, command))
     else:
-        _require_room(remote, part)
-        download(
-            origin.download(remote), part, lambda p: remote.find_problem(p, progress), progress
-        )
+        _require_room([row], path.parent)
+        download(Download(origin.url(row), row.size_bytes), part, check, progress)
+    digest = remembered_digest(part)
     part.replace(path)
+    # The rename changes the file's status, by which its digest is remembered.
+    if digest is not None:
+        remember_digest(file_state(path), digest)
 
 
-def _how_to_bring(remote: RemoteFile, path: Path, origin: Origin) -> str:
+def _how_to_bring(
+    rows: Sequence[OfficialFile], directory: Path, origin: Origin, command: str
+) -> str:
+    files = ", ".join(str(directory / row.file) for row in rows)
+    curl = " && ".join(f"curl -L -o '{row.file}' '{origin.url(row)}'" for row in rows)
+    them = "it" if len(rows) == 1 else "them"
     return (
-        f"{path} must be downloaded, and offline mode forbids it; where there is a network, run "
-        f"`curl -L -o '{remote.file}' '{origin.download(remote).url}'`, bring the file here and "
-        f"run `{remote.command} --mirror FOLDER`"
+        f"{files} must be downloaded, and offline mode forbids it; where a network exists, run "
+        f"`{curl}`, bring {them} to a folder here and run "
+        f"`{command or fetch_command(rows, directory)} --mirror FOLDER`"
     )
 
 
@@ -160,12 +158,20 @@ def _copy(source: Path, part: Path, progress: OnBytes) -> None:
             progress(copy.tell(), total)
 
 
-def _require_room(remote: RemoteFile, part: Path) -> None:
-    there = part.stat().st_size if part.is_file() else 0
-    needed = (remote.size_bytes or 0) - there
-    free = shutil.disk_usage(part.parent).free
+def _require_room(rows: Sequence[OfficialFile], directory: Path) -> None:
+    needed = sum(_bytes_to_come(row, directory) for row in rows)
+    existing = next(
+        folder for folder in (directory, *directory.absolute().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(existing).free
     if needed > free:
+        files = ", ".join(row.file for row in rows)
         raise BenchError(
-            f"{remote.file} needs {needed / GIBIBYTE:.1f} GiB more and {part.parent} has "
+            f"{files} need {needed / GIBIBYTE:.1f} GiB more and {directory} has "
             f"{free / GIBIBYTE:.1f} GiB free; use --weights elsewhere"
         )
+
+
+def _bytes_to_come(row: OfficialFile, directory: Path) -> int:
+    part = directory / f"{row.file}.part"
+    return max((row.size_bytes or 0) - (part.stat().st_size if part.is_file() else 0), 0)

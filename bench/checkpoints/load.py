@@ -1,10 +1,10 @@
-"""Checkpoint files to tensors, and tensors to modules: nothing runs, nothing is guessed.
+"""Load checkpoint files strictly and without running code.
 
-A checkpoint is data from a stranger. ``.safetensors`` files hold nothing but tensors; ``.pt`` and
-``.pth`` files are pickles, which may hold code, and are read by torch's restricted unpickler, which
-refuses it; a network whose official file holds more than tensors names the harmless types around
-its call (``torch.serialization.safe_globals``). Tensors stay mapped to the file until they are
-used, and every name and shape must be the module's.
+A checkpoint is untrusted data. ``.safetensors`` files hold nothing but tensors. All other files are
+pickles, which may hold code: torch's restricted unpickler reads them and refuses it. A network
+whose official file holds more than tensors names the harmless types around its call
+(``torch.serialization.safe_globals``). Tensors stay mapped to the file until they are used, and
+every name and shape must be the module's.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from bench.errors import BenchError, MissingError, format_names
 
 Module = TypeVar("Module", bound=nn.Module)
 
-#: How many names a refusal cites of each kind.
-#: What the restricted unpickler met and would not call, in its own words.
+#: The first bytes of a zip archive, the format of ``torch.save`` since torch 1.6.
+ZIP_MAGIC = b"PK\x03\x04"
+#: In the message of the restricted unpickler: the callable that it refused to import.
 REFUSED_CALL = re.compile(r"GLOBAL ([\w.]+)")
-#: What torch raises, besides its own errors, for files with a few bytes changed (found by fuzzing).
+#: What torch raises, besides its own errors, for files with a few bytes changed. Found by fuzzing:
+#: the unpickler runs the opcodes of a corrupt stream until some operation fails in its own way.
 DAMAGE = (
     EOFError,
     RuntimeError,
@@ -43,15 +45,15 @@ DAMAGE = (
 
 
 def load_state(path: Path, *, key: str | None = None, prefix: str = "") -> dict[str, Tensor]:
-    """Return the tensors of a ``.safetensors``, ``.pt`` or ``.pth`` file by name, on the CPU.
+    """Return the tensors of a ``.safetensors`` file or of a pickle by name, on the CPU.
 
     ``key`` names the entry of the file that holds them, where they are not at the top. Of these,
     the tensors whose names begin with ``prefix`` are returned, without it. They are mapped to the
-    file where its format allows (all but the format of torch before 1.6) and read when used.
+    file where its format allows (all but that of torch before 1.6) and read when used.
 
     Raises:
         MissingError: there is no such file.
-        BenchError: the file is truncated, holds code, is no checkpoint, or lacks what is asked for.
+        BenchError: the file is truncated, holds code, is no checkpoint, or has no such entry.
     """
     if not path.is_file():
         raise MissingError(f"there is no checkpoint {path}: `bench weights fetch` gets it")
@@ -78,9 +80,9 @@ def assign_state(
 ) -> Module:
     """Make these tensors the module's own, frozen, and return it ready for inference.
 
-    The module may lie on the meta device: tensors are taken over, not copied. Names, shapes and
-    types must be the module's; names in ``optional`` may be in the file alone, where they are left
-    out, or in the module alone, where they keep their value. ``path`` is for the refusal.
+    The module may be on the meta device: it takes the tensors over without a copy. Names, shapes
+    and types must be the module's. A name in ``optional`` may be in the file alone (it is left out)
+    or in the module alone (it keeps its value). ``path`` is for the refusal.
 
     Raises:
         BenchError: a tensor is missing, unexpected, or of another shape or type.
@@ -98,15 +100,15 @@ def assign_state(
         raise BenchError(_mismatch(type(module).__name__, path, missing, unexpected, different))
     shared = {name: tensor for name, tensor in state.items() if name in own}
     module.load_state_dict(shared, strict=False, assign=True)
-    if homeless := [name for name, tensor in _all_tensors(module).items() if tensor.is_meta]:
-        raise ValueError(
-            f"no file provides {format_names(homeless)}: compute it off the meta device"
-        )
+    # state_dict leaves out buffers that are not persistent, such as rotary tables: look at all.
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if empty := [name for name, tensor in tensors.items() if tensor.is_meta]:
+        raise ValueError(f"no file provides {format_names(empty)}: compute it off the meta device")
     return module.eval().requires_grad_(False)
 
 
 def to_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, those of half precision in single precision."""
+    """Return the same tensors, those of half precision converted to single precision."""
     halves = torch.float16, torch.bfloat16
     return {name: v.float() if v.dtype in halves else v for name, v in state.items()}
 
@@ -124,15 +126,17 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> Any:
-    """Read a file of ``torch.save`` without running anything in it."""
+    """Read a file of ``torch.save`` without running code that it holds."""
     if path.stat().st_size == 0:
         raise BenchError(f"{path} is empty; fetch it again")
     try:
-        is_mapped = _begins_like_zip(path)
+        with path.open("rb") as file:
+            is_mapped = file.read(4) == ZIP_MAGIC
+        # A zip archive has its table of contents at the end: without it the file is cut short.
         if is_mapped and not zipfile.is_zipfile(path):
             raise BenchError(f"{path} is truncated: its end is missing; fetch it again")
         with warnings.catch_warnings():
-            # said of pickles that torch did not write; what cannot be read is refused below
+            # A warning about pickles that torch did not write; unreadable ones are refused below.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
     except UnpicklingError as error:
@@ -140,11 +144,6 @@ def _read_pickle(path: Path) -> Any:
     except DAMAGE as error:
         reason = str(error).partition("\n")[0] or "it ends too early"
         raise BenchError(f"{path} is truncated or damaged: {reason}; fetch it again") from error
-
-
-def _begins_like_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
 
 
 def _why_not_unpickled(path: Path, message: str) -> str:
@@ -170,10 +169,6 @@ def _entry(content: Any, key: str | None, path: Path) -> Mapping[str, Any]:
 
 def _kind(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-
-
-def _all_tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _mismatch(

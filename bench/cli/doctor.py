@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,10 +14,19 @@ import typer
 from rich.text import Text
 
 from bench import __version__
-from bench.checkpoints.registry import select_weights, weights_directory
-from bench.checkpoints.verify import describe_missing, is_verified, missing_weights
+from bench.checkpoints.registry import (
+    OFFICIAL_FILES,
+    OfficialFile,
+    select_weights,
+    weights_directory,
+)
+from bench.checkpoints.verify import (
+    describe_missing,
+    describe_presence,
+    is_verified,
+    missing_weights,
+)
 from bench.cli.console import console, worker_count
-from bench.cli.weights import presence
 from bench.errors import BenchError
 from bench.io import bench_home
 from bench.judges import has_pyworld
@@ -27,7 +36,7 @@ GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
 MIN_MEMORY_BYTES = 2 * GIBIBYTE
 
-#: Without pyworld MCD is approximate and says so, without transformers there is no column clap.
+#: Without pyworld MCD is approximate and marked so; without transformers no column clap exists.
 OPTIONAL_PACKAGES = frozenset({"pyworld", "transformers"})
 
 
@@ -64,7 +73,7 @@ def _mark(check: Check) -> Text:
 
 
 def examine() -> Iterator[Check]:
-    """Look at the machine, from the outside in."""
+    """Check the machine, then this package, then data and weights."""
     yield Check("foley-bench", __version__)
     yield _python()
     yield from _packages()
@@ -76,7 +85,7 @@ def examine() -> Iterator[Check]:
     yield _codecs()
     yield _envelope()
     yield _clips()
-    yield _weights()
+    yield from _weights()
 
 
 def _python() -> Check:
@@ -106,7 +115,7 @@ def _memory() -> Check:
 
 
 def _devices() -> Check:
-    """Where networks can run; only torch knows, and importing it takes a second or two."""
+    """The devices on which networks can run. Importing torch takes a second or two."""
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -133,7 +142,7 @@ def _disk(name: str, path: Path) -> Check:
 
 
 def _can_write(directory: Path) -> bool:
-    """Tried, not asked: the permissions of a directory do not tell of what the disk allows."""
+    """Try to write: the permissions of a directory do not show what the disk allows."""
     try:
         with tempfile.TemporaryFile(dir=directory):
             return True
@@ -168,14 +177,35 @@ def _clips() -> Check:
     return Check("mini clips", f"{len(split.clips)} ready")
 
 
-def _weights() -> Check:
-    rows = select_weights()
+def _weights() -> Iterator[Check]:
+    """The official files of the judges' networks, then those that acfoley alone needs."""
+    yield _files("weights", select_weights)
+    yield _files("acfoley", _acfoley_files, "acfoley cannot generate", "acfoley fetch")
+
+
+def _acfoley_files() -> list[OfficialFile]:
+    """The files that all presets share, with the flow networks that are here or else AC-Foley's."""
+    directory = weights_directory()
+    rows = [row for row in OFFICIAL_FILES.values() if not row.needed_by]
+    flows = [row for row in rows if row.name.endswith("-flow")]
+    used = [row for row in flows if (directory / row.file).is_file()] or flows[:1]
+    return [row for row in rows if row not in flows or row in used]
+
+
+def _files(
+    name: str,
+    choose: Callable[[], Sequence[OfficialFile]],
+    consequence: str = "",
+    command: str = "",
+) -> Check:
     try:
-        directory = weights_directory()
-        found = "; ".join(f"{row.name} {presence(row, directory)}" for row in rows)
+        rows, directory = choose(), weights_directory()
+        found = "; ".join(f"{row.name} {describe_presence(row, directory)}" for row in rows)
+        missing = missing_weights([row.name for row in rows], directory)
         unread = [row for row in rows if not is_verified(row, directory / row.file)]
     except (BenchError, OSError) as error:
-        return Check("weights", "cannot be examined", False, False, str(error))
-    if missing := missing_weights(None, directory):
-        return Check("weights", found, False, False, describe_missing(missing, directory))
-    return Check("weights", found, not unread, False, "check them: bench weights verify")
+        return Check(name, "cannot be examined", False, False, str(error))
+    if missing:
+        advice = describe_missing(missing, directory, consequence=consequence, command=command)
+        return Check(name, found, False, False, advice)
+    return Check(name, found, not unread, False, "check them: bench weights verify")

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.table import Table
 
 from baselines import list_systems, open_system
-from bench.checkpoints.registry import WEIGHTS, Weights, weights_directory
-from bench.checkpoints.verify import fetch_command
+from bench.checkpoints.registry import OFFICIAL_FILES, OfficialFile, weights_directory
+from bench.checkpoints.verify import describe_presence, fetch_command
 from bench.cli.console import console
-from bench.cli.weights import presence
 from bench.errors import BenchError, MissingError
 from bench.judges import Judge, open_judge
 from bench.pipeline.score import Scoring
@@ -104,16 +103,16 @@ def _metrics() -> None:
     console().print("Profiles: " + ", ".join(PROFILES))
 
 
-def _weights_of(metric: Metric, judge: Judge) -> list[Weights]:
-    return [WEIGHTS[name] for name in Scoring((metric,), judge, None).weights()]
+def _weights_of(metric: Metric, judge: Judge) -> list[OfficialFile]:
+    return [OFFICIAL_FILES[name] for name in Scoring((metric,), judge, None).weights()]
 
 
-def _whereabouts(rows: Sequence[Weights]) -> str:
+def _whereabouts(rows: Sequence[OfficialFile]) -> str:
     """Whether these files are here, or the command that fetches those that are not."""
     directory = weights_directory()
     if missing := [row for row in rows if not (directory / row.file).is_file()]:
         return f"not here: {fetch_command(missing, directory)}"
-    return "; ".join(f"{row.name} {presence(row, directory)}" for row in rows) or "none"
+    return "; ".join(f"{row.name} {describe_presence(row, directory)}" for row in rows) or "none"
 
 
 LISTS: dict[str, Callable[[], None]] = {

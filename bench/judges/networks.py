@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.judges.batches import stacked, unstacked
 from bench.judges.extractor import ClipMedia, Embed, Features, NetworkExtractor, Prepared
 from bench.types import Audio, Waveform
@@ -230,7 +230,7 @@ def _open_clap_text(setting: Setting) -> Embed:
 
     folder = setting.checkpoint.parent
     tower = clap.load_clap_text(setting.checkpoint, setting.device)
-    tokeniser = clap.load_tokeniser(*(folder / WEIGHTS[name].file for name in VOCABULARY))
+    tokeniser = clap.load_tokeniser(*(folder / OFFICIAL_FILES[name].file for name in VOCABULARY))
 
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         prompts = [str(each["prompt"]) for each in prepared]
@@ -281,12 +281,12 @@ def network_extractors(profile: str, directory: Path, device: str) -> tuple[Netw
 
 
 def _extractor(row: _Network, profile: str, directory: Path, device: str) -> NetworkExtractor:
-    weights = WEIGHTS[row.weights]
+    weights = OFFICIAL_FILES[row.weights]
     front_end = import_module(f"bench.backbones.{row.weights}").PREPROCESSING
     setting = Setting(profile, directory / weights.file, device)
     return NetworkExtractor(
         row.name,
-        f"{PREPROCESSING}.{front_end}-{profile}-{weights.sha256[:12]}",
+        f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}",
         row.senses,
         row.after,
         row.weights,

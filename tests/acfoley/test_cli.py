@@ -12,8 +12,8 @@ import acfoley.loading
 import acfoley.memory
 import bench.media
 from acfoley import cli
-from acfoley.files import OFFICIAL_FILES
-from acfoley.official import FLOW_FILES, SHIPPED, Paths, needed_files
+from acfoley.official import COMMON_FILES, FLOW_FILES, SHIPPED, Paths, needed_files
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import MediaError
 from bench.media import probe, read_audio, write_audio, write_video
 from bench.types import Audio, Excerpt
@@ -166,7 +166,7 @@ def test_missing_weights_are_named_with_the_command_that_fetches_them(folder, ru
 
 def test_a_file_that_is_not_the_official_one_is_refused(folder, run):
     Path("weights").mkdir()
-    for row in (FLOW_FILES["acfoley"], *OFFICIAL_FILES.values()):
+    for row in OFFICIAL_FILES.values():
         Path("weights", row.file).write_bytes(b"half")
     code, _, err = run(*GENERATE, "--weights", "weights")
     assert code == 2
@@ -243,6 +243,11 @@ def test_fetching_touches_no_network_where_the_environment_forbids_it(folder, ru
 def test_official_files_are_listed(folder, run):
     code, out, _ = run("weights")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == [*FLOW_FILES, *OFFICIAL_FILES]
-    assert "ac_foley.pth, 4,335,438,310 bytes, 7956e353...17a30a1" in out
-    assert "not here" in out
+    for preset, name in FLOW_FILES.items():
+        assert {row.name for row in needed_files(preset)} == {name, *COMMON_FILES}
+        assert f"{name}  not here" in out
+    for name in COMMON_FILES:
+        assert f"{name}  not here" in out
+    for words in ("ac_foley.pth", "4,335,438,310 bytes", "7956e353...17a30a1"):
+        assert words in out
+    assert "passt" not in out

@@ -1,162 +1,210 @@
-"""Official files: whether they are whole, remembered, and fetched."""
+"""The official files of each preset, and that acfoley gets them as the judges get theirs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from acfoley.files import OfficialFile
+from acfoley import cli
 from acfoley.mini.variants import variant_recipe
 from acfoley.official import (
+    COMMON_FILES,
     FLOW_FILES,
     SHIPPED,
-    fetch_file,
-    find_problem,
     needed_files,
-    remembered_problem,
     require_official,
 )
 from acfoley.params import PRESETS
-from bench.checkpoints.fetch import Origin
-from bench.checkpoints.verify import no_progress
+from bench.checkpoints import fetch
+from bench.checkpoints.registry import OFFICIAL_FILES
+from bench.digests import remembered_digest
 from bench.errors import BenchError, MissingError
 from tests.checkpoints.web import CONTENT, Server, serve
 
-MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+NEEDED = (FLOW_FILES["large_44k"], *COMMON_FILES)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serve() as server:
         yield server
 
 
 @pytest.fixture
-def row(server: Server) -> OfficialFile:
-    url = f"{server.url}/part.pth"
-    return OfficialFile("part", "a part", "part.pth", url, len(CONTENT), None, MD5, "none")
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files in the registry, known by MD5 or SHA-256 as the real ones are."""
+    for name in NEEDED:
+        row = OFFICIAL_FILES[name]
+        sums = {"sha256": SHA256} if row.sha256 else {"md5": MD5}
+        monkeypatch.setitem(OFFICIAL_FILES, name, replace(row, size_bytes=len(CONTENT), **sums))
 
 
-def test_every_published_preset_needs_five_files_of_different_names():
+@pytest.fixture
+def acfoley(
+    small: None, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run ``acfoley`` in this process; returns its exit code and what it printed."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["acfoley", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
+
+
+def test_every_published_preset_needs_five_files_of_different_names() -> None:
     for preset, flow in FLOW_FILES.items():
         rows = needed_files(preset)
-        assert rows[0] is flow
+        assert [row.name for row in rows] == [flow, *COMMON_FILES]
         assert len({row.file for row in rows}) == 5
+        assert all(row.part for row in rows)
+        assert needed_files(preset, has_flow=False) == rows[1:]
     assert set(FLOW_FILES) < set(PRESETS)
 
 
-def test_a_preset_that_nobody_published_has_no_files():
+def test_the_registry_has_no_flow_network_that_no_preset_uses() -> None:
+    flows = {name for name in OFFICIAL_FILES if name.endswith("-flow")}
+    assert flows == set(FLOW_FILES.values())
+
+
+def test_a_preset_without_published_weights_has_no_files() -> None:
     with pytest.raises(BenchError, match="'mmaudio_clap' has no published weights.*one of acfoley"):
         needed_files("mmaudio_clap")
 
 
-def test_a_preset_that_comes_with_the_package_needs_no_file():
+def test_a_preset_that_comes_with_the_package_needs_no_file() -> None:
     for preset, variant in SHIPPED.items():
         assert variant_recipe(variant).params == PRESETS[preset]
         with pytest.raises(BenchError, match=f"'{preset}' comes with the package"):
             needed_files(preset)
 
 
-def test_a_file_is_fetched_checked_and_kept(row, server, tmp_path, home):
-    path = fetch_file(row, tmp_path)
-    assert path.read_bytes() == CONTENT
-    assert not path.with_name("part.pth.part").exists()
-    fetch_file(row, tmp_path)
-    assert len(server.asked) == 1
-
-
-def test_a_broken_download_goes_on_where_it_stopped(row, server, tmp_path, home):
-    (tmp_path / "part.pth.part").write_bytes(CONTENT[:1_000])
-    assert fetch_file(row, tmp_path).read_bytes() == CONTENT
-    assert server.asked == ["/part.pth bytes=1000-"]
-
-
-def test_a_part_of_another_file_is_replaced_by_the_official_one(row, server, tmp_path, home):
-    (tmp_path / "part.pth.part").write_bytes(b"x" * 1_000)
-    assert fetch_file(row, tmp_path).read_bytes() == CONTENT
-    assert [asked.split()[-1] for asked in server.asked] == ["bytes=1000-", "-"]
-
-
-def test_a_mirror_is_a_folder_or_a_server_and_offline_allows_folders_only(
-    row, server, tmp_path, home
-):
-    (tmp_path / "mirror").mkdir()
-    (tmp_path / "mirror" / row.file).write_bytes(CONTENT)
-    mirror = Origin(str(tmp_path / "mirror"), is_offline=True)
-    assert fetch_file(row, tmp_path / "a", mirror).read_bytes() == CONTENT
-    there = Origin(f"{server.url}/copies")
-    assert fetch_file(row, tmp_path / "b", there).read_bytes() == CONTENT
-    assert server.asked == [f"/copies/{row.file} -"]
-    with pytest.raises(MissingError, match="`acfoley fetch --preset acfoley .*--mirror FOLDER`"):
-        fetch_file(row, tmp_path / "c", Origin(is_offline=True))
-    assert len(server.asked) == 1
-
-
-def test_two_processes_do_not_fetch_the_same_file(row, tmp_path, home):
-    with (
-        FileLock(tmp_path / f".{row.file}.lock"),
-        pytest.raises(BenchError, match="another process is fetching"),
-    ):
-        fetch_file(row, tmp_path)
-
-
-def test_another_file_is_not_kept(row, server, tmp_path, home):
-    wrong = replace(row, md5="0" * 32)
-    with pytest.raises(BenchError, match=f"its md5 is {MD5}, expected 0+; nothing of it was kept"):
-        fetch_file(wrong, tmp_path)
-    assert list(tmp_path.glob("part*")) == []
-
-
-def test_a_redirect_to_a_strange_host_is_refused(row, server, tmp_path, home):
-    server.redirect = "https://example.com/part.pth"
-    with pytest.raises(BenchError, match=r"leads to 'example\.com'"):
-        fetch_file(row, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "match"),
-    [
-        ({"size_bytes": len(CONTENT) + 1}, "is truncated: 256,000 of 256,001 bytes"),
-        ({"size_bytes": 5}, "has 256,000 bytes, the official file 5"),
-        ({"md5": None, "sha256": SHA256}, None),
-        ({"md5": None, "sha256": f"{SHA256[:8]}...{SHA256[-7:]}"}, None),
-        ({"md5": None, "sha256": f"{SHA256[:8]}...0000000"}, "its sha256 is"),
-        ({"md5": None}, None),
-        ({"size_bytes": None}, None),
-    ],
-)
-def test_size_and_checksum_decide(row, changes, match, tmp_path):
-    path = tmp_path / "part.pth"
-    path.write_bytes(CONTENT)
-    problem = find_problem(replace(row, **changes), path)
-    assert problem is None if match is None else match in str(problem)
-
-
-def test_what_was_found_good_is_read_again_only_when_it_changes(row, tmp_path, home):
-    path, read = tmp_path / "part.pth", []
-    path.write_bytes(CONTENT)
-
-    def progress(done: int, total: int | None) -> None:
-        read.append(done)
-
-    assert remembered_problem(row, path, progress) is None
-    n_reads = len(read)
-    assert remembered_problem(row, path, progress) is None
-    assert len(read) == n_reads > 0
-    path.write_bytes(CONTENT[::-1])
-    assert "its md5 is" in str(remembered_problem(row, path, no_progress))
-
-
-def test_only_the_files_that_are_missing_are_named(tmp_path, home):
+def test_only_the_files_that_are_missing_are_named(tmp_path: Path, home: Path) -> None:
     (tmp_path / "v1-44.pth").touch()
     with pytest.raises(MissingError) as caught:
         require_official("acfoley", tmp_path, flow=Path("mine.pth"))
     assert "v1-44.pth" not in str(caught.value)
     assert "ac_foley.pth" not in str(caught.value)
     assert "bigvgan_generator.pt" in str(caught.value)
+
+
+def test_all_files_of_a_preset_are_fetched_verified_and_opened_by_part(
+    acfoley: Callable[..., tuple[int, str, str]], server: Server, home: Path
+) -> None:
+    code, _, err = acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)
+    assert code == 0, err
+    folder = home / "weights"
+    files = [OFFICIAL_FILES[name].file for name in NEEDED]
+    for number, file in enumerate(files, 1):
+        assert f"{number}/5 {file}, 256,000 bytes" in err
+        assert f"{folder / file} is the official file" in err
+    assert sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) == sorted(files)
+    blocks: list[int] = []
+    paths = require_official("large_44k", folder, progress=lambda done, _: blocks.append(done))
+    assert blocks == []  # what was checked when it arrived is not read again
+    assert paths.flow == folder / "mmaudio_large_44k.pth"
+    assert paths.synchformer == folder / "synchformer_state_dict.pth"
+    assert acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)[0] == 0
+    assert len(server.asked) == 5
+
+
+def test_a_file_known_by_md5_is_refused_where_it_differs(
+    acfoley: Callable[..., tuple[int, str, str]], server: Server, home: Path
+) -> None:
+    server.content = CONTENT[::-1]
+    code, _, err = acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)
+    assert code == 2
+    assert f"expected {MD5}; nothing of it was kept" in err
+    assert not list(home.glob("weights/*.part"))
+
+
+def test_a_fetch_resumes_the_part_of_a_killed_process(
+    acfoley: Callable[..., tuple[int, str, str]], server: Server, home: Path
+) -> None:
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / "mmaudio_large_44k.pth.part").write_bytes(CONTENT[:1_000])
+    assert acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)[0] == 0
+    assert server.asked[0] == "/mmaudio_large_44k.pth bytes=1000-"
+
+
+def test_offline_names_the_urls_of_all_missing_files_at_once(
+    acfoley: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_OFFLINE", "1")
+    code, _, err = acfoley("fetch", "--preset", "large_44k")
+    assert code == 2
+    assert err.count("curl -L -o") == 5
+    for name in NEEDED:
+        assert f"curl -L -o '{OFFICIAL_FILES[name].file}' '{OFFICIAL_FILES[name].url}'" in err
+    assert "`acfoley fetch --preset large_44k --mirror FOLDER`" in err
+
+
+def test_a_folder_is_a_mirror_that_works_offline(
+    acfoley: Callable[..., tuple[int, str, str]], tmp_path: Path, home: Path
+) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name in NEEDED:
+        (mirror / OFFICIAL_FILES[name].file).write_bytes(CONTENT)
+    code, _, err = acfoley("fetch", "--preset", "large_44k", "--mirror", mirror, "--offline")
+    assert code == 0, err
+    assert (home / "weights" / "v1-44.pth").read_bytes() == CONTENT
+
+
+def test_a_disk_that_cannot_hold_all_files_is_noticed_before_the_first(
+    acfoley: Callable[..., tuple[int, str, str]], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = fetch.shutil.disk_usage("/")._replace(free=4 * len(CONTENT))
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: usage)
+    code, _, err = acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)
+    assert code == 2
+    assert "need 0.0 GiB more" in err
+    assert "use --weights elsewhere" in err
+    assert server.asked == []
+
+
+def test_the_lock_of_a_file_is_that_of_the_judges(
+    acfoley: Callable[..., tuple[int, str, str]], server: Server, home: Path
+) -> None:
+    (home / "weights").mkdir(parents=True)
+    with FileLock(home / "weights" / ".synchformer_state_dict.pth.lock"):
+        code, _, err = acfoley("fetch", "--preset", "large_44k", "--mirror", server.url)
+    assert code == 2
+    assert "another process is fetching" in err
+    assert "synchformer_state_dict.pth; wait for it" in err
+
+
+def test_a_fetch_that_is_stopped_keeps_what_has_arrived(
+    acfoley: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "download", stop)
+    code, _, err = acfoley("fetch", "--preset", "large_44k")
+    assert code == 130
+    assert "the same command goes on from there" in err
+
+
+def test_a_file_that_changed_since_it_was_verified_is_refused(
+    small: None, home: Path, tmp_path: Path
+) -> None:
+    for name in NEEDED:
+        (tmp_path / OFFICIAL_FILES[name].file).write_bytes(CONTENT)
+    paths = require_official("large_44k", tmp_path)
+    assert remembered_digest(paths.flow) == SHA256
+    paths.flow.write_bytes(CONTENT[::-1])
+    with pytest.raises(BenchError, match=r"its MD5 is .*run `acfoley fetch --preset large_44k"):
+        require_official("large_44k", tmp_path)

@@ -37,7 +37,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 def test_missing_weights_are_one_line_with_the_command_that_fetches_them(home, ask: Ask) -> None:
     system = open_system("acfoley")
-    with pytest.raises(MissingError, match=r"lacks ac_foley\.pth, .*`acfoley fetch --preset acf"):
+    with pytest.raises(MissingError, match=r"has no ac_foley\.pth, .*`acfoley fetch --preset acf"):
         system.open("cpu")
 
 

@@ -11,10 +11,10 @@ import pytest
 
 import acfoley.generate
 import acfoley.loading
-from acfoley.files import OFFICIAL_FILES
 from acfoley.mini import variants
 from acfoley.train.presets import RECIPES
 from baselines import SYSTEMS, open_system
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.cli.judge import Choice
 from bench.cli.plan import Order, plan_run
 from bench.errors import MissingError

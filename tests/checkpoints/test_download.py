@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bench.checkpoints.download import Download, download
 from bench.errors import BenchError
 from tests.checkpoints.web import CONTENT, Server, serve
-
-LOCAL = {"127.0.0.1"}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def part(tmp_path) -> Path:
 
 
 def wanted(server: Server, size_bytes: int | None = len(CONTENT)) -> Download:
-    return Download(f"{server.url}/file", size_bytes, LOCAL)
+    return Download(f"{server.url}/file", size_bytes)
 
 
 def other_content(path: Path) -> str | None:
@@ -119,7 +119,9 @@ def test_a_part_of_another_file_is_found_out_and_replaced(server, part, bad, has
 
 def test_a_file_that_is_wrong_as_a_whole_is_asked_for_once_and_not_kept(server, part):
     server.content = CONTENT[::-1]
-    with pytest.raises(BenchError, match="gives is another file; nothing of it was kept: try ano"):
+    with pytest.raises(
+        BenchError, match="the file at .* is another file; nothing of it was kept: try ano"
+    ):
         get(server, part)
     assert server.asked == ["/file -"]
     assert not part.exists()
@@ -196,10 +198,40 @@ def test_a_missing_page_is_refused_at_once(server, part):
     assert len(server.asked) == 1
 
 
-def test_a_redirect_to_a_host_that_was_not_named_is_refused(server, part):
-    server.redirect = "https://elsewhere.example/file"
-    with pytest.raises(BenchError, match="leads to 'elsewhere.example', expected one of 127.0.0.1"):
+def test_a_redirect_to_another_server_is_followed_because_the_checksum_decides(server, part):
+    with serve() as other:
+        server.redirect = other.url.replace("127.0.0.1", "localhost")
+        assert get(server, part) == CONTENT
+        assert len(other.asked) == 1
+
+
+def test_a_redirect_to_plain_http_on_another_machine_is_refused(server, part):
+    server.redirect = "http://elsewhere.example/file"
+    with pytest.raises(BenchError, match=r"leads to http://elsewhere\.example/file, which is not"):
         get(server, part)
+    assert not part.exists()
+
+
+def test_an_official_url_may_not_lead_to_plain_http_on_this_machine(server, part, monkeypatch):
+    answers = [httpx.Response(302, headers={"Location": f"{server.url}/file"})]
+    transport = httpx.MockTransport(lambda request: answers.pop())
+    real = httpx.Client
+    monkeypatch.setattr(httpx, "Client", lambda **options: real(transport=transport, **options))
+    official = Download("https://publisher.example/file", len(CONTENT))
+    with pytest.raises(BenchError, match="is not https"):
+        download(official, part, other_content)
+    assert server.asked == []
+
+
+def test_an_unpublished_size_that_does_not_fit_is_noticed_when_the_server_states_it(
+    server, part, monkeypatch
+):
+    usage = shutil.disk_usage(part.parent)._replace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    part.write_bytes(CONTENT[:56_000])
+    with pytest.raises(BenchError, match="has 200,000 bytes more and .* has 1,000 bytes free"):
+        get(server, part, size_bytes=None)
+    assert part.read_bytes() == CONTENT[:56_000]
 
 
 def test_a_redirect_that_never_ends_is_refused(server, part):
@@ -209,6 +241,11 @@ def test_a_redirect_that_never_ends_is_refused(server, part):
 
 
 def test_plain_http_to_another_machine_is_refused(part):
-    foreign = Download("http://mirror.example/file", None, {"mirror.example"})
-    with pytest.raises(BenchError, match="is not https"):
+    foreign = Download("http://mirror.example/file", None)
+    with pytest.raises(BenchError, match="mirror.example/file is not https"):
         download(foreign, part, other_content)
+
+
+def test_a_url_that_is_none_is_refused_by_name(part):
+    with pytest.raises(BenchError, match="cannot download http://127.0.0.1:bad/file"):
+        download(Download("http://127.0.0.1:bad/file", None), part, other_content)

@@ -1,4 +1,4 @@
-"""Official checkpoints: the table, the way they get here, and what is refused on the way."""
+"""Official files: the registry, verification, download, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
 
-from bench.checkpoints.fetch import REDIRECT_HOSTS, Origin, fetch_weights
-from bench.checkpoints.registry import WEIGHTS, Weights, select_weights, weights_directory
+import bench.digests
+from bench.checkpoints import fetch
+from bench.checkpoints.fetch import Origin, fetch_file
+from bench.checkpoints.registry import (
+    OFFICIAL_FILES,
+    OfficialFile,
+    select_weights,
+    weights_directory,
+)
 from bench.checkpoints.verify import (
     describe_missing,
     find_problem,
@@ -24,6 +30,7 @@ from bench.checkpoints.verify import (
     require_weights,
 )
 from bench.cli import main
+from bench.digests import file_state, remember_digest, remembered_digest
 from bench.errors import BenchError, MissingError
 from tests.checkpoints.web import CONTENT, Server, serve
 
@@ -36,51 +43,59 @@ def server(monkeypatch) -> Iterator[Server]:
 
 
 @pytest.fixture
-def row(home) -> Weights:
+def row(home) -> OfficialFile:
     """A small file that stands for an official one."""
     return replace(
-        WEIGHTS["panns"], size_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
+        OFFICIAL_FILES["panns"], size_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
     )
 
 
-def test_the_table_holds_all_files_with_https_places_and_checksums():
-    assert list(WEIGHTS) == [
-        *("passt", "panns", "vggish", "imagebind", "synchformer"),
-        *("clap", "roberta-vocab", "roberta-merges"),
-    ]
-    for row in WEIGHTS.values():
+def test_every_row_has_an_https_url_a_checksum_a_licence_and_a_use():
+    for name, row in OFFICIAL_FILES.items():
+        assert row.name == name
         assert row.url.startswith("https://")
-        assert len(bytes.fromhex(row.sha256)) == 32
-        assert row.needed_by
+        if row.part:
+            assert row.url.endswith(f"/{row.file}")
+        if row.sha256 and "..." not in row.sha256:
+            assert len(bytes.fromhex(row.sha256)) == 32
+        if row.md5:
+            assert len(bytes.fromhex(row.md5)) == 16
+        assert row.digest in (row.sha256, row.md5)
+        assert row.licence
+        assert row.users
+    assert len({row.file for row in OFFICIAL_FILES.values()}) == len(OFFICIAL_FILES)
     # GitHub's releases name a checkpoint of torch by the first digits of its SHA-256
-    assert WEIGHTS["vggish"].file == f"vggish-{WEIGHTS['vggish'].sha256[:8]}.pth"
+    assert OFFICIAL_FILES["vggish"].file == f"vggish-{OFFICIAL_FILES['vggish'].sha256[:8]}.pth"
+
+
+def test_a_row_without_a_checksum_is_refused():
+    with pytest.raises(ValueError, match="'panns' needs a SHA-256 or an MD5"):
+        replace(OFFICIAL_FILES["panns"], sha256=None)
+
+
+def test_a_file_of_both_the_judges_and_acfoley_is_one_row():
+    shared = [row.name for row in OFFICIAL_FILES.values() if row.needed_by and row.part]
+    assert shared == ["synchformer", "clap"]
 
 
 def test_weights_are_chosen_by_name_in_the_order_of_the_table(home):
     assert [row.name for row in select_weights(["vggish", "passt"])] == ["passt", "vggish"]
-    assert select_weights() == select_weights([]) == tuple(WEIGHTS.values())
     assert weights_directory() == home / "weights"
     with pytest.raises(BenchError, match="no weights 'fad'; there are: passt, panns"):
         select_weights(["fad"])
 
 
-def test_official_files_come_from_their_publishers_only():
-    assert {
-        "github.com",
-        "objects.githubusercontent.com",
-        "release-assets.githubusercontent.com",
-        "zenodo.org",
-        "dl.fbaipublicfiles.com",
-        "huggingface.co",
-        "cdn-lfs.huggingface.co",
-        "cdn-lfs.hf.co",
-        "cdn-lfs-us-1.hf.co",
-        "cas-bridge.xethub.hf.co",
-    } == REDIRECT_HOSTS | {str(urlsplit(row.url).hostname) for row in WEIGHTS.values()}
+def test_without_names_the_files_of_the_judges_are_chosen():
+    judges = [
+        *("passt", "panns", "vggish", "imagebind", "synchformer"),
+        *("clap", "roberta-vocab", "roberta-merges"),
+    ]
+    assert [row.name for row in select_weights()] == judges
+    assert select_weights([]) == select_weights()
 
 
 def test_fetching_from_a_mirror_keeps_the_official_name(server, row, tmp_path):
-    path = fetch_weights(row, tmp_path, Origin(f"{server.url}/models/"))
+    path = fetch_file(row, tmp_path, Origin(f"{server.url}/models/"))
     assert path == tmp_path / "Cnn14_16k_mAP=0.438.pth"
     assert path.read_bytes() == CONTENT
     assert server.asked == ["/models/Cnn14_16k_mAP%3D0.438.pth -"]
@@ -90,26 +105,26 @@ def test_fetching_from_a_mirror_keeps_the_official_name(server, row, tmp_path):
 
 def test_fetching_again_asks_nobody(server, row, tmp_path):
     for _ in range(2):
-        fetch_weights(row, tmp_path, Origin(server.url))
+        fetch_file(row, tmp_path, Origin(server.url))
     assert len(server.asked) == 1
 
 
 def test_a_fetch_goes_on_from_what_a_killed_process_left(server, row, tmp_path):
     (tmp_path / f"{row.file}.part").write_bytes(CONTENT[:9_000])
-    assert fetch_weights(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
+    assert fetch_file(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
     assert server.asked[0].endswith("bytes=9000-")
 
 
 def test_a_part_of_another_file_is_replaced_by_the_official_one(server, row, tmp_path):
     (tmp_path / f"{row.file}.part").write_bytes(b"x" * 9_000)
-    assert fetch_weights(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
+    assert fetch_file(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
     assert [asked.split()[-1] for asked in server.asked] == ["bytes=9000-", "-"]
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(server, row, tmp_path):
     server.content = b"x" + CONTENT[1:]
     with pytest.raises(BenchError, match=r"is not the official file: its SHA-256 is .* expected"):
-        fetch_weights(row, tmp_path, Origin(server.url))
+        fetch_file(row, tmp_path, Origin(server.url))
     assert not [path for path in tmp_path.iterdir() if path.suffix in {".pth", ".part"}]
 
 
@@ -117,18 +132,18 @@ def test_a_damaged_file_is_replaced_and_stays_until_then(server, row, tmp_path):
     path = tmp_path / row.file
     path.write_bytes(CONTENT[:10])
     with pytest.raises(MissingError):
-        fetch_weights(row, tmp_path, Origin(is_offline=True))
+        fetch_file(row, tmp_path, Origin(is_offline=True))
     assert path.read_bytes() == CONTENT[:10]
-    assert fetch_weights(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
+    assert fetch_file(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
 
 
 def test_a_folder_is_a_mirror_that_works_offline(row, tmp_path):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     with pytest.raises(MissingError, match="the mirror has no .*official names"):
-        fetch_weights(row, tmp_path / "here", Origin(str(mirror), is_offline=True))
+        fetch_file(row, tmp_path / "here", Origin(str(mirror), is_offline=True))
     (mirror / row.file).write_bytes(CONTENT)
-    path = fetch_weights(row, tmp_path / "here", Origin(str(mirror), is_offline=True))
+    path = fetch_file(row, tmp_path / "here", Origin(str(mirror), is_offline=True))
     assert path.read_bytes() == CONTENT
 
 
@@ -136,21 +151,21 @@ def test_a_folder_is_a_mirror_that_works_offline(row, tmp_path):
 def test_a_file_of_another_size_in_the_mirror_is_refused(row, tmp_path, size):
     (tmp_path / row.file).write_bytes((CONTENT + b"x")[:size])
     with pytest.raises(BenchError, match=r"truncated: 100 of|has 256,001 bytes, the official file"):
-        fetch_weights(row, tmp_path / "here", Origin(str(tmp_path)))
+        fetch_file(row, tmp_path / "here", Origin(str(tmp_path)))
 
 
 def test_offline_names_the_command_to_run_elsewhere(row, tmp_path):
     with pytest.raises(MissingError) as caught:
-        fetch_weights(row, tmp_path, Origin(is_offline=True))
+        fetch_file(row, tmp_path, Origin(is_offline=True))
     assert f"curl -L -o '{row.file}' '{row.url}'" in str(caught.value)
-    assert "bench weights fetch panns --mirror FOLDER" in str(caught.value)
+    assert f"bench weights fetch panns --weights {tmp_path} --mirror FOLDER" in str(caught.value)
 
 
 def test_a_full_disk_is_noticed_before_the_download(row, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(BenchError, match="needs 4.0 GiB more and .* has 1.0 GiB free"):
-        fetch_weights(replace(row, size_bytes=2**32), tmp_path)
+    with pytest.raises(BenchError, match="need 4.0 GiB more and .* has 1.0 GiB free"):
+        fetch_file(replace(row, size_bytes=2**32), tmp_path)
 
 
 def test_two_processes_do_not_fetch_the_same_file(row, tmp_path):
@@ -158,18 +173,18 @@ def test_two_processes_do_not_fetch_the_same_file(row, tmp_path):
         FileLock(tmp_path / f".{row.file}.lock"),
         pytest.raises(BenchError, match="another process is fetching"),
     ):
-        fetch_weights(row, tmp_path)
+        fetch_file(row, tmp_path)
 
 
 def test_a_place_that_cannot_be_written_is_refused_by_name(row, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BenchError, match="cannot put .* there"):
-        fetch_weights(row, tmp_path / "file" / "folder")
+    with pytest.raises(BenchError, match="cannot write .*folder/Cnn14"):
+        fetch_file(row, tmp_path / "file" / "folder")
 
 
 def test_a_file_is_judged_by_its_content(row, tmp_path):
     path = tmp_path / "any name"
-    assert find_problem(row, path) == "is not there"
+    assert find_problem(row, path) == "is missing"
     path.write_bytes(CONTENT)
     assert find_problem(row, path) is None
     path.write_bytes(CONTENT[:-1])
@@ -178,8 +193,71 @@ def test_a_file_is_judged_by_its_content(row, tmp_path):
     assert "is not the official file" in str(find_problem(row, path))
 
 
+@pytest.mark.parametrize("ends", [(8, 7), (64, 0)])
+def test_a_checksum_of_which_only_the_ends_are_known_still_decides(row, tmp_path, ends):
+    path = tmp_path / "any name"
+    path.write_bytes(CONTENT)
+    first, last = row.sha256[: ends[0]], row.sha256[64 - ends[1] :]
+    assert find_problem(replace(row, sha256=f"{first}...{last}"), path) is None
+    wrong = replace(row, sha256=f"{first}...{'0' * 7}")
+    assert "its SHA-256 is" in str(find_problem(wrong, path))
+    assert not is_verified(wrong, path)
+
+
+@pytest.fixture
+def md5_row(row) -> OfficialFile:
+    """The same file, of which only the MD5 is published."""
+    md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    return replace(row, sha256=None, md5=md5)
+
+
+def test_a_file_known_by_md5_is_read_once_and_remembered(md5_row, tmp_path, monkeypatch):
+    path = tmp_path / "any name"
+    path.write_bytes(CONTENT)
+    assert not is_verified(md5_row, path)
+    assert find_problem(md5_row, path) is None
+    monkeypatch.setattr(bench.digests, "_known", {})  # as in a new process
+    monkeypatch.setattr(bench.digests, "_known_md5", {})
+    assert is_verified(md5_row, path)
+    assert remembered_digest(path) == hashlib.sha256(CONTENT).hexdigest()
+    path.write_bytes(CONTENT[::-1])
+    assert not is_verified(md5_row, path)
+    assert "its MD5 is" in str(find_problem(md5_row, path))
+
+
+def test_a_digest_that_others_remembered_does_not_vouch_for_an_md5(md5_row, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.digests, "_known_md5", {})
+    path = tmp_path / "any name"
+    path.write_bytes(CONTENT)
+    remember_digest(file_state(path), hashlib.sha256(CONTENT).hexdigest())
+    assert not is_verified(md5_row, path)
+
+
+def test_a_file_that_another_process_fetched_in_the_meantime_is_kept(row, tmp_path, monkeypatch):
+    """Between the first look and the lock the file arrives: nothing is downloaded again."""
+    path = tmp_path / row.file
+    real = fetch.find_problem
+
+    def arrive(*arguments: object) -> str | None:
+        problem = real(*arguments)
+        if not path.is_file():
+            path.write_bytes(CONTENT)
+            real(row, path)
+        return problem
+
+    monkeypatch.setattr(fetch, "find_problem", arrive)
+    monkeypatch.setattr(fetch, "download", None)
+    assert fetch_file(row, tmp_path) == path
+
+
+def test_a_good_file_in_a_folder_that_may_not_be_written_is_accepted(row, tmp_path, monkeypatch):
+    (tmp_path / row.file).write_bytes(CONTENT)
+    monkeypatch.setattr(fetch, "FileLock", None)
+    assert fetch_file(row, tmp_path) == tmp_path / row.file
+
+
 def test_a_verified_file_is_not_read_again_until_it_changes(row, tmp_path, monkeypatch):
-    monkeypatch.setitem(WEIGHTS, "panns", row)
+    monkeypatch.setitem(OFFICIAL_FILES, "panns", row)
     path = tmp_path / row.file
     path.write_bytes(CONTENT)
     blocks: list[int] = []
@@ -206,16 +284,16 @@ def test_a_file_that_changes_while_it_is_verified_does_not_count_as_verified(row
     assert not is_verified(row, path)
 
 
-def test_what_is_missing_is_told_by_columns_with_the_one_command_that_mends_it(home):
+def test_missing_files_are_described_by_columns_with_the_command_that_fetches_them(home):
     directory = weights_directory()
     missing = missing_weights(["imagebind", "passt"], directory)
     assert [row.name for row in missing] == ["passt", "imagebind"]
     assert describe_missing(missing, directory) == (
-        f"fd_passt, kl_passt, ib cannot be computed: {directory} lacks "
-        "passt-s-f128-p16-s10-ap.476-swa.pt, imagebind_huge.pth; "
-        "fetch with `bench weights fetch passt imagebind` (about 4.8 GiB)"
+        f"fd_passt, kl_passt, ib cannot be computed: {directory} has no "
+        "passt-s-f128-p16-s10-ap.476-swa.pt, imagebind_huge.pth (about 4.8 GiB); "
+        "fetch with `bench weights fetch passt imagebind`"
     )
-    with pytest.raises(MissingError, match="fd_passt, kl_passt, ib cannot be computed"):
+    with pytest.raises(MissingError, match="ib, fd_passt, kl_passt cannot be computed"):
         require_weights(["imagebind", "passt"], directory)
 
 
@@ -232,7 +310,7 @@ def test_the_command_names_a_folder_that_is_not_the_usual_one(home, tmp_path):
 
 
 @pytest.fixture
-def bench(row, monkeypatch, capfd):
+def run(row, monkeypatch, capfd):
     """Run ``bench`` in this process, with one small file as the only weights; returns its end."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
@@ -243,47 +321,47 @@ def bench(row, monkeypatch, capfd):
         return int(end.value.code or 0), out, err.replace("\n", " ")
 
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in set(WEIGHTS) - {"panns"}:
-        monkeypatch.delitem(WEIGHTS, name)
-    monkeypatch.setitem(WEIGHTS, "panns", row)
+    for name in set(OFFICIAL_FILES) - {"panns"}:
+        monkeypatch.delitem(OFFICIAL_FILES, name)
+    monkeypatch.setitem(OFFICIAL_FILES, "panns", row)
     return call
 
 
-def test_list_shows_each_file_and_whether_it_is_here(bench, home, row):
-    code, out, _ = bench("weights", "list")
+def test_list_shows_each_file_and_whether_it_is_here(run, home, row):
+    code, out, _ = run("weights", "list")
     assert code == 0
     for word in ("panns  not here", row.file, "256,000 bytes", row.sha256, "CC-BY-4.0", "fd_panns"):
         assert word in out
     (home / "weights").mkdir(parents=True)
     (home / "weights" / row.file).write_bytes(CONTENT)
-    assert "here, not verified" in bench("weights", "list")[1]
-    bench("weights", "verify")
-    assert "here, verified" in bench("weights", "list")[1]
+    assert "here, not verified" in run("weights", "list")[1]
+    run("weights", "verify")
+    assert "here, verified" in run("weights", "list")[1]
 
 
-def test_fetch_from_a_mirror_then_verify_exits_with_0(bench, server, tmp_path):
+def test_fetch_from_a_mirror_then_verify_exits_with_0(run, server, tmp_path):
     place = ("--weights", tmp_path / "w")
-    code, _, err = bench("weights", "fetch", "panns", "--mirror", server.url, *place)
+    code, _, err = run("weights", "fetch", "panns", "--mirror", server.url, *place)
     assert (code, "is the official file" in err) == (0, True)
-    assert bench("weights", "verify", *place)[0] == 0
+    assert run("weights", "verify", *place)[0] == 0
 
 
-def test_verify_exits_with_1_and_names_the_remedy(bench, home, row):
-    code, _, err = bench("weights", "verify")
+def test_verify_exits_with_1_and_names_the_remedy(run, home, row):
+    code, _, err = run("weights", "verify")
     assert (code, "No weights in" in err) == (1, True)
     (home / "weights").mkdir(parents=True)
     (home / "weights" / row.file).write_bytes(CONTENT[:5])
-    code, out, err = bench("weights", "verify", "panns")
+    code, out, err = run("weights", "verify", "panns")
     assert code == 1
     assert "is truncated: 5 of 256,000 bytes" in out
     assert "To fix: bench weights fetch panns" in err
 
 
-def test_fetch_exits_with_2_where_it_is_refused(bench, monkeypatch):
-    code, _, err = bench("weights", "fetch", "panns", "--offline")
+def test_fetch_exits_with_2_where_it_is_refused(run, monkeypatch):
+    code, _, err = run("weights", "fetch", "panns", "--offline")
     assert (code, "offline mode forbids" in err) == (2, True)
     monkeypatch.setenv("BENCH_OFFLINE", "1")
-    code, _, err = bench("weights", "fetch")
+    code, _, err = run("weights", "fetch")
     assert (code, "curl -L" in err) == (2, True)
-    code, _, err = bench("weights", "fetch", "fad")
+    code, _, err = run("weights", "fetch", "fad")
     assert (code, "no weights 'fad'" in err) == (2, True)

@@ -1,4 +1,4 @@
-"""What the doctor sees, and what it takes to stop the main job."""
+"""What ``bench doctor`` reports, and what stops the main job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES, select_weights
 from bench.cli import doctor
 from bench.cli.doctor import examine
 
@@ -28,7 +28,10 @@ def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
     assert "passt not here" in done.stdout
     assert "desync, clap cannot be computed" in done.stdout
     (names,) = re.findall(r"`bench weights fetch ([a-z -]+)`", done.stdout)
-    assert sorted(names.split()) == sorted(WEIGHTS)
+    assert sorted(names.split()) == sorted(row.name for row in select_weights())
+    assert "acfoley-flow not here; autoencoder not here" in done.stdout
+    assert "acfoley cannot generate" in done.stdout
+    assert "fetch with `acfoley fetch`" in done.stdout
 
 
 def test_a_home_below_a_file_is_fatal_and_named(bench, tmp_path, monkeypatch):
@@ -94,9 +97,9 @@ def test_a_missing_package_is_fatal(home, monkeypatch):
     assert (missing.found, missing.is_fatal, missing.is_good) == ("librosa", True, False)
 
 
-def test_without_pyworld_the_job_runs_and_mcd_is_said_to_be_approximate(home, monkeypatch):
+def test_without_pyworld_the_job_runs_and_mcd_is_marked_approximate(home, monkeypatch):
     _without(monkeypatch, "pyworld")
-    monkeypatch.setattr(doctor, "has_world", lambda: False)
+    monkeypatch.setattr(doctor, "has_pyworld", lambda: False)
     assert not [each for each in examine() if each.is_fatal and not each.is_good]
     assert "approximate" in check("mcd").found
     assert not check("mcd").is_good
@@ -118,23 +121,36 @@ def test_gpus_are_named(home, monkeypatch):
     assert check("devices").found == "cpu, cuda:0 GPU 0"
 
 
-def test_weights_that_nobody_checked_are_told_from_those_that_are_missing(home):
+def test_unverified_weights_are_distinguished_from_missing_ones(home):
     folder = home / "weights"
     folder.mkdir(parents=True)
-    for row in WEIGHTS.values():
+    for row in OFFICIAL_FILES.values():
         (folder / row.file).write_bytes(b"x")
     weights = check("weights")
     assert "panns here, not verified" in weights.found
     assert weights.advice == "check them: bench weights verify"
     assert not weights.is_fatal
-    (folder / WEIGHTS["panns"].file).unlink()
+    (folder / OFFICIAL_FILES["panns"].file).unlink()
     assert "bench weights fetch panns" in check("weights").advice
 
 
-def test_a_damaged_memory_of_verified_weights_does_not_stop_the_page(home):
+def test_a_corrupt_memory_of_verified_weights_does_not_stop_the_page(home):
     (home / "weights").mkdir(parents=True)
-    (home / "weights" / WEIGHTS["panns"].file).write_bytes(b"x")
+    (home / "weights" / OFFICIAL_FILES["panns"].file).write_bytes(b"x")
     (home / "digests.sqlite").write_text("no database")
     weights = check("weights")
     assert not weights.is_good
     assert "digests.sqlite" in weights.advice
+
+
+def test_acfoley_needs_one_flow_network_and_the_files_that_all_presets_share(home):
+    folder = home / "weights"
+    folder.mkdir(parents=True)
+    for name in ("small_44k-flow", "autoencoder", "vocoder"):
+        (folder / OFFICIAL_FILES[name].file).write_bytes(b"x")
+    acfoley = check("acfoley")
+    assert "small_44k-flow here, not verified" in acfoley.found
+    assert "acfoley-flow" not in acfoley.found
+    assert "has no open_clip_pytorch_model.bin (about 3.7 GiB)" in acfoley.advice
+    (folder / OFFICIAL_FILES["clip"].file).write_bytes(b"x")
+    assert check("acfoley").advice == "check them: bench weights verify"

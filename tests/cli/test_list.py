@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.cli import list as listing
 from bench.cli.list import list_command
 from bench.errors import BenchError
@@ -57,7 +57,7 @@ def test_oracles_are_ready_once_the_mini_clips_are_there(home, capsys):
 
 def test_each_metric_says_whether_its_weights_are_here_or_how_to_fetch_them(home, capsys):
     (home / "weights").mkdir(parents=True)
-    (home / "weights" / WEIGHTS["vggish"].file).write_bytes(b"x")
+    (home / "weights" / OFFICIAL_FILES["vggish"].file).write_bytes(b"x")
     rows = listed("metrics", capsys)
     assert rows["fd_vgg"].endswith("vggish here, not verified")
     assert rows["kl_passt"].endswith("bench weights fetch passt")

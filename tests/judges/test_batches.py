@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bench.backbones import panns, passt, vggish
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.dsp.mel import slaney_mel_bank
 from bench.judges import ClipMedia, open_judge
 from bench.judges.batches import stacked, unstacked
@@ -42,7 +42,7 @@ def _write_checkpoint(name: str, folder: Path) -> None:
         band = panns.SAMPLE_RATE_HZ, panns.MIN_HZ, panns.MAX_HZ
         bank = torch.from_numpy(slaney_mel_bank(panns.N_MELS, panns.N_FFT, *band)).float()
         state = {"model": {**state, panns.MEL_BANK: bank}}
-    torch.save(state, folder / WEIGHTS[name].file)
+    torch.save(state, folder / OFFICIAL_FILES[name].file)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.backbones import clap
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.cli.judge import Choice, choose
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels
@@ -85,10 +85,10 @@ def test_a_prompt_of_several_clips_is_read_once_and_prompts_share_a_batch(folder
 @pytest.mark.slow
 def test_the_column_of_an_official_file_is_the_cosine_of_its_towers(folders, home, tmp_path):
     pytest.importorskip("transformers", reason="needs the extra clap")
-    checkpoint = tmp_path / WEIGHTS["clap"].file
+    checkpoint = tmp_path / OFFICIAL_FILES["clap"].file
     state = {f"module.{name}": tensor for name, tensor in clap_inputs.official_state().items()}
     torch.save({"state_dict": state}, checkpoint)
-    files = [tmp_path / WEIGHTS[name].file for name in ("roberta-vocab", "roberta-merges")]
+    files = [tmp_path / OFFICIAL_FILES[name].file for name in ("roberta-vocab", "roberta-merges")]
     for path, place in zip(clap_inputs.write_vocabulary(tmp_path), files, strict=True):
         path.rename(place)
     score = scored(folders, tmp_path, {"a": "a dog"}).results.metrics["clap"]
@@ -127,7 +127,7 @@ def test_missing_weights_are_named_with_the_command_that_fetches_them(home):
 def test_without_transformers_the_command_stops_before_the_first_clip(home, monkeypatch):
     (home / "weights").mkdir(parents=True)
     for name in ("clap", "roberta-vocab", "roberta-merges"):
-        (home / "weights" / WEIGHTS[name].file).write_bytes(b"x")
+        (home / "weights" / OFFICIAL_FILES[name].file).write_bytes(b"x")
     monkeypatch.setattr(clap, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'foley-bench\[clap\]'"):
         chosen()

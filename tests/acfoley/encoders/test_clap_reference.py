@@ -23,14 +23,14 @@ from acfoley.train.clips import TrainingClip
 from acfoley.train.crops import CropLayout
 from acfoley.train.features import encode_clip
 from bench.backbones import clap
-from bench.checkpoints.registry import WEIGHTS
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import BenchError, MissingError
 from bench.media import resample, write_audio
 from bench.types import Audio, Excerpt
 from tests.acfoley.fakes import FakeCodec, fake_model, work_of
 from tests.acfoley.seeded import NARROW
 
-CLAP_FILE = WEIGHTS["clap"].file
+CLAP_FILE = OFFICIAL_FILES["clap"].file
 
 
 class AudioTower(nn.Module):
@@ -91,7 +91,7 @@ def test_clap_is_asked_for_before_anything_is_loaded(home, tmp_path, monkeypatch
     monkeypatch.setattr(clap, "find_spec", lambda name: None)
     for match in (
         r"pip install 'foley-bench\[clap\]'",
-        r"lacks music_speech.*`bench weights fetch",
+        r"has no music_speech.*`bench weights fetch",
     ):
         with pytest.raises(MissingError, match=match):
             open_model("mmaudio_clap", tmp_path, Loading(flow=tmp_path / "mine.safetensors"))

@@ -9,11 +9,9 @@ from torch import Tensor
 
 from acfoley.encoders import Encoders
 from acfoley.encoders.clip import ClipParams, build_clip
-from acfoley.files import OFFICIAL_FILES
 from acfoley.frames import CLIP_MEAN, CLIP_STD, clip_frames, sync_frames
 from acfoley.params import sequence_lengths
 from bench.backbones.synchformer import VideoEncoder
-from bench.checkpoints.registry import WEIGHTS
 from bench.errors import MediaError
 from bench.media import read_frames, write_video
 from bench.types import Excerpt
@@ -126,12 +124,3 @@ def test_prompts_do_not_depend_on_one_another(encoders: Encoders) -> None:
     assert together.messages[0].endswith("'" + "cat " * 14 + "cat'")
     alone: Tensor = encoders.prompts([""]).features
     assert alone[0].numpy() == pytest.approx(together.features[1].numpy(), abs=1e-6)
-
-
-def test_official_files_are_named_once() -> None:
-    assert OFFICIAL_FILES["synchformer"].sha256 == WEIGHTS["synchformer"].sha256
-    assert len({row.file for row in OFFICIAL_FILES.values()}) == len(OFFICIAL_FILES)
-    for name, row in OFFICIAL_FILES.items():
-        assert row.name == name
-        assert row.url.startswith("https://")
-        assert row.url.endswith("/" + row.file)
