@@ -72,8 +72,8 @@ effects: setup
 	$(BIN)/bench samples runs/acfoley-mini/mini/full-42 --out docs/mini-acfoley.png
 
 mini-weights: setup
-	$(BIN)/python -m acfoley.mini.teach
-	$(BIN)/python -m acfoley.mini.curves
+	$(BIN)/python -m acfoley.mini.train
+	$(BIN)/python -m acfoley.mini.training_curves
 
 judges: setup
 	$(BIN)/python -m bench.mini_judges.train

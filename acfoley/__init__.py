@@ -1,1 +1,1 @@
-"""AC-Foley: sound for a silent video, guided by a reference sound (ICLR 2026)."""
+"""AC-Foley: audio for a silent video, guided by reference audio (ICLR 2026)."""

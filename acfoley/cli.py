@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import itertools
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from acfoley.params import sequence_lengths
 from acfoley.train.cli import add_commands
 from bench import __version__
-from bench.terminal import print_line, run_app
+from bench.errors import BenchError, MediaError
+from bench.io import require_target
+from bench.terminal import print_line, print_notice, run_app
+from bench.types import MAX_SHORTFALL_S, Audio, Excerpt
+
+if TYPE_CHECKING:
+    from acfoley.generate import Settings
+
+AUDIO_SUFFIXES = (".wav", ".flac")
 
 app = typer.Typer(
-    help="AC-Foley: sound for a silent video, guided by a reference sound.",
+    help="AC-Foley: audio for a silent video, guided by reference audio.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,7 +32,9 @@ app = typer.Typer(
 
 WeightsFolder = Annotated[
     Path | None,
-    typer.Option("--weights", help="Where they lie.", show_default="$BENCH_HOME/weights"),
+    typer.Option(
+        "--weights", help="The folder of official files.", show_default="$BENCH_HOME/weights"
+    ),
 ]
 PUBLISHED = "acfoley, small_44k, medium_44k, large_44k or large_44k_v2"
 Preset = Annotated[str, typer.Option(help=f"{PUBLISHED}.")]
@@ -31,7 +42,7 @@ Preset = Annotated[str, typer.Option(help=f"{PUBLISHED}.")]
 
 @app.callback()
 def _root() -> None:
-    """AC-Foley: sound for a silent video, guided by a reference sound."""
+    """AC-Foley: audio for a silent video, guided by reference audio."""
 
 
 @app.command()
@@ -44,29 +55,30 @@ def version() -> None:
 def lengths(
     seconds: Annotated[float, typer.Option(help="Length of the video, 1 to 30 s.")] = 8.0,
 ) -> None:
-    """How many tokens each stream of the model has for a video of this length."""
+    """Print the number of tokens of each stream of the model for a video of this length."""
     for name, count in asdict(sequence_lengths(seconds)).items():
         print_line(f"{name:<12} {count:>9,}")
 
 
 @app.command()
 def generate(
-    video: Annotated[Path, typer.Option(help="The video; its sound is not read.")],
+    video: Annotated[Path, typer.Option(help="The video; its audio is not read.")],
     reference: Annotated[
-        Path | None, typer.Option(help="A sound (or video) with the timbre to aim for.")
+        Path | None, typer.Option(help="Audio (or a video) with the timbre to aim for.")
     ] = None,
-    prompt: Annotated[str, typer.Option(help="What is to be heard, in words.")] = "",
-    negative: Annotated[str, typer.Option(help="What is not to be heard.")] = "",
-    mask: Annotated[str, typer.Option(help="Hide audio, sync, video, text (by commas).")] = "",
-    mask_scope: Annotated[str, typer.Option(help="whole, or vector: only what is pooled.")] = (
+    prompt: Annotated[str, typer.Option(help="A description of the audio.")] = "",
+    negative: Annotated[str, typer.Option(help="A description of audio to avoid.")] = "",
+    mask: Annotated[str, typer.Option(help="Mask audio, sync, video, text (by commas).")] = "",
+    mask_scope: Annotated[str, typer.Option(help="whole, or vector: only the pooled vector.")] = (
         "whole"
     ),
     seconds: Annotated[float, typer.Option(help="Length, 1 to 30 s, from the start.")] = 8.0,
-    steps: Annotated[int, typer.Option(help="Steps from noise to sound.")] = 25,
+    steps: Annotated[int, typer.Option(help="Steps from noise to audio.")] = 25,
     cfg: Annotated[
-        float | None, typer.Option(help="Guidance; 1 is none.  [default: 4.5; mini: 1.5]")
+        float | None,
+        typer.Option(help="Classifier-free guidance; 1 is none.  [default: 4.5; mini: 1.5]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same sound.")] = 42,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same audio.")] = 42,
     preset: Annotated[
         str,
         typer.Option(
@@ -87,7 +99,7 @@ def generate(
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the flow network.")] = False,
     whole_reference: Annotated[
         bool,
-        typer.Option("--whole-reference", help="Hear up to 30 s of it, not its first 2.02 s."),
+        typer.Option("--whole-reference", help="Read up to 30 s of it, not its first 2.02 s."),
     ] = False,
     parity: Annotated[
         str, typer.Option(help="own, or official: noise in the order of the published inference.")
@@ -97,19 +109,35 @@ def generate(
         typer.Option("--output", "-o", help="A .mp4, .mov, .wav or .flac file."),
     ] = None,
 ) -> None:
-    """Make sound for a video."""
-    from acfoley.command import Order, generate_command
-    from acfoley.generate import Loading, checked_settings
+    """Generate audio for a video."""
+    from acfoley.generate import Job, checked_settings
+    from acfoley.loading import Loading, open_model
+    from acfoley.official import SHIPPED
+    from bench.checkpoints.registry import weights_directory
+    from bench.media import check_muxing
+    from bench.media.write import VIDEO_SUFFIXES
 
+    # All that can be refused is refused before anything heavy is loaded.
     sequence_lengths(seconds)
     settings = checked_settings(
         steps, cfg, mask, mask_scope, parity, "whole" if whole_reference else "published"
     )
-    generate_command(
-        Order(video, reference, prompt, negative, seconds, seed, preset, weights, output),
-        settings,
-        Loading(device, dtype, checkpoint, low_memory, compile_),
+    destination = output_path(output, video)
+    check_video(video, seconds)
+    if destination.suffix.lower() in VIDEO_SUFFIXES:
+        check_muxing(video, destination)
+    reference_audio = read_reference(reference, settings)
+    if preset not in SHIPPED:
+        report_cut_words(prompt, negative)
+    loading = Loading(device, dtype, checkpoint, low_memory, compile_)
+    model = open_model(preset, weights or weights_directory(), loading, seconds=seconds)
+    excerpt = Excerpt(video.absolute())
+    job = Job(seconds, seed, excerpt, prompt, negative, reference_audio)
+    (generated,) = model.generate(
+        [job], settings, on_stage=print_notice, on_step=StepCounter(settings.n_steps)
     )
+    write_result(destination, video, generated)
+    print_line(f"{destination}: {generated.seconds:g} s, {generated.samples.shape[1]:,} samples")
 
 
 @app.command()
@@ -123,18 +151,132 @@ def fetch(
         bool, typer.Option(envvar="BENCH_OFFLINE", help="Never touch the network.")
     ] = False,
 ) -> None:
-    """Download the official files that a preset lacks; go on where it stopped."""
-    from acfoley.command import fetch_command
+    """Download the official files of a preset that are missing; resume partial downloads."""
+    from acfoley.official import fetch_file, needed_files
+    from bench.checkpoints.fetch import Origin
+    from bench.checkpoints.progress import byte_bars
+    from bench.checkpoints.registry import weights_directory
 
-    fetch_command(preset, weights, mirror, offline)
+    directory, origin = weights or weights_directory(), Origin(mirror, offline)
+    for row in needed_files(preset):
+        print_notice(f"{row.file}: {row.part}, {row.licence}")
+        with byte_bars(row.name) as progress:
+            path = fetch_file(row, directory, origin, progress)
+        print_line(f"{path} is complete")
 
 
 @app.command(name="weights")
 def list_weights(weights: WeightsFolder = None) -> None:
-    """List the official files, and which are here."""
-    from acfoley.command import list_command
+    """List the official files, and which of them are in the folder."""
+    from acfoley.files import OFFICIAL_FILES
+    from acfoley.official import FLOW_FILES
+    from bench.checkpoints.registry import weights_directory
 
-    list_command(weights)
+    directory = weights or weights_directory()
+    for row in (*FLOW_FILES.values(), *OFFICIAL_FILES.values()):
+        size = "size not published" if row.size_bytes is None else f"{row.size_bytes:,} bytes"
+        presence = "here" if (directory / row.file).is_file() else "not here"
+        checksum = row.sha256 or (f"md5 {row.md5}" if row.md5 else "no checksum published")
+        print_line(f"{row.name:<13} {presence:<9} {row.file}, {size}, {checksum}, {row.licence}")
+    print_notice(f"Weights are in {directory}")
+
+
+def output_path(output: Path | None, video: Path) -> Path:
+    """Return the file of the result, audio alone or with the video; by default in this folder.
+
+    Raises:
+        BenchError: no file with this suffix can be written, or it would overwrite the video.
+    """
+    from bench.media.write import VIDEO_SUFFIXES
+
+    path = output or Path(f"{video.stem}_acfoley.mp4")
+    known = (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)
+    if path.suffix.lower() not in known:
+        raise BenchError(f"cannot write {path}: {path.suffix!r} is none of {', '.join(known)}")
+    if path.absolute() == video.absolute():
+        raise BenchError(f"{path} is the video itself: name another file with -o")
+    return require_target(path)
+
+
+def check_video(video: Path, seconds: float) -> None:
+    """Make sure that ``video`` lasts ``seconds``, to within ``MAX_SHORTFALL_S``.
+
+    Raises:
+        MediaError: the file holds no video, or it is shorter.
+    """
+    from bench.media import probe
+
+    info = probe(video)
+    if info.video is None:
+        raise MediaError(f"{video} has no video stream: give a video, its audio is not needed")
+    known_s = info.video.seconds or info.seconds
+    if known_s is not None and seconds > known_s + MAX_SHORTFALL_S:
+        raise MediaError(
+            f"{video} lasts {known_s:.2f} s, {seconds:g} s were asked for: "
+            f"use --seconds {int(known_s * 10) / 10:g}, or a longer video"
+        )
+
+
+def read_reference(path: Path | None, settings: Settings) -> Audio | None:
+    """Read the reference and check that it can be used.
+
+    Raises:
+        MediaError: it cannot be read, or is empty, silent, too short or too long.
+    """
+    if path is None:
+        return None
+    from acfoley.encoders.reference import prepare_reference
+    from bench.media import read_audio
+
+    audio = read_audio(Excerpt(path.absolute()))
+    try:
+        prepare_reference(audio, settings.reference_length)
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from error
+    return audio
+
+
+def report_cut_words(*prompts: str) -> None:
+    """Print the words of prompts that are beyond the length that CLIP reads."""
+    from acfoley.encoders.clip import tokenise
+
+    for prompt in prompts:
+        if message := tokenise(prompt).message if prompt.strip() else "":
+            print_notice(message)
+
+
+def write_result(destination: Path, video: Path, audio: Audio) -> None:
+    """Write the audio, alone or with the video; it is kept even where that fails.
+
+    Raises:
+        BenchError: the video cannot be written; the message names the file of the audio.
+    """
+    from bench.media import mux_audio, write_audio
+    from bench.media.write import VIDEO_SUFFIXES
+
+    if destination.suffix.lower() not in VIDEO_SUFFIXES:
+        write_audio(destination, audio)
+        return
+    try:
+        mux_audio(video, audio, destination)
+    except Exception as error:  # whatever it is: the audio took minutes to generate
+        path = destination.with_suffix(".flac")
+        numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
+        kept = next(each for each in itertools.chain([path], numbered) if not each.exists())
+        write_audio(kept, audio)
+        raise BenchError(f"{error}; the audio is kept in {kept}") from error
+
+
+@dataclass(frozen=True)
+class StepCounter:
+    """Reports every fifth step, and the last."""
+
+    n_steps: int
+
+    def __call__(self, done: int) -> None:
+        """Print that ``done`` steps are done."""
+        if done % 5 == 0 or done == self.n_steps:
+            print_notice(f"  step {done} of {self.n_steps}")
 
 
 add_commands(app)

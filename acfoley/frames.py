@@ -19,7 +19,7 @@ from torch.nn import functional
 from acfoley.params import CLIP_FPS, SYNC_FPS
 from bench.backbones.synchformer import SIDE_PIXELS as SYNC_SIDE
 from bench.backbones.synchformer import video_front_end
-from bench.media import center_crop, each_frame, read_frames
+from bench.media import center_crop, iterate_frames, read_frames
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels
 
 CLIP_SIDE = 384
@@ -40,7 +40,7 @@ def clip_frames(video: Excerpt, seconds: float) -> Tensor:
     excerpt = replace(video, seconds=n_frames / CLIP_FPS)
     squares: list[Tensor] = []
     last_index = -1
-    for frame in each_frame(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
+    for frame in iterate_frames(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
         repeats = frame.index == last_index
         squares.append(squares[-1] if repeats else _square(frame.pixels))
         last_index = frame.index

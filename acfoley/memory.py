@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import FlowParams
 from bench.errors import BenchError
 

@@ -1,11 +1,11 @@
 """The constants of the published 44.1 kHz models: lengths that follow from seconds, and sizes.
 
-Everything the network sees is counted in tokens of four streams; only seconds are free. The numbers
+All inputs of the network are tokens of four streams, whose numbers follow from the seconds. They
 are those of the released inference code: ``sequence_lengths(8.0)`` gives 345 latents, 64 CLIP
 frames, 192 synchronisation tokens and 353,280 samples.
 
-``PRESETS`` has a row for every published network of 44.1 kHz and for ours; a variant is a row of
-``dataclasses.replace``.
+``PRESETS`` has a row for every published network of 44.1 kHz and for the small ones of the package;
+a variant is a row of ``dataclasses.replace``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYNC_TOKENS_PER_SEGMENT = 8
 TEXT_TOKENS = 77
 REFERENCE_SAMPLES = 89_088  # 87 latents, 2.02 s: what the release pads or cuts a reference to
 
-#: Of the published sampling, and of the mini networks, which are right about less.
+#: Guidance of the published sampling, and of the mini networks, which are less accurate.
 GUIDANCE, MINI_GUIDANCE = 4.5, 1.5
 
 SHORTEST_SECONDS = 1.0
@@ -37,7 +37,7 @@ LONGEST_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class SequenceLengths:
-    """How many tokens each stream has, and how many samples come out."""
+    """The number of tokens of each stream, and of samples of the output."""
 
     latents: int
     clip_frames: int
@@ -75,11 +75,11 @@ def sequence_lengths(seconds: float) -> SequenceLengths:
 
 @dataclass(frozen=True)
 class ReferenceParams:
-    """How a reference sound enters the network: what encodes it, ``width`` values per token.
+    """How references are encoded and merged: ``width`` values per token of ``encoder``.
 
-    ``vae`` gives latents of the codec, as many as the sound lasts; ``clap`` one embedding of the
-    whole. Tokens become one vector by their ``average`` (the paper's choice) or by ``attention``
-    (Table 5), which joins the vector of the other conditions by ``fusion``.
+    ``vae`` gives latents of the codec, 43 per second; ``clap`` one embedding. Tokens are pooled to
+    one vector by their ``average`` (the paper's choice) or by ``attention`` (Table 5), and merged
+    with the vector of the other conditions by ``fusion``.
     """
 
     encoder: Literal["vae", "clap"]
@@ -90,7 +90,7 @@ class ReferenceParams:
 
 @dataclass(frozen=True)
 class FlowParams:
-    """The size and the kind of a flow network; ``reference`` is None for MMAudio's own.
+    """Size and kind of a flow network; ``reference`` is None for MMAudio, which has none.
 
     ``version`` 1 is the design of MMAudio's ``small_44k``, ``medium_44k`` and ``large_44k``, which
     AC-Foley is built on; 2 that of ``large_44k_v2``: another activation, one more of them, and
@@ -140,7 +140,7 @@ VAE_REFERENCE = ReferenceParams("vae", 40, "average", "concatenate")
 #: The conditioning of the trained baseline "MMAudio + CLAP" (Table 1).
 CLAP_REFERENCE = ReferenceParams("clap", 512, "average", "concatenate")
 
-#: What the encoders of the mini world make.
+#: Widths of the features of the mini encoders.
 MINI_TEXT_WIDTH = 32
 MINI_CLAP_REFERENCE = replace(CLAP_REFERENCE, width=64)
 

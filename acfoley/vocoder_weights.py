@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from acfoley.snake import N_TAPS, lowpass_taps
+from acfoley.codec.snake import N_TAPS, lowpass_taps
 from bench.errors import BenchError
 
 #: Endings of magnitude and direction: in the official file, and in files of newer torch.

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from acfoley.initialise import warm_start
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import warm_start
 from acfoley.params import PRESETS, FlowParams, ReferenceParams
 from bench.checkpoints.load import assign_state, load_state, to_float32
 from bench.errors import BenchError, MissingError

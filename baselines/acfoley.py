@@ -1,11 +1,12 @@
-"""AC-Foley as published: picture, prompt and reference, any of which it can be run without.
+"""AC-Foley as published: video, prompt and reference, any of which it can be run without.
 
 Without ``audio`` it is Table 1's "w/o audio"; the other masks are Table 6's. The weights are
-official files that ``acfoley fetch`` gets; nothing stands in for missing ones.
+official files that ``acfoley fetch`` gets; there are no substitutes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
 
     Raises as ``open_acfoley`` does.
     """
-    from acfoley.generate import Loading, open_model
+    from acfoley.loading import Loading, open_model
     from bench.checkpoints.registry import weights_directory
 
     dtype = DTYPES.get(device.partition(":")[0], "float32")
@@ -60,43 +61,50 @@ def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
 
 
 def official_lacks(*, has_flow: bool = True) -> str:
-    """The command that fetches official files, where one is missing; "" where all are here.
+    """Return the command that fetches official files; "" where none is missing.
 
-    Without ``has_flow`` the flow network comes from elsewhere, and all others are official.
+    Without ``has_flow`` the official flow network is not needed.
     """
     from acfoley.official import fetch_command
     from bench.checkpoints.registry import weights_directory
 
-    is_whole = all(path.is_file() for path in official_weights(has_flow=has_flow))
-    return "" if is_whole else f"weights: {fetch_command(PRESET, weights_directory())}"
+    is_complete = all(path.is_file() for path in official_weights(has_flow=has_flow))
+    return "" if is_complete else f"weights: {fetch_command(PRESET, weights_directory())}"
 
 
 def generate(model: Model, request: Request) -> Audio:
-    """The sound of one request, without what its condition masks.
+    """Generate audio for one request; raises as ``generate_batch``."""
+    return generate_batch(model, [request])[0]
+
+
+def generate_batch(model: Model, requests: Sequence[Request]) -> list[Audio]:
+    """Generate audio for requests of one condition, without the components that it masks.
 
     Raises:
-        BenchError: it has no picture.
-        MediaError: its picture is too short, or its reference cannot be heard.
+        BenchError: a request has no video.
+        MediaError: a video is too short, or a reference is empty, silent or too long.
     """
-    from acfoley.conditions import parse_mask
     from acfoley.generate import Job, Settings
 
-    if request.video is None:
-        raise BenchError(f"clip {request.name!r} has no picture, which this system follows")
-    job = Job(
-        seconds=request.seconds,
-        seed=request.seed,
-        video=request.video,
-        prompt=request.prompt,
-        reference=request.reference,
-    )
-    mask = parse_mask(",".join(request.condition.masked), request.condition.scope)
-    return model.generate([job], Settings(mask=mask))[0]
+    jobs = []
+    for request in requests:
+        if request.video is None:
+            raise BenchError(f"clip {request.name!r} has no video, which this system needs")
+        jobs.append(
+            Job(
+                seconds=request.seconds,
+                seed=request.seed,
+                video=request.video,
+                prompt=request.prompt,
+                reference=request.reference,
+            )
+        )
+    return model.generate(jobs, Settings(mask=requests[0].condition))
 
 
 ACFOLEY = System(
     "acfoley",
-    "AC-Foley as published: picture, prompt and reference",
+    "AC-Foley as published: video, prompt and reference",
     USES,
     open_acfoley,
     sample_rate_hz=SAMPLE_RATE_HZ,

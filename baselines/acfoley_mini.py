@@ -26,23 +26,23 @@ def open_variant(variant: str, device: str) -> Generate:
         MissingError: weights are not in the package.
         BenchError: a file is damaged.
     """
-    from acfoley.mini.model import open_mini
+    from acfoley.mini.variants import open_mini
 
     return partial(generate, open_mini(variant, device))
 
 
 def weights_files(variant: str) -> tuple[Path, ...]:
-    """All weights that samples are made with."""
-    from acfoley.mini.variants import CODEC, weights_path
-    from bench.mini_judges.weights import weights_path as encoder_path
+    """Return all files of weights that samples depend on."""
+    from acfoley.mini.encoders import ENCODER_FILES
+    from acfoley.mini.variants import CODEC
+    from acfoley.mini.weights_files import weights_path
 
-    encoders = encoder_path("imagebind"), encoder_path("synchformer")
-    return weights_path(variant), weights_path(CODEC), *encoders
+    return tuple(weights_path(name) for name in (variant, CODEC, *ENCODER_FILES.values()))
 
 
 def _lacks(variant: str) -> str:
-    is_whole = all(path.is_file() for path in weights_files(variant))
-    return "" if is_whole else "weights: make mini-weights"
+    is_complete = all(path.is_file() for path in weights_files(variant))
+    return "" if is_complete else "weights: make mini-weights"
 
 
 def _system(name: str, variant: str, summary: str) -> System:
@@ -54,7 +54,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         sample_rate_hz=SAMPLE_RATE_HZ,
         masks=frozenset(COMPONENTS),
         lacks=partial(_lacks, variant),
-        code=(*CODE, "baselines.acfoley_mini", "bench.synthetic", "bench.mini_judges"),
+        code=(*CODE, "baselines.acfoley_mini"),
         weights=partial(weights_files, variant),
         caveat=CAVEAT,
         seconds_per_clip=SECONDS_PER_CLIP,
@@ -72,5 +72,7 @@ ATTENTION_POOLING = _system(
     "acfoley-mini-attention-pooling", "attention-pooling", "The same, with attention pooling"
 )
 CLAP_ENCODER = _system(
-    "acfoley-mini-clap-encoder", "clap-encoder", "The same, told what a reference is, not how"
+    "acfoley-mini-clap-encoder",
+    "clap-encoder",
+    "The same, with an embedding of the reference",
 )

@@ -1,4 +1,4 @@
-"""Variants of AC-Foley that the paper compares and nobody publishes: yours, once you train them.
+"""Variants of AC-Foley that the paper compares and nobody publishes: to be trained by the user.
 
 Each reads ``$BENCH_HOME/weights/<name>.safetensors``, and codec and encoders from the official
 files.
@@ -27,7 +27,7 @@ from bench.types import COMPONENTS
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant: the recipe that trains it, and the preset whose sizes it has."""
+    """A variant: the recipe that trains it, and the preset of its sizes."""
 
     name: str
     recipe: str
@@ -36,7 +36,7 @@ class Trained:
 
     @property
     def checkpoint(self) -> Path:
-        """The flow network that you train."""
+        """The file of the trained flow network."""
         from bench.checkpoints.registry import weights_directory
 
         return weights_directory() / f"{self.name}.safetensors"
@@ -46,7 +46,7 @@ class Trained:
         return (self.checkpoint, *official_weights(has_flow=False))
 
     def lacks(self) -> str:
-        """What is missing, and the commands that mend it."""
+        """Describe what is missing and the commands that fix it; "" where nothing is."""
         encoder = _lacks_clap() if self.uses_clap else ""
         return ", and ".join(lack for lack in (self._lacks_weights(), encoder) if lack)
 
@@ -68,7 +68,7 @@ class Trained:
         return f"weights of your own: {train}, then acfoley ema RUN -o {self.checkpoint}"
 
     def system(self, summary: str) -> System:
-        """The variant as a system."""
+        """Return the variant as a system."""
         return System(
             self.name,
             summary,
@@ -86,7 +86,7 @@ class Trained:
 
 
 def _lacks_clap() -> str:
-    """The command that fetches the file of CLAP; "" where it is here."""
+    """Return the command that fetches the file of CLAP; "" where it is there."""
     from acfoley.files import OFFICIAL_FILES
     from bench.checkpoints.registry import weights_directory
 
@@ -108,4 +108,4 @@ ATTENTION_POOLING = Trained(
 ).system("AC-Foley with attention pooling")
 CLAP_ENCODER = Trained(
     "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", uses_clap=True
-).system("MMAudio that hears references through CLAP")
+).system("MMAudio with references encoded by CLAP")

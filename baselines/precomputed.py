@@ -98,7 +98,7 @@ class Samples:
             (sum(map(len, matching.spare.values())), "further samples of the same clips not used"),
         )
         found = tuple(f"{count} {what}" for count, what in counts if count)
-        return (*found, *self._listing.sound_notes())
+        return (*found, *self._listing.audio_notes())
 
     def open(self, device: str) -> Generate:
         """Return the function that reads the sample of a clip.
@@ -112,7 +112,7 @@ class Samples:
         """Return the sample of a clip; BenchError where there is none or no single one."""
         files, best = self._catalogue.files, self._catalogue.choose(request.name).best
         if not best:
-            near = self._catalogue.near_miss(request.name)
+            near = self._catalogue.find_near_miss(request.name)
             raise BenchError(
                 f"no file for clip {request.name!r} in {self.directory}: "
                 + (near or f"{len(files)} files, e.g. {files[0].name!r}")

@@ -1,9 +1,9 @@
-"""What the suite says when it refuses.
+"""Errors that a user can fix.
 
-    BenchError              anything a user can fix; the command line prints it and exits with 2
-    ├── MediaError          a file that cannot be read, written or used as what it was given for
-    ├── MissingError        something that must be there first: clips, weights, an optional package
-    └── RunError            a run directory that is locked, foreign or half understood
+    BenchError              any of them; the command line prints the message and exits with 2
+    ├── MediaError          a file cannot be read or written, or not used for its purpose
+    ├── MissingError        clips, weights or an optional package have to be installed first
+    └── RunError            a run directory is locked, damaged or of another configuration
 
 A message is one sentence or two: what was found, what was expected, where, and what to do.
 """
@@ -14,25 +14,25 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
-    """A refusal that names its reason and its remedy."""
+    """An error whose message names its reason and its remedy."""
 
 
 class MediaError(BenchError):
-    """A media file cannot be read, written, or used for what it was given for."""
+    """A media file cannot be read or written, or not used for its purpose."""
 
 
 class MissingError(BenchError):
-    """Something must be prepared, fetched or installed first; the message says how."""
+    """Something has to be prepared, fetched or installed first; the message has the command."""
 
 
 class RunError(BenchError):
     """A run directory is in use, belongs to another configuration, or is damaged."""
 
 
-def first_few(names: Iterable[object], most: int = 3) -> str:
-    """Return the first ``most`` names as text, and how many more there are.
+def format_names(names: Iterable[object], most: int = 3) -> str:
+    """Return the first ``most`` names as text, and the number of the others.
 
-    >>> first_few("abcde")
+    >>> format_names("abcde")
     'a, b, c and 2 more'
     """
     named = [str(name) for name in names]

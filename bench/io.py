@@ -1,12 +1,11 @@
 """Paths, atomic writes and JSON.
 
-Every file of ours is written to a temporary name beside its destination and renamed, so that a
-killed process leaves either the old file or the new one. The umask decides who may read it.
+Every file is written to a temporary name beside its destination and renamed, so that a killed
+process leaves either the old file or the new one. The umask decides who may read it.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -15,18 +14,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import BenchError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
 
 
 def bench_home() -> Path:
-    """Where weights, data and shared features are: ``$BENCH_HOME`` or ``~/.cache/foley-bench``.
+    """Return the folder of weights, data and shared features.
+
+    It is ``$BENCH_HOME``, or ``~/.cache/foley-bench``.
 
     Raises:
         BenchError: neither BENCH_HOME nor a home directory is known.
@@ -35,22 +33,27 @@ def bench_home() -> Path:
 
 
 def expand_user(path: Path) -> Path:
-    """``path`` with a leading ``~`` or ``~name`` replaced by that user's home directory.
+    """Return ``path`` with a leading ``~`` or ``~name`` replaced by that user's home directory.
 
     Raises:
-        BenchError: there is no such directory, as for a user id without an account.
+        BenchError: the user has no home directory, as a user id without an account in a container.
     """
     try:
         return path.expanduser()
     except RuntimeError as error:
         raise BenchError(
-            f"cannot expand {path}: no home directory is known here; set BENCH_HOME to a folder "
-            "that can be written to, and give paths without ~"
+            f"cannot expand {path}: no home directory is known here; set BENCH_HOME to a writable "
+            "folder, and write paths without ~"
         ) from error
 
 
-def safe_name(name: str) -> str:
-    """Return ``name`` if it can be one path component and nothing else; refuse it otherwise."""
+def require_safe_name(name: str) -> str:
+    """Return ``name`` if it is safe as one path component.
+
+    Raises:
+        BenchError: it is too long, has other characters than letters, digits and ._+@=,- or is a
+            path.
+    """
     if not SAFE_NAME.fullmatch(name) or set(name) == {"."}:
         raise BenchError(
             f"the name {name!r} cannot be a file name: use up to 200 letters, digits and ._+@=,- "
@@ -59,31 +62,31 @@ def safe_name(name: str) -> str:
 
 
 def require_folder(path: Path) -> Path:
-    """Make sure that ``path`` is a folder that can be written to.
+    """Create the folder ``path`` where it is missing, and check that it is writable.
 
     Raises:
-        BenchError: it is a file, or cannot be made, or not be written to.
+        BenchError: it is a file, cannot be created, or is not writable.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BenchError(
-            f"cannot make the folder {path} ({error.strerror}): name another place, by BENCH_HOME "
-            "or the option that is for it"
+            f"cannot create the folder {path} ({error.strerror}): choose another one by BENCH_HOME "
+            "or the option for it"
         ) from error
     if not os.access(path, os.W_OK):
         raise BenchError(
-            f"cannot write to the folder {path}: name another place, by BENCH_HOME or the option "
-            "that is for it"
+            f"cannot write to the folder {path}: choose another one by BENCH_HOME or the option "
+            "for it"
         )
     return path
 
 
 def require_target(path: Path) -> Path:
-    """Make sure that a file can be written at ``path``, before the work that fills it.
+    """Check that a file can be written at ``path``, before the work that produces it.
 
     Raises:
-        BenchError: it is a folder, or its folder cannot be written to.
+        BenchError: it is a folder, or its folder is not writable.
     """
     if path.is_dir():
         raise BenchError(f"{path} is a folder; name a file")
@@ -100,13 +103,13 @@ def atomic_path(destination: Path) -> Iterator[Path]:
     destination.parent.mkdir(parents=True, exist_ok=True)
     name = f".{destination.stem[:40]}-{secrets.token_hex(8)}{destination.suffix}"
     temporary = destination.with_name(name)
-    # Not tempfile: its files are private whatever the umask, and the umask cannot be asked for
-    # without changing it for all threads.
+    # Not tempfile: its files are private whatever the umask, and reading the umask means setting
+    # it for all threads.
     temporary.touch(exist_ok=False)
     mode = stat.S_IMODE(temporary.stat().st_mode)
     try:
         yield temporary
-        temporary.chmod(mode)  # safetensors puts a private file in its place
+        temporary.chmod(mode)  # safetensors replaces it by a private file
         temporary.replace(destination)
     finally:
         temporary.unlink(missing_ok=True)
@@ -115,26 +118,19 @@ def atomic_path(destination: Path) -> Iterator[Path]:
 def write_json(destination: Path, value: Any) -> None:
     """Write ``value`` as indented JSON in UTF-8, atomically; NaN is refused (store null).
 
-    A file name that is no UTF-8 (a lone surrogate in Python) becomes the escape that JSON has.
+    A file name that is not UTF-8 (a lone surrogate in Python) becomes the escape that JSON has.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_path(destination) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_page(figure: Figure, destination: Path, n_colours: int) -> None:
-    """Write a figure as a PNG with a palette, which keeps it small enough for a repository."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    page = Image.open(buffer).convert("RGB").quantize(n_colours, dither=Image.Dither.NONE)
-    with atomic_path(destination) as temporary:
-        page.save(temporary, format="PNG", optimize=True)
-
-
 def read_json(path: Path) -> Any:
-    """Read JSON; a file that is not JSON is refused by name."""
+    """Return the value in a JSON file.
+
+    Raises:
+        BenchError: the file cannot be read, or is not JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import RunError, first_few
+from bench.errors import RunError, format_names
 from bench.io import atomic_path, read_json, write_json
 from bench.suite import Metric
 
@@ -178,7 +178,7 @@ def _where_scores_are(directory: Path) -> str:
     )
     if not found:
         return "there is no scores.json"
-    return f"its scores.json is further inside; name one of {first_few(found, N_NAMED)}"
+    return f"its scores.json is further inside; name one of {format_names(found, N_NAMED)}"
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

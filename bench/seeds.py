@@ -1,4 +1,4 @@
-"""Seeds that depend on names alone, so that order, workers and resuming change no random number."""
+"""Seeds that depend on names alone: order, workers and resuming change no random number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def stable_seed(*parts: object) -> int:
-    """A 63-bit seed derived from the words it is given, the same on every machine.
+    """Return a 63-bit seed derived from the arguments, the same on every machine.
 
     >>> stable_seed("acfoley", "clip") == stable_seed("acfoley", "clip")
     True

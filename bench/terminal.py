@@ -1,8 +1,8 @@
-"""What both command lines share: text that any terminal can show, and one line for each refusal.
+"""Output of both command lines: text for any terminal, and one line for each error.
 
-Standard output may be unable to show what we print: in a terminal that is not UTF-8, in a pipe
-whose encoding the environment sets, or for a file name that is no text at all. What cannot be
-encoded is replaced by ASCII, so that no command fails after its work. Files are UTF-8 everywhere.
+Standard output may be unable to encode what is printed: in a terminal that is not UTF-8, in a pipe
+whose encoding the environment sets, or for a file name that is not text. Such characters are
+replaced by ASCII, so that no command fails after its work is done. Files are UTF-8 everywhere.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rich.console import Console
 
 from bench.errors import BenchError
 
-#: What our tables and bars print beyond ASCII; anything else becomes a backslash escape.
-STAND_INS = {
+#: ASCII for the other characters of tables and progress bars; any more become backslash escapes.
+REPLACEMENTS = {
     "↓": "v",
     "↑": "^",
     "±": "+-",
@@ -29,10 +29,10 @@ STAND_INS = {
     "×": "x",
     "·": ".",
 }
-#: The name of the handler of encoding errors that replaces them.
-ERRORS = "bench-stand-in"
+#: The name under which the handler of encoding errors is registered.
+ERRORS = "bench-replace"
 
-#: What to do about errors of the system that have one usual remedy.
+#: The remedy of errors of the system that have one usual remedy.
 ADVICE = {
     errno.ENOSPC: "free some space, or write elsewhere",
     errno.EDQUOT: "free some space, or write elsewhere",
@@ -44,7 +44,7 @@ ADVICE = {
 
 
 def run_app(app: Callable[[], object], *refusals: type[Exception]) -> None:
-    """Run a command line; refusals, ours and the system's, become one line and exit code 2.
+    """Run a command line; a BenchError or OSError becomes one line and exit code 2.
 
     ``refusals`` are further errors whose message is meant for the user.
     """
@@ -53,20 +53,20 @@ def run_app(app: Callable[[], object], *refusals: type[Exception]) -> None:
     try:
         app()
     except expected as error:
-        print_notice(f"error: {_sentence(error)}")
+        print_notice(f"error: {_format_error(error)}")
         sys.exit(2)
 
 
 def replace_unprintable() -> None:
-    """Let the standard streams replace what their encoding lacks instead of raising an error."""
-    codecs.register_error(ERRORS, _stand_in)
+    """Let the standard streams replace characters that they cannot encode, not raise an error."""
+    codecs.register_error(ERRORS, _replace)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ERRORS)
 
 
 def print_text(text: str) -> None:
-    """Write text to standard output as it stands, without a line break of its own."""
+    """Write text to standard output without an added line break."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -82,30 +82,28 @@ def print_notice(text: str) -> None:
     sys.stderr.flush()
 
 
-def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
-    """A console that prints text as it stands, whatever brackets and colons the names in it have.
+def make_plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """Return a console that prints text literally.
 
+    By default rich interprets ``[...]`` and ``:name:``, which file and clip names may contain.
     Style comes from ``Text`` and ``style=`` alone.
     """
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
-def _stand_in(error: UnicodeError) -> tuple[str, int]:
-    """ASCII for the characters that could not be encoded, and where to go on after them."""
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Return ASCII for the characters that could not be encoded, and the index to continue at."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lost = error.object[error.start : error.end]
-    return "".join(STAND_INS.get(char) or _escaped(char) for char in lost), error.end
+    escaped = (REPLACEMENTS.get(char) or ascii(char)[1:-1] for char in lost)
+    return "".join(escaped), error.end
 
 
-def _escaped(char: str) -> str:
-    return char.encode("ascii", "backslashreplace").decode("ascii")
-
-
-def _sentence(error: Exception) -> str:
-    """The message of an error; of one of the system also its file and what to do."""
+def _format_error(error: Exception) -> str:
+    """Return the message of an error; for one of the system also its file and the remedy."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
-    place = f"{error.filename}: " if error.filename else ""
+    where = f"{error.filename}: " if error.filename else ""
     advice = f"; {ADVICE[error.errno]}" if error.errno in ADVICE else ""
-    return f"{place}{error.strerror}{advice}"
+    return f"{where}{error.strerror}{advice}"

@@ -1,13 +1,14 @@
-"""The nouns of the benchmark: frozen, small, and free of behaviour.
+"""The data types of the benchmark: small, frozen, almost without behaviour.
 
-Conventions: a waveform is float32 with channels first, ``[C, T]``, and 1 is full scale: what is
-read from a file may go beyond, what is written may not. Times are seconds as float on the clock of
-a file, which its audio and video share and which is 0 where the first of them starts. Paths are
+Conventions: a waveform is float32 with channels first, ``[C, T]``, and 1 is full scale: samples
+from a file may exceed it, samples to write must not. Times are seconds as float on the clock of a
+file, which its audio and video share and which is 0 where the first of them starts. Paths are
 absolute.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: What a system may be told about a clip, and can be made to do without (paper, Table 6).
+from bench.errors import BenchError
+
+#: What a system is conditioned on, and can be made to do without (paper, Table 6).
 COMPONENTS = ("audio", "sync", "video", "text")
 SCOPES = ("whole", "vector")
 
-#: A file may end this much before its window does, since codecs round to frames. The rest of an
-#: audio is silence, that of a video its last frame.
+#: A file may end this much before its window does, since codecs round to frames. Audio is padded
+#: with silence, video with its last frame.
 MAX_SHORTFALL_S = 0.1
 
-#: By their names; what a file holds is found out by opening it.
+#: The kind of a file by its name; its content is only known after opening it.
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}
     | {".aiff", ".aif", ".caf", ".w64", ".au", ".wma"}
@@ -43,8 +46,8 @@ FloatArray = npt.NDArray[np.float64]
 class Audio:
     """Audio in memory: ``samples [C, T]`` float32, full scale 1, at ``sample_rate_hz``.
 
-    ``repaired_s`` is how much silence stands for holes in the file's time stamps, and how much was
-    cut out of overlaps, from the start of the file to the end of these samples.
+    ``repaired_s`` is the length of the silence inserted into holes of the file's time stamps plus
+    that of the overlaps cut out, from the start of the file to the end of these samples.
     """
 
     samples: Waveform
@@ -60,18 +63,18 @@ class Audio:
 
     @property
     def seconds(self) -> float:
-        """Length of the sound."""
+        """Length in seconds."""
         return int(self.samples.shape[1]) / self.sample_rate_hz
 
     def mono(self) -> Waveform:
-        """Mean over channels, ``[T]``."""
+        """Return the mean over channels, ``[T]``."""
         mean: Waveform = self.samples.mean(axis=0, dtype=np.float32)
         return mean
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A stretch of a media file: ``seconds`` from ``start_s``, or to the end where it is None."""
+    """A window of a media file: ``seconds`` from ``start_s``, or to the end where it is None."""
 
     path: Path
     start_s: float = 0.0
@@ -80,13 +83,13 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Clip:
-    """One item of a split: a picture, its true sound, and what a system is told about it.
+    """One item of a split: a video, its true audio, and the inputs of a system.
 
-    ``reference`` is the sound that shows the timbre to aim for; ``group`` is what the protocol also
-    reports by (the five references of Table 7); ``cluster`` names what it shares with clips that
-    depend on it, such as a target or a source video ("": nothing, its own name counts);
-    ``generated`` is a sample that the split itself names, as lists of published pairs do;
-    ``truth`` is what the split knows beyond the media (the scene of a mini clip, annotated hits).
+    ``reference`` is audio with the timbre to generate; ``group`` is a category that the protocol
+    also reports by (the five references of Table 7); ``cluster`` is the name that clips share which
+    depend on one another, such as a target or a source video ("": the clip's own name);
+    ``generated`` is a sample that the split itself lists, as lists of published pairs do; ``truth``
+    is known beyond the media (the scene of a mini clip, annotated hits).
     """
 
     name: str
@@ -103,9 +106,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a system has to do without: ``masked`` components of ``COMPONENTS``.
+    """The components of ``COMPONENTS`` that a system has to do without: ``masked``.
 
-    ``scope`` is ``whole``, or ``vector`` where only the pooled vector of a component is masked.
+    With ``scope`` ``whole`` it gets nothing of them; with ``vector`` only their part of the pooled
+    vector is masked.
     """
 
     masked: frozenset[str] = frozenset()
@@ -123,15 +127,36 @@ class Condition:
 FULL = Condition()
 
 
+def parse_condition(mask: str | None, scope: str = "whole") -> Condition:
+    """Return the condition of ``--mask`` (components between commas) and ``--mask-scope``.
+
+    >>> sorted(parse_condition("video,text").masked)
+    ['text', 'video']
+
+    Raises:
+        BenchError: a component or the scope does not exist.
+    """
+    names = frozenset(name.strip() for name in (mask or "").split(",") if name.strip())
+    if unknown := sorted(names - set(COMPONENTS)):
+        near = difflib.get_close_matches(unknown[0], COMPONENTS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise BenchError(
+            f"cannot mask {unknown[0]!r}: {hint}components are {', '.join(COMPONENTS)}"
+        )
+    if scope not in SCOPES:
+        raise BenchError(f"no mask scope {scope!r}; there are: {', '.join(SCOPES)}")
+    return Condition(names, scope if names else "whole")
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a system is given for one clip.
+    """The input of a system for one clip.
 
-    ``condition`` says what it is to do without; only systems that declare masks are asked to.
-    ``picture`` is the silent video: the file may carry sound, which a contestant must not read.
-    ``clip`` (the whole item, true sound included) and ``other`` (another clip of the run, chosen
-    by the seed) are filled only for systems that declare that they use them: anchors, which mark
-    the floor and the ceiling of a table, never contestants.
+    ``condition`` masks parts of it, for systems that declare masks. ``video`` is the silent video:
+    the file may have an audio track, which a contestant must not read. ``clip`` (the complete item
+    with its true audio) and ``other`` (another clip of the run, chosen by the seed) are set only
+    for systems that declare that they use them: anchors, which are the floor and the ceiling of a
+    table, never contestants.
     """
 
     name: str

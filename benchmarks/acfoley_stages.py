@@ -4,7 +4,7 @@
 
 The published files cannot be shipped, so files with the names and shapes of CLIP, Synchformer,
 autoencoder and vocoder at full size are written with drawn weights and opened as the real ones
-would be: the sound means nothing, the path and its cost are the real ones. The clip's own sound is
+would be: the audio means nothing, the path and its cost are the real ones. The clip's own audio is
 encoded and decoded where the flow network would make latents; to add that network, add a row to
 ``STAGES`` between "reference to latents" and "latents to spectrogram".
 
@@ -26,21 +26,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from acfoley.autoencoder import Autoencoder, load_autoencoder
-from acfoley.clip import build_clip, image_features, load_clip, text_features, token_batch, tokenise
 from acfoley.codec import Codec
+from acfoley.codec.autoencoder import Autoencoder, load_autoencoder
+from acfoley.codec.vocoder import Vocoder, load_vocoder
+from acfoley.encoders.clip import (
+    build_clip,
+    image_features,
+    load_clip,
+    text_features,
+    token_batch,
+    tokenise,
+)
+from acfoley.encoders.reference import prepare_reference
 from acfoley.files import OFFICIAL_FILES
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
-from acfoley.reference import prepare_reference
-from acfoley.vocoder import Vocoder, load_vocoder
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
 from bench.media import read_audio, write_audio
 from bench.seeds import stable_seed
 from bench.types import Audio, Excerpt
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "media" / "vggsound"
-PROMPT = "a sound that nobody has heard"
+PROMPT = "a glass bell"
 
 
 @dataclass
@@ -71,7 +78,7 @@ def _read_clip_frames(work: Work) -> str:
     return _shape(work.found["clip_frames"])
 
 
-def _see(work: Work) -> str:
+def _encode_video(work: Work) -> str:
     work.found["video"] = image_features(work.found["clip"], work.found.pop("clip_frames"))
     return _shape(work.found["video"])
 
@@ -113,7 +120,7 @@ def _encode_reference(work: Work) -> str:
     return _shape(work.found["reference"])
 
 
-def _encode_sound(work: Work) -> str:
+def _encode_audio(work: Work) -> str:
     """What stands for the latents that the flow network will make."""
     audio = read_audio(work.excerpt(), shortfall_s=0.1)
     n_samples = sequence_lengths(work.seconds).samples
@@ -131,31 +138,31 @@ def _decode(work: Work) -> str:
 
 
 def _vocode(work: Work) -> str:
-    work.found["sound"] = work.found["codec"].synthesise(work.found["mel"])
-    return _shape(work.found["sound"])
+    work.found["audio"] = work.found["codec"].synthesise(work.found["mel"])
+    return _shape(work.found["audio"])
 
 
 def _write(work: Work) -> str:
-    samples = work.found["sound"][:, : round(work.seconds * SAMPLE_RATE_HZ)].numpy()
+    samples = work.found["audio"][:, : round(work.seconds * SAMPLE_RATE_HZ)].numpy()
     write_audio(work.folder / "sample.wav", Audio(samples, SAMPLE_RATE_HZ))
     return (
-        f"{samples.shape[1]:,} samples, finite: {bool(torch.isfinite(work.found['sound']).all())}"
+        f"{samples.shape[1]:,} samples, finite: {bool(torch.isfinite(work.found['audio']).all())}"
     )
 
 
 STAGES: tuple[tuple[str, Callable[[Work], str]], ...] = (
     ("open CLIP", _open_clip),
     ("frames for CLIP", _read_clip_frames),
-    ("CLIP sees", _see),
+    ("CLIP sees", _encode_video),
     ("CLIP reads", _read_prompt),
     ("open Synchformer", _open_synchformer),
     ("frames for Synchformer", _read_sync_frames),
     ("Synchformer follows", _follow),
     ("open codec", _open_codec),
     ("reference to latents", _encode_reference),
-    ("sound to latents", _encode_sound),
+    ("audio to latents", _encode_audio),
     ("latents to spectrogram", _decode),
-    ("spectrogram to sound", _vocode),
+    ("spectrogram to audio", _vocode),
     ("write", _write),
 )
 

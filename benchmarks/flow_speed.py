@@ -29,12 +29,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acfoley.conditions import Features
-from acfoley.flow import Velocity, euler, guided, noise_for
-from acfoley.initialise import new_network
-from acfoley.layers import Condition, Projection, Stream
-from acfoley.model import FlowNetwork
+from acfoley.network.blocks import Stream
+from acfoley.network.conditions import Features
+from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import new_network
+from acfoley.network.layers import Conditioning, Projection
 from acfoley.params import GUIDANCE, PRESETS, SequenceLengths, sequence_lengths
+from acfoley.sampling import Velocity, classifier_free_guidance, euler, noise_for
 
 TARGET_RATIO = 1.5
 LARGEST_DIFFERENCE = 1e-4
@@ -142,7 +143,7 @@ def ours(
 ) -> Tensor:
     """All clips as the package generates them."""
     known, empty = (network.conditions(each, lengths) for each in (features, Features()))
-    return euler(guided(network, known, empty), noise, n_steps)
+    return euler(classifier_free_guidance(network, known, empty), noise, n_steps)
 
 
 def plain(
@@ -175,20 +176,20 @@ def plain_clip(
 @contextmanager
 def plain_layers() -> Iterator[None]:
     """While open, linear layers are torch's, and every token is modulated on its own."""
-    ours = Projection.forward, Stream.speak
-    Projection.forward, Stream.speak = nn.Linear.forward, speak_by_token
+    ours = Projection.forward, Stream.qkv
+    Projection.forward, Stream.qkv = nn.Linear.forward, qkv_by_token
     try:
         yield
     finally:
-        Projection.forward, Stream.speak = ours
+        Projection.forward, Stream.qkv = ours
 
 
-def speak_by_token(
-    stream: Stream, tokens: Tensor, condition: Condition, angles: Tensor | None
+def qkv_by_token(
+    stream: Stream, tokens: Tensor, condition: Conditioning, angles: Tensor | None
 ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
     """As the stream does, from conditions that were handed out before they are worked on."""
     activation, projection = stream.adaLN_modulation
-    parts = projection(activation(condition.handed_out(condition.rows)))
+    parts = projection(activation(condition.broadcast(condition.rows)))
     shift, scale, *rest = parts.chunk(stream.adaLN_modulation.n_parts, dim=-1)
     normal = functional.layer_norm(tokens, tokens.shape[-1:])
     return stream.attn(normal * (1 + scale) + shift, angles), tuple(rest)
@@ -222,7 +223,7 @@ def report_gpu(
         known, empty = (cast.conditions(each, lengths) for each in (features, Features()))
         peak = matrix_peak(getattr(torch, name), options.device)
         for is_compiled in (False, True) if options.compile else (False,):
-            velocity = guided(cast, known, empty)
+            velocity = classifier_free_guidance(cast, known, empty)
             step_s = seconds_per_step(
                 torch.compile(velocity) if is_compiled else velocity, noise, times, options
             )

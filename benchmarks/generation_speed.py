@@ -1,11 +1,11 @@
-"""How fast a clip becomes sound beside a plain implementation of the same networks.
+"""Time a clip from features to audio beside a plain implementation of the same networks.
 
     python -m benchmarks.generation_speed [steps]
 
 From the features of a clip to its waveform, 8 s, at preset ``small_44k``: the flow network in 25
-steps (``flow_speed`` says what is plain about the plain one) and the vocoder (``vocoder_speed``),
+steps (``flow_speed`` describes the plain one) and the vocoder (``vocoder_speed``),
 drawn weights, two clips. The flow is timed over fewer steps, all of which cost the same, and its
-time is multiplied. Encoders and the codec's decoder are left out: both sides would run the same.
+time is multiplied. Encoders and the codec's decoder are left out: they are the same on both sides.
 Exits with 1 if both together are not 1.5 times as fast, by the clock.
 """
 
@@ -19,10 +19,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from acfoley import snake
-from acfoley.flow import N_STEPS, noise_for
+from acfoley.codec import snake
+from acfoley.codec.vocoder import VOCODER_44K, synthesise
 from acfoley.params import sequence_lengths
-from acfoley.vocoder import VOCODER_44K, synthesise
+from acfoley.sampling import N_STEPS, noise_for
 from benchmarks.flow_speed import SECONDS, drawn_features, drawn_network, ours, plain
 from benchmarks.vocoder_speed import drawn_vocoder, plain_activation
 

@@ -1,10 +1,10 @@
-"""What the mini codec keeps, and what the mini networks listen to.
+"""Measure what the mini codec keeps, and how much each condition lowers the loss.
 
     python -m benchmarks.mini_acfoley [CLIPS]
 
 The first line is of clips of the split ``mini`` that were encoded and decoded (rendered before by
 ``bench data prepare mini``): Fréchet distance by the small PaSST, error of the loud bands, time.
-The others say what the loss of each shipped network becomes on held-out training clips (features
+The others give the loss of each shipped network on held-out training clips (features
 that ``make mini-weights`` leaves) without a component; ``other`` is another clip's reference.
 """
 
@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 from acfoley.codec import Codec
-from acfoley.conditions import COMPONENTS
-from acfoley.mel import MEL_44K, log_mel
-from acfoley.mini.teach import Work
+from acfoley.codec.mel import MEL_44K, log_mel
+from acfoley.mini.train import Work
 from acfoley.mini.variants import (
     VARIANTS,
     open_mini_codec,
     open_mini_flow,
     variant_recipe,
 )
+from acfoley.network.conditions import COMPONENTS
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from acfoley.train.collate import Batch, Collator
 from acfoley.train.dataset import FeatureDataset
@@ -48,7 +48,7 @@ NEPER_DB = 20 / np.log(10)
 
 
 def measure_codec(n_clips: int) -> None:
-    """Print what is left of the first clips after encoding and decoding."""
+    """Print how well the codec reconstructs the first clips."""
     codec, passt = open_mini_codec(), load_network("passt")
     embeddings: tuple[list[FloatArray], list[FloatArray]] = ([], [])
     errors, spent_s = [], 0.0
@@ -59,16 +59,16 @@ def measure_codec(n_clips: int) -> None:
         spent_s += time.process_time() - started
         errors.append(error)
         for found, audio in zip(embeddings, (true, decoded), strict=True):
-            heard = resample(audio, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
+            resampled = resample(audio, SAMPLE_RATE_HZ, PASST_RATE_HZ, "soxr_hq")
             with torch.inference_mode():
-                found.append(passt(torch.from_numpy(heard)[None])[0][0].double().numpy())
+                found.append(passt(torch.from_numpy(resampled)[None])[0][0].double().numpy())
     distance = frechet_distance(*(np.stack(found) for found in embeddings))
     print(f"codec, {n_clips} clips: FD PaSST {distance:.2f}, loud bands off by "
           f"{np.mean(errors):.2f} dB, {spent_s / n_clips:.2f} s a clip")  # fmt: skip
 
 
 def _passed(codec: Codec, audio: Waveform) -> tuple[Waveform, float]:
-    """A sound after encoding and decoding, and the mean error of its loud bands in dB."""
+    """The waveform after encoding and decoding, and the mean error of its loud bands in dB."""
     n_samples = sequence_lengths(SECONDS).samples
     whole = torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None]
     latents = codec.encode(whole).mean

@@ -1,12 +1,13 @@
-"""How fast the vocoder is in pieces, beside the same network in one call and as usually written.
+"""How fast the vocoder is in chunks, beside the same network in one call and as usually written.
 
     python -m benchmarks.vocoder_speed [seconds]
 
-Three ways to make the same sound from a drawn spectrogram, with drawn weights of the full size, on
-one thread: pieces of 256 frames with exact context; one call; and one call of the plain
+Three ways to synthesise the same audio from a random spectrogram, with random weights of the full
+size, on one thread: chunks of 256 frames with exact context; one call; and one call of the plain
 implementation, in which the filters of the activations are grouped convolutions at twice the rate.
 Wall and processor time are of one call each; ratios are of processor time, which survives a busy
-machine. Exits with 1 if the sounds differ or pieces are not faster than the plain implementation.
+machine. Exits with 1 if the waveforms differ or chunks are not faster than the plain
+implementation.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from acfoley import snake
-from acfoley.snake import AntialiasedSnake, lowpass_taps
-from acfoley.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
+from acfoley.codec import snake
+from acfoley.codec.snake import AntialiasedSnake
+from acfoley.codec.vocoder import CHUNK_FRAMES, VOCODER_44K, Vocoder, synthesise
 
 TOLERANCE = 1e-5
 FRAMES_PER_S = 44_100 / VOCODER_44K.hop_samples
@@ -36,19 +36,19 @@ def main() -> int:
     n_frames = round(seconds * FRAMES_PER_S)
     mel = torch.randn(1, VOCODER_44K.n_mels, n_frames, generator=torch.Generator().manual_seed(1))
     synthesise(model, mel[..., :32])  # allocations and code paths of the first call
-    pieces, pieces_s = timed(f"pieces of {CHUNK_FRAMES} frames", lambda: synthesise(model, mel))
+    chunks, chunks_s = timed(f"chunks of {CHUNK_FRAMES} frames", lambda: synthesise(model, mel))
     whole, whole_s = timed("one call", lambda: synthesise(model, mel, None))
     with patch.object(snake.AntialiasedSnake, "forward", plain_activation):
         plain, plain_s = timed("one call, plain", lambda: synthesise(model, mel, None))
-    gap = max(float((other - pieces).abs().max()) for other in (whole, plain))
-    print(f"{seconds:g} s of sound; largest difference {gap:.1e}, at most {TOLERANCE:g}")
-    print(f"pieces are {whole_s / pieces_s:.2f} times as fast as one call")
-    print(f"and {plain_s / pieces_s:.2f} times as fast as one call of the plain implementation")
-    return int(gap > TOLERANCE or pieces_s > plain_s)
+    gap = max(float((other - chunks).abs().max()) for other in (whole, plain))
+    print(f"{seconds:g} s of audio; largest difference {gap:.1e}, at most {TOLERANCE:g}")
+    print(f"chunks are {whole_s / chunks_s:.2f} times as fast as one call")
+    print(f"and {plain_s / chunks_s:.2f} times as fast as one call of the plain implementation")
+    return int(gap > TOLERANCE or chunks_s > plain_s)
 
 
 def drawn_vocoder() -> Vocoder:
-    """The network under weights that keep its sound below full scale."""
+    """The network under weights that keep its output below full scale."""
     generator = torch.Generator().manual_seed(0)
     model = Vocoder().eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
@@ -59,16 +59,9 @@ def drawn_vocoder() -> Vocoder:
 
 
 def plain_activation(module: AntialiasedSnake, signal: Tensor) -> Tensor:
-    """The activation as it is usually written."""
-    n_channels = signal.shape[1]
-    taps = torch.tensor(lowpass_taps()).expand(n_channels, 1, -1)
-    padded = functional.pad(signal, (5, 5), mode="replicate")
-    doubled = functional.conv_transpose1d(padded, 2 * taps, stride=2, groups=n_channels)
-    doubled = doubled[..., 15:-15]
+    """The activation by its definition."""
     frequency, strength = (module.act[name].exp()[:, None] for name in ("alpha", "beta"))
-    doubled = doubled + torch.sin(doubled * frequency) ** 2 / (strength + snake.EPS)
-    padded = functional.pad(doubled, (5, 6), mode="replicate")
-    return functional.conv1d(padded, taps, stride=2, groups=n_channels)
+    return snake.activate_by_definition(signal, frequency, 1 / (strength + snake.EPS))
 
 
 def timed(title: str, work: Callable[[], Tensor]) -> tuple[Tensor, float]:

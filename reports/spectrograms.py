@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.io import write_page
+from bench.figures import write_png
 from bench.types import FloatArray
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def plot_spectrograms(title: str, clips: Sequence[Shown], destination: Path) -> 
     bar.set_label("dB re. the loudest point of the page", fontsize=9)
     below.tick_params(labelsize=8)
     figure.suptitle(f"{title}\n▼ and dotted lines: true events", fontsize=12, y=1.0 - 0.1 / height)
-    write_page(figure, destination, N_COLOURS)
+    write_png(figure, destination, N_COLOURS)
 
 
 def _draw_clip(figure: Figure, place: SubplotSpec, clip: Shown, loudest_db: float) -> QuadMesh:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.media import write_video
-from bench.metrics.compiled import CACHE_VARIABLE, load_librosa
+from bench.metrics._numba import CACHE_VARIABLE, load_librosa
 from bench.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from bench.errors import BenchError
 from bench.io import atomic_path, bench_home, expand_user, read_json, write_json
 from bench.media import write_audio
-from bench.metrics import compiled
+from bench.metrics import _numba
 from bench.types import Audio
 
 
@@ -91,4 +91,4 @@ def test_without_a_home_directory_the_variable_to_set_is_named():
     with pytest.raises(BenchError, match="cannot expand ~/clips: no home"):
         expand_user(Path("~/clips"))
     with pytest.raises(ValueError, match="set BENCH_HOME or NUMBA_CACHE_DIR"):
-        compiled._home()
+        _numba._home()

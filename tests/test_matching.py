@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.inputs import list_folder
-from bench.io import safe_name
+from bench.io import require_safe_name
 from bench.matching import (
     Catalogue,
-    canonical_id,
-    clip_name,
+    make_clip_name,
     match,
-    readings,
+    parse_canonical_name,
+    parse_stem,
 )
 
 VGG_IDS = st.text(string.ascii_letters + string.digits + "-_", min_size=11, max_size=11)
@@ -67,8 +67,8 @@ def test_every_scheme_leads_back_to_its_clip(stem: str, clip: str) -> None:
 @given(VGG_IDS, START_SECONDS)
 def test_millisecond_names_are_the_same_clip_as_canonical_ones(video: str, second: int) -> None:
     milliseconds = f"{video}_{second * 1000}_{second * 1000 + 10_000}"
-    assert canonical_id(milliseconds) == canonical_id(f"{video}_{second:06d}")
-    assert canonical_id(milliseconds) == f"{video}_{second:06d}"
+    assert parse_canonical_name(milliseconds) == parse_canonical_name(f"{video}_{second:06d}")
+    assert parse_canonical_name(milliseconds) == f"{video}_{second:06d}"
 
 
 @given(VGG_IDS, START_SECONDS, st.integers(0, 9))
@@ -76,14 +76,14 @@ def test_every_sample_of_frieren_names_its_clip_and_its_number(
     video: str, second: int, number: int
 ) -> None:
     clip = f"{video}_{second:06d}"
-    assert readings(f"Y{clip}_{number}")[-1] == (clip, number)
-    assert readings(f"{clip}_generated")[0] == (clip, 0)
+    assert parse_stem(f"Y{clip}_{number}")[-1] == (clip, number)
+    assert parse_stem(f"{clip}_generated")[0] == (clip, 0)
 
 
 @given(st.text(string.ascii_letters + string.digits + "-_ .+"))
 def test_a_canonical_name_is_its_own_canonical_name(stem: str) -> None:
-    first = canonical_id(stem)
-    assert first is None or canonical_id(first) == first
+    first = parse_canonical_name(stem)
+    assert first is None or parse_canonical_name(first) == first
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_canonical_name_is_its_own_canonical_name(stem: str) -> None:
     ],
 )
 def test_a_stem_of_no_scheme_has_no_canonical_name(stem: str) -> None:
-    assert canonical_id(stem) is None
+    assert parse_canonical_name(stem) is None
 
 
 def test_plain_stems_match_only_themselves_and_case_counts() -> None:
@@ -110,7 +110,7 @@ def test_plain_stems_match_only_themselves_and_case_counts() -> None:
 
 def test_cuts_of_another_length_are_other_clips() -> None:
     long = TARGET.replace("to_2s", "to_8s")
-    assert canonical_id(long) != canonical_id(TARGET)
+    assert parse_canonical_name(long) != parse_canonical_name(TARGET)
     assert list(match([TARGET], [Path(f"{long}.wav")]).missing) == [TARGET]
 
 
@@ -169,29 +169,29 @@ def test_files_of_no_clip_are_reported() -> None:
     ],
 )
 def test_a_clip_is_named_by_its_path_and_a_hash_of_what_had_to_change(relative, name) -> None:
-    assert clip_name(Path(relative)) == name
-    assert clip_name(Path(relative).with_suffix(".flac")) == name
+    assert make_clip_name(Path(relative)) == name
+    assert make_clip_name(Path(relative).with_suffix(".flac")) == name
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0=."), min_size=1), min_size=1))
 def test_every_path_has_a_safe_name_of_its_own(parts: list[str]) -> None:
     path = Path(*parts)
-    name = clip_name(path)
-    assert safe_name(name) == name
-    assert name != clip_name(path.with_name(path.name + "犬"))
-    assert name != clip_name(path.with_name("猫" + path.name))
+    name = make_clip_name(path)
+    assert require_safe_name(name) == name
+    assert name != make_clip_name(path.with_name(path.name + "犬"))
+    assert name != make_clip_name(path.with_name("猫" + path.name))
 
 
 def test_long_names_that_differ_at_their_end_stay_apart() -> None:
-    first, second = (clip_name(Path("a" * 200 + end)) for end in "xy")
+    first, second = (make_clip_name(Path("a" * 200 + end)) for end in "xy")
     assert first != second
-    assert len(safe_name(first)) <= 200
+    assert len(require_safe_name(first)) <= 200
 
 
 def test_below_a_root_a_file_bears_the_name_of_its_path() -> None:
     root = Path("/samples")
     files = [root / name for name in ("a.wav", "x/a.wav", "my dog.wav", "犬.wav", "猫.wav")]
-    names = [clip_name(path.relative_to(root)) for path in files]
+    names = [make_clip_name(path.relative_to(root)) for path in files]
     catalogue = Catalogue(files, names, root)
     assert [catalogue.choose(name).best for name in names] == [[path] for path in files]
     assert Catalogue(files, (), root).choose("a").best == files[:2]
@@ -233,7 +233,7 @@ def test_every_real_clip_is_found_under_every_scheme_within_a_second(shared: Pat
 
 
 def test_every_real_name_is_its_own_canonical_name(shared: Path) -> None:
-    assert all(canonical_id(name) == name for name in vggsound_names(shared))
+    assert all(parse_canonical_name(name) == name for name in vggsound_names(shared))
 
 
 def test_condfoleys_files_and_its_list_name_the_same_582_pairs(shared: Path) -> None:
@@ -253,6 +253,8 @@ def test_condfoleys_files_and_its_list_name_the_same_582_pairs(shared: Path) -> 
 
 def test_real_condfoley_samples_are_found_by_the_names_of_its_list(shared: Path) -> None:
     files = list_folder(shared / "media" / "greatesthits" / "generated").with_audio
-    names = [name for name in (canonical_id(path.stem) for path in files) if name is not None]
+    names = [
+        name for name in (parse_canonical_name(path.stem) for path in files) if name is not None
+    ]
     assert len(set(names)) == len(files) == 5
     assert list(match(names, files).found.values()) == list(files)

@@ -12,7 +12,7 @@ from bench.features import ExtractorCache, FeatureStore, checked, excerpt_key, j
 from bench.judges import JUDGES, ClipMedia, open_judge
 from bench.media import write_audio
 from bench.pipeline.aggregate import score_of_set
-from bench.suite import PROFILES, computable, select
+from bench.suite import PROFILES, select, select_computable
 from bench.types import Audio, Excerpt
 
 SIGNAL = open_judge("signal", "av-benchmark")
@@ -38,11 +38,11 @@ def test_the_ten_columns_of_the_paper_come_first_and_in_its_order():
 
 def test_every_metric_reads_extractors_that_some_judge_has():
     for profile, rows in PROFILES.items():
-        assert computable(rows, open_judge("paper", profile, Path("weights"))) == rows
+        assert select_computable(rows, open_judge("paper", profile, Path("weights"))) == rows
 
 
 def test_the_signal_judge_computes_what_needs_no_network():
-    rows = computable(PROFILES["av-benchmark"], SIGNAL)
+    rows = select_computable(PROFILES["av-benchmark"], SIGNAL)
     lost = {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows}
     assert lost == {*PAPER_COLUMNS, *SET_COLUMNS, "clap"}
 
@@ -51,8 +51,8 @@ def test_clap_is_an_extra_that_only_the_paper_judge_has():
     for profile, rows in PROFILES.items():
         (row,) = select(profile, ["clap"])
         assert row.is_extra
-        assert row in computable(rows, open_judge("paper", profile, Path("weights")))
-        assert row not in computable(rows, open_judge("mini", profile))
+        assert row in select_computable(rows, open_judge("paper", profile, Path("weights")))
+        assert row not in select_computable(rows, open_judge("mini", profile))
 
 
 def test_a_metric_is_of_a_clip_or_of_a_set():
@@ -103,7 +103,7 @@ def test_features_of_every_signal_extractor_survive_the_disk(audio, tmp_path):
         assert all(np.isfinite(array).all() for array in loaded.values())
 
 
-def test_a_window_is_cut_exactly_and_the_file_is_heard_whole(audio):
+def test_a_window_is_exact_and_the_file_is_decoded_to_its_end(audio):
     media = ClipMedia(audio)
     assert media.window().samples.shape == (2, 22_050)
     assert media.file().samples.shape == (2, 44_100)
@@ -123,7 +123,7 @@ def test_the_key_is_the_content_and_the_window_and_not_the_name(audio, tmp_path)
     assert joint_key("a", "b") not in {joint_key("b", "a"), joint_key("a", "c")}
 
 
-def test_missing_sounds_and_damaged_features_are_refused_by_name(audio, tmp_path):
+def test_missing_audio_and_damaged_features_are_refused_by_name(audio, tmp_path):
     with pytest.raises(BenchError, match="no file.*none.wav"):
         checked(Excerpt(tmp_path / "none.wav"))
     store = FeatureStore(tmp_path / "store")
@@ -189,7 +189,10 @@ def test_a_clip_with_several_embeddings_contributes_once(rng):
 
 
 def test_a_metric_says_which_clips_it_takes():
-    words = {m.name: m.takes for m in select("av-benchmark", ["fd_passt", "kl_panns", "desync"])}
+    words = {
+        m.name: m.accepted_lengths
+        for m in select("av-benchmark", ["fd_passt", "kl_panns", "desync"])
+    }
     assert words["fd_passt"] == "clips of up to 10 s"
     assert words["kl_panns"] == "clips of 0.31 s and more"
     assert words["desync"] == "clips of 4.8 s and more"

@@ -1,13 +1,12 @@
-"""AC-Foley of the mini world: the same network and recipe, at a size that a laptop trains.
+"""AC-Foley for the mini world: the same network and recipe, at a size that a laptop trains.
 
-    clips     what is trained on: scenes of the mini world that no split for testing has
-    encoders  what the network is told about picture, prompt and reference
-    linear    the autoencoder of its codec, which has a best one in closed form
-    encode    clips to the features that networks are trained on
-    variants  what is trained, and where the weights of each lie in the package
-    model     a variant, its codec and its encoders, ready to generate
-    curves    how training went, as a picture
-    teach     all of it from nothing, in one command
+    variants          the variants, and how they are opened
+    weights_files     the weights that come with the package
+    encoders          features of video, prompt and reference; their networks in encoder_networks
+    pca_autoencoder   the autoencoder of the codec, which is optimal in closed form
+    dataset           the training clips: scenes of the mini world that no test split has
+    train             render, fit, encode and train everything, in one command
+    training_curves   a figure of the losses
 
-All that generating needs comes with the package; ``make mini-weights`` makes it again.
+All that generating needs comes with the package; ``make mini-weights`` trains it again.
 """

@@ -1,36 +1,38 @@
-"""What is trained in the mini world, under the names of the tables; weights come with the package.
+"""The variants of the mini model, under the names of the paper's tables, and how they are opened.
 
-A variant is a recipe of ``acfoley.train.presets`` without its ``mini-``. Weights are safetensors
-in half precision.
+    model = open_mini("two-stage")
+    (audio,) = model.generate([Job(seconds=8, seed=42, video=Excerpt(path), reference=reference)])
+
+A variant is a recipe of ``acfoley.train.presets`` without its ``mini-``. Its weights, the codec and
+the encoders come with the package.
 """
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acfoley.mini.weights_files import require_weights, weights_hash
+from acfoley.params import MINI_GUIDANCE
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Recipe
-from bench.errors import BenchError, MissingError
-from bench.mini_judges.weights import save_half_precision
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     import torch
 
     from acfoley.codec import Codec
-    from acfoley.model import FlowNetwork
+    from acfoley.generate import Model
+    from acfoley.network.flow_network import FlowNetwork
 
-FOLDER = Path(__file__).parent / "weights"
 PREFIX = "mini-"
-#: The first is what is meant where no variant is named.
+#: The first one is the default.
 VARIANTS = tuple(name.removeprefix(PREFIX) for name in RECIPES if name.startswith(PREFIX))
 CODEC = "codec"
 
 
 def variant_recipe(variant: str) -> Recipe:
-    """How a variant is trained.
+    """Return the recipe that trains a variant.
 
     Raises:
         BenchError: there is no such variant; the message lists those there are.
@@ -40,10 +42,44 @@ def variant_recipe(variant: str) -> Recipe:
     return RECIPES[PREFIX + variant]
 
 
+def open_mini(
+    variant: str = VARIANTS[0],
+    device: torch.device | str = "cpu",
+    *,
+    dtype: torch.dtype | None = None,
+    flow: Path | None = None,
+) -> Model:
+    """Return the model of a variant on ``device``; ``flow`` is a checkpoint in place of its own.
+
+    Codec and encoders are float32, the flow network has ``dtype`` (float32 by default).
+
+    Raises:
+        BenchError: there is no such variant, or a file is damaged or of another network.
+        MissingError: a file is not there.
+    """
+    from acfoley.encoders.cache import FeatureFiles
+    from acfoley.generate import Model
+    from acfoley.mini.encoders import ENCODER_FILES, load_mini_encoders
+
+    network = open_mini_flow(variant, device, flow)
+    if dtype is not None:
+        network = network.to(dtype)
+    # Words need no file: their vectors are drawn faster than a file is read.
+    files = {**ENCODER_FILES, "reference": CODEC}
+    identities = {kind: f"mini-{weights_hash(name)[:16]}" for kind, name in files.items()}
+    return Model(
+        network,
+        open_mini_codec(device),
+        load_mini_encoders(device),
+        guidance=MINI_GUIDANCE,
+        files=FeatureFiles(identities, device),
+    )
+
+
 def open_mini_flow(
     variant: str, device: torch.device | str = "cpu", flow: Path | None = None
 ) -> FlowNetwork:
-    """The flow network of a variant, of the package or of ``flow``, frozen, in single precision.
+    """Return the flow network of a variant, frozen, float32; ``flow`` is another file of weights.
 
     Raises:
         BenchError: there is no such variant, or its file is damaged or of another network.
@@ -52,44 +88,14 @@ def open_mini_flow(
     from acfoley.weights import open_flow
 
     params = variant_recipe(variant).params
-    return open_flow(flow or _require(variant), params, device=device)
+    return open_flow(flow or require_weights(variant), params, device=device)
 
 
 def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
-    """The codec of all variants, whose vocoder is Griffin-Lim; raises as ``open_mini_flow``."""
+    """Return the codec of all variants, with Griffin-Lim; raises as ``open_mini_flow``."""
     from acfoley.codec import Codec
-    from acfoley.griffin_lim import GriffinLim
-    from acfoley.mini.linear import LinearAutoencoder
-    from bench.checkpoints.load import assign_state, load_state, to_float32
+    from acfoley.codec.griffin_lim import GriffinLim
+    from acfoley.mini.pca_autoencoder import LinearAutoencoder
+    from acfoley.mini.weights_files import load_weights
 
-    path = _require(CODEC)
-    autoencoder = assign_state(LinearAutoencoder(), to_float32(load_state(path)), path)
-    return Codec(autoencoder, GriffinLim()).to(device)
-
-
-def weights_path(name: str) -> Path:
-    """Where the weights of a variant, or of the ``codec``, lie in the package."""
-    return FOLDER / f"{name}.safetensors"
-
-
-@cache
-def weights_hash(name: str) -> str:
-    """The SHA-256 of weights as shipped; MissingError where they are not there."""
-    return hashlib.sha256(_require(name).read_bytes()).hexdigest()
-
-
-def ship(state: dict[str, torch.Tensor], name: str) -> Path:
-    """Put weights in the package, in half precision; returns their file.
-
-    Raises:
-        BenchError: a weight is not finite, or too large for half precision.
-    """
-    path = save_half_precision(state, name, weights_path(name))
-    weights_hash.cache_clear()
-    return path
-
-
-def _require(name: str) -> Path:
-    if not (path := weights_path(name)).is_file():
-        raise MissingError(f"there is no {path}: `make mini-weights` trains it")
-    return path
+    return Codec(load_weights(LinearAutoencoder(), CODEC), GriffinLim()).to(device)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from acfoley.initialise import new_network
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import new_network
 from acfoley.train.dataset import FeatureDataset
 from acfoley.train.distributed import ProcessGroup
 from acfoley.train.recipe import Recipe

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.train.ema import PowerFunctionEma
 from acfoley.train.recipe import Recipe, find_differences
 from bench.checkpoints.load import load_state

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from acfoley.train.presets import RECIPES, find_recipe, set_borders
-from bench.errors import BenchError, MissingError, first_few
+from bench.errors import BenchError, MissingError, format_names
 from bench.terminal import print_line, print_notice
 
 if TYPE_CHECKING:
-    from acfoley.model import FlowNetwork
+    from acfoley.network.flow_network import FlowNetwork
     from acfoley.train.clips import ClipList
     from acfoley.train.precompute import Summary
     from acfoley.train.recipe import Recipe
@@ -190,7 +190,7 @@ def _verify(folder: Path) -> None:
     if not tables:
         raise MissingError(f"{folder} has no features: make them with `acfoley precompute`")
     if damaged := damaged_shards(folder):
-        names = first_few((path.name for path in damaged), N_NAMED)
+        names = format_names((path.name for path in damaged), N_NAMED)
         raise BenchError(
             f"{len(damaged)} of {len(tables)} shards in {folder} are damaged ({names}): remove "
             "each with its .json and run `acfoley precompute` again"
@@ -247,8 +247,10 @@ def _train(
         if processes.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         initial = None if warm_start is None else _open_warm_start(warm_start, recipe)
-        shown = training_progress(settings.log_every) if processes.is_first else nullcontext()
-        with shown as on_step:
+        format_paths = (
+            training_progress(settings.log_every) if processes.is_first else nullcontext()
+        )
+        with format_paths as on_step:
             if on_step is not None:
                 settings = replace(settings, on_step=on_step)
             train_network(recipe, data, run, settings, processes=processes, initial=initial)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MediaError, MissingError
-from bench.inputs import list_folder, read_labels, read_records, shown
-from bench.io import expand_user, safe_name
-from bench.matching import Matching, canonical_id, match
+from bench.inputs import format_paths, list_folder, read_labels, read_records
+from bench.io import expand_user, require_safe_name
+from bench.matching import Matching, match, parse_canonical_name
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -34,7 +34,7 @@ class TrainingClip:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        safe_name(self.name)
+        require_safe_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def cut_pieces(
 
 
 def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
-    from bench.media import audio_seconds
+    from bench.media import read_audio_seconds
 
     file = (path.parent / row["file"]).absolute()
     start_s = _read_number(row, "start_s", where)
@@ -154,7 +154,7 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
     )
     if has_video or start_s is not None:
         return [clip]
-    return cut_pieces(clip, audio_seconds(file))
+    return cut_pieces(clip, read_audio_seconds(file))
 
 
 def _has_video(file: Path) -> bool:
@@ -183,7 +183,7 @@ def _read_prompts(directory: Path, split: str) -> dict[str, str]:
     chosen = [label for label in labels if label.split in ("", split)]
     if not chosen:
         raise BenchError(f"{path} lists no clip of the split {split!r}")
-    return {canonical_id(label.name) or label.name: label.prompt for label in chosen}
+    return {parse_canonical_name(label.name) or label.name: label.prompt for label in chosen}
 
 
 def _read_scores(path: Path) -> dict[str, float]:
@@ -193,13 +193,18 @@ def _read_scores(path: Path) -> dict[str, float]:
     if not {"name", "score"} <= set(columns):
         raise BenchError(f"{path} has the columns {', '.join(columns)}; it needs name and score")
     found = {row["name"]: _read_number(row, "score", f"{path}, line {line}") for line, row in rows}
-    return {canonical_id(name) or name: score for name, score in found.items() if score is not None}
+    return {
+        parse_canonical_name(name) or name: score
+        for name, score in found.items()
+        if score is not None
+    }
 
 
 def _explain(name: str, matching: Matching, videos: Path) -> str:
     """Return why a listed clip has no video."""
     if rivals := matching.ambiguous.get(name):
-        return f"{len(rivals)} videos in {videos} are this clip, keep one: {shown(rivals, videos)}"
+        paths = format_paths(rivals, videos)
+        return f"{len(rivals)} videos in {videos} are this clip, keep one: {paths}"
     near = matching.missing[name]
     return f"no video in {videos}" + (near and f": {near}")
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from acfoley.conditions import Component, Features
-from acfoley.flow import logit_normal_times
+from acfoley.network.conditions import Component, Features
 from acfoley.params import FlowParams, SequenceLengths
+from acfoley.sampling import logit_normal_times
 from acfoley.train.dataset import DatasetClip, FeatureDataset
 from acfoley.train.recipe import ConditionDropout, Recipe, Reference
 from bench.errors import BenchError

@@ -15,7 +15,7 @@ from rich.progress import (
 
 from acfoley.train.precompute import OnClip
 from acfoley.train.settings import OnStep, StepReport
-from bench.terminal import plain_console
+from bench.terminal import make_plain_console
 
 
 def format_duration(seconds: float) -> str:
@@ -40,7 +40,7 @@ def format_report(report: StepReport) -> str:
 @contextmanager
 def training_progress(every: int) -> Iterator[OnStep]:
     """Yield a callback for each step: a bar on a terminal, else a line after ``every`` steps."""
-    console = plain_console(stderr=True)
+    console = make_plain_console(stderr=True)
     if not console.is_terminal:
 
         def print_report(report: StepReport) -> None:
@@ -83,7 +83,7 @@ def clip_progress() -> Iterator[OnClip]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=plain_console(stderr=True)) as bars:
+    with Progress(*columns, console=make_plain_console(stderr=True)) as bars:
         task = bars.add_task("clips", total=None)
 
         def update(done: int, total: int) -> None:

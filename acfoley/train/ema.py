@@ -28,7 +28,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError
 from bench.io import atomic_path, require_target

@@ -27,9 +27,9 @@ import numpy.typing as npt
 import torch
 
 from acfoley.codec import Codec
-from acfoley.features import Encodes
+from acfoley.encoders.cache import ConditionEncoders
+from acfoley.encoders.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.params import SAMPLE_RATE_HZ
-from acfoley.reference import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.train.clips import TrainingClip
 from acfoley.train.crops import CropLayout, Span
 from bench.errors import MediaError
@@ -168,7 +168,7 @@ def embedding_column(embed: Callable[[Audio], Array], n_crops: int) -> Column:
     return column
 
 
-def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str, Column]:
+def published_columns(encoders: ConditionEncoders, codec: Codec, n_crops: int) -> dict[str, Column]:
     """Return the columns of AC-Foley, by ``encoders`` and ``codec``."""
 
     def video(source: Source) -> Mapping[str, Array] | None:
@@ -181,7 +181,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
         video, seconds = source.clip.video, source.layout.seconds
         if video is None:
             return None
-        return {"sync": encoders.movement(video, seconds).numpy()}
+        return {"sync": encoders.sync_features(video, seconds).numpy()}
 
     def text(source: Source) -> Mapping[str, Array] | None:
         prompt = source.clip.prompt.strip()
@@ -203,7 +203,7 @@ def published_columns(encoders: Encodes, codec: Codec, n_crops: int) -> dict[str
 
 
 def build_encoding(
-    encoders: Encodes, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
+    encoders: ConditionEncoders, codec: Codec, n_crops: int, identity: str, *, is_embedded: bool
 ) -> Encoding:
     """Return the columns of AC-Foley by any encoders and codec; CLAP's too with ``is_embedded``."""
 

@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.train.build import build_network, build_optimiser, data_digest, describe_run
 from acfoley.train.checkpoint import (
     Progress,

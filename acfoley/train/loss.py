@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from acfoley.conditions import Features, dropped
-from acfoley.flow import flow_loss, on_path
-from acfoley.model import FlowNetwork
+from acfoley.network.conditions import Features, drop_components
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import SequenceLengths
+from acfoley.sampling import flow_loss, interpolate
 from acfoley.train.collate import Batch, Collator
 from acfoley.train.distributed import ProcessGroup
-from bench.errors import RunError, first_few
+from bench.errors import RunError, format_names
 from bench.io import write_json
 
 N_NAMED = 5
@@ -43,8 +43,8 @@ class FlowMatchingLoss(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss of each clip, float32 ``[B]``."""
         network = self.network
-        audio = network.normalised(batch.audio)
-        latents = on_path(batch.noise, audio, batch.times)
+        audio = network.normalise(batch.audio)
+        latents = interpolate(batch.noise, audio, batch.times)
         device = latents.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.is_bfloat16):
             conditions = network.conditions(self._features(batch), self.lengths)
@@ -59,7 +59,7 @@ class FlowMatchingLoss(nn.Module):
         if (audio := batch.features.audio) is not None:
             # One learned vector is the empty reference, whatever the number of tokens.
             empty = replace(empty, audio=self.network.empty_audio_feat.expand(audio.shape))
-        return dropped(batch.features, empty, batch.is_empty)
+        return drop_components(batch.features, empty, batch.is_empty)
 
 
 @torch.no_grad()
@@ -116,7 +116,7 @@ def require_finite(
     if processes.is_first:
         write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})
     processes.wait()
-    named = first_few(bad or batch, N_NAMED)
+    named = format_names(bad or batch, N_NAMED)
     what = "the loss of" if bad else "no loss, but a gradient in the batch of"
     raise RunError(
         f"training stopped at step {step}: not finite is {what} {named} (see {path}); the "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from acfoley.autoencoder import AUTOENCODER_44K, load_autoencoder
 from acfoley.codec import Codec
+from acfoley.codec.autoencoder import AUTOENCODER_44K, load_autoencoder
+from acfoley.codec.griffin_lim import GriffinLim
 from acfoley.encoders import load_encoders
-from acfoley.griffin_lim import GriffinLim
 from acfoley.official import require_clap, require_official
 from acfoley.train.features import Encoding, build_encoding
 from bench.backbones.device import usable_device

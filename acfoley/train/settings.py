@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from acfoley.model import FlowNetwork
+from acfoley.network.flow_network import FlowNetwork
 from bench.errors import RunError
 
 

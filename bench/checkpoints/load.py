@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError, MissingError, first_few
+from bench.errors import BenchError, MissingError, format_names
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -68,7 +68,7 @@ def load_state(path: Path, *, key: str | None = None, prefix: str = "") -> dict[
     if not wanted:
         raise BenchError(
             f"{path} has no tensor whose name begins with {prefix!r}: "
-            f"{first_few(state) or 'nothing'}"
+            f"{format_names(state) or 'nothing'}"
         )
     return wanted
 
@@ -99,7 +99,9 @@ def assign_state(
     shared = {name: tensor for name, tensor in state.items() if name in own}
     module.load_state_dict(shared, strict=False, assign=True)
     if homeless := [name for name, tensor in _all_tensors(module).items() if tensor.is_meta]:
-        raise ValueError(f"no file provides {first_few(homeless)}: compute it off the meta device")
+        raise ValueError(
+            f"no file provides {format_names(homeless)}: compute it off the meta device"
+        )
     return module.eval().requires_grad_(False)
 
 
@@ -160,7 +162,9 @@ def _entry(content: Any, key: str | None, path: Path) -> Mapping[str, Any]:
     if key is None:
         return content
     if key not in content:
-        raise BenchError(f"{path} has no entry {key!r}; it has {first_few(content) or 'nothing'}")
+        raise BenchError(
+            f"{path} has no entry {key!r}; it has {format_names(content) or 'nothing'}"
+        )
     return _entry(content[key], None, path)
 
 
@@ -176,7 +180,7 @@ def _mismatch(
     name: str, path: Path, missing: list[str], unexpected: list[str], different: list[str]
 ) -> str:
     parts = [
-        f"{len(names)} {what} ({first_few(names)})"
+        f"{len(names)} {what} ({format_names(names)})"
         for what, names in (
             ("missing", missing),
             ("unexpected", unexpected),

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 from bench.digests import OnBytes
-from bench.terminal import plain_console
+from bench.terminal import make_plain_console
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def byte_bars(name: str) -> Iterator[OnBytes]:
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
     )
-    out = plain_console(stderr=True)
+    out = make_plain_console(stderr=True)
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bars:
         task = bars.add_task(name, total=None)
 

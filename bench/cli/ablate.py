@@ -17,14 +17,14 @@ from bench.cli.console import (
     split_names,
 )
 from bench.cli.judge import Choice
-from bench.cli.plan import Order, parse_condition, plan_run
+from bench.cli.plan import Order, plan_run
 from bench.cli.run import as_json, check_places
 from bench.cli.variants import ABLATIONS, Variant
 from bench.errors import BenchError
 from bench.io import require_target, write_json
 from bench.pipeline import RunPlan, RunResult, look_ahead, run
 from bench.results import Results
-from bench.types import COMPONENTS
+from bench.types import COMPONENTS, parse_condition
 from reports.tables import build_table, with_bounds
 
 #: The row under which nothing is masked.

@@ -102,10 +102,10 @@ def run(
         choose_split,
         choose_stale,
         default_model,
-        parse_condition,
     )
     from bench.cli.run import run_command
     from bench.splits.pick import pick_clips
+    from bench.types import parse_condition
 
     stale = choose_stale(keep_samples, yes)
     chosen = choose_split(split)

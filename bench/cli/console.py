@@ -24,7 +24,7 @@ from rich.text import Text
 
 from bench.pipeline import Progress as OnProgress
 from bench.results import Column, Failure, Results, Score
-from bench.terminal import plain_console
+from bench.terminal import make_plain_console
 from reports.groups import group_tables
 from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
@@ -43,13 +43,13 @@ N_NAMED = 5
 
 def console() -> Console:
     """Where results are printed; in a pipe, as wide as the widest table."""
-    out = plain_console()
-    return out if out.is_terminal else plain_console(width=PIPE_WIDTH)
+    out = make_plain_console()
+    return out if out.is_terminal else make_plain_console(width=PIPE_WIDTH)
 
 
 def notices() -> Console:
     """Where everything else is said, so that standard output stays usable in a pipe."""
-    return plain_console(stderr=True)
+    return make_plain_console(stderr=True)
 
 
 def worker_count(workers: int | None) -> int:

@@ -12,7 +12,7 @@ from bench.cli.console import notices, split_names
 from bench.errors import BenchError
 from bench.judges import Judge, open_judge
 from bench.pipeline.score import Scoring
-from bench.suite import Metric, computable, select
+from bench.suite import Metric, select, select_computable
 
 #: The column that ``--clap`` adds.
 CLAP = "clap"
@@ -51,7 +51,7 @@ def choose(
     wanted = select(choice.profile, [*(names or default_metrics), *([CLAP] if choice.clap else [])])
     judge_name = choice.judge or ("mini" if is_mini else "paper")
     judge = open_judge(judge_name, choice.profile, choice.weights, choice.device, choice.batch_size)
-    kept = computable(wanted, judge)
+    kept = select_computable(wanted, judge)
     problems = _not_by(judge, wanted, kept)
     kept, too_short = _of_length(kept, seconds)
     kept, without_weights = _with_weights(kept, judge)
@@ -94,10 +94,11 @@ def _not_by(judge: Judge, wanted: Iterable[Metric], kept: Sequence[Metric]) -> l
 
 
 def _of_length(metrics: Sequence[Metric], seconds: float) -> tuple[tuple[Metric, ...], list[str]]:
-    kept = tuple(metric for metric in metrics if metric.suits(seconds))
+    kept = tuple(metric for metric in metrics if metric.accepts_length(seconds))
     lost = [metric for metric in metrics if metric not in kept]
     return kept, [
-        f"{metric.name} takes {metric.takes}, these have {seconds:g} s" for metric in lost
+        f"{metric.name} takes {metric.accepted_lengths}, these have {seconds:g} s"
+        for metric in lost
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines import canonical_spec, open_system
-from bench.cli.console import split_names, worker_count
+from bench.cli.console import worker_count
 from bench.cli.judge import Choice, choose
 from bench.errors import BenchError, MissingError
 from bench.io import expand_user
@@ -15,7 +15,7 @@ from bench.splits import Split, open_split, require_files
 from bench.splits.split import TARGET_SECONDS
 from bench.system import System
 from bench.terminal import print_notice
-from bench.types import COMPONENTS, FULL, SCOPES, Clip, Condition
+from bench.types import FULL, Clip, Condition
 
 #: What is run where no split is named: the paper's test clips, or those that can be made anywhere.
 PAPER_SPLIT, MINI_SPLIT = "vggsound-ib0.3", "mini"
@@ -111,20 +111,6 @@ def choose_stale(keep_samples: bool, yes: bool) -> Stale:
     if keep_samples and yes:
         raise BenchError("--keep-samples keeps samples and --yes makes them again: give one")
     return "keep" if keep_samples else "remake" if yes else "ask"
-
-
-def parse_condition(mask: str | None, scope: str) -> Condition:
-    """Return the condition that ``--mask`` and ``--mask-scope`` ask for.
-
-    Raises:
-        BenchError: there is no such component or scope.
-    """
-    names = frozenset(split_names(mask) or ())
-    if unknown := sorted(names - set(COMPONENTS)):
-        raise BenchError(f"cannot mask {unknown[0]!r}; there are: {', '.join(COMPONENTS)}")
-    if scope not in SCOPES:
-        raise BenchError(f"no mask scope {scope!r}; there are: {', '.join(SCOPES)}")
-    return Condition(names, scope if names else "whole")
 
 
 def _check_masks(system: System, condition: Condition) -> None:

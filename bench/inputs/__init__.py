@@ -5,7 +5,7 @@ read_table(path)        the rows of a .csv or .tsv file with their lines
 read_labels(path)       the prompts of a label file, assigned to clips by name
 """
 
-from bench.inputs.folder import Listing, list_folder, natural_order, shown
+from bench.inputs.folder import Listing, format_paths, list_folder, natural_sort_key
 from bench.inputs.labels import Labels, Prompts, find_labels, read_labels
 from bench.inputs.tables import Record, Row, read_records, read_table
 
@@ -17,9 +17,9 @@ __all__ = [
     "Row",
     "find_labels",
     "list_folder",
-    "natural_order",
+    "natural_sort_key",
     "read_labels",
     "read_records",
     "read_table",
-    "shown",
+    "format_paths",
 ]

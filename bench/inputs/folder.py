@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import MediaError, MissingError, first_few
-from bench.matching import composed, printable
+from bench.errors import MediaError, MissingError, format_names
+from bench.matching import normalize_name, to_printable
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 #: Never media, so never opened to find out: ffmpeg takes some binary data for audio.
@@ -57,11 +57,11 @@ class Listing:
     def require(self, files: tuple[Path, ...], kind: str) -> tuple[Path, ...]:
         """Return ``files``; MissingError where there are none, ``kind`` says of what."""
         if not files:
-            rest = f"; there are {shown(self.other, self.folder)}" if self.other else ""
+            rest = f"; there are {format_paths(self.other, self.folder)}" if self.other else ""
             raise MissingError(f"{self.folder} holds no {kind} file{rest}")
         return files
 
-    def sound_notes(self) -> tuple[str, ...]:
+    def audio_notes(self) -> tuple[str, ...]:
         """What is left out of ``with_sound``: videos with an audio file beside them, and others."""
         n_twins = len(set(self.videos) - set(self.with_audio))
         what = f"videos in {self.folder.name} have an audio file beside them, which was taken"
@@ -72,7 +72,7 @@ class Listing:
         if not self.other:
             return ()
         verb = "file is" if len(self.other) == 1 else "files are"
-        named = shown(self.other, self.folder)
+        named = format_paths(self.other, self.folder)
         return (f"{len(self.other)} {verb} neither audio nor video in {self.folder.name}: {named}",)
 
 
@@ -96,18 +96,18 @@ def list_folder(folder: Path) -> Listing:
     return Listing(folder, *(tuple(group) for group in groups.values()))
 
 
-def natural_order(path: Path) -> tuple[object, ...]:
+def natural_sort_key(path: Path) -> tuple[object, ...]:
     """A key that sorts paths as people count: ``2.wav`` before ``10.wav``, folder by folder."""
     numbered = (
-        re.split(r"(\d+)", part, flags=re.ASCII) for part in Path(composed(str(path))).parts
+        re.split(r"(\d+)", part, flags=re.ASCII) for part in Path(normalize_name(str(path))).parts
     )
     keys = ([int(w) if i % 2 else w for i, w in enumerate(words)] for words in numbered)
     return (list(keys), str(path))
 
 
-def shown(paths: Iterable[Path], folder: Path) -> str:
+def format_paths(paths: Iterable[Path], folder: Path) -> str:
     """The first three of ``paths`` below ``folder``, and how many more there are."""
-    return first_few(printable(str(path.relative_to(folder))) for path in paths)
+    return format_names(to_printable(str(path.relative_to(folder))) for path in paths)
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from bench.errors import BenchError
 from bench.inputs.tables import Row, read_table
-from bench.matching import YOUTUBE_ID, canonical_id, composed, youtube_id
+from bench.matching import YOUTUBE_ID, normalize_name, parse_canonical_name, parse_youtube_id
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 #: In the order in which they are preferred, in small letters.
@@ -176,7 +176,7 @@ def _names(written: str, start: str, video: str) -> Iterable[str]:
     parts = _parts(written)
     own, stem = "/".join(parts), parts[-1]
     others = ["/".join(parts[at:]) for at in range(1, len(parts))]
-    others += [canonical_id(stem) or "", youtube_id(stem) or ""]
+    others += [parse_canonical_name(stem) or "", parse_youtube_id(stem) or ""]
     video = video or (stem if start or YOUTUBE_ID.fullmatch(stem) else "")
     if start:
         second = int(float(start))
@@ -190,9 +190,9 @@ def _names(written: str, start: str, video: str) -> Iterable[str]:
 
 def _parts(written: str) -> list[str]:
     """A name or path in a list by its parts, without the suffix of an audio or video file."""
-    name, dot, suffix = composed(written).rpartition(".")
+    name, dot, suffix = normalize_name(written).rpartition(".")
     is_media = f".{suffix.lower()}" in MEDIA_SUFFIXES
-    whole = name if dot and is_media else composed(written)
+    whole = name if dot and is_media else normalize_name(written)
     return [part for part in whole.split("/") if part not in ("", ".")] or [whole]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.inputs.folder import LABEL_FILES
 from bench.inputs.label_rows import Label, parse_labels
-from bench.matching import canonical_id, clip_name, composed, youtube_id
+from bench.matching import make_clip_name, normalize_name, parse_canonical_name, parse_youtube_id
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Labels:
 
     def _find(self, path: Path) -> list[Label]:
         """The labels of the clip at ``path``: by its own names, then by aliases of the list's."""
-        stem = composed(path.stem)
-        keys = [composed(path.with_suffix("").as_posix()), clip_name(path), stem]
-        keys += [canonical_id(stem) or stem]
+        stem = normalize_name(path.stem)
+        keys = [normalize_name(path.with_suffix("").as_posix()), make_clip_name(path), stem]
+        keys += [parse_canonical_name(stem) or stem]
         for index in (self._by_name, self._by_alias):
             if key := next((key for key in keys if key in index), None):
                 return index[key]
         # A list of bare ids means every window of a video; one with starts only its own window.
-        return self._by_name.get(youtube_id(stem) or "", [])
+        return self._by_name.get(parse_youtube_id(stem) or "", [])
 
     @cached_property
     def _by_name(self) -> dict[str, list[Label]]:
@@ -115,7 +115,9 @@ def read_labels(path: Path) -> Labels:
         raise BenchError(f"{path} holds no label: expected rows of a name and a label")
     seen: dict[str, Label] = {}
     for label in labels:
-        clip = canonical_id(label.name) or label.name  # the schemes spell one clip in several ways
+        clip = (
+            parse_canonical_name(label.name) or label.name
+        )  # the schemes spell one clip in several ways
         first = seen.setdefault(clip, label)
         if not first.prompt:
             seen[clip] = label

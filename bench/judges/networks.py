@@ -297,12 +297,12 @@ def _extractor(row: _Network, profile: str, directory: Path, device: str) -> Net
 
 
 def _mono(media: ClipMedia, setting: Setting, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:
-    from bench.media import reference_waveform
+    from bench.media import prepare_evaluator_waveform
 
     # The file first: its window need not be decoded again.
     heard = media.file() if setting.profile == PUBLISHED else media.window()
     seconds = media.window().seconds
-    return reference_waveform(heard, sample_rate_hz, seconds, remove_dc=remove_dc)
+    return prepare_evaluator_waveform(heard, sample_rate_hz, seconds, remove_dc=remove_dc)
 
 
 def _stereo(audio: Audio, sample_rate_hz: int) -> Tensor:

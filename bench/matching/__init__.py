@@ -1,21 +1,21 @@
-"""Which file belongs to which clip, when the file was named by somebody else's code.
+"""Match files that other people's code named to the clips they are for.
 
-names.py        what a name says: the published schemes, and names that can be written
-catalogue.py    files put together with clips: found, missing, claimed by several
+names.py        parse the published naming schemes, and make names that can be written to disk
+catalogue.py    assign files to clips: found, missing, claimed by several
 """
 
 from bench.matching.catalogue import Catalogue, Choice, Matching, match
 from bench.matching.names import (
     YOUTUBE_ID,
     Reading,
-    canonical_id,
-    clip_name,
-    cluster_name,
-    composed,
-    hashed_name,
-    printable,
-    readings,
-    youtube_id,
+    make_clip_name,
+    make_cluster_name,
+    make_hashed_name,
+    normalize_name,
+    parse_canonical_name,
+    parse_stem,
+    parse_youtube_id,
+    to_printable,
 )
 
 __all__ = [
@@ -24,13 +24,13 @@ __all__ = [
     "Choice",
     "Matching",
     "Reading",
-    "canonical_id",
-    "clip_name",
-    "cluster_name",
-    "composed",
-    "hashed_name",
+    "parse_canonical_name",
+    "make_clip_name",
+    "make_cluster_name",
+    "normalize_name",
+    "make_hashed_name",
     "match",
-    "printable",
-    "readings",
-    "youtube_id",
+    "to_printable",
+    "parse_stem",
+    "parse_youtube_id",
 ]

@@ -1,4 +1,4 @@
-"""Files put together with the clips that they are for."""
+"""Assign files to the clips that they are for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.matching.names import canonical_id, clip_name, composed, readings
+from bench.matching.names import make_clip_name, normalize_name, parse_canonical_name, parse_stem
 
 
 class Choice(NamedTuple):
-    """The files for one clip: ``best`` is one path, none, or several with an equal claim.
+    """The files for one clip: ``best`` is one path, none, or several of equal rank.
 
     ``spare`` are further samples of the clip, in the order of their numbers.
     """
@@ -21,11 +21,11 @@ class Choice(NamedTuple):
 
 
 class Catalogue:
-    """Files by what their names may say, read once and asked clip by clip.
+    """An index of files by the names that they may stand for.
 
-    Below ``root`` a file bears its path without suffix, the name that ``clip_name`` gives that, and
-    its stem. One that bears one of ``names`` is never taken for another clip. A name may be a path
-    (``dog/001``): its last part names the clip too, unless other names end in the same.
+    Below ``root`` a file has three names: its path without suffix, ``make_clip_name`` of that, and
+    its stem. A file that has one of ``names`` is never assigned to another clip. A name may be a
+    path (``dog/001``): its last part names the clip too, unless other names end in the same.
     """
 
     def __init__(
@@ -36,69 +36,70 @@ class Catalogue:
         self._exact: dict[str, list[Path]] = defaultdict(list)
         self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
         self._folded: dict[str, list[Path]] = defaultdict(list)
-        self._names = set(map(composed, names))
+        self._names = set(map(normalize_name, names))
         self._ends = Counter(map(_last_part, self._names))
         for path in self.files:
             self._add(path)
 
     def _add(self, path: Path) -> None:
-        borne = [name for name in _borne(path, self._root) if self._may_bear(path, name)]
-        own = next((name for name in borne if self._is_taken(name)), None)
-        for name in dict.fromkeys(borne) if own is None else [own]:
+        names = [name for name in _list_names(path, self._root) if self._can_mean(path, name)]
+        # Exactly one clip is called this: the name itself is listed, or it ends one listed path.
+        own = next((name for name in names if name in self._names or self._ends[name] == 1), None)
+        for name in dict.fromkeys(names) if own is None else [own]:
             self._exact[name].append(path)
         if own is not None:
             return
-        for name in dict.fromkeys(borne):
+        for name in dict.fromkeys(names):
             self._folded[name.casefold()].append(path)
-        for clip, number in readings(path.stem):
-            if self._may_bear(path, clip):
+        for clip, number in parse_stem(path.stem):
+            if self._can_mean(path, clip):
                 self._read[clip].append((number, path))
 
-    def _is_taken(self, name: str) -> bool:
-        """Whether one clip is meant by ``name``: it is one of the names, or the end of one only."""
-        return name in self._names or self._ends[name] == 1
+    def _can_mean(self, path: Path, name: str) -> bool:
+        """Whether ``path`` can be for the clip ``name``.
 
-    def _may_bear(self, path: Path, name: str) -> bool:
-        """Whether ``path`` can mean the clip ``name``: where ends repeat, by its place only."""
+        Where several listed paths end in the name (``dog/001``, ``cat/001``), a file called so in
+        some other folder is for neither.
+        """
         return self._ends[name] < 2 or self._root in (None, path.parent)
 
     def choose(self, name: str) -> Choice:
-        """Return the files for the clip ``name``: those that bear it, else the lowest sample."""
-        name = self._known_as(name)
+        """Return the files for the clip ``name``: those called so, else its lowest sample."""
+        name = self._resolve(name)
         exact = self._exact.get(name, [])
         read = sorted(
-            pair for pair in self._read.get(canonical_id(name) or name, []) if pair[1] not in exact
+            pair
+            for pair in self._read.get(parse_canonical_name(name) or name, [])
+            if pair[1] not in exact
         )
         if exact:
             return Choice(exact, [path for _, path in read])
         best = [path for number, path in read if number == read[0][0]]
         return Choice(best, [path for _, path in read[len(best) :]])
 
-    def near_miss(self, name: str) -> str:
-        """Return why no file has this name where one differs from it only in case; else ""."""
-        name = self._known_as(name)
+    def find_near_miss(self, name: str) -> str:
+        """Return a sentence on a file whose name differs only in case; "" where there is none."""
+        name = self._resolve(name)
         near = self._folded.get(name.casefold())
-        return (
-            f"{self._shown(near[0])} differs from {name!r} only in case: rename it" if near else ""
-        )
+        if not near:
+            return ""
+        found = near[0].name if self._root is None else near[0].relative_to(self._root).as_posix()
+        return f"{found!r} differs from {name!r} only in case: rename it"
 
-    def _shown(self, path: Path) -> str:
-        return repr(path.name if self._root is None else path.relative_to(self._root).as_posix())
-
-    def _known_as(self, name: str) -> str:
-        """``name``; where no file has it and no other name ends the same, its last part."""
-        name = composed(name)
+    def _resolve(self, name: str) -> str:
+        """Return ``name``, or its last part where no file has it and no other name ends so."""
+        name = normalize_name(name)
         end = _last_part(name)
         return name if name in self._exact or self._ends[end] != 1 else end
 
 
-def _borne(path: Path, root: Path | None) -> list[str]:
-    """The names that a file bears, the one that says most first."""
-    stem = composed(path.stem)
+def _list_names(path: Path, root: Path | None) -> list[str]:
+    """Return the names of a file, the most specific one first."""
+    stem = normalize_name(path.stem)
     if root is None:
         return [stem]
     relative = path.relative_to(root)
-    return [composed(relative.with_suffix("").as_posix()), clip_name(relative), stem]
+    return [normalize_name(relative.with_suffix("").as_posix()), make_clip_name(relative), stem]
 
 
 def _last_part(name: str) -> str:
@@ -106,11 +107,11 @@ def _last_part(name: str) -> str:
 
 
 class Matching(NamedTuple):
-    """Clips and files put together: every clip is found, missing or ambiguous.
+    """An assignment of files to clips: every clip is found, missing or ambiguous.
 
-    ``missing`` says of each clip why, where a file is nearly named like it; ``ambiguous`` holds the
-    files of equal claim, of which none was chosen; ``spare`` the samples of a clip that come after
-    the one that counts; ``unused`` the files that belong to no clip.
+    ``missing`` has for each clip a sentence on a file that is almost named like it, or "";
+    ``ambiguous`` the files of equal rank, of which none was chosen; ``spare`` the samples of a clip
+    after the one that is used; ``unused`` the files that belong to no clip.
     """
 
     found: dict[str, Path]
@@ -121,9 +122,9 @@ class Matching(NamedTuple):
 
 
 def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None) -> Matching:
-    """Return which of ``files``, which are below ``root``, belongs to which of the clips ``names``.
+    """Assign ``files``, which are below ``root``, to the clips ``names``.
 
-    An equal path comes first, then an equal stem, then the published schemes, then nothing.
+    An equal path ranks first, then an equal stem, then a name of the published schemes.
     """
     catalogue = Catalogue(files, names, root)
     matching = Matching({}, {}, [], {}, {})
@@ -134,7 +135,7 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
         elif best:
             matching.ambiguous[name] = best
         else:
-            matching.missing[name] = catalogue.near_miss(name)
+            matching.missing[name] = catalogue.find_near_miss(name)
         if spare:
             matching.spare[name] = spare
     known = set(matching.found.values())

@@ -1,4 +1,4 @@
-"""Which file belongs to which clip, when the file was named by somebody else's code.
+"""Parse the names that published code gives its samples, and make names for clips.
 
 A clip of VGGSound is ``<id>_<start second, six digits>`` with an id of eleven characters, which may
 begin with ``-`` or ``_`` and hold ``_`` anywhere. Published samples name it otherwise:
@@ -12,12 +12,14 @@ begin with ``-`` or ``_`` and hold ``_`` anywhere. Published samples name it oth
     a blank for each +                    FoleyCrafter
 
 CondFoley cuts Greatest Hits as ``<video>_denoised_trim_to_2s_from_<start>_new_fps_resized`` and
-names a pair ``<target>_to_<condition>``; its lists say ``<video>_<start>``, meaning two seconds.
-A stem of no scheme matches only itself, and case always counts; a letter composed with its accent
-(NFC) and the same in two code points (NFD, as macOS writes it) are one. HunyuanVideo-Foley's tables
-write ``<row>.wav``: such names do not say their clip and are never matched here.
+names a pair ``<target>_to_<condition>``; ``<video>_<start>`` in its lists means two seconds.
+A stem of no scheme matches only itself, and case always counts. Unicode spells an accented letter
+as one code point (NFC) or two (NFD, as macOS writes it): names are compared in NFC.
+HunyuanVideo-Foley's tables write ``<row>.wav``: such names do not identify their clip and are never
+matched here.
 
-Clips of a folder are named by ``clip_name``, and samples in a directory of the same shape likewise.
+Clips of a folder are named by ``make_clip_name``, and so are samples in a folder of the same
+structure.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ from bench.io import SAFE_NAME
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
 _LONGEST_SAFE_PART = 180
 
-# The extra Y stands before eleven more characters and an underscore; an id that itself begins with
-# Y is one character too short for that, so the two readings never meet.
+# Frieren puts a Y before the id. An id that begins with Y itself is not mistaken for that: the Y is
+# skipped only if eleven more characters and an underscore follow, and the id has only ten left.
 _YOUTUBE = re.compile(r"(?:Y(?=[\w-]{11}_\d))?(?P<id>[\w-]{11})_(?P<times>\d+(?:_\d+)?)", re.ASCII)
 YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SECOND = re.compile(r"\d{6}", re.ASCII)
@@ -54,68 +56,70 @@ _NUMBERED = re.compile(r"(?P<clip>.+)_(?P<number>\d{1,5})", re.ASCII)
 _DECORATION = re.compile(r"_(?:generated|mel|new_fps_[\d.]+_truncate_[\d.]+_[\d.]+)$", re.ASCII)
 
 
-def clip_name(relative: Path) -> str:
+def make_clip_name(relative: Path) -> str:
     """Return the name of the clip or sample at ``relative``, a path below the folder of them all.
 
     It is the path without its suffix and with = between its parts. Where that cannot be a file name
-    (``bench.io.safe_name``), what can is kept and a hash of the path is appended, so that paths
-    which differ in what was lost keep names of their own.
+    (``bench.io.require_safe_name``), the other characters become _ and a hash of the path is
+    appended, so that paths which differ in those characters alone have different names.
 
-    >>> clip_name(Path("kitchen/pan.mp4"))
+    >>> make_clip_name(Path("kitchen/pan.mp4"))
     'kitchen=pan'
-    >>> clip_name(Path("my dog.mp4"))
+    >>> make_clip_name(Path("my dog.mp4"))
     'my_dog-9902cb4b'
     """
-    whole = composed("=".join(relative.with_suffix("").parts))
-    return whole if SAFE_NAME.fullmatch(whole) else hashed_name(whole)
+    name = normalize_name("=".join(relative.with_suffix("").parts))
+    return name if SAFE_NAME.fullmatch(name) else make_hashed_name(name)
 
 
-def hashed_name(text: str) -> str:
-    """Return ``text`` as a file name of its own: what is safe of it, and a hash of all of it."""
+def make_hashed_name(text: str) -> str:
+    """Return a unique file name for ``text``: its safe characters, and a hash of all of it."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_UNSAFE.sub('_', text)[:_LONGEST_SAFE_PART]}-{digest}"
 
 
-def composed(name: str) -> str:
-    """Return ``name`` in the one spelling (NFC) under which equal names are equal."""
+def normalize_name(name: str) -> str:
+    """Return ``name`` in NFC, so that names that look the same compare equal."""
     return unicodedata.normalize("NFC", name)
 
 
-def printable(name: str) -> str:
-    r"""Return ``name`` as text for every format of results: bytes that are no UTF-8 spelled out.
+def to_printable(name: str) -> str:
+    r"""Return ``name`` as text that any file can hold: bytes that are not UTF-8 become escapes.
 
-    >>> printable("caf\udce9")
+    Python reads such bytes of a file name as lone surrogates, which no encoder accepts.
+
+    >>> to_printable("caf\udce9")
     'caf\\xe9'
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def youtube_id(stem: str) -> str | None:
+def parse_youtube_id(stem: str) -> str | None:
     """Return the YouTube id in a name of VGGSound's schemes; None in any other.
 
-    >>> youtube_id("---g-f_I2yQ_1000_11000")
+    >>> parse_youtube_id("---g-f_I2yQ_1000_11000")
     '---g-f_I2yQ'
     """
     canonical = _youtube_name(stem)
     return canonical and canonical[:-7]
 
 
-def cluster_name(stem: str) -> str | None:
-    """Return what clips of one source share: a YouTube video, the target of a CondFoley pair.
+def make_cluster_name(stem: str) -> str | None:
+    """Return the source that clips share: a YouTube video, or the target of a CondFoley pair.
 
     None for a stem of no such scheme.
     """
-    if (video := youtube_id(stem)) is not None:
+    if (video := parse_youtube_id(stem)) is not None:
         return video
     return _hits_id(_BETWEEN_HITS.split(stem)[0])
 
 
-def canonical_id(stem: str) -> str | None:
-    """Return the name that every scheme's spelling of a clip leads to; None for a stem of none.
+def parse_canonical_name(stem: str) -> str | None:
+    """Return the canonical name of the clip in a stem of any scheme; None for a stem of none.
 
-    >>> canonical_id("---g-f_I2yQ_1000_11000")
+    >>> parse_canonical_name("---g-f_I2yQ_1000_11000")
     '---g-f_I2yQ_000001'
-    >>> canonical_id("my holiday") is None
+    >>> parse_canonical_name("my holiday") is None
     True
     """
     if (youtube := _youtube_name(stem)) is not None:
@@ -147,28 +151,28 @@ def _hits_id(stem: str) -> str | None:
 
 
 class Reading(NamedTuple):
-    """What a file's stem may say: the clip it is for, and which of its samples it is."""
+    """One way to parse the stem of a file: the clip it is for, and the number of the sample."""
 
     clip: str
     number: int
 
 
-def readings(stem: str) -> list[Reading]:
-    """Return every clip that the stem of a file may be meant for, the most literal one first.
+def parse_stem(stem: str) -> list[Reading]:
+    """Return every reading of the stem of a file, the most literal one first.
 
-    >>> readings("YdQw4w9WgXcQ_000030_3")[-1]
+    >>> parse_stem("YdQw4w9WgXcQ_000030_3")[-1]
     Reading(clip='dQw4w9WgXcQ_000030', number=3)
     """
-    stem = composed(stem).replace(" ", "+")
+    stem = normalize_name(stem).replace(" ", "+")
     if segment := _SEGMENT.fullmatch(stem):
         return [Reading(_canonical_or_same(segment["clip"]), int(segment["number"]))]
     bare = _DECORATION.sub("", stem)
     literal = Reading(_canonical_or_same(bare), 0)
     numbered = _NUMBERED.fullmatch(bare)
-    if numbered and (clip := canonical_id(numbered["clip"])) is not None:
+    if numbered and (clip := parse_canonical_name(numbered["clip"])) is not None:
         return [literal, Reading(clip, int(numbered["number"]))]
     return [literal]
 
 
 def _canonical_or_same(stem: str) -> str:
-    return canonical_id(stem) or stem
+    return parse_canonical_name(stem) or stem

@@ -1,24 +1,25 @@
-"""The only place of the suite that touches codecs: reading, sampling and writing media.
+"""Read, resample and write media: the only package that touches codecs.
 
-    probe(path), sound_seconds(path)     what a file holds, and when its audio ends
-    describe_media(path)                 what was chosen in it, and what is unusual
-    read_audio(excerpt)                  its sound, exact to the sample, at its native rate
-    read_frames(excerpt, fps)            its picture at a rate, exact to the frame
-    resample(samples, from, to, method)  sound at another rate, in a named way
-    write_audio, write_video, mux_audio  files that are the same bytes every time
+    probe.py       probe, read_audio_seconds     tracks of a file, and when its audio ends
+    audio.py       read_audio, cut_audio         audio of a window, exact to the sample
+    video.py       read_frames, iterate_frames   video at a frame rate, exact to the frame
+    resample.py    resample                      audio at another rate, by a named method
+    resize.py      resize_short_side, crops      images at another size
+    write.py       write_audio, write_video, mux_audio, check_muxing
+    remarks.py     describe_media                what is unusual in a file
+    container.py, tracks.py, clock.py, mux.py    parts of the above
 
 Audio and video of a file share the clock of its container (``bench.media.clock``). Files are
-untrusted: whatever is wrong with one is a MediaError that names it. Reading never returns less than
-was asked for, and nothing is guessed or left out without a remark.
+untrusted: every defect of one is a MediaError that names it. Reading never returns less than was
+asked for, nothing is guessed, and a file that is written twice has the same bytes.
 """
 
 from bench.media.audio import cut_audio, read_audio
-from bench.media.frames import Frame, Frames, each_frame, read_frames
-from bench.media.length import audio_seconds
-from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
+from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe, read_audio_seconds
 from bench.media.remarks import MediaRemarks, describe_media
-from bench.media.resample import reference_waveform, resample
+from bench.media.resample import prepare_evaluator_waveform, resample
 from bench.media.resize import center_crop, resize_short_side, three_crops
+from bench.media.video import Frame, Frames, iterate_frames, read_frames
 from bench.media.write import check_muxing, mux_audio, write_audio, write_video
 
 __all__ = [
@@ -32,15 +33,15 @@ __all__ = [
     "check_muxing",
     "cut_audio",
     "describe_media",
-    "each_frame",
+    "iterate_frames",
     "mux_audio",
+    "prepare_evaluator_waveform",
     "probe",
     "read_audio",
+    "read_audio_seconds",
     "read_frames",
-    "reference_waveform",
     "resample",
     "resize_short_side",
-    "audio_seconds",
     "three_crops",
     "write_audio",
     "write_video",

@@ -1,12 +1,15 @@
-"""Reading audio: any container and codec, exact windows, float32 at the native rate.
+"""Read audio: any container and codec, exact windows, float32 at the native rate.
 
 Sample 0 is at time 0 of the file's clock (``bench.media.clock``): audio that starts after the
-video begins with silence, holes in the time stamps become silence, and what overlaps is cut. The
-priming of a codec and what an edit list hides are skipped. A window is found by decoding from the
-start of the file, never by seeking.
+video begins with silence, holes in the time stamps become silence, and overlaps are cut. The
+priming of a codec and the parts that an edit list hides are skipped.
 
-Samples are what the decoder gives, with 1 as full scale: lossy codecs and floating-point files go
-beyond it, and the published evaluators (torchaudio) do not clamp either.
+A window is decoded from the start of the file, without a seek: a seek ends at a packet, the samples
+of lossy codecs depend on the packets before (the overlap of MDCT blocks, the bit reservoir of MP3),
+and some formats have no index. Decoding 10 s costs milliseconds.
+
+Samples are not clamped. Full scale is 1, but lossy codecs overshoot it and floating-point files may
+exceed it, and the published evaluators (torchaudio) do not clamp either.
 """
 
 from __future__ import annotations
@@ -20,8 +23,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import MediaError
-from bench.media.clock import Timeline, check_complete, no_samples
-from bench.media.container import MAX_SECONDS, check_window, damage, decoded, open_media
+from bench.media.clock import Timeline, check_complete, make_no_samples_error
+from bench.media.container import (
+    MAX_SECONDS,
+    check_window,
+    decode_frames,
+    make_damage_error,
+    open_media,
+)
 from bench.media.tracks import choose_audio
 from bench.types import Audio, Excerpt, Waveform
 
@@ -30,17 +39,17 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-#: Containers that state no times but count the samples of FLAC, so that a leap is damage.
+#: Containers whose time stamps of FLAC are counts of samples, so that a leap is a missing frame.
 COUNTS_SAMPLES = ("flac", "ogg")
-#: Rounding of time stamps stays below, a frame of FLAC above.
+#: Above the rounding of time stamps, below a frame of FLAC (1,152 samples are 6 ms at 192 kHz).
 MAX_LEAP_S = 0.005
-#: 30 dB beyond full scale; a file of floating-point numbers that holds integers has far more.
+#: 30 dB beyond full scale; integers in a file of floating-point numbers have far more.
 MAX_PEAK = 32.0
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 
 
 def read_audio(excerpt: Excerpt, *, mono: bool = False, shortfall_s: float = 0.0) -> Audio:
-    """The sound of ``excerpt`` at its native rate, ``[C, T]`` with one or two channels.
+    """Return the audio of ``excerpt`` at its native rate, ``[C, T]`` with one or two channels.
 
     T is ``round(seconds * rate)``, from sample ``round(start_s * rate)``; a file that ends up to
     ``shortfall_s`` too early is filled with zeros. More than two channels are mixed down to stereo
@@ -49,73 +58,79 @@ def read_audio(excerpt: Excerpt, *, mono: bool = False, shortfall_s: float = 0.0
 
     Raises MediaError when there is no audio, when the file ends before the window does or was cut
     off, when its data are damaged, not finite, integers in a file of floating-point numbers, or
-    change rate or channels on the way, and when its time stamps go back.
+    change rate or channels in the middle, and when its time stamps go back.
     """
     check_window(excerpt)
     path = excerpt.path
     with open_media(path) as container:
         stream = choose_audio(container, path)
         timeline = Timeline(container, stream, path)
-        blocks = _blocks(container, stream, timeline, path)
+        blocks = _iterate_blocks(container, stream, timeline, path)
         first = next(blocks, None)
         if first is None:
-            raise no_samples(path)
+            raise make_no_samples_error(path)
         rate = timeline.sample_rate_hz
-        samples, n_decoded = _window(itertools.chain([first], blocks), excerpt, rate)
+        samples, n_decoded = _cut_window(itertools.chain([first], blocks), excerpt, rate)
         if excerpt.seconds is None:
             check_complete(container, stream, n_decoded / rate, path)
     _check_values(samples, path)
-    samples = _filled(samples, excerpt, rate, n_decoded, shortfall_s)
+    samples = _pad_to_window(samples, excerpt, rate, n_decoded, shortfall_s)
     audio = Audio(samples, rate, timeline.n_repaired / rate)
     return replace(audio, samples=audio.mono()[np.newaxis]) if mono else audio
 
 
 def cut_audio(audio: Audio, excerpt: Excerpt, *, shortfall_s: float = 0.0) -> Audio:
-    """The window of ``excerpt`` out of ``audio``, which is its whole file: as if it had been read.
+    """Return the window of ``excerpt`` out of ``audio``, its decoded file, as ``read_audio`` would.
 
     Raises MediaError when the file ends more than ``shortfall_s`` before the window does.
     """
     check_window(excerpt)
     rate, n_decoded = audio.sample_rate_hz, audio.samples.shape[1]
-    start, n_samples = _start_and_length(excerpt, rate)
+    start, n_samples = _find_bounds(excerpt, rate)
     samples = audio.samples[:, start : start + n_samples]
-    return replace(audio, samples=_filled(samples, excerpt, rate, n_decoded, shortfall_s))
+    return replace(audio, samples=_pad_to_window(samples, excerpt, rate, n_decoded, shortfall_s))
 
 
-def _blocks(
+def _iterate_blocks(
     container: InputContainer, stream: AudioStream, timeline: Timeline, path: Path
 ) -> Iterator[Waveform]:
     """Yield the audio as ``[C, n]``, C one or two, with silence where the clock has a hole."""
     is_flac = stream.codec_context.name == "flac"
     if is_flac:
+        # FLAC has a checksum per frame, which ffmpeg ignores unless it is asked to.
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    frames = decoded(container, stream, path)
+    frames = decode_frames(container, stream, path)
     if is_flac and container.format.name in COUNTS_SAMPLES:
-        frames = _gapless(frames, stream, path)
+        frames = _check_gapless(frames, stream, path)
     mixer = None
     for frame in frames:
         mixer = mixer or _Mixer(frame, path)
-        n_silent, n_overlap = timeline.place(frame)
+        n_silent, n_overlap = timeline.advance(frame)
         block = mixer.mix(frame)
         if n_silent:
             yield np.zeros((len(block), n_silent), dtype=np.float32)
         yield block[:, n_overlap:]
 
 
-def _gapless(frames: Iterator[AudioFrame], stream: AudioStream, path: Path) -> Iterator[AudioFrame]:
-    """Yield ``frames``; a frame dropped for its checksum, seen as a leap, is refused."""
+def _check_gapless(
+    frames: Iterator[AudioFrame], stream: AudioStream, path: Path
+) -> Iterator[AudioFrame]:
+    """Yield ``frames``; raise MediaError at a leap of their times.
+
+    The parser drops a frame with a wrong checksum without an error, so that only the leap shows it.
+    """
     first_s, decoded_s = None, 0.0
     for frame in frames:
         if frame.time is not None:
             first_s = frame.time if first_s is None else first_s
             if abs(frame.time - first_s - decoded_s) > MAX_LEAP_S:
-                raise damage(stream, path, decoded_s, "a frame with a wrong checksum")
+                raise make_damage_error(stream, path, decoded_s, "a frame with a wrong checksum")
         decoded_s += frame.samples / frame.sample_rate
         yield frame
 
 
 class _Mixer:
-    """Makes planar float of one or two channels; a change of rate or layout is refused."""
+    """Converts to planar float of one or two channels; refuses a change of rate or layout."""
 
     def __init__(self, first: AudioFrame, path: Path) -> None:
         import av
@@ -124,12 +139,13 @@ class _Mixer:
         if not MIN_RATE_HZ <= first.sample_rate <= MAX_RATE_HZ:
             raise MediaError(f"cannot read the audio of {path}: its rate is {self._expected}")
         self._layout = "mono" if len(first.layout.channels) == 1 else "stereo"
-        # Without the bound a mix to float keeps unit gain for the front, and exceeds full scale.
+        # By default libswresample normalises a mix to integers only: in float a 5.1 file at full
+        # scale would come out beyond it.
         options = {"rematrix_maxval": "1.0"}
         self._resampler = av.AudioResampler("fltp", self._layout, options=options)
 
     def mix(self, frame: AudioFrame) -> Waveform:
-        """``frame`` as ``[C, n]``."""
+        """Return ``frame`` as ``[C, n]``."""
         import av
 
         found = _format(frame)
@@ -151,11 +167,11 @@ def _format(frame: AudioFrame) -> str:
 
 
 def _check_values(samples: Waveform, path: Path) -> None:
-    """Refuse samples that are not finite, and integers in a file of floating-point numbers."""
+    """Raise MediaError for samples that are not finite, or integers stored as floats."""
     if not np.isfinite(samples).all():
         raise MediaError(f"cannot read the audio of {path}: it has samples that are not finite")
     peak = float(np.abs(samples).max(initial=0.0))
-    # A quiet file of integers stays below that, but has no other numbers.
+    # Integers of a quiet file stay below MAX_PEAK, but then all samples are whole numbers.
     if peak > MAX_PEAK or (peak > 1 and (samples == samples.round()).all()):
         raise MediaError(
             f"cannot read the audio of {path}: its peak is {peak:.6g} where full scale is 1, so it "
@@ -163,11 +179,11 @@ def _check_values(samples: Waveform, path: Path) -> None:
         )
 
 
-def _window(
+def _cut_window(
     blocks: Iterable[Waveform], excerpt: Excerpt, sample_rate_hz: int
 ) -> tuple[Waveform, int]:
-    """The samples of the window ``[C, n]``, and how many there were up to its end."""
-    start, n_samples = _start_and_length(excerpt, sample_rate_hz)
+    """Return the samples of the window ``[C, n]``, and how many were decoded up to its end."""
+    start, n_samples = _find_bounds(excerpt, sample_rate_hz)
     stop, n_decoded, parts = start + n_samples, 0, []
     for block in blocks:
         parts.append(block[:, max(start - n_decoded, 0) : max(stop - n_decoded, 0)])
@@ -182,16 +198,21 @@ def _window(
     return np.concatenate(parts, axis=1), n_decoded
 
 
-def _start_and_length(excerpt: Excerpt, sample_rate_hz: int) -> tuple[int, int]:
+def _find_bounds(excerpt: Excerpt, sample_rate_hz: int) -> tuple[int, int]:
+    """Return the first sample of the window and its length in samples."""
     seconds = MAX_SECONDS if excerpt.seconds is None else excerpt.seconds
     return round(excerpt.start_s * sample_rate_hz), round(seconds * sample_rate_hz)
 
 
-def _filled(
+def _pad_to_window(
     samples: Waveform, excerpt: Excerpt, sample_rate_hz: int, n_decoded: int, shortfall_s: float
 ) -> Waveform:
-    """``samples`` at the length of the window, filled up with zeros where that is permitted."""
-    start, n_samples = _start_and_length(excerpt, sample_rate_hz)
+    """Return ``samples`` at the length of the window, with up to ``shortfall_s`` of zeros added.
+
+    Codecs round to frames, so that a clip cut to 8 s may hold a few milliseconds less. Raises
+    MediaError where more is missing.
+    """
+    start, n_samples = _find_bounds(excerpt, sample_rate_hz)
     n_missing = 0 if excerpt.seconds is None else n_samples - samples.shape[1]
     if samples.size and n_missing <= shortfall_s * sample_rate_hz:
         return np.pad(samples, ((0, 0), (0, n_missing)))

@@ -1,7 +1,8 @@
-"""Opening a media file and decoding one of its streams; every way to fail is a MediaError.
+"""Open a media file and decode one of its streams; every failure is a MediaError.
 
-What a file is, its content decides, never its name. Only formats that hold clips are considered:
-ffmpeg also knows playlists and scripts, which would make it read other files.
+The format is recognised from the content of a file, never from its name. Only formats that hold
+clips are enabled: ffmpeg also implements playlists and scripts, which would make it open other
+files and addresses.
 """
 
 from __future__ import annotations
@@ -27,85 +28,94 @@ AnyStream = TypeVar("AnyStream", "AudioStream", "VideoStream")
 FORMATS = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mp4,mpeg,mpegts,ogg,w64,wav,webm"
 )
-#: Longest window that is read, a guard against headers that promise days of sound.
+#: Longest window in seconds, a guard against headers that promise days of audio.
 MAX_SECONDS = 3600.0
 
 
 @contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
-    """Yield ``path`` opened for reading, recognised by content; close it after.
+    """Yield ``path`` opened for reading, recognised by content; close it after the block.
 
-    Raises MediaError when the file is missing, empty or not a media file, and for whatever else
-    ffmpeg finds wrong with it inside the block.
+    Raises MediaError when the file is missing, empty or not a media file. Whatever ffmpeg raises
+    inside the block is left to the functions below, which know the stream and the time.
     """
     import av
 
     _check_file(path)
-    av.logging.set_level(None)  # what ffmpeg has to say arrives as an exception, not on stderr
+    av.logging.set_level(None)  # ffmpeg also prints each error; we report the exception instead
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        container = av.open(as_url(path), "r", options=options, metadata_errors="replace")
+        container = av.open(to_url(path), "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"cannot read {path}: it is not a media file, or damaged") from error
     with container:
         yield container
 
 
-def as_url(path: Path) -> str:
-    """``path`` so that ffmpeg takes it for a file, even ``a:b.wav`` or ``concat:x``."""
+def to_url(path: Path) -> str:
+    """Return ``path`` in a form that ffmpeg reads as a file, even ``a:b.wav`` or ``concat:x``."""
     return f"file:{path}"
 
 
 @overload
-def decoded(container: InputContainer, stream: AudioStream, path: Path) -> Iterator[AudioFrame]: ...
+def decode_frames(
+    container: InputContainer, stream: AudioStream, path: Path
+) -> Iterator[AudioFrame]: ...
 @overload
-def decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[VideoFrame]: ...
-def decoded(
+def decode_frames(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> Iterator[VideoFrame]: ...
+def decode_frames(
     container: InputContainer, stream: AnyStream, path: Path
 ) -> Iterator[AudioFrame | VideoFrame]:
     """Yield the frames of ``stream`` in order of presentation.
 
-    Where the data are damaged the whole is refused with the time of the damage: concealed errors
-    would be judged as if they were sound or picture.
+    Raises MediaError with the time of the damage when the data are damaged. Decoders would conceal
+    the error and return a frame, which a metric would then score as if it were the clip.
     """
     import av
 
     time_s = 0.0
-    for packet in packets(container, stream, path):
+    for packet in read_packets(container, stream, path):
+        # Theora and AVI store "repeat the previous frame" as an empty packet with a time stamp.
+        # Frames are held until the next one starts, so it carries nothing, and decoders refuse it.
         if not packet.size and packet.dts is not None:
-            continue  # the frame before is shown on, as Theora and AVI say it; decoders refuse it
+            continue
         try:
             frames = stream.decode(packet)
         except (av.error.FFmpegError, ValueError) as error:
-            raise damage(stream, path, time_s, error) from error
+            raise make_damage_error(stream, path, time_s, error) from error
         for frame in frames:
             if frame.is_corrupt:
-                raise damage(stream, path, time_s, "a frame with errors")
+                raise make_damage_error(stream, path, time_s, "a frame with errors")
             time_s = time_s if frame.time is None else frame.time
             yield frame
 
 
-def packets(
+def read_packets(
     container: InputContainer, stream: AnyStream, path: Path
 ) -> Iterator[Packet[AnyStream]]:
-    """Yield the packets of ``stream`` in the order of the file, the empty last one included."""
+    """Yield the packets of ``stream`` in file order, with the empty one that flushes the decoder.
+
+    Raises MediaError when the data are damaged or incomplete.
+    """
     import av
 
     time_s = 0.0
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
-                raise damage(stream, path, time_s, "incomplete data")
+                raise make_damage_error(stream, path, time_s, "incomplete data")
             time_s = time_s if packet.pts is None else float(packet.pts * packet.time_base)
             yield packet
     except (av.error.FFmpegError, ValueError) as error:
-        raise damage(stream, path, time_s, error) from error
+        raise make_damage_error(stream, path, time_s, error) from error
 
 
-def damage(
+def make_damage_error(
     stream: AudioStream | VideoStream, path: Path, time_s: float, reason: object
 ) -> MediaError:
-    """The refusal of a stream whose data are damaged near ``time_s``."""
+    """Return the error for a stream whose data are damaged near ``time_s``."""
     reason = getattr(reason, "strerror", None) or reason
     return MediaError(
         f"cannot read {path}: its {stream.type} is damaged near {time_s:.1f} s ({reason})"
@@ -113,7 +123,7 @@ def damage(
 
 
 def check_window(excerpt: Excerpt) -> None:
-    """Refuse a window that cannot be: before the start, empty, longer than an hour, or NaN."""
+    """Raise MediaError for a window that is empty, NaN, longer than an hour, or starts before 0."""
     seconds = MAX_SECONDS if excerpt.seconds is None else excerpt.seconds
     if not (0 <= excerpt.start_s < float("inf") and 0 < seconds <= MAX_SECONDS):
         raise MediaError(
@@ -123,6 +133,7 @@ def check_window(excerpt: Excerpt) -> None:
 
 
 def _check_file(path: Path) -> None:
+    # ffmpeg reports all three as "not found" or "invalid data", which does not say what to do.
     try:
         n_bytes = path.stat().st_size
     except OSError as error:

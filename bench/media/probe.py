@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.media.clock import stated_end_s
-from bench.media.container import open_media
-from bench.media.tracks import audio_tracks, choose_audio, choose_video, video_tracks
+from bench.media.clock import Timeline, make_no_samples_error, read_end_s
+from bench.media.container import decode_frames, open_media
+from bench.media.tracks import choose_audio, choose_video, list_audio_tracks, list_video_tracks
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -18,9 +18,9 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class VideoStream:
-    """The picture of a file as it is stored, before it is turned upright: size in pixels, mean fps.
+    """The video track of a file as it is stored, before rotation: size in pixels, mean fps.
 
-    ``seconds`` is when it ends on the file's clock. That and ``n_frames`` are None where the header
+    ``seconds`` is when it ends on the file's clock. It and ``n_frames`` are None where the header
     does not state them.
     """
 
@@ -34,10 +34,10 @@ class VideoStream:
 
 @dataclass(frozen=True)
 class AudioStream:
-    """The sound of a file as it is stored, before any mixing down.
+    """The audio track of a file as it is stored, before any mixing down.
 
-    ``seconds`` is when it ends on the file's clock, whatever the video lasts; None where the header
-    does not state it.
+    ``seconds`` is when it ends on the file's clock, however long the video is; None where the
+    header does not state it.
     """
 
     codec: str
@@ -48,9 +48,9 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A file: its container by content, the length of all of it, and the tracks that are read.
+    """A file: its container by content, its length, and the tracks that are read.
 
-    ``seconds`` is that of the longest stream as ffmpeg sees it, None where it cannot tell.
+    ``seconds`` is that of the longest stream by ffmpeg's estimate, None where it has none.
     """
 
     container: str
@@ -60,20 +60,40 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Return what the header of ``path`` says; nothing is decoded.
+    """Return what the header of ``path`` states; nothing is decoded.
 
-    Raises MediaError when the file is missing, empty, damaged or no media.
+    Raises MediaError when the file is missing, empty, damaged or not a media file.
     """
     with open_media(path) as container:
         return MediaInfo(
             container=container.format.name,
             seconds=None if container.duration is None else container.duration / MICROSECONDS,
-            video=_video(container, path) if video_tracks(container) else None,
-            audio=_audio(container, path) if audio_tracks(container) else None,
+            video=_probe_video(container, path) if list_video_tracks(container) else None,
+            audio=_probe_audio(container, path) if list_audio_tracks(container) else None,
         )
 
 
-def _video(container: InputContainer, path: Path) -> VideoStream:
+def read_audio_seconds(path: Path) -> float:
+    """Return when the audio of ``path`` ends on the file's clock, in seconds.
+
+    From the header where it states the length, by decoding all of it otherwise. The video may be
+    longer or shorter. Raises MediaError when the file cannot be read, has no audio, or has an audio
+    track without samples.
+    """
+    with open_media(path) as container:
+        stream = choose_audio(container, path)
+        stated_s = read_end_s(container, stream)
+        if stated_s is not None:
+            return stated_s
+        timeline = Timeline(container, stream, path)
+        for frame in decode_frames(container, stream, path):
+            timeline.advance(frame)
+        if not timeline.sample_rate_hz:
+            raise make_no_samples_error(path)
+        return timeline.end_s
+
+
+def _probe_video(container: InputContainer, path: Path) -> VideoStream:
     stream = choose_video(container, path)
     return VideoStream(
         codec=stream.codec_context.name,
@@ -81,16 +101,16 @@ def _video(container: InputContainer, path: Path) -> VideoStream:
         height=stream.height,
         fps=float(stream.average_rate or 0),
         n_frames=stream.frames or None,
-        seconds=stated_end_s(container, stream),
+        seconds=read_end_s(container, stream),
     )
 
 
-def _audio(container: InputContainer, path: Path) -> AudioStream:
+def _probe_audio(container: InputContainer, path: Path) -> AudioStream:
     stream = choose_audio(container, path)
     context = stream.codec_context
     return AudioStream(
         codec=context.name,
         sample_rate_hz=context.sample_rate,
         channels=len(context.layout.channels),
-        seconds=stated_end_s(container, stream),
+        seconds=read_end_s(container, stream),
     )

@@ -1,10 +1,10 @@
-"""Changing the sample rate, in the ways that published evaluators and models do it.
+"""Change the sample rate by the methods of published evaluators and models.
 
-``soxr_hq`` is what ``librosa.load(sr=...)`` and ``librosa.resample`` do by default. ``sinc_hann``
-is torchaudio's default (windowed sinc, Hann window, width 6, rolloff 0.99), which the reference
-evaluator uses for every network that listens. ``sinc_kaiser`` is torchaudio's counterpart of
-librosa's ``kaiser_best`` (Kaiser window, width 64), through which the published models hear.
-Features move with the choice: it is always named.
+``soxr_hq`` is the default of ``librosa.load(sr=...)`` and ``librosa.resample``. ``sinc_hann`` is
+torchaudio's default (windowed sinc, Hann window, width 6, rolloff 0.99), by which the reference
+evaluator prepares the input of every audio network. ``sinc_kaiser`` is torchaudio's counterpart of
+librosa's ``kaiser_best`` (Kaiser window, width 64), by which the published models prepare audio.
+Features depend on the method, so it has no default.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import MediaError
-from bench.types import Audio, Waveform
+from bench.types import Audio, FloatArray, Waveform
 
 Method = Literal["soxr_hq", "sinc_hann", "sinc_kaiser"]
 Samples = TypeVar("Samples", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 HANN_ZEROS, HANN_ROLLOFF = 6, 0.99
 KAISER_ZEROS, KAISER_ROLLOFF, KAISER_BETA = 64, 0.9475937167399596, 14.769656459379492
-#: Rates with almost no common divisor need a filter bank of hundreds of megabytes.
+#: Largest filter bank in values (128 MB): rates with almost no common divisor need more.
 MAX_FILTER_BANK = 2**24
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samples:
-    """``samples [..., T]`` at another rate, ``[..., T']`` with T' = ceil(T * to_hz / from_hz).
+    """Return ``samples [..., T]`` at another rate, ``[..., T']``, T' = ceil(T * to_hz / from_hz).
 
     ``soxr_hq`` takes the product in floating point, as librosa does: some lengths that divide
     exactly, such as 441 from 14.7 to 32 kHz, end in one sample of 0 more.
 
     Raises MediaError for rates that are not positive, for no samples, and, with a windowed
-    sinc, for a pair of rates whose filter bank would not fit.
+    sinc, for a pair of rates whose filter bank would not fit into memory.
     """
     if from_hz <= 0 or to_hz <= 0:
         raise MediaError(f"cannot resample from {from_hz} to {to_hz} Hz: rates must be positive")
@@ -42,17 +42,19 @@ def resample(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samp
         raise MediaError("cannot resample: there are no samples")
     if from_hz == to_hz:
         return samples
-    return METHODS[method](samples, from_hz, to_hz)
+    if method == "soxr_hq":
+        return _resample_by_soxr(samples, from_hz, to_hz)
+    return _resample_by_sinc(samples, from_hz, to_hz, method)
 
 
-def reference_waveform(
+def prepare_evaluator_waveform(
     audio: Audio, sample_rate_hz: int, seconds: float, *, remove_dc: bool
 ) -> Waveform:
-    """``[T]``: the waveform that the reference evaluator feeds to its networks.
+    """Return the waveform ``[T]`` that the reference evaluator feeds to its networks.
 
-    In its order: mean over channels; the mean of the whole sound subtracted where ``remove_dc``
-    (PANNs, VGGish, PaSST; not Synchformer); ``sinc_hann``; the first ``int(sample_rate_hz *
-    seconds)`` samples. Nothing is padded: a shorter sound gives a shorter waveform.
+    In its order: mean over channels; the mean over the file subtracted where ``remove_dc`` (PANNs,
+    VGGish, PaSST; not Synchformer); ``sinc_hann``; the first ``int(sample_rate_hz * seconds)``
+    samples. Nothing is padded: shorter audio gives a shorter waveform.
     Source: hkchengrex/av-benchmark.
     """
     waveform = audio.mono()
@@ -62,10 +64,10 @@ def reference_waveform(
     return waveform[: int(sample_rate_hz * seconds)]
 
 
-def _soxr_hq(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+def _resample_by_soxr(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     import soxr
 
-    # The float product is librosa's: it decides the last sample of some lengths.
+    # The product in floating point is librosa's: it decides the last sample of some lengths.
     n_out = math.ceil(samples.shape[-1] * (to_hz / from_hz))
     resampled = np.zeros((*samples.shape[:-1], n_out), dtype=samples.dtype)
     for channel in np.ndindex(samples.shape[:-1]):
@@ -74,23 +76,31 @@ def _soxr_hq(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     return resampled
 
 
-def _sinc_hann(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    return _windowed_sinc(samples, from_hz, to_hz, "sinc_hann")
+# Resampling by a windowed sinc.
+#
+# Samples x[i] at the rate f stand for one band-limited signal (Whittaker, Shannon):
+#
+#     x(t) = sum_i x[i] sinc(f t - i),        sinc(u) = sin(pi u) / (pi u)
+#
+# Before it is sampled at another rate f', everything above half of the lower rate has to go, else
+# it would fold back. The ideal low-pass of bandwidth c (both sides of 0) has the impulse response
+# c sinc(c t), and of sinc(f t - i) with c <= f it leaves (c / f) sinc(c (t - i / f)):
+#
+#     y(t) = c / f  sum_i x[i] sinc(c (t - i / f)) w(c (t - i / f) / Z),    c = rolloff min(f, f')
+#
+# A sinc never ends, so a window w on [-1, 1] ends it at its Z-th zero. The band edge of a finite
+# filter is not vertical, and the rolloff below 1 keeps it inside the band.
+#
+# With g the greatest common divisor of the rates, f = g a and f' = g b; let 1 / g be the unit of
+# time. Output m = b q + p is at t = q + p / b, and its distance to input i = a q + k is
+# p / b - k / a, without q. So b filters, one per phase p, serve all outputs, and the output is one
+# matrix product: [windows of the input, a samples apart] @ [filter bank, b columns].
 
 
-def _sinc_kaiser(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    return _windowed_sinc(samples, from_hz, to_hz, "sinc_kaiser")
-
-
-def _windowed_sinc(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samples:
-    """Polyphase filtering as one matrix product.
-
-    With the rates reduced to a : b, every a input samples give b output samples, each by a filter
-    of its own phase; so the output is [windows of the input, a apart] @ [filter bank].
-    """
+def _resample_by_sinc(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samples:
     divisor = math.gcd(from_hz, to_hz)
-    step, n_phases = from_hz // divisor, to_hz // divisor
-    bank, width = _filter_bank(step, n_phases, method)
+    step, n_phases = from_hz // divisor, to_hz // divisor  # a and b above
+    bank, width = _make_filter_bank(step, n_phases, method)
     n_samples = samples.shape[-1]
     margins = [(0, 0)] * (samples.ndim - 1) + [(width, width + step)]
     padded = np.pad(samples, margins)
@@ -100,12 +110,8 @@ def _windowed_sinc(samples: Samples, from_hz: int, to_hz: int, method: Method) -
     return product.reshape(*samples.shape[:-1], -1)[..., :n_out]
 
 
-def _filter_bank(step: int, n_phases: int, method: Method) -> tuple[npt.NDArray[np.float64], int]:
-    """Filters ``[taps, n_phases]`` and the number of samples they reach back.
-
-    A low-pass at f = rolloff * min(step, n_phases) in units of the common divisor; phase p is the
-    sinc of f (t - p / n_phases) under a window that ends at its sixth or 64th zero.
-    """
+def _make_filter_bank(step: int, n_phases: int, method: Method) -> tuple[FloatArray, int]:
+    """Return the filters ``[taps, n_phases]`` and the number of samples that they reach back."""
     is_hann = method == "sinc_hann"
     n_zeros, rolloff = (HANN_ZEROS, HANN_ROLLOFF) if is_hann else (KAISER_ZEROS, KAISER_ROLLOFF)
     cutoff = min(step, n_phases) * rolloff
@@ -118,19 +124,11 @@ def _filter_bank(step: int, n_phases: int, method: Method) -> tuple[npt.NDArray[
     taps_s = np.arange(-width, width + step) / step
     phases_s = np.arange(n_phases) / n_phases
     zeros = (taps_s[:, np.newaxis] - phases_s) * cutoff
+    # Taps beyond the last zero are set to it, where both windows are next to 0 and the sinc is 0.
     zeros = zeros.clip(-n_zeros, n_zeros)
-    window = (_hann if is_hann else _kaiser)(zeros / n_zeros)
+    positions = zeros / n_zeros
+    if is_hann:
+        window = np.cos(positions * np.pi / 2) ** 2
+    else:
+        window = np.i0(KAISER_BETA * np.sqrt(1 - positions**2)) / np.i0(KAISER_BETA)
     return np.sinc(zeros) * window * (cutoff / step), width
-
-
-def _hann(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Hann's window on [-1, 1]."""
-    return np.cos(places * np.pi / 2) ** 2
-
-
-def _kaiser(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Kaiser's window on [-1, 1]."""
-    return np.i0(KAISER_BETA * np.sqrt(1 - places**2)) / np.i0(KAISER_BETA)
-
-
-METHODS = {"soxr_hq": _soxr_hq, "sinc_hann": _sinc_hann, "sinc_kaiser": _sinc_kaiser}

@@ -2,7 +2,7 @@
 
 The track that is flagged as the default comes first; among several of those, or none, the audio
 track with the most channels and the video track with the most pixels; then the first. Covers and
-thumbnails are stills, not video.
+thumbnails are still images, not video.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 MAX_SIDE = 8192
 
 
-def audio_tracks(container: InputContainer) -> list[AudioStream]:
-    """All audio tracks of ``container``, the one to read first."""
-    return sorted(container.streams.audio, key=_audio_rank, reverse=True)
+def list_audio_tracks(container: InputContainer) -> list[AudioStream]:
+    """Return all audio tracks of ``container``, the one to read first."""
+    return sorted(container.streams.audio, key=_rank_audio, reverse=True)
 
 
-def video_tracks(container: InputContainer) -> list[VideoStream]:
-    """All video tracks of ``container`` but covers and thumbnails, the one to read first."""
+def list_video_tracks(container: InputContainer) -> list[VideoStream]:
+    """Return all video tracks of ``container`` but covers and thumbnails, the one to read first."""
     from av.stream import Disposition
 
     no_video = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [each for each in container.streams.video if not each.disposition & no_video]
-    return sorted(streams, key=_video_rank, reverse=True)
+    return sorted(streams, key=_rank_video, reverse=True)
 
 
 def choose_audio(container: InputContainer, path: Path) -> AudioStream:
-    """The audio track to read, ready to decode; MediaError where there is none."""
-    tracks = audio_tracks(container)
+    """Return the audio track to read, ready to decode. Raises MediaError where there is none."""
+    tracks = list_audio_tracks(container)
     if not tracks:
         raise MediaError(f"cannot read the audio of {path}: it has no audio stream")
     _prepare(tracks[0], path)
@@ -44,8 +44,11 @@ def choose_audio(container: InputContainer, path: Path) -> AudioStream:
 
 
 def choose_video(container: InputContainer, path: Path) -> VideoStream:
-    """The video track to read, ready to decode; MediaError where there is none, or a huge one."""
-    tracks = video_tracks(container)
+    """Return the video track to read, ready to decode.
+
+    Raises MediaError where there is none, or one with a side of more than 8,192 pixels.
+    """
+    tracks = list_video_tracks(container)
     if not tracks:
         raise MediaError(f"cannot read the video of {path}: it has no video stream")
     stream = tracks[0]
@@ -56,14 +59,15 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _audio_rank(stream: AudioStream) -> tuple[bool, bool, int]:
-    # Phones store a second track in a codec of their own beside one that everything can read.
+def _rank_audio(stream: AudioStream) -> tuple[bool, bool, int]:
+    # A codec that ffmpeg does not know ranks last, before the default flag: phones store a second
+    # track in a codec of their own beside one that everything can read.
     context = stream.codec_context
     n_channels = 0 if context is None else context.channels
     return context is not None, _is_default(stream), n_channels
 
 
-def _video_rank(stream: VideoStream) -> tuple[bool, bool, int]:
+def _rank_video(stream: VideoStream) -> tuple[bool, bool, int]:
     context = stream.codec_context
     n_pixels = 0 if context is None else stream.width * stream.height
     return context is not None, _is_default(stream), n_pixels
@@ -78,4 +82,6 @@ def _is_default(stream: AudioStream | VideoStream) -> bool:
 def _prepare(stream: AudioStream | VideoStream, path: Path) -> None:
     if stream.codec_context is None:
         raise MediaError(f"cannot read the {stream.type} of {path}: its codec is unknown")
+    # Workers already share the cores clip by clip; threads of the decoder would only compete, and
+    # frame threading delays the error of a damaged packet to a later frame.
     stream.codec_context.thread_count = 1

@@ -1,24 +1,30 @@
-"""Metrics without networks: arrays in, numbers out.
+"""Metrics: arrays in, numbers out.
 
-    onset           where sounds start: detection, description, suppression
-    onset_scoring   accuracy, average precision and F1 of onsets
-    ranking         average precision
-    dtw             dynamic time warping, exact and FastDTW
-    mcd             mel-cepstral distortion
-    spectral        envelope correlation, log-spectral distance
-    frechet         Fréchet distance of two sets of features; frechet_limit: for endless samples
-    frechet_influence   what each sample contributes to it
-    kernel          kernel distance of two sets of features
-    divergence      KL divergence of labels, inception score
-    similarity      cosine of paired embeddings
-    desync          offset of sound and picture
-    clusters        mean of scores that depend on one another, and its standard error
-    estimates       a statistic of whole sets with what each sample contributed
-    uncertainty     intervals, paired differences, chance pairings
+    onset               onsets of a waveform: detection, description, suppression
+    onset_scoring       accuracy, average precision and F1 of onsets
+    ranking             average precision
+    dtw                 dynamic time warping, exact and FastDTW
+    mcd                 mel-cepstral distortion
+    spectral            envelope correlation, log-spectral distance
+    frechet             Fréchet distance of two sets of features
+    frechet_influence   the contribution of each sample to it
+    frechet_limit       FD-infinity: the distance for unlimited samples
+    kernel              kernel distance of two sets of features (KID)
+    divergence          KL divergence of labels, inception score
+    similarity          cosine of paired embeddings
+    desync              offset between audio and video
+    clusters            mean of dependent scores and its standard error
+    estimates           a statistic of sets with the contribution of each sample
+    uncertainty         confidence intervals, paired differences, chance pairings
+    equivalence         tests of a loss against a margin
 
-Every function is pure, takes the true side first and the generated one second, computes in
-float64, and raises ``ValueError`` for input it cannot use. NaN means "not scored". Nothing else of
-the suite is imported, and heavy libraries load when a function needs them.
+A metric is a function of its arguments alone (and of the random generator that it is given). It
+takes the true side first and the generated one second, checks both by ``arrays``, computes in
+float64, and raises ``ValueError`` for input that it cannot use. NaN means "not scored". Random
+numbers and files are used nowhere else, with one exception: ``_numba`` stores compiled code.
+
+The package imports nothing else of the benchmark, and needs numpy, scipy, librosa and numba; MCD
+also pysptk and pyworld (``foley-bench[mcd]``). Heavy libraries load when a function needs them.
 """
 
 from bench.metrics.desync import desync, offset_grid

@@ -1,7 +1,7 @@
-"""The border of the package: what an array must be before a metric reads it.
+"""Validation: the shape, type and values that an array must have before a metric reads it.
 
-Every public function checks its arguments here once and trusts them afterwards. A refusal is a
-``ValueError`` that names the argument, what was found and what was expected.
+Every public function checks its arguments here once; private functions trust theirs. A failure is
+a ``ValueError`` that names the argument, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_series(values: npt.ArrayLike, name: str, shortest: int = 1) -> Array:
     """Return values over time ``[T]`` as a contiguous array of their own floating dtype."""
     series = np.ascontiguousarray(values)
     if series.ndim != 1 or not np.issubdtype(series.dtype, np.floating):
-        raise ValueError(f"{name} must be floating point [T], got {_described(series)}")
+        raise ValueError(f"{name} must be floating point [T], got {_describe(series)}")
     if len(series) < shortest:
         raise ValueError(f"{name} has {len(series)} values, at least {shortest} are needed")
     _check_finite(series, name)
@@ -36,7 +36,7 @@ def check_frames(frames: npt.ArrayLike, name: str) -> FloatArray:
     """Return frames ``[N, D]`` as float64; N and D must be at least 1, values finite."""
     array = np.ascontiguousarray(frames, dtype=np.float64)
     if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{name} must be frames [N, D], got {_described(array)}")
+        raise ValueError(f"{name} must be frames [N, D], got {_describe(array)}")
     _check_finite(array, name)
     return array
 
@@ -44,7 +44,7 @@ def check_frames(frames: npt.ArrayLike, name: str) -> FloatArray:
 def check_frame_pair(
     true: npt.ArrayLike, generated: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    """Return both sets of frames, ``[N, D]`` and ``[M, D]``, as float64 of one width."""
+    """Return both sets of frames, ``[N, D]`` and ``[M, D]``, as float64 of equal width."""
     first, second = check_frames(true, "true"), check_frames(generated, "generated")
     if first.shape[1] != second.shape[1]:
         raise ValueError(
@@ -58,7 +58,7 @@ def check_scores(values: npt.ArrayLike, name: str) -> FloatArray:
     """Return scores ``[N]`` as float64; NaN stands for "not scored", infinity is refused."""
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1:
-        raise ValueError(f"{name} must be one score per clip [N], got {_described(scores)}")
+        raise ValueError(f"{name} must be one score per clip [N], got {_describe(scores)}")
     if np.isinf(scores).any():
         raise ValueError(f"{name} has {int(np.isinf(scores).sum())} infinite scores")
     return scores
@@ -69,5 +69,5 @@ def _check_finite(array: Array, name: str) -> None:
         raise ValueError(f"{name} has {n_bad} values that are NaN or infinite")
 
 
-def _described(array: Array) -> str:
+def _describe(array: Array) -> str:
     return f"{array.dtype} {list(array.shape)}"

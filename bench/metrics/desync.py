@@ -1,7 +1,7 @@
-"""DeSync: by how much sound and picture are out of step, read from a classifier of offsets.
+"""DeSync: the offset between audio and video in seconds, from a classifier of offsets.
 
-Synchformer answers each window of a clip with 21 logits, one per offset from -2 s to 2 s (Iashin
-et al., "Synchformer: Efficient Synchronization from Sparse Cues", 2024).
+Synchformer gives each window of a clip 21 logits, one per offset from -2 s to 2 s (Iashin et al.,
+"Synchformer: Efficient Synchronization from Sparse Cues", 2024).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ N_OFFSETS = 21
 
 
 def offset_grid() -> FloatArray:
-    """Return the offsets ``[21]`` in seconds that the classes stand for: -2, -1.8, ..., 2."""
+    """Return the offset of each class in seconds, ``[21]``: -2, -1.8, ..., 2."""
     return np.linspace(-LARGEST_OFFSET_S, LARGEST_OFFSET_S, N_OFFSETS)
 
 
@@ -24,8 +24,9 @@ def desync(logits: npt.ArrayLike) -> FloatArray:
     """Return the mean absolute offset over the windows, ``[...]`` in seconds, 0 to 2; 0 is best.
 
     ``logits [..., W, 21]`` of W windows per clip (av-benchmark: the first and the last 4.8 s). Each
-    window counts with its most likely offset, the lower one of equals; a guess at random reads
-    1.05 s. ValueError for another number of classes, no window, or values that are not finite.
+    window counts with its most likely offset, the lower one of equals. A uniformly random class has
+    the expectation 22 / 21 = 1.05 s. ValueError for another number of classes, no window, or values
+    that are not finite.
 
     >>> desync(np.eye(21)[[10, 15]])
     array(0.5)

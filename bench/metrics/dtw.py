@@ -1,15 +1,22 @@
-"""Dynamic time warping: which frame of one sound belongs to which frame of another.
+"""Dynamic time warping: align the frames of two sequences.
 
 A path starts at the first frames, ends at the last, and moves by one frame on either side or on
-both; its cost is the sum of the Euclidean distances of the frames it pairs, every step weighing
-one. ``dtw_path`` finds the cheapest path of all. ``fastdtw_path`` searches a corridor around the
-path of a coarser copy (Salvador & Chan, "Toward accurate dynamic time warping in linear time and
-space", Intelligent Data Analysis 11(5), 2007) and may miss it; it is here because the reported
-distortion is defined on it.
+both; its cost is the sum of the Euclidean distances d of the frames that it pairs. The cheapest
+path into cell (i, j) extends the cheapest one into a neighbour (Bellman's recursion):
 
-Where several moves cost the same, the order is: repeat the generated frame (advance the true one
-alone), repeat the true frame, advance both. With it, paths and costs equal those of the PyPI
-package ``fastdtw`` 0.3.4 in pure Python, which pip installs and pymcd's values rest on. The same
+    D(i, j) = d(i, j) + min(D(i - 1, j), D(i, j - 1), D(i - 1, j - 1)),        D(0, 0) = d(0, 0)
+
+``dtw_path`` evaluates all N M cells and finds the cheapest path of all. ``fastdtw_path`` evaluates
+a corridor (Salvador & Chan, "Toward accurate dynamic time warping in linear time and space",
+Intelligent Data Analysis 11(5), 2007): it halves both sequences, finds their path, and searches
+only cells within ``radius`` of it, projected back to the full length; the halved ones likewise,
+until they are shorter than radius + 2 frames. That takes O(N + M) and may miss the cheapest path.
+It is here because the reported distortion is defined on it.
+
+Ties decide values: in digital silence every path costs 0, and the distortion is a mean over the
+path found. Where moves cost the same, the order is: advance the true sequence alone, advance the
+generated one alone, advance both. With it, paths and costs equal those of the PyPI package
+``fastdtw`` 0.3.4 in pure Python, which pip installs and pymcd's values are computed with. The same
 package compiled by Cython takes other paths, and distortions along them differ by up to 0.8 dB.
 """
 
@@ -22,8 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_numba
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_frame_pair
-from bench.metrics.compiled import load_numba
 
 ADVANCE_TRUE, ADVANCE_GENERATED, ADVANCE_BOTH = 0, 1, 2
 
@@ -74,7 +81,7 @@ def _exact(true: FloatArray, generated: FloatArray) -> Alignment:
 
 
 def _halved(frames: FloatArray) -> FloatArray:
-    """Mean of neighbouring frames ``[N // 2, D]``; an odd last frame is left out."""
+    """Return the mean of neighbouring frames ``[N // 2, D]``; an odd last frame is left out."""
     n_pairs = len(frames) // 2
     return (frames[0 : 2 * n_pairs : 2] + frames[1 : 2 * n_pairs : 2]) / 2
 
@@ -82,10 +89,12 @@ def _halved(frames: FloatArray) -> FloatArray:
 def _corridor(
     coarse_path: IntArray, n_true: int, n_generated: int, radius: int
 ) -> tuple[IntArray, IntArray]:
-    """First and last generated frame, ``[n_true]`` each, that every true frame may be paired with.
+    """Return the first and last generated frame for each true frame, ``[n_true]`` each.
 
-    A path never turns back, so the lowest column within ``radius`` rows of a row is the first of
-    the row ``radius`` above it, and the highest is the last of the row ``radius`` below it.
+    FastDTW widens each cell of the coarse path to a square of ``radius`` on all sides and doubles
+    it. No set of cells is needed for that: a path never turns back, so the lowest column within
+    ``radius`` rows of a row is the first of the row ``radius`` above it, and the highest is the
+    last of the row ``radius`` below it, both widened by ``radius``.
     """
     coarse_rows = np.arange(n_true) // 2
     rows, columns = coarse_path.T
@@ -108,7 +117,10 @@ def _align(true: FloatArray, generated: FloatArray, low: IntArray, high: IntArra
 
 @functools.cache
 def _kernels() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The two inner loops as machine code, compiled once per machine and kept beside this file."""
+    """Return the two inner loops as machine code, compiled once per machine (``_numba``).
+
+    A clip of 8 s has 1,601 frames per side: 70 ms for the exact path instead of 40 s in Python.
+    """
     numba = load_numba()
     frames = numba.types.Array(numba.float64, 2, "C", readonly=True)
     indices, moves = numba.int64[::1], numba.uint8[::1]
@@ -130,10 +142,13 @@ def _accumulate(
 ) -> float:
     """Fill ``moves`` with the best last move into every cell of the corridor; return the cost.
 
-    Two rows of costs are kept, shifted by one so that index 0 is the column before the first. Cells
-    outside the corridor must read as infinite: the corridor's edges never move left, so columns to
-    the right of it were never written, and the one to the left is reset on every row.
+    Row i of the corridor spans columns ``low[i]`` to ``high[i]``, and its moves begin at
+    ``starts[i]`` of ``moves``: one byte per cell is all that the way back needs.
     """
+    # Two rows of costs are kept, shifted by one so that index 0 is the column before the first.
+    # Cells outside the corridor must be infinite. Its edges never move left, so columns to the
+    # right were never written; the one to the left of the row may hold a cost of two rows above and
+    # is reset on every row.
     above = np.full(len(generated) + 1, np.inf)
     here = np.full(len(generated) + 1, np.inf)
     above[0] = 0.0
@@ -145,6 +160,8 @@ def _accumulate(
                 gap = true[row, axis] - generated[column, axis]
                 squared += gap * gap
             distance = np.sqrt(squared)
+            # The order of the comparisons, each strict, is the order of preference in ties. They
+            # compare sums, as the package does: adding the distance rounds and may make a tie.
             best, move = above[column + 1] + distance, ADVANCE_TRUE
             if here[column] + distance < best:
                 best, move = here[column] + distance, ADVANCE_GENERATED
@@ -159,7 +176,8 @@ def _accumulate(
 def _trace(
     low: IntArray, starts: IntArray, moves: Array, n_true: int, n_generated: int
 ) -> IntArray:
-    """Walk the moves back from the last pair of frames to the first: the path ``[L, 2]``."""
+    """Follow the moves back from the last pair of frames to the first: the path ``[L, 2]``."""
+    # The longest path advances one side at a time. It is filled from its end.
     path = np.empty((n_true + n_generated - 1, 2), dtype=np.int64)
     at, row, column = len(path), n_true - 1, n_generated - 1
     while row >= 0:

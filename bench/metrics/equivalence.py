@@ -1,8 +1,8 @@
-"""Is a loss beyond a margin, or within it? One-sided tests of one mean, and several at once.
+"""Test whether a loss is beyond a margin, or within it: one-sided tests, and several at once.
 
-A ``loss`` is a difference for the worse: above 0 the new system is worse. The test of a regression
-starts from "the loss is at most the margin" and has to refute that; the test of equivalence starts
-from "the loss is at least the margin". Where neither is refuted, the data do not say.
+A ``loss`` is a difference for the worse: above 0 the new system is worse. The null hypothesis of
+the test of a regression is "the loss is at most the margin", that of the test of equivalence is
+"the loss is at least the margin". Where neither is rejected, the data do not decide.
 
 Sources: Schuirmann, "A comparison of the two one-sided tests procedure", 1987 (one side of it);
 Holm, "A simple sequentially rejective multiple test procedure", 1979.
@@ -26,9 +26,10 @@ class MarginTest(NamedTuple):
 def margin_test(loss: float, standard_error: float, degrees: float, margin: float) -> MarginTest:
     """Test a mean ``loss`` against a ``margin`` in the same unit, by Student's t.
 
-    A standard error of 0 means that every cluster lost the same: the loss is then known, and one of
-    the p-values is 0 and the other 1; a loss of exactly the margin is within it. ValueError unless
-    loss, standard error and margin are finite, the latter two at least 0, and degrees above 0.
+    A standard error of 0 means that every cluster has the same loss. The loss is then known: one of
+    the p-values is 0 and the other 1, and a loss of exactly the margin is within it. ValueError
+    unless loss, standard error and margin are finite, the latter two at least 0, and degrees above
+    0.
 
     >>> margin_test(0.0, 0.0, 9.0, 0.1)
     MarginTest(p_regression=1.0, p_equivalence=0.0)
@@ -49,14 +50,14 @@ def margin_test(loss: float, standard_error: float, degrees: float, margin: floa
     return MarginTest(float(stdtr(degrees, -statistic)), float(stdtr(degrees, statistic)))
 
 
-def holm_adjusted(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values that may be compared with the error rate of the whole family.
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values, which are compared with the error rate of the family.
 
     The k-th smallest of m is multiplied by m - k + 1, and none may fall below a smaller one. The
-    chance of even one false rejection is then at most the level, however the tests depend on one
-    another.
+    probability of one or more false rejections is then at most the level, for any dependence
+    between the tests.
 
-    >>> holm_adjusted([0.01, 0.04, 0.03])
+    >>> adjust_holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, dtype=np.float64)

@@ -1,4 +1,12 @@
-"""A statistic of whole sets, with what each sample added to its error."""
+"""A statistic of sets, with the contribution of each sample to its error.
+
+A statistic s(P) of a distribution P changes by the mean of its influence function IF over the
+samples when P is replaced by the samples (Hampel, "The influence curve and its role in robust
+estimation", 1974): s(samples) - s(P) ~ 1/n sum_i IF(x_i). The terms IF(x_i) / n are contributions:
+independent for independent samples, so that the variance of the statistic is the sum of their
+squares, and linear, so that contributions of a difference or a ratio of two statistics over the
+same samples follow by calculus.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +20,14 @@ from bench.metrics.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class SetEstimate:
-    """A number for two sets, and the part that every sample has in its error.
+    """A value for two sets, with the contribution of every sample to its error.
 
     ``true [N]`` and ``generated [M]`` are contributions: to first order the value is off its
-    expectation, at this number of samples, by the sum of both, and samples that are independent
-    have independent contributions. They are influence functions divided by the number of samples
-    (Hampel, "The influence curve and its role in robust estimation", 1974), so each side sums to
-    about 0, and None where there are none. A ``reason`` says why the value has no interval;
-    differences and ratios over the same samples have one all the same, for what few samples add to
-    both cancels.
-    ``dimensions`` is the width of the features where the value depends on how many samples there
-    are for each.
+    expectation, at this number of samples, by the sum of both. Each side sums to about 0; both are
+    None where they are unknown. ``reason`` is a sentence on why the value has no interval;
+    differences and ratios over the same samples have one nevertheless, since the bias of few
+    samples cancels in them. ``dimensions`` is the width of the features where the value depends on
+    the number of samples per dimension.
     """
 
     value: float
@@ -32,7 +37,7 @@ class SetEstimate:
     reason: str = ""
 
     def by_clip(self, true_starts: IntArray, generated_starts: IntArray) -> SetEstimate:
-        """Return it with the samples of each clip summed, whose first ones are at these rows."""
+        """Return the estimate with contributions summed per clip; ``starts`` are the first rows."""
         if self.true is None or self.generated is None:
             return self
         return SetEstimate(
@@ -45,19 +50,20 @@ class SetEstimate:
 
     def minus(self, other: SetEstimate) -> SetEstimate:
         """Return the difference to an estimate of the same clips in the same order."""
-        return self._combined(self.value - other.value, 1.0, other, -1.0)
+        return self._combine(self.value - other.value, 1.0, other, -1.0)
 
     def over(self, other: SetEstimate) -> SetEstimate:
-        """Return the ratio to an estimate of the same clips, contributions by the delta method.
+        """Return the ratio to an estimate of the same clips in the same order.
 
-        NaN where the other is not above 0.
+        Contributions by the delta method: d(a / b) = da / b - (a / b) db / b. NaN where the other
+        is not above 0.
         """
         if not other.value > 0:
             return SetEstimate(math.nan, reason="the base value is not above 0: no ratio")
         ratio = self.value / other.value
-        return self._combined(ratio, 1.0 / other.value, other, -ratio / other.value)
+        return self._combine(ratio, 1.0 / other.value, other, -ratio / other.value)
 
-    def _combined(
+    def _combine(
         self, value: float, weight: float, other: SetEstimate, other_weight: float
     ) -> SetEstimate:
         sides = (self.true, other.true, self.generated, other.generated)

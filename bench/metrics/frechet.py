@@ -1,13 +1,25 @@
-"""Fréchet distance: how far apart two sets of features lie, each seen as one Gaussian.
+"""Fréchet distance of two sets of features, each modelled as one Gaussian.
 
 Conventions: features are ``[N, D]``, one row per sample; covariances divide by N - 1; everything is
-float64. A side is an array, or ``FrechetStatistics`` gathered before. Values are comparable only
-between sets of about equal size: the distance grows as sets shrink (``fd_infinity`` tells by how
-much). How sure a value is says ``frechet_estimate``.
+float64. A side is an array, or ``FrechetStatistics`` accumulated before. Values are comparable only
+between sets of about equal size: the distance grows as sets shrink (``fd_infinity`` estimates by
+how much). ``frechet_estimate`` adds the uncertainty of a value.
 
-The costly term is the trace of the square root of S1 S2. It is the sum of the singular values of
-A1 A2', for any A with A'A = S: so no matrix square root is taken, nothing turns complex or needs an
-epsilon, and sets with fewer samples than dimensions are exact.
+Two Gaussians with means m1, m2 and covariances S1, S2 have the squared Wasserstein distance (Dowson
+& Landau, "The Fréchet distance between multivariate normal distributions", 1982)
+
+    |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1^1/2 S2 S1^1/2)^1/2
+
+The last term, the overlap, costs the most. It needs no matrix square root:
+
+- Take any A1 [R1, D] and A2 [R2, D] with A'A = S. Products X Y and Y X have the same eigenvalues
+  but for zeros, so S1^1/2 S2 S1^1/2, S1 S2 = A1' A1 A2' A2 and M M' with M = A1 A2' share theirs.
+- The eigenvalues of M M' are the squared singular values of M. So the overlap is the sum of the
+  singular values of A1 A2', with which nothing turns complex or needs an epsilon on the diagonal.
+- Singular values are exact to 1e-16 of the largest one. Square roots of eigenvalues of S1 S2 are
+  exact to 1e-8 only, which hundreds of zero eigenvalues of a singular S1 S2 add up to an error.
+- With fewer samples than dimensions, the centred samples over sqrt(N - 1) are such an A: no
+  covariance is formed at all.
 """
 
 from __future__ import annotations
@@ -29,7 +41,7 @@ REGULAR_SHARE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class FrechetStatistics:
-    """All that the distance needs of a set: memory is D^2, however many samples there were.
+    """The statistics of a set that the distance reads: D^2 numbers for any number of samples.
 
     ``n`` samples with mean ``mean [D]`` and ``scatter [D, D]``, the sum of the outer products of
     the centred samples; float64.
@@ -41,7 +53,7 @@ class FrechetStatistics:
 
     @classmethod
     def of(cls, features: npt.ArrayLike) -> FrechetStatistics:
-        """Return the statistics of ``features [N, D]``, which are held twice in float64 meanwhile.
+        """Return the statistics of ``features [N, D]``; needs twice their size in float64.
 
         ValueError unless they are finite ``[N, D]`` with at least one row.
         """
@@ -67,6 +79,9 @@ class FrechetStatistics:
 
         Any split of a set gives the same numbers up to rounding. ValueError if the widths differ.
         """
+        # Each set's samples scatter about its own mean, which is off the common mean by its share
+        # of the shift d: n1 (n2 d / n)^2 + n2 (n1 d / n)^2 = d^2 n1 n2 / n. Sums of squares would
+        # need no such term, but subtracting n m m' from them cancels all digits of small variances.
         check_widths(self.mean, other.mean)
         n = self.n + other.n
         shift = other.mean - self.mean
@@ -96,14 +111,15 @@ def frechet_distance(true: Side, generated: Side) -> float:
     >>> frechet_distance([[0.0], [2.0]], [[3.0], [5.0]])
     9.0
     """
-    return distance_of(as_gaussian(true, "true"), as_gaussian(generated, "generated"))
+    return compute_distance(to_gaussian(true, "true"), to_gaussian(generated, "generated"))
 
 
 class Gaussian(NamedTuple):
-    """A set as the formula sees it.
+    """One side of the formula.
 
-    ``regular`` is S ``[D, D]`` where it can safely be inverted, else None; ``root()`` is ``[R, D]``
-    with ``root' root = S`` in any case, R being about its rank.
+    ``regular`` is S ``[D, D]`` where it can safely be inverted, else None; ``root()`` returns a
+    factor ``A [R, D]`` with ``A'A = S`` in any case, R being about the rank of S. It is a function
+    because the regular case never needs it.
     """
 
     mean: FloatArray
@@ -112,8 +128,8 @@ class Gaussian(NamedTuple):
     root: Callable[[], FloatArray]
 
 
-def as_gaussian(side: Side, name: str) -> Gaussian:
-    """Return a side as the formula sees it. ValueError, with its ``name``, as the distance."""
+def to_gaussian(side: Side, name: str) -> Gaussian:
+    """Return a side as a Gaussian. ValueError, with its ``name``, as the distance."""
     if isinstance(side, FrechetStatistics):
         return _from_statistics(side)
     samples = check_frames(side, name)
@@ -132,11 +148,11 @@ def _from_statistics(statistics: FrechetStatistics) -> Gaussian:
         statistics.mean,
         float(np.trace(covariance)),
         covariance if can_invert else None,
-        functools.partial(root_of, covariance),
+        functools.partial(factor_covariance, covariance),
     )
 
 
-def distance_of(first: Gaussian, second: Gaussian) -> float:
+def compute_distance(first: Gaussian, second: Gaussian) -> float:
     """Return the distance of two Gaussians. ValueError if their widths differ."""
     check_widths(first.mean, second.mean)
     shift = first.mean - second.mean
@@ -150,11 +166,11 @@ def _overlap(first: Gaussian, second: Gaussian) -> float:
 
     if first.regular is None or second.regular is None:
         return float(svdvals(first.root() @ second.root().T).sum())
-    # The eigenvalues of S1 S2 cost a fraction of singular values. They would not do in general:
-    # the root of one that is zero but for rounding (1e-16) is off by 1e-8.
+    # Of regular covariances the eigenvalues of S1 S2 suffer no cancellation, and type 2 of the
+    # generalised problem (S1 S2 v = w v, by a Cholesky factor of S2) costs a fraction of an SVD.
     squares = eigh(
-        as_lapack(first.regular),
-        as_lapack(second.regular),
+        to_column_major(first.regular),
+        to_column_major(second.regular),
         type=2,
         eigvals_only=True,
         check_finite=False,
@@ -163,24 +179,33 @@ def _overlap(first: Gaussian, second: Gaussian) -> float:
 
 
 def is_regular(covariance: FloatArray) -> bool:
-    """Whether a covariance can safely be inverted: no dimension follows from the others."""
+    """Whether a covariance can safely be inverted: no dimension follows from the others.
+
+    A Cholesky factor regresses each dimension on those before it; its squared diagonal is the
+    variance that the regression leaves unexplained.
+    """
     from scipy.linalg import LinAlgError, cholesky
 
     try:
-        factor = cholesky(as_lapack(covariance), check_finite=False)
+        factor = cholesky(to_column_major(covariance), check_finite=False)
     except LinAlgError:
         return False
     unexplained = np.square(factor.diagonal())
     return bool(np.all(unexplained > REGULAR_SHARE * covariance.diagonal()))
 
 
-def as_lapack(symmetric: FloatArray) -> FloatArray:
-    """The same matrix, column by column in memory: else SciPy copies it, slowly."""
+def to_column_major(symmetric: FloatArray) -> FloatArray:
+    """Return the transposed view, which LAPACK reads without SciPy's slow copy."""
     return symmetric.T
 
 
-def root_of(covariance: FloatArray) -> FloatArray:
-    """Root ``[R, D]`` of any covariance by Cholesky factors of the correlation, largest first."""
+def factor_covariance(covariance: FloatArray) -> FloatArray:
+    """Return ``A [R, D]`` with ``A'A`` equal to any covariance, by pivoted Cholesky.
+
+    Pivoting takes the largest remaining variance first and stops where only rounding is left, which
+    finds the rank R. It works on correlations, so that no dimension counts as rounding merely
+    because of its unit.
+    """
     from scipy.linalg.lapack import dpstrf
 
     deviation = np.sqrt(covariance.diagonal())

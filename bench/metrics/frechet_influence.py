@@ -1,21 +1,30 @@
-"""How sure a Fréchet distance is: the influence of every sample on it.
+"""The influence of every sample on a Fréchet distance, and the uncertainty that follows.
 
-The distance is a function of both means and covariances. With ``A1 A2' = U diag(s) V'`` (A'A = S
-on either side) the trace of the square root of S1 S2 is the sum of s, and for small changes
+The distance is a function of both means and covariances (``bench.metrics.frechet``). Its overlap is
+F = s1 + s2 + ..., the singular values of M = A1 A2' = U diag(s) V', where A'A = S on either side.
 
-    d FD = 2 (m1 - m2) . d(m1 - m2) + tr((I - T) dS1) + tr((I - T+) dS2)
+1. Derivative in S1. For singular values dF = tr(U' dM V) = tr(U' dA1 A2' V). Let B1 be the
+   transposed pseudo-inverse of A1 (B1 A1' = I). From A1 (A2' V) = M V = U diag(s) follows
+   A2' V = B1' U diag(s) on the space that the samples of the first set span, and A1 never leaves
+   it. So dF = tr(dA1 B1' U diag(s) U'). With
 
-where T, the optimal transport map from the first Gaussian to the second, is
-``B1' U diag(s) U' B1`` with B1 the transposed pseudo-inverse of A1, and the way back T+ is
-``A1' U diag(1 / s) U' A1`` (Dowson & Landau, "The Fréchet distance between multivariate normal
-distributions", 1982; derivative: Takatsu, "Wasserstein geometry of Gaussian measures", 2011).
-One more sample x moves the mean by ``(x - m) / n`` and the covariance by
-``((x - m)(x - m)' - S) / n``, so its influence is, up to a constant that makes the mean 0,
+       T = B1' U diag(s) U' B1        and        dS1 = dA1' A1 + A1' dA1
 
-    2 (m1 - m2) . (x - m1) + |x - m1|^2 - (x - m1)' T (x - m1)
+   the same is dF = tr(T dS1) / 2. T is the optimal transport map from the first Gaussian to the
+   second (T S1 T = S2; Takatsu, "Wasserstein geometry of Gaussian measures", 2011). Likewise
+   dF = tr(T+ dS2) / 2 with the map back, T+ = A1' U diag(1 / s) U' A1. Together
 
-and likewise on the other side. One decomposition serves all samples; singular covariances are no
-obstacle, since samples never leave the space that they span.
+       d FD = 2 (m1 - m2) . d(m1 - m2) + tr((I - T) dS1) + tr((I - T+) dS2)
+
+2. Influence. A little more weight e on a sample x changes m by e (x - m) and S by
+   e ((x - m)(x - m)' - S). Up to a constant that makes the mean over samples 0, its influence is
+
+       2 (m1 - m2) . (x - m1) + |x - m1|^2 - (x - m1)' T (x - m1)
+
+   and likewise on the other side. With T = W'W for W = diag(s)^1/2 U' B1 the last term is
+   |W (x - m1)|^2: one decomposition and two matrix products serve all samples, where a jackknife
+   would decompose once per sample. Singular covariances are no obstacle, since samples never leave
+   the space that they span.
 """
 
 from __future__ import annotations
@@ -30,10 +39,10 @@ from bench.metrics.arrays import Array, FloatArray, check_frames
 from bench.metrics.estimates import SetEstimate
 from bench.metrics.frechet import (
     FrechetStatistics,
-    as_gaussian,
-    as_lapack,
     check_widths,
-    distance_of,
+    compute_distance,
+    to_column_major,
+    to_gaussian,
 )
 
 #: Rows that are held in float64 at a time.
@@ -47,8 +56,8 @@ NULL_SHARE = 1e-13
 class FrechetInfluence:
     """The distance of two Gaussians and its derivative.
 
-    ``true_map`` and ``generated_map`` are ``[R, D]``: their Gram matrices ``map' map`` are T and
-    T+ of the module.
+    ``true_map`` and ``generated_map`` are ``[R, D]``: factors W with ``W'W`` equal to T and T+ of
+    the module's derivation.
     """
 
     value: float
@@ -75,7 +84,7 @@ def frechet_estimate(true: npt.ArrayLike, generated: npt.ArrayLike) -> SetEstima
     there.
     """
     first, second = np.asarray(true), np.asarray(generated)
-    influence = frechet_influence(statistics_of(first), statistics_of(second))
+    influence = frechet_influence(compute_statistics(first), compute_statistics(second))
     return SetEstimate(
         influence.value,
         influence.of_true(first) / len(first),
@@ -89,16 +98,17 @@ def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> 
     from scipy.linalg import eigh
 
     check_widths(true.mean, generated.mean)
-    first, second = as_gaussian(true, "true"), as_gaussian(generated, "generated")
+    first, second = to_gaussian(true, "true"), to_gaussian(generated, "generated")
     root = first.root()
     product = root @ generated.covariance @ root.T
-    squares, vectors = eigh(as_lapack(product), driver="evd", check_finite=False)
+    squares, vectors = eigh(to_column_major(product), driver="evd", check_finite=False)
     if first.regular is not None and second.regular is not None:
         overlap = np.sqrt(np.maximum(squares, 0.0)).sum()
         shift = true.mean - generated.mean
         value = shift @ shift + first.total_variance + second.total_variance - 2.0 * overlap
-    else:  # roots of squares that are 0 but for rounding would be off by 1e-8
-        value = distance_of(first, second)
+    else:
+        # The square root of an eigenvalue that is 0 but for rounding (1e-16) is off by 1e-8.
+        value = compute_distance(first, second)
     kept = squares > NULL_SHARE * squares.max(initial=0.0)
     singular, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     return FrechetInfluence(
@@ -110,8 +120,8 @@ def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> 
     )
 
 
-def statistics_of(samples: Array) -> FrechetStatistics:
-    """Return the statistics of ``samples [N, D]`` without a copy of them all in float64."""
+def compute_statistics(samples: Array) -> FrechetStatistics:
+    """Return the statistics of ``samples [N, D]``, converted to float64 block by block."""
     return FrechetStatistics.of_blocks(_blocks(samples))
 
 
@@ -139,7 +149,10 @@ def _squared(rows: FloatArray) -> FloatArray:
 
 
 def _transposed_inverse(root: FloatArray) -> FloatArray:
-    """``B [R, D]`` with ``B root' = I``, for a root ``[R, D]`` of full rank."""
+    """Return ``B [R, D]`` with ``B root' = I``, for a root ``[R, D]`` of full rank.
+
+    With root' = Q R the inverse is R^-1 Q': no normal equations, which would square the condition.
+    """
     from scipy.linalg import qr, solve_triangular
 
     if not len(root):

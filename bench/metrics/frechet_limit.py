@@ -1,4 +1,20 @@
-"""The Fréchet distance for an unlimited number of generated samples."""
+"""FD-infinity: the Fréchet distance extrapolated to an unlimited number of generated samples.
+
+A Fréchet distance is biased: means and covariances of N samples are unbiased, but the distance is
+curved in them, and the curvature times their variance, which falls as 1 / N, is left over:
+
+    E FD(N) = FD(inf) + c / N + O(1 / N^2)
+
+Chong & Forsyth, "Effectively Unbiased FID and Inception Score and Where to Find Them", 2020, take
+distances d_k of random subsets of sizes N_k and fit that line. In the least-squares solution
+(X'X)^-1 X' d with rows (1 / N_k, 1) of X, the value at 1 / N = 0 is a fixed weighted sum of the
+distances, sum_k w_k d_k with sum w_k = 1 and sum w_k / N_k = 0: small sets get negative weights.
+
+To first order, d_k is off its expectation by the mean influence of its samples
+(``bench.metrics.frechet_influence``), so sample i contributes its influence times
+sum over subsets with i of w_k / N_k. The squares of these factors sum to more than those of 1 / N,
+so a limit is less certain than a distance.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +29,19 @@ from bench.metrics.frechet import (
     FrechetStatistics,
     Gaussian,
     Side,
-    as_gaussian,
-    as_lapack,
     check_widths,
+    factor_covariance,
     is_regular,
-    root_of,
+    to_column_major,
+    to_gaussian,
 )
-from bench.metrics.frechet_influence import frechet_influence, statistics_of
+from bench.metrics.frechet_influence import compute_statistics, frechet_influence
 
 
 class FrechetLimit(NamedTuple):
-    """The distance for an unlimited number of samples, and how it was reached.
+    """The distance for an unlimited number of samples, and the line that leads to it.
 
-    ``slope`` is what one over the number of samples adds; ``r_squared`` says how well that line
-    fits, 1 is best.
+    ``slope`` is the c of the module's formula; ``r_squared`` is the fit of the line, 1 is best.
     """
 
     value: float
@@ -39,15 +54,14 @@ def fd_infinity(
 ) -> FrechetLimit:
     """Return the Fréchet distance extrapolated to unlimited generated samples ``[M, D]``.
 
-    Chong & Forsyth, "Effectively Unbiased FID and Inception Score", 2020: distances of random
-    subsets, of ``n_sizes`` sizes from M / 2 to M, make a line over 1 / size, read off at 0. The
-    true side stays whole, so its own bias remains. The curve is straight from about 4 samples per
-    dimension on; with fewer the value is too low. May be below 0. ValueError for fewer than two
-    sizes, fewer than 4 samples, or as ``frechet_distance``.
+    A line through the distances of random subsets, of ``n_sizes`` sizes from M / 2 to M, over
+    1 / size, read at 0. All true samples are used each time, so the bias of that side remains. The
+    line fits from about 4 samples per dimension on; with fewer the value is too low. May be below
+    0. ValueError for fewer than two sizes, fewer than 4 samples, or as ``frechet_distance``.
     """
     samples = check_frames(generated, "generated")
     subsets = _subsets(len(samples), rng, n_sizes)
-    return _limit(_sizes(subsets), _distances(as_gaussian(true, "true"), samples, subsets))
+    return _limit(_sizes(subsets), _distances(to_gaussian(true, "true"), samples, subsets))
 
 
 def frechet_limit_estimate(
@@ -55,15 +69,13 @@ def frechet_limit_estimate(
 ) -> SetEstimate:
     """Return the limit of ``true [N, D]``, ``generated [M, D]`` with every sample's contribution.
 
-    The limit is a weighted sum of the distances of its subsets, and so are its contributions: a
-    generated sample counts with the weights of the subsets that hold it, which is why a limit is
-    less sure than a distance. ValueError as ``fd_infinity``.
+    ValueError as ``fd_infinity``.
     """
     first, second = np.asarray(true), check_frames(generated, "generated")
     subsets = _subsets(len(second), rng, n_sizes)
     sizes = _sizes(subsets)
-    known = statistics_of(first)
-    limit = _limit(sizes, _distances(as_gaussian(known, "true"), second, subsets))
+    known = compute_statistics(first)
+    limit = _limit(sizes, _distances(to_gaussian(known, "true"), second, subsets))
     influence = frechet_influence(known, FrechetStatistics.of(second))
     shares = np.zeros(len(second))
     for weight, size, chosen in zip(_weights_at_zero(sizes), sizes, subsets, strict=True):
@@ -77,7 +89,7 @@ def frechet_limit_estimate(
 
 
 def _subsets(n: int, rng: np.random.Generator, n_sizes: int) -> list[IntArray]:
-    """The rows of each subset, drawn without repetition."""
+    """Return the rows of each subset, drawn without replacement."""
     if n_sizes < 2 or n < 4:
         raise ValueError(f"a line needs at least 2 sizes and 4 samples, got {n_sizes} and {n}")
     sizes = np.linspace(n // 2, n, n_sizes).astype(int)
@@ -89,10 +101,11 @@ def _sizes(subsets: list[IntArray]) -> IntArray:
 
 
 def _distances(truth: Gaussian, samples: FloatArray, subsets: list[IntArray]) -> FloatArray:
-    """The distance of each subset.
+    """Return the distance of each subset.
 
-    With ``A'A`` the true covariance, the overlap with a subset is the sum of the roots of the
-    eigenvalues of the covariance of ``A y``: the costly product with A is taken once for all.
+    With ``A'A`` the true covariance, A1 A2' for a subset is the factor of its samples projected by
+    A, so its overlap is that of the covariance of ``A y``: the costly product with A is computed
+    once and not per subset.
     """
     check_widths(truth.mean, samples[0])
     projected = (samples - truth.mean) @ truth.root().T
@@ -106,7 +119,7 @@ def _distances(truth: Gaussian, samples: FloatArray, subsets: list[IntArray]) ->
 
 
 def _overlap(projected: FloatArray) -> float:
-    """Trace of the root of the covariance of ``[N, R]``."""
+    """Return the trace of the square root of the covariance of ``projected [N, R]``."""
     from scipy.linalg import eigh, svdvals
 
     n, width = projected.shape
@@ -115,8 +128,8 @@ def _overlap(projected: FloatArray) -> float:
         return float(svdvals(centred).sum()) / float(np.sqrt(n - 1))
     covariance = centred.T @ centred / (n - 1)
     if not is_regular(covariance):
-        return float(svdvals(root_of(covariance)).sum())
-    squares = eigh(as_lapack(covariance), eigvals_only=True, check_finite=False)
+        return float(svdvals(factor_covariance(covariance)).sum())
+    squares = eigh(to_column_major(covariance), eigvals_only=True, check_finite=False)
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 
@@ -129,7 +142,7 @@ def _limit(sizes: IntArray, distances: FloatArray) -> FrechetLimit:
 
 
 def _weights_at_zero(sizes: IntArray) -> FloatArray:
-    """What the line at 0 gives each distance: they sum to 1, those of small sets are below 0."""
+    """Return the weights w_k of the module's formula, ``[K]``."""
     line = np.stack([1.0 / sizes, np.ones(len(sizes))], axis=1)
     weights: FloatArray = np.linalg.pinv(line)[1]
     return weights

@@ -1,8 +1,21 @@
-"""Kernel distance: the squared maximum mean discrepancy of two sets of features.
+"""Kernel distance (KID): the squared maximum mean discrepancy of two sets of features.
 
 Unlike the Fréchet distance it assumes no Gaussian, and its expectation does not depend on how many
-samples there are. Features are ``[N, D]``, mathematics in float64. With the kernel h, a pair of
-sets has the estimate ``mean h(x, x') + mean h(y, y') - 2 mean h(x, y)``, x' and y' being others.
+samples there are. Features are ``[N, D]``, computed in float64.
+
+A kernel h is an inner product h(x, y) = <f(x), f(y)> of some functions f of the features, and the
+squared distance of the two means of f is
+
+    |E f(x) - E f(y)|^2 = E h(x, x') + E h(y, y') - 2 E h(x, y)        with x, x' independent
+
+Its estimate takes means over pairs. Pairs of a sample with itself would not be independent and bias
+it upwards, so they are left out (Gretton et al., "A kernel two-sample test", 2012, lemma 6).
+
+The estimate is a U-statistic: to first order it is off its expectation by a sum over samples
+(Hoeffding, "A class of statistics with asymptotically normal distribution", 1948; Hájek's
+projection). Sample x_i is in 2 / n of all pairs within its side, and in 1 / n of those across,
+which have the factor 2. So it contributes 2 / n (g_i - mean g), where g_i is the mean kernel of
+x_i with the others of its side less that with the other side.
 """
 
 from __future__ import annotations
@@ -33,11 +46,11 @@ def kernel_distance(
 ) -> KernelDistance:
     """Return the kernel distance (KID) of two sets ``[N, D]`` and ``[M, D]``; 0 is best.
 
-    The unbiased estimate with the kernel ``(x.y / D + 1)^3``, so equal laws may give values just
-    below 0. Subsets of min(``subset_size``, N, M) samples are drawn without replacement, the
-    generated one first; the published numbers of av-benchmark use ``RandomState(2020)``. Binkowski
-    et al., "Demystifying MMD GANs", 2018. ValueError for fewer than two samples in a subset, no
-    subset, unequal widths, or values that are not finite.
+    The unbiased estimate with the kernel ``(x.y / D + 1)^3`` (Binkowski et al., "Demystifying MMD
+    GANs", 2018), so equal distributions may give values just below 0. Subsets of
+    min(``subset_size``, N, M) samples are drawn without replacement, the generated one first; the
+    published numbers of av-benchmark use ``RandomState(2020)``. ValueError for fewer than two
+    samples in a subset, no subset, unequal widths, or values that are not finite.
     """
     found = _over_subsets(*check_frame_pair(true, generated), rng, subset_size, n_subsets)
     return KernelDistance(float(np.mean(found.values)), float(np.std(found.values)))
@@ -53,9 +66,7 @@ def kernel_estimate(
 ) -> SetEstimate:
     """Return the mean of ``kernel_distance`` with the contribution of every sample.
 
-    Contributions are Hajek projections (Hoeffding, "A class of statistics with asymptotically
-    normal distribution", 1948): twice the mean kernel of a sample with the others of its side less
-    that with the other side, in every subset that holds it. ValueError as there.
+    A sample contributes to every subset that holds it. ValueError as there.
     """
     found = _over_subsets(*check_frame_pair(true, generated), rng, subset_size, n_subsets)
     return SetEstimate(float(np.mean(found.values)), found.true, found.generated)
@@ -96,7 +107,7 @@ def _over_subsets(
 
 
 def _mean_with_others(x: FloatArray) -> FloatArray:
-    """Mean kernel of each sample with the others of its set, ``[N]``."""
+    """Return the mean kernel of each sample with the others of its set, ``[N]``."""
     kernel = _kernel(x, x)
     means: FloatArray = (kernel.sum(axis=1) - kernel.diagonal()) / (len(kernel) - 1)
     return means
@@ -104,4 +115,4 @@ def _mean_with_others(x: FloatArray) -> FloatArray:
 
 def _kernel(x: FloatArray, y: FloatArray) -> FloatArray:
     inner: FloatArray = x @ y.T / x.shape[1] + 1.0
-    return inner * inner * inner  # inner**3 takes a hundred times as long
+    return inner * inner * inner  # inner**3 calls pow(), which takes a hundred times as long

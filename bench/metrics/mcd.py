@@ -1,47 +1,62 @@
-"""Mel-cepstral distortion (MCD) in dB: how far apart two audio signals are in timbre, time warped.
+"""Mel-cepstral distortion (MCD) in dB: the distance of two signals in timbre, after time warping.
 
 Conventions: waveforms are ``[T]`` at 22,050 Hz; an envelope is a power spectrum ``[N, 257]``, one
 frame per 5 ms; cepstra are float64 ``[N, 1 + order]``, the level c0 first; a distortion is a mean
 over the steps of a warping path, 0 is best.
 
-Two definitions, on purpose. None is named by the papers of the field; the first reproduces their
-scale, the second follows the speech literature (Kubichek, "Mel-cepstral distance measure for
+Mel-cepstra c describe an envelope H on a warped frequency axis w that resembles the mel scale:
+
+    ln |H(w)| = c0 + sum_m c_m cos(m w)
+
+Cosines are orthogonal with mean square 1/2 (Parseval), so two envelopes with equal c0 differ by
+
+    mean_w (ln |H| - ln |H'|)^2 = 1/2 sum_m (c_m - c'_m)^2
+
+A level in dB is 20 log10 |H| = (20 / ln 10) ln |H|. The root mean square difference in dB is thus
+(20 / ln 10) sqrt(1/2) |c - c'| = (10 sqrt(2) / ln 10) |c - c'|, the constant ``DECIBELS``.
+
+There are two definitions, since the papers of the field do not name theirs; the first reproduces
+their scale, the second follows the speech literature (Kubichek, "Mel-cepstral distance measure for
 objective speech quality assessment", PACRIM 1993).
 
     mel_cepstral_distortion   equal to the package pymcd 0.2.1 in its mode ``dtw``
     mcd_c1                    order 24, alpha 0.455, c1..c24 only, exact warping, on envelopes
                               that are steady in time (``steady_envelope``)
 
-What follows from the first definition, which keeps every habit of that package:
+Consequences of the first definition, which keeps every property of that package:
 
-- The path is found on c1.. with FastDTW of radius 1, the cost is taken on c0..: level counts.
-  Halving the level of a clip is 8 dB away from the clip.
-- A power spectrum is handed over as an amplitude spectrum, so cepstra are twice the usual ones,
+- The path is found on c1.. with FastDTW of radius 1, the cost is computed on c0..: level counts.
+  Halving the level of a clip is 8 dB away from the clip. In the sum above c0 would have the weight
+  1 instead of 1/2, so the unit is dB for c1.. alone.
+- A power spectrum is passed as an amplitude spectrum, so cepstra are twice the usual ones,
   and the floor of 1e-8 acts on the power squared: every bin below a power of 1e-4 is floor.
   Silence and white noise of RMS 0.001 are both all floor: c0 = ln(1e-8) / 2 = -9.21, else 0.
-- Nothing above 11,025 Hz is heard.
-- Warping moves whole frames of 5 ms, and WORLD reads a window of 6 ms around each: a copy that is
-  late by a multiple of 5 ms is 0 to 0.5 dB apart, one that is late by 2.5 ms is read between those
+- Frequencies above 11,025 Hz do not count.
+- Warping moves by frames of 5 ms, and WORLD analyses a window of 6 ms around each: a copy that is
+  late by a multiple of 5 ms is 0 to 0.5 dB apart, one that is late by 2.5 ms falls between those
   windows and is up to 0.7 dB (bursts) or 7.5 dB (white noise) apart from its original.
 
-``mcd_c1`` is not fooled so: its envelope is the mean power over the 25 ms that speech analysis
-reads at a time, which changes little within half a frame (a copy 2.5 ms late: 0.3 dB for bursts,
-0.5 dB for white noise, where one window of 6 ms per frame gives 1.7 and 4.2 dB).
+``mcd_c1`` avoids the last: its envelope is the mean power over 25 ms, a usual window of speech
+analysis, which changes little within half a frame (a copy 2.5 ms late: 0.3 dB for bursts, 0.5 dB
+for white noise, where one window of 6 ms per frame gives 1.7 and 4.2 dB).
 
-Silence is an ordinary sound for both: two silent clips are 0 apart. ``mcd_c1`` adds 1e-10 to the
-power instead, so a silent frame has c0 = ln(1e-10) / 2 and c1.. of 0 (to 1e-6: WORLD's envelope
-of digital silence is not exactly zero).
+Silence is scored like any audio: two silent clips are 0 apart. ``mcd_c1`` adds 1e-10 to the power
+instead of a floor, so a silent frame has c0 = ln(1e-10) / 2 and c1.. of 0 (to 1e-6: WORLD's
+envelope of digital silence is not exactly zero).
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_librosa
 from bench.metrics.arrays import (
     FloatArray,
     IntArray,
@@ -49,7 +64,6 @@ from bench.metrics.arrays import (
     check_frames,
     check_waveform,
 )
-from bench.metrics.compiled import load_librosa
 from bench.metrics.dtw import dtw_path, fastdtw_path
 
 CEPSTRUM_RATE_HZ = 22_050
@@ -59,10 +73,10 @@ N_BINS = FFT_SAMPLES // 2 + 1
 STFT_HOP_SAMPLES = 110
 C1_POWER_FLOOR = 1e-10
 
-#: How long a stretch ``mcd_c1`` averages, and how many envelopes per frame it reads for that.
+#: The window that ``mcd_c1`` averages over, and the envelopes per frame that it averages.
 STEADY_MS = 25.0
 OVERSAMPLING = 2
-#: From a distance between cepstra, which are natural logarithms, to decibels.
+#: From a Euclidean distance between cepstra to decibels, as derived above.
 DECIBELS = 10.0 * math.sqrt(2.0) / math.log(10.0)
 
 
@@ -70,11 +84,12 @@ def world_envelope(waveform: npt.ArrayLike, frame_period_ms: float = FRAME_PERIO
     """Return the WORLD power envelope ``[N, 257]`` of a waveform at 22,050 Hz, N = T // 110.25 + 1.
 
     That is one frame per 5 ms, the default period. DIO, StoneMask and CheapTrick (Morise et al.,
-    IEICE Trans. E99-D(7), 2016): bit for bit what ``pyworld.wav2world`` gives, without the
-    aperiodicity that nobody here reads.
+    IEICE Trans. E99-D(7), 2016): bit for bit what ``pyworld.wav2world`` gives, without its
+    aperiodicity. ImportError without pyworld.
     """
-    import pyworld
-
+    # Envelopes at 5 ms are not every second one at 2.5 ms: DIO smooths the pitch over a number of
+    # frames, and CheapTrick draws its noise frame after frame. So mcd and mcd_c1 need one run each.
+    pyworld = _import("pyworld")
     samples = check_waveform(waveform, FFT_SAMPLES).astype(np.float64)
     rough_hz, times_s = pyworld.dio(samples, CEPSTRUM_RATE_HZ, frame_period=frame_period_ms)
     pitch_hz = pyworld.stonemask(samples, rough_hz, times_s, CEPSTRUM_RATE_HZ)
@@ -87,8 +102,8 @@ def world_envelope(waveform: npt.ArrayLike, frame_period_ms: float = FRAME_PERIO
 def stft_envelope(waveform: npt.ArrayLike, hop_samples: int = STFT_HOP_SAMPLES) -> FloatArray:
     """Return an APPROXIMATE envelope ``[N, 257]``: the periodogram, N = T // 110 + 1.
 
-    For places without pyworld. Distortions from it follow those from WORLD (correlation 0.96 over
-    web clips) but lie about 1 dB lower: never put both in one table.
+    For machines without pyworld. Distortions from it correlate with those from WORLD (0.96 over
+    web clips) but are about 1 dB lower: never put both in one table.
     """
     librosa = load_librosa()
     samples = check_waveform(waveform, FFT_SAMPLES).astype(np.float64)
@@ -111,9 +126,9 @@ def default_envelope() -> str:
 def steady_envelope(waveform: npt.ArrayLike, source: str) -> FloatArray:
     """Return the envelope ``[N, 257]`` of a source of ``ENVELOPES``, averaged over 25 ms.
 
-    Twice as many frames are read, and each one that is kept is the mean power around it under a
-    Hann window: where frames fall in the audio then matters little. One frame per 5 ms, as
-    many as the source itself gives. ValueError for another source.
+    Twice as many frames are analysed, and each one that is kept is the mean power around it under
+    a Hann window, which makes it insensitive to the position of frames in the audio. One frame per
+    5 ms, as many as the source itself gives. ValueError for another source.
     """
     from scipy.ndimage import convolve1d
 
@@ -132,14 +147,12 @@ def mel_cepstra(envelope: npt.ArrayLike) -> FloatArray:
     """Return the cepstra ``[N, 14]`` that ``mel_cepstral_distortion`` compares.
 
     ``pysptk.sptk.mcep`` with the settings of pymcd, itype 3 (amplitude) on a power spectrum
-    included. ValueError if the envelope is not ``[N, 257]``.
+    included. ValueError if the envelope is not ``[N, 257]``; ImportError without pysptk.
     """
     # Without iterations this is linear in the log spectrum, and a matrix product would be faster.
-    # It would also be rounded otherwise, and in silence FastDTW decides between equal frames.
-    import pysptk.sptk
-
-    cepstra: FloatArray = pysptk.sptk.mcep(
-        _checked_envelope(envelope), order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8,
+    # It would also round differently, and in silence FastDTW decides between equal frames.
+    cepstra: FloatArray = _import("pysptk.sptk").mcep(
+        _check_envelope(envelope), order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8,
         min_det=0.0, itype=3,
     )  # fmt: skip
     return cepstra
@@ -148,12 +161,10 @@ def mel_cepstra(envelope: npt.ArrayLike) -> FloatArray:
 def mel_cepstra_c1(envelope: npt.ArrayLike) -> FloatArray:
     """Return the cepstra ``[N, 25]`` that ``mcd_c1`` compares: order 24, alpha 0.455.
 
-    ValueError if the envelope is not ``[N, 257]``.
+    ValueError if the envelope is not ``[N, 257]``; ImportError without pysptk.
     """
-    import pysptk.conversion
-
-    power = _checked_envelope(envelope) + C1_POWER_FLOOR
-    cepstra: FloatArray = pysptk.conversion.sp2mc(power, order=24, alpha=0.455)
+    power = _check_envelope(envelope) + C1_POWER_FLOOR
+    cepstra: FloatArray = _import("pysptk.conversion").sp2mc(power, order=24, alpha=0.455)
     return cepstra
 
 
@@ -170,8 +181,8 @@ def mel_cepstral_distortion(true: npt.ArrayLike, generated: npt.ArrayLike) -> fl
 def mcd_c1(true: npt.ArrayLike, generated: npt.ArrayLike) -> float:
     """Return the distortion in dB of ``generated [M, 25]`` from ``true [N, 25]``; 0 is best.
 
-    Over c1.. along the exact path, so that level counts only through the floor. Takes any two sets
-    of cepstra of one width, c0 first.
+    Over c1.. along the exact path, so that level counts only through the floor. Accepts any two
+    sets of cepstra of one width, c0 first.
     """
     first, second = (cepstra[:, 1:] for cepstra in check_frame_pair(true, generated))
     return _distortion_db(first, second, dtw_path(first, second).path)
@@ -182,7 +193,16 @@ def _distortion_db(true: FloatArray, generated: FloatArray, path: IntArray) -> f
     return float(DECIBELS * np.sqrt(np.square(gaps).sum(axis=1)).mean())
 
 
-def _checked_envelope(envelope: npt.ArrayLike) -> FloatArray:
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"MCD needs the package {name.partition('.')[0]}: pip install 'foley-bench[mcd]'"
+        ) from error
+
+
+def _check_envelope(envelope: npt.ArrayLike) -> FloatArray:
     power = check_frames(envelope, "the envelope")
     if power.shape[1] != N_BINS or (power < 0).any():
         raise ValueError(

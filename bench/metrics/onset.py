@@ -1,22 +1,23 @@
-"""Onsets: where in a waveform something starts, and how strongly.
+"""Onsets: the times at which sound events start in a waveform, and their strength.
 
 Conventions: a waveform is ``[T]`` at 22,050 Hz; positions are samples. Detected ones are multiples
 of the hop, 512 samples (23.2 ms), never before sample 1,536; annotated ones are fractional. The
-expensive part, ``onset_features``, gives named arrays that can be kept on disk; scores are
+expensive part, ``onset_features``, gives named arrays that can be stored on disk; scores are
 computed from them alone (``bench.metrics.onset_scoring``).
 
-Detection is librosa's spectral flux with its default settings and ``delta`` 0.3, as the evaluators
-of CondFoleyGen and MMAudio use it. Strength is normalised by the clip's own maximum, so level does
-not matter, and one huge onset (sound after digital silence) can hide all others.
+Detection is librosa's spectral flux (the rise of the log-mel spectrum from frame to frame) with its
+default settings and ``delta`` 0.3, as the evaluators of CondFoleyGen and MMAudio use it. Strength
+is normalised by the clip's own maximum, so level does not matter, and one huge onset (a signal
+after digital silence) can hide all others.
 
 Both evaluators describe an onset by the normalised waveform around it, in different ways:
 
     ``rectified``   CondFoleyGen: absolute value, (x - min) / (max - min)
     ``signed``      MMAudio: as it is, (x - min) / (max - min + 1e-6)
 
-A constant waveform has no spread to normalise by; CondFoleyGen divides by zero there, here it reads
-0 everywhere. Both raise for an onset before sample 1,102, where their slice turns negative; the
-detector never reports one, and here the slice starts at 0.
+A constant waveform has no spread to normalise by; CondFoleyGen divides by zero there, here the
+description is 0. Both raise an error for an onset before sample 1,102, where their slice turns
+negative; the detector never reports one, and here the slice starts at 0.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench.metrics._numba import load_librosa
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_waveform
-from bench.metrics.compiled import load_librosa
 
 ONSET_RATE_HZ = 22_050
 HOP_SAMPLES = 512
 FFT_SAMPLES = 2_048
 DETECTION_DELTA = 0.3
-#: Half of the stretch in which an onset's confidence is the largest value: 0.05 s, truncated.
+#: An onset's confidence is the largest value within this many samples: 0.05 s, truncated.
 CONFIDENCE_HALF_SAMPLES = 1_102
 SUPPRESSION_SAMPLES = 0.05 * ONSET_RATE_HZ
 SIGNED_SPREAD_FLOOR = 1e-6
@@ -73,19 +74,19 @@ def describe_onsets(waveform: npt.ArrayLike, positions: npt.ArrayLike, *, rectif
     a position is not a whole number inside the waveform.
     """
     samples = check_waveform(waveform).astype(np.float64)
-    places = _checked_positions(positions, len(samples))
-    normalised = _rectified(samples) if rectify else _signed(samples)
+    checked = _check_positions(positions, len(samples))
+    normalised = _normalize_rectified(samples) if rectify else _normalize_signed(samples)
     confidence = [
-        normalised[max(place - CONFIDENCE_HALF_SAMPLES, 0) : place + CONFIDENCE_HALF_SAMPLES].max()
-        for place in places
+        normalised[max(each - CONFIDENCE_HALF_SAMPLES, 0) : each + CONFIDENCE_HALF_SAMPLES].max()
+        for each in checked
     ]
-    return Onsets(places, np.array(confidence, dtype=np.float64), normalised[places])
+    return Onsets(checked, np.array(confidence, dtype=np.float64), normalised[checked])
 
 
 def onset_features(
     waveform: npt.ArrayLike, delta: float = DETECTION_DELTA
 ) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
-    """Return everything that scoring reads of one waveform, as five named arrays ``[n]``.
+    """Return all arrays that scoring reads of one waveform: five, ``[n]`` each, by name.
 
     ``positions`` (int64) and, float64 in [0, 1], ``rectified_confidence``, ``rectified_height``,
     ``signed_confidence``, ``signed_height``. ValueError as in ``detect_onsets``.
@@ -105,7 +106,7 @@ def onset_features(
 def annotated_onsets(times_s: npt.ArrayLike, seconds: float) -> dict[str, FloatArray]:
     """Return annotated times ``[n]`` as the true side of ``onset_scores``: ``positions``, float64.
 
-    Times from ``seconds`` on lie outside the clip and are left out, as MMAudio's evaluator does.
+    Times from ``seconds`` on are outside the clip and are left out, as MMAudio's evaluator does.
     ValueError if the times are not finite, negative, or not in order.
     """
     times = np.asarray(times_s, dtype=np.float64)
@@ -119,26 +120,26 @@ def annotated_onsets(times_s: npt.ArrayLike, seconds: float) -> dict[str, FloatA
 def suppress_close_onsets(
     positions: npt.ArrayLike, confidence: npt.ArrayLike, *, skips_after_removal: bool
 ) -> IntArray:
-    """Return the indices, in time order, of the onsets that survive their stronger neighbours.
+    """Return the indices, in time order, of the onsets that no stronger neighbour suppresses.
 
     Strongest first (of equals the later), every onset removes those closer than 0.05 s.
-    ``skips_after_removal`` keeps the reference's slip: it deletes from the list it walks through,
-    so that the onset after a deleted one is not looked at and may survive.
+    ``skips_after_removal`` repeats a mistake of the reference: it deletes from the list that it
+    iterates over, so that the onset after a deleted one is skipped and may remain.
     """
-    places = np.asarray(positions, dtype=np.float64)
-    remaining = list(range(len(places)))
+    times = np.asarray(positions, dtype=np.float64)
+    remaining = list(range(len(times)))
     kept: list[int] = []
     for strongest in np.argsort(confidence, kind="stable")[::-1].tolist():
         if strongest not in remaining:
             continue
         kept.append(strongest)
         remaining.remove(strongest)
-        is_close = np.abs(places - places[strongest]) < SUPPRESSION_SAMPLES
-        remaining = _without_close(remaining, is_close, skips_after_removal)
+        is_close = np.abs(times - times[strongest]) < SUPPRESSION_SAMPLES
+        remaining = _remove_close(remaining, is_close, skips_after_removal)
     return np.array(sorted(kept), dtype=np.int64)
 
 
-def _without_close(
+def _remove_close(
     remaining: list[int], is_close: npt.NDArray[np.bool_], skips_after_removal: bool
 ) -> list[int]:
     survivors: list[int] = []
@@ -151,25 +152,25 @@ def _without_close(
     return survivors
 
 
-def _rectified(samples: FloatArray) -> FloatArray:
+def _normalize_rectified(samples: FloatArray) -> FloatArray:
     level = np.abs(samples)
     spread = np.ptp(level)
     return (level - level.min()) / spread if spread > 0 else np.zeros_like(level)
 
 
-def _signed(samples: FloatArray) -> FloatArray:
+def _normalize_signed(samples: FloatArray) -> FloatArray:
     normalised: FloatArray = (samples - samples.min()) / (np.ptp(samples) + SIGNED_SPREAD_FLOOR)
     return normalised
 
 
-def _checked_positions(positions: npt.ArrayLike, n_samples: int) -> IntArray:
-    places = np.asarray(positions)
-    if places.size == 0:
+def _check_positions(positions: npt.ArrayLike, n_samples: int) -> IntArray:
+    found = np.asarray(positions)
+    if found.size == 0:
         return np.zeros(0, dtype=np.int64)
-    if places.ndim != 1 or not np.issubdtype(places.dtype, np.integer):
-        raise ValueError(f"positions must be whole samples [n], got {places.dtype} {places.shape}")
-    if places.min() < 0 or places.max() >= n_samples:
+    if found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
+        raise ValueError(f"positions must be whole samples [n], got {found.dtype} {found.shape}")
+    if found.min() < 0 or found.max() >= n_samples:
         raise ValueError(
-            f"positions must lie in [0, {n_samples}), got {places.min()} to {places.max()}"
+            f"positions must be in [0, {n_samples}), got {found.min()} to {found.max()}"
         )
-    return places.astype(np.int64)
+    return found.astype(np.int64)

@@ -1,25 +1,26 @@
-"""Onset accuracy, average precision and F1: whether sounds start when the true ones do.
+"""Onset accuracy, average precision and F1: whether generated onsets are where the true ones are.
 
-Reads the arrays of ``bench.metrics.onset`` only. Per clip; a table shows plain means over clips.
-Chance is far from 0 (accuracy 0.2 to 0.28 at 0.1 s): show shuffled pairs beside these numbers.
+Reads the arrays of ``bench.metrics.onset`` only. Per clip; a table has plain means over clips.
+The level of chance is far from 0 (accuracy 0.2 to 0.28 at 0.1 s): report shuffled pairs beside
+these numbers.
 
 Three modes, by name:
 
     reference   CondFoleyGen's ``predict_onset.py``; tolerance 0.1 s is its default
     mmaudio     MMAudio's ``eval_onsets.py``; its one flag, 0.3, is both tolerance and delta
-    strict      what the two seem to mean
+    strict      the metric that the two seem to intend
 
-What the published evaluators do, and what ``strict`` does instead:
+Properties of the published evaluators, and of ``strict`` in their stead:
 
-    1  suppression skips the onset after a removed one       -> every close onset is looked at
-    2  true onsets choose in time order, each the prediction -> as many pairs as possible and, among
-       with the largest sample, though a later one needs it     those, the most confident ones
+    1  suppression skips the onset after a removed one       -> every close onset is removed
+    2  true onsets are matched in time order, each to the    -> as many pairs as possible and, among
+       prediction with the largest sample (greedy)              those, the most confident ones
     3  missed onsets enter average precision as positives    -> they lower recall and earn nothing:
        of score 0, so that it never falls below a floor         precision at the hits over all truth
     4  no prediction at all: average precision 1             -> 0
     5  no true onset: accuracy 0, average precision 0        -> NaN, not scored
     6  neither: scikit-learn raises                          -> NaN in every mode
-    7  the walk ends with the predictions: later misses do   -> all misses count; so they do in
+    7  matching ends with the predictions: later misses do   -> all misses count; so they do in
        not lower MMAudio's F1 (precision is not affected)       ``reference``, which has no F1
     8  MMAudio reads the sample of a candidate from the      -> no choice by sample
        list before removals, with indices after them
@@ -70,7 +71,7 @@ MODES: Mapping[str, _Mode] = {
 
 
 class _Ranking(NamedTuple):
-    """What enters average precision: labels and scores ``[N]``, hits and misses first."""
+    """The input of average precision: labels and scores ``[N]``, hits and misses first."""
 
     labels: list[int]
     scores: list[float]
@@ -86,7 +87,7 @@ def onset_scores(
 ) -> OnsetScores:
     """Return the scores of ``predicted`` onsets against ``true`` ones.
 
-    ``predicted`` is what ``onset_features`` gave; of ``true`` only ``positions`` are read, from
+    ``predicted`` is from ``onset_features``; of ``true`` only ``positions`` are read, from
     ``onset_features`` or ``annotated_onsets``. A true and a predicted onset may be paired if they
     are closer than ``tolerance_s``. Accuracy is the share of true onsets that were hit. ValueError
     if the mode is unknown, the tolerance not positive, or an array is missing.
@@ -94,8 +95,8 @@ def onset_scores(
     rules = _rules(mode)
     if not tolerance_s > 0:
         raise ValueError(f"the tolerance must be above 0 s, got {tolerance_s}")
-    positions = _named(true, "positions").astype(np.float64)
-    onsets = _surviving(predicted, rules)
+    positions = _get(true, "positions").astype(np.float64)
+    onsets = _suppress(predicted, rules)
     if len(positions) == 0 and (rules.is_repaired or len(onsets.positions) == 0):
         return OnsetScores(math.nan, math.nan, math.nan, 0, len(onsets.positions), 0)
     tolerance_samples = tolerance_s * ONSET_RATE_HZ
@@ -124,7 +125,8 @@ def match_onsets(
     gaps = np.abs(truth[:, None] - found[None, :])
     is_allowed = gaps <= tolerance if is_inclusive else gaps < tolerance
     trust = np.zeros(len(found)) if confidence is None else np.asarray(confidence, dtype=np.float64)
-    # A pair is worth 1 and its confidence less than 1 / n, so that trust never outweighs a pair.
+    # One assignment problem maximises two things in order: a pair is worth 1 plus its confidence
+    # over n + 1, so the confidences of all n pairs together never outweigh one more pair.
     worth = is_allowed * (1.0 + trust / (len(found) + 1))
     rows, columns = linear_sum_assignment(worth, maximize=True)
     pairs = np.stack([rows, columns], axis=1)[is_allowed[rows, columns]]
@@ -136,6 +138,7 @@ def _strict_scores(true: FloatArray, onsets: Onsets, tolerance_samples: float) -
     pairs = match_onsets(true, onsets.positions, tolerance_samples, confidence=confidence)
     n_hits, n_true, n_predicted = len(pairs), len(true), len(onsets.positions)
     is_hit = np.isin(np.arange(n_predicted), pairs[:, 1])
+    # average_precision divides by the hits; over all true onsets, those missed have precision 0.
     precision = average_precision(is_hit, confidence) * n_hits / n_true if n_predicted else 0.0
     f1 = 2 * n_hits / (n_true + n_predicted)
     return OnsetScores(n_hits / n_true, precision, f1, n_true, n_predicted, n_hits)
@@ -160,14 +163,14 @@ def _published_scores(
 def _greedy_ranking(
     true: FloatArray, onsets: Onsets, tolerance_samples: float, mixes_indices: bool
 ) -> _Ranking:
-    """Pair in time order as both evaluators do, until the predictions run out."""
+    """Pair in time order as both evaluators do, until no prediction is left."""
     unused = list(range(len(onsets.positions)))
     had_predictions = bool(unused)
     scores: list[float] = []
     n_hits = 0
     for position in true:
         if had_predictions and not unused:
-            break
+            break  # property 7: later misses are not counted
         near = np.flatnonzero(np.abs(onsets.positions[unused] - position) < tolerance_samples)
         if len(near) == 0:
             scores.append(0.0)
@@ -180,11 +183,11 @@ def _greedy_ranking(
     return _Ranking(labels, scores + onsets.confidence[unused].tolist(), n_hits)
 
 
-def _surviving(predicted: OnsetFeatures, rules: _Mode) -> Onsets:
-    """The predicted onsets in the mode's description, without those close to a stronger one."""
-    positions = _named(predicted, "positions")
-    confidence = _named(predicted, f"{rules.form}_confidence")
-    height = _named(predicted, f"{rules.form}_height")
+def _suppress(predicted: OnsetFeatures, rules: _Mode) -> Onsets:
+    """Return the predicted onsets in the mode's description, after suppression."""
+    positions = _get(predicted, "positions")
+    confidence = _get(predicted, f"{rules.form}_confidence")
+    height = _get(predicted, f"{rules.form}_height")
     if not len(positions) == len(confidence) == len(height):
         raise ValueError(
             f"the predicted onsets have {len(positions)} positions, {len(confidence)} confidences "
@@ -200,7 +203,7 @@ def _rules(mode: str) -> _Mode:
     return MODES[mode]
 
 
-def _named(features: OnsetFeatures, name: str) -> Array:
+def _get(features: OnsetFeatures, name: str) -> Array:
     if name not in features:
         raise ValueError(f"the onset features have no {name!r}, only {sorted(features)}")
     return np.asarray(features[name])

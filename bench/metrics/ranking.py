@@ -1,4 +1,4 @@
-"""Average precision: how well scores rank the positives first."""
+"""Average precision: 1 where scores rank all positives first."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
         raise ValueError("labels must be 0 or 1 and scores must not be NaN")
     if not truth.any():
         return 0.0
+    # Only the last of equal scores is a threshold: the order within a tie is arbitrary. With h hits
+    # among k selected, precision is h / k and recall h / n_positives; the sum is over thresholds.
     order = np.argsort(-ranks, kind="stable")
     is_last_of_equals = np.append(np.diff(ranks[order]) != 0, True)
     n_selected = np.flatnonzero(is_last_of_equals) + 1

@@ -1,4 +1,4 @@
-"""Similarity of paired embeddings, such as a video's and its sound's."""
+"""Similarity of paired embeddings, such as those of a video and its audio."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bench.metrics.arrays import FloatArray, check_frame_pair
 def cosine_score(true: npt.ArrayLike, generated: npt.ArrayLike) -> FloatArray:
     """Return the cosine ``[N]`` of each row of ``true [N, D]`` with that of ``generated [N, D]``.
 
-    From -1 to 1, 1 is best; length does not matter. NaN, not scored, where a row is zero. With
-    ImageBind's embedding of the video as the true side and of the generated sound as the other,
+    From -1 to 1, 1 is best; the norms do not matter. NaN, not scored, where a row is zero. With
+    ImageBind's embedding of the video as the true side and of the generated audio as the other,
     100 times the mean is the IB-score of published tables. ValueError if the shapes differ or
     values are not finite.
 
@@ -26,11 +26,12 @@ def cosine_score(true: npt.ArrayLike, generated: npt.ArrayLike) -> FloatArray:
             f"and {len(second)} generated ones"
         )
     cosines: FloatArray = np.sum(_directions(first) * _directions(second), axis=1)
-    return np.clip(cosines, -1.0, 1.0)
+    return np.clip(cosines, -1.0, 1.0)  # rounding may exceed 1 by 1e-16
 
 
 def _directions(embeddings: FloatArray) -> FloatArray:
-    # Scaled by the largest value first: squares of very small or large ones leave float64.
+    # Scaled by the largest value first, since squares of very small or large ones are beyond the
+    # range of float64. A zero row is divided by NaN.
     largest = np.abs(embeddings).max(axis=1, keepdims=True)
     scaled = embeddings / np.where(largest > 0, largest, np.nan)
     directions: FloatArray = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)

@@ -1,10 +1,10 @@
-"""How sure a number is: the interval of a mean over clips, of a difference, of a set's distance.
+"""Confidence intervals of a mean over clips, a paired difference or ratio, and a statistic of sets.
 
 Conventions: one score per clip, ``[N]`` float64, NaN for "not scored"; such clips are left out and
-counted. ``clusters`` names, clip by clip, what each depends on: clips of one cluster (conditions of
-one target, excerpts of one video) are drawn together, so a cluster counts as one observation. An
-interval is not clipped to the range of its metric: a mean of 0.02 may have a lower bound below 0.
-Every function draws from the generator it is given and from nothing else: same seed, same numbers.
+counted. ``clusters`` has the name of each clip's cluster: clips of one cluster (conditions of one
+target, excerpts of one video) depend on one another and are resampled together, so a cluster counts
+as one observation. An interval is not clipped to the range of its metric: a mean of 0.02 may have a
+lower bound below 0. Random numbers come from the generator argument alone: same seed, same numbers.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import numpy.typing as npt
 from bench.metrics.arrays import FloatArray, IntArray, check_scores
 from bench.metrics.clusters import clustered_mean, clustered_sum
 
-#: Random numbers held at a time: 32 MB, whatever N and the number of resamples.
+#: Random numbers in memory at a time: 32 MB for any N and number of resamples.
 BLOCK_VALUES = 4_000_000
 
 #: From so many clusters on, means are resampled; below, the percentile bootstrap is too narrow
-#: (over 16 clusters it covers 92 % instead of 95 %) and Student's t takes its place.
+#: (over 16 clusters it covers the truth in 92 % of cases instead of 95 %) and Student's t is used.
 FEWEST_TO_RESAMPLE = 100
 N_RESAMPLES = 2_000
 
 
 class Interval(NamedTuple):
-    """A value, its bounds, the clips behind it, those left out as NaN, and their clusters.
+    """A value with its bounds, the number of clips, of those left out as NaN, and of clusters.
 
     ``value`` is NaN without a clip, ``low`` and ``high`` with fewer than two clusters.
     """
@@ -106,10 +106,12 @@ def paired_ratio(
 ) -> Interval:
     """Return the mean of ``b`` over that of ``a``, over the clips that both scored.
 
-    Row i of both is the same clip. The interval is that of the linearised ratio (delta method), by
-    ``mean_interval``. NaN where the mean of ``a`` is not above 0: such a ratio says nothing.
-    ValueError as there.
+    Row i of both is the same clip. NaN where the mean of ``a`` is not above 0, since such a ratio
+    means nothing. ValueError as ``mean_interval``.
     """
+    # Delta method: with r = mean b / mean a, small changes of both means change r by
+    # (d mean b - r d mean a) / mean a. So r has the interval of the mean of (b - r a) / mean a,
+    # which is 0, moved to r.
     _check_level(level)
     first, second = check_scores(a, "a"), check_scores(b, "b")
     is_scored = ~np.isnan(_differences(first, second))
@@ -132,11 +134,11 @@ def paired_ratio(
 def estimate_interval(
     value: float, contributions: npt.ArrayLike, clusters: Sequence[str], level: float = 0.95
 ) -> Interval:
-    """Return the interval of a statistic of a whole set from what each clip contributed to it.
+    """Return the interval of a statistic of a set from the contribution of each clip to its error.
 
     ``clustered_sum`` of ``contributions [N]`` gives a CR2 standard error and Student's t as for a
-    mean. The interval is for the expectation at this very number of clips: what the statistic gains
-    or loses with few clips is part of it. ValueError as ``mean_interval``.
+    mean. The interval is for the expectation at this number of clips: the bias that the statistic
+    has with few clips is part of it. ValueError as ``mean_interval``.
     """
     _check_level(level)
     found = clustered_sum(value, contributions, clusters)
@@ -150,8 +152,10 @@ def two_sample_interval(
 ) -> Interval:
     """Return the same for two independent sets, whose clips ``[N]`` and ``[M]`` are not paired.
 
-    The degrees of freedom are Welch's. ``n`` counts the generated side. ValueError as above.
+    ``n`` counts the generated side. ValueError as above.
     """
+    # Variances of independent sides add up. The degrees of freedom are Welch's: a sum of variances
+    # v1 + v2, estimated with f1 and f2 degrees, has (v1 + v2)^2 / (v1^2 / f1 + v2^2 / f2).
     _check_level(level)
     sides = [check_scores(side, "contributions") for side in (true, generated)]
     found = [clustered_mean(side * len(side), list(map(str, range(len(side))))) for side in sides]
@@ -165,18 +169,19 @@ def two_sample_interval(
 
 
 def derangements(n: int, rng: np.random.Generator, k: int) -> IntArray:
-    """Return ``[k, n]``: k random orders of n clips in which no clip keeps its place.
+    """Return ``[k, n]``: k random permutations of n clips in which no clip keeps its index.
 
-    Pairing every true audio with a wrong generated one this way gives the level of chance. Each
-    derangement is equally likely. ValueError for fewer than two clips.
+    Pairing every true audio with that of another clip gives the level of chance. Each derangement
+    is equally likely. ValueError for fewer than two clips.
     """
     if n < 2:
         raise ValueError(f"a single clip has no other to be paired with, got n = {n}")
-    places = np.arange(n)
+    positions = np.arange(n)
     found: list[IntArray] = []
+    # Rejection: a share of about 1 / e of all permutations has no fixed point, whatever n.
     while len(found) < k:
         order = rng.permutation(n)
-        if not (order == places).any():
+        if not (order == positions).any():
             found.append(order)
     return np.array(found, dtype=np.int64).reshape(k, n)
 
@@ -202,7 +207,8 @@ def _quantile_of_t(degrees: float, level: float) -> float:
 def _resampled_means(
     scores: FloatArray, clusters: npt.NDArray[np.str_], rng: np.random.Generator
 ) -> FloatArray:
-    """Means ``[N_RESAMPLES]`` over as many clusters as there are, chosen with repetition."""
+    """Return means ``[N_RESAMPLES]``, each over as many clusters, drawn with replacement."""
+    # A resample draws clusters, not clips: sums and sizes per cluster are all it needs.
     _, index = np.unique(clusters, return_inverse=True)
     sums, sizes = np.bincount(index, weights=scores), np.bincount(index)
     means = []
@@ -213,7 +219,7 @@ def _resampled_means(
 
 
 def _blocks(n_rows: int, row_values: int) -> Iterator[int]:
-    """Numbers of rows that sum to ``n_rows`` and each hold a bounded count of values."""
+    """Yield numbers of rows that sum to ``n_rows``, each with a bounded number of values."""
     largest = max(1, BLOCK_VALUES // max(1, row_values))
     for start in range(0, n_rows, largest):
         yield min(largest, n_rows - start)

@@ -68,7 +68,7 @@ def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[st
 
 
 def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
-    suited = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
+    suited = [(pair, keys) for pair, keys in scored if metric.accepts_length(pair.clip.seconds)]
     if metric.score_set is None or len(suited) < 2:
         return Score(None, None, None, 0, reason=_too_few(metric, scored, len(suited)))
     true = sides_of(metric.against, metric, suited, scoring)
@@ -127,7 +127,7 @@ def _unscored_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str
     """Why none of the clips has a value."""
     if not scored:
         return "no clip was scored"
-    suited = [(pair, keys) for pair, keys in scored if metric.suits(pair.clip.seconds)]
+    suited = [(pair, keys) for pair, keys in scored if metric.accepts_length(pair.clip.seconds)]
     if not suited:
         return length_reason(metric, scored)
     if not any(_has_side(metric.against, pair, keys) for pair, keys in suited):
@@ -142,10 +142,12 @@ def _has_side(role: Role, pair: Pair, keys: Keys) -> bool:
 
 def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
     """What lengths the clips have that the metric does not take."""
-    lengths = [pair.clip.seconds for pair, _ in scored if not metric.suits(pair.clip.seconds)]
+    lengths = [
+        pair.clip.seconds for pair, _ in scored if not metric.accepts_length(pair.clip.seconds)
+    ]
     shortest, longest = f"{min(lengths):g}", f"{max(lengths):g}"
     found = shortest if shortest == longest else f"{shortest} to {longest}"
-    return f"samples of {found} s: {metric.label} takes {metric.takes}"
+    return f"samples of {found} s: {metric.label} takes {metric.accepted_lengths}"
 
 
 def sides_of(

@@ -13,14 +13,14 @@ from dataclasses import replace
 from functools import partial
 
 from bench.io import bench_home
-from bench.matching import hashed_name
+from bench.matching import make_hashed_name
 from bench.pipeline.evaluate import Progress
 from bench.pipeline.folders import FolderPlan
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.run import look_ahead, run
 from bench.results import Results
 from bench.splits import Split
-from bench.splits.split import path_slug
+from bench.splits.split import slugify_path
 from bench.system import System
 from bench.types import FULL, Clip
 
@@ -66,8 +66,8 @@ def plan_folder_bounds(
     if not clips:
         return []
     # The names of any files become the names of samples; one clip may have several pairs.
-    named = tuple(replace(clip, name=hashed_name(clip.name)) for clip in clips)
-    split = Split(f"folders-{path_slug(plan.reference.absolute())}", named)
+    named = tuple(replace(clip, name=make_hashed_name(clip.name)) for clip in clips)
+    split = Split(f"folders-{slugify_path(plan.reference.absolute())}", named)
     first = RunPlan(
         system=systems[0],
         system_name=systems[0].name,

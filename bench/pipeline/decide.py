@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.metrics.equivalence import holm_adjusted, margin_test
+from bench.metrics.equivalence import adjust_holm, margin_test
 from bench.pipeline.compare import Difference
 from bench.pipeline.rules import Rules
 
@@ -71,8 +71,8 @@ def decide(
         margin_test(each.loss, each.estimate.standard_error, each.estimate.degrees, margin)
         for each, margin in zip(tested, margins, strict=True)
     ]
-    p_regression = holm_adjusted([each.p_regression for each in p_values])
-    p_equivalence = holm_adjusted([each.p_equivalence for each in p_values])
+    p_regression = adjust_holm([each.p_regression for each in p_values])
+    p_equivalence = adjust_holm([each.p_equivalence for each in p_values])
     columns = zip(tested, margins, p_regression, p_equivalence, strict=True)
     numbers = {each.name: rest for each, *rest in columns}
     decisions = []

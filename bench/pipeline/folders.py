@@ -117,9 +117,9 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
     """How many seconds to compare, and whether the sample forced the window to be shorter."""
     if seconds is not None:
         return seconds, False
-    from bench.media import audio_seconds
+    from bench.media import read_audio_seconds
 
-    true_s, generated_s = audio_seconds(true), audio_seconds(generated)
+    true_s, generated_s = read_audio_seconds(true), read_audio_seconds(generated)
     wanted = min(LONGEST_SECONDS, true_s)
     # A sample that ends a frame early is filled with silence, as everywhere.
     window = wanted if wanted - generated_s <= MAX_SHORTFALL_S else generated_s

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError, first_few
+from bench.errors import BenchError, format_names
 from bench.metrics.clusters import ClusteredMean
 from bench.pipeline.compare import (
     Difference,
@@ -118,7 +118,7 @@ def _check_clips(
     if not base & new:
         raise BenchError(f"{runs} have no scored clip in common")
     counted = f"{len(alone)} of {len(either)} clips"
-    found = f"{counted} are scored by only one of the runs ({first_few(alone)})"
+    found = f"{counted} are scored by only one of the runs ({format_names(alone)})"
     if len(alone) > max_differ * len(either):
         raise BenchError(
             f"{runs} cannot be compared: {found}, expected at most {100 * max_differ:g} %; run the "

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.inputs import Listing, list_folder, natural_order, shown
-from bench.matching import Matching, cluster_name, composed, match, printable
+from bench.inputs import Listing, format_paths, list_folder, natural_sort_key
+from bench.matching import Matching, make_cluster_name, match, normalize_name, to_printable
 from bench.pipeline.transfers import BETWEEN, References, Transfer, tried_targets
 from bench.results import Failure
 
@@ -63,14 +63,14 @@ def pair_folders(
         raise BenchError(_nothing(found, reference, generated))
     if videos is not None:
         found = _with_videos(found, list_folder(videos), true)
-    notes = (*found.notes, *true.sound_notes(), *made.sound_notes())
+    notes = (*found.notes, *true.audio_notes(), *made.audio_notes())
     ordered = tuple(sorted(found.pairs, key=lambda pair: pair.name))
     return replace(found, pairs=ordered, notes=notes)
 
 
 def _by_order(true: Listing, made: Listing) -> Pairing:
     sides = [
-        [each.folder / path for path in sorted(_relative(each), key=natural_order)]
+        [each.folder / path for path in sorted(_relative(each), key=natural_sort_key)]
         for each in (true, made)
     ]
     if len(sides[0]) != len(sides[1]):
@@ -84,7 +84,7 @@ def _by_order(true: Listing, made: Listing) -> Pairing:
         f"{sides[1][0].name} is for {sides[0][0].name}, {sides[1][-1].name} for {sides[0][-1].name}"
     )
     pairs = tuple(
-        FilePair(names[path], path, sample, cluster=cluster_name(path.stem) or names[path])
+        FilePair(names[path], path, sample, cluster=make_cluster_name(path.stem) or names[path])
         for path, sample in zip(*sides, strict=True)
     )
     if len(set(names.values())) < len(names):
@@ -114,8 +114,10 @@ def _by_name(true: Listing, made: Listing) -> Pairing:
         for paths in claims.values()
         if len(paths) > 1
     )
-    stems = Counter(composed(path.stem) for path in true.with_audio)
-    targets = {composed(p.stem): p for p in single.values() if stems[composed(p.stem)] == 1}
+    stems = Counter(normalize_name(path.stem) for path in true.with_audio)
+    targets = {
+        normalize_name(p.stem): p for p in single.values() if stems[normalize_name(p.stem)] == 1
+    }
     read = _read_transfers(matching.unused, targets)
     transfers = _transfers(read, made, targets)
     served = {targets[each.reference] for each in read.values() if each is not None}
@@ -133,7 +135,7 @@ def _read_transfers(files: Iterable[Path], targets: Iterable[str]) -> dict[Path,
     """What each file that is named like a transfer belongs to."""
     references = References(targets)
     named = (path for path in files if BETWEEN in path.stem)
-    return {path: references.find(composed(path.stem)) for path in named}
+    return {path: references.find(normalize_name(path.stem)) for path in named}
 
 
 def _names(listing: Listing, paths: Iterable[Path]) -> dict[Path, str]:
@@ -143,15 +145,15 @@ def _names(listing: Listing, paths: Iterable[Path]) -> dict[Path, str]:
     stems = Counter(key.rpartition("/")[2] for key in set(keys.values()))
     ends = {path: key.rpartition("/")[2] for path, key in keys.items()}
     names = {path: ends[path] if stems[ends[path]] == 1 else keys[path] for path in paths}
-    return {path: printable(name) for path, name in names.items()}
+    return {path: to_printable(name) for path, name in names.items()}
 
 
 def _below(listing: Listing, path: Path) -> str:
-    return composed(path.relative_to(listing.folder).with_suffix("").as_posix())
+    return normalize_name(path.relative_to(listing.folder).with_suffix("").as_posix())
 
 
 def _pair(name: str, true: Path, generated: Path) -> FilePair:
-    return FilePair(name, true, generated, cluster=cluster_name(true.stem) or name)
+    return FilePair(name, true, generated, cluster=make_cluster_name(true.stem) or name)
 
 
 def _transfers(
@@ -183,11 +185,11 @@ def _transfer_notes(read: Mapping[Path, Transfer | None]) -> Iterator[str]:
         yield f"{len(found)} samples are named <target>_to_<condition> and belong to their target"
     if extended:
         what = "of them by names that differ in a suffix, e.g."
-        yield f"{len(extended)} {what} {printable(extended[0])}"
+        yield f"{len(extended)} {what} {to_printable(extended[0])}"
     if alone:
         what = "names with _to_ fit no reference, or several alike, e.g."
-        tried = printable(tried_targets(alone[0].stem))
-        yield f"{len(alone)} {what} {printable(alone[0].name)} (tried the target {tried})"
+        tried = to_printable(tried_targets(alone[0].stem))
+        yield f"{len(alone)} {what} {to_printable(alone[0].name)} (tried the target {tried})"
 
 
 def _unpaired(
@@ -241,7 +243,7 @@ def _notes(matching: Matching, read: Mapping[Path, Transfer | None]) -> tuple[st
 
 def _claims(paths: Sequence[Path], folder: Path) -> str:
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    is_spelled = len(set(map(composed, names))) < len(set(names))
+    is_spelled = len(set(map(normalize_name, names))) < len(set(names))
     why = ", some by the same letters composed otherwise (NFC, NFD)" if is_spelled else ""
     what = f"{len(paths)} files claim it in {folder}{why}"
-    return f"{what}: {shown(sorted(paths), folder)}; keep one"
+    return f"{what}: {format_paths(sorted(paths), folder)}; keep one"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.errors import first_few
+from bench.errors import format_names
 from bench.pipeline.journal import Entry
 from bench.pipeline.score import Keys, Pair, Role, Scoring, remarks_of
 
@@ -93,5 +93,5 @@ def _notes(
         if above:
             then = rule.then.format(most=max(above.values()))
             counted = f"{len(above)} of {len(found)} {noun} {rule.said}"
-            notes.append(f"{counted} ({first_few(sorted(above))}){then}")
+            notes.append(f"{counted} ({format_names(sorted(above))}){then}")
     return tuple(notes)

@@ -9,7 +9,7 @@ from bench.pipeline.evaluate import Ledger, evaluate
 from bench.pipeline.journal import Entry, Journal, row_kind
 from bench.pipeline.plan import RunPlan, scoring_fingerprint
 from bench.pipeline.score import Pair, Scoring
-from bench.suite import computable, select
+from bench.suite import select, select_computable
 from bench.types import Clip, Excerpt
 
 
@@ -56,7 +56,7 @@ def _reads_by_column(plan: RunPlan) -> dict[str, set[str]]:
     """The extractors behind every column that the judge can compute."""
     return {
         metric.name: Scoring((metric,), plan.judge, None).extractor_names()
-        for metric in computable(select(plan.judge.profile), plan.judge)
+        for metric in select_computable(select(plan.judge.profile), plan.judge)
     }
 
 

@@ -31,7 +31,7 @@ from bench.pipeline.samples import (
     remember_sample,
 )
 from bench.results import Failure, Results, load_results
-from bench.suite import SUITE_VERSION, computable, select
+from bench.suite import SUITE_VERSION, select, select_computable
 from bench.types import Clip
 
 
@@ -117,7 +117,7 @@ def with_finished_columns(plan: RunPlan) -> RunPlan:
     if before.suite_version != SUITE_VERSION:
         return plan
     names = {metric.name for metric in plan.metrics} | {column.name for column in before.columns}
-    known = computable(select(plan.judge.profile), plan.judge)
+    known = select_computable(select(plan.judge.profile), plan.judge)
     return replace(plan, metrics=tuple(metric for metric in known if metric.name in names))
 
 

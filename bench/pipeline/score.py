@@ -87,7 +87,9 @@ class Scoring:
 
     def suited(self, seconds: float) -> Scoring:
         """The same with those metrics only that clips of this length can be scored by."""
-        return replace(self, metrics=tuple(each for each in self.metrics if each.suits(seconds)))
+        return replace(
+            self, metrics=tuple(each for each in self.metrics if each.accepts_length(seconds))
+        )
 
     def extractors(self, role: Role) -> tuple[Extractor, ...]:
         """What is extracted of one role for these metrics, in an order that can be followed."""

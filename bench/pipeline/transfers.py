@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from os.path import commonprefix
 from typing import NamedTuple
 
-from bench.matching import canonical_id, cluster_name
+from bench.matching import make_cluster_name, parse_canonical_name
 
 BETWEEN = "_to_"
 
@@ -33,7 +33,9 @@ class References:
 
     def __init__(self, stems: Iterable[str]) -> None:
         self._stems = {stem: stem for stem in stems}
-        self._same = {canonical_id(stem) or stem: stem for stem in self._stems} | self._stems
+        self._same = {
+            parse_canonical_name(stem) or stem: stem for stem in self._stems
+        } | self._stems
         self._longer: dict[str, list[str]] = defaultdict(list)
         self._pairs: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
         for stem in self._stems:
@@ -51,7 +53,7 @@ class References:
         if (pair := self._named_by_pair(halves)) is not None:
             return pair
         for left, _ in reversed(halves):
-            if (same := self._same.get(canonical_id(left) or left)) is not None:
+            if (same := self._same.get(parse_canonical_name(left) or left)) is not None:
                 return _of_target(same, has_suffix=False)
         for left, _ in reversed(halves):
             if (target := self._with_suffix(left)) is not None:
@@ -72,12 +74,14 @@ class References:
         difference, reference, target = min(fits)
         if any(each[0] == difference and each[1] != reference for each in fits):
             return None
-        return Transfer(reference, cluster_name(reference) or target, has_suffix=difference > 0)
+        return Transfer(
+            reference, make_cluster_name(reference) or target, has_suffix=difference > 0
+        )
 
     def _with_suffix(self, part: str) -> str | None:
         """The one reference that ``part`` is with more words, or that is ``part`` with more."""
         for start in _beginnings(part):
-            same = self._same.get(canonical_id(start) or start)
+            same = self._same.get(parse_canonical_name(start) or start)
             same = same or self._same.get(start + self._ending)
             if same is not None and _fit(part, start):
                 return same
@@ -93,7 +97,7 @@ def tried_targets(stem: str) -> str:
 
 
 def _of_target(reference: str, *, has_suffix: bool) -> Transfer:
-    return Transfer(reference, cluster_name(reference) or reference, has_suffix=has_suffix)
+    return Transfer(reference, make_cluster_name(reference) or reference, has_suffix=has_suffix)
 
 
 def _halves(stem: str) -> Iterator[tuple[str, str]]:

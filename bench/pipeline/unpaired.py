@@ -61,7 +61,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
             f"unpaired: {len(generated)} generated against {len(true)} reference files",
             *media_notes(true, scoring, "reference files", ("target",)),
             *media_notes(generated, scoring, "generated files", ("generated",)),
-            *(note for listing in listings for note in listing.sound_notes()),
+            *(note for listing in listings for note in listing.audio_notes()),
         ),
     )
     failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
@@ -86,11 +86,11 @@ def _require_set(folder: Path, readable: Readable, failures: Sequence[Failure]) 
 
 def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
     """An audio file as the pair of itself: whatever side it is on, its features are the same."""
-    from bench.media import audio_seconds
+    from bench.media import read_audio_seconds
 
     name = str(path)
     try:
-        window_s = seconds or min(LONGEST_SECONDS, audio_seconds(path))
+        window_s = seconds or min(LONGEST_SECONDS, read_audio_seconds(path))
         if window_s < SHORTEST_SECONDS:
             raise MediaError(f"{path} lasts {window_s:.3f} s, which is too short to judge")
     except MediaError as error:
@@ -116,4 +116,4 @@ def _score(metric: Metric, true: Readable, generated: Readable, scoring: Scoring
 
 
 def _suits(metric: Metric, pair: Pair) -> bool:
-    return metric.suits(pair.clip.seconds)
+    return metric.accepts_length(pair.clip.seconds)

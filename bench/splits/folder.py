@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.errors import MediaError
-from bench.inputs import Listing, Prompts, find_labels, list_folder, read_labels, shown
+from bench.inputs import Listing, Prompts, find_labels, format_paths, list_folder, read_labels
 from bench.io import expand_user
-from bench.matching import clip_name, cluster_name, hashed_name
+from bench.matching import make_clip_name, make_cluster_name, make_hashed_name
 from bench.splits.split import (
     BASE_METRICS,
     NETWORK_METRICS,
@@ -26,7 +26,7 @@ from bench.splits.split import (
     TARGET_SECONDS,
     Refusal,
     Split,
-    path_slug,
+    slugify_path,
 )
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
@@ -43,7 +43,7 @@ def open_folder(path: Path) -> Split:
     listing.require(listing.videos, "video")
     named: dict[str, list[Path]] = defaultdict(list)
     for video in listing.videos:
-        named[clip_name(video.relative_to(folder))].append(video)
+        named[make_clip_name(video.relative_to(folder))].append(video)
     label_file = find_labels(folder)
     single = {name: videos[0] for name, videos in named.items() if len(videos) == 1}
     labels = _labels(label_file, single, folder)
@@ -58,7 +58,7 @@ def open_folder(path: Path) -> Split:
         except MediaError as error:
             refused.append(Refusal(name, str(error)))
     return Split(
-        f"folder-{path_slug(folder)}",
+        f"folder-{slugify_path(folder)}",
         tuple(clips),
         (*NETWORK_METRICS, *BASE_METRICS),
         tuple(refused),
@@ -88,7 +88,7 @@ def _left_out(listing: Listing) -> tuple[str, ...]:
     if not audio:
         return listing.notes()
     what = f"{len(audio)} audio files are no clips of a folder of videos"
-    return (f"{what}: {shown(audio, listing.folder)}", *listing.notes())
+    return (f"{what}: {format_paths(audio, listing.folder)}", *listing.notes())
 
 
 def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
@@ -96,7 +96,7 @@ def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
     paths = [video.relative_to(folder) for video in videos]
     rivals = ", ".join(map(str, paths))
     reason = f"{len(videos)} videos in {folder} are called {name!r}, rename all but one: {rivals}"
-    return [Refusal(hashed_name("=".join(path.parts)), reason) for path in paths]
+    return [Refusal(make_hashed_name("=".join(path.parts)), reason) for path in paths]
 
 
 def _words(stem: str) -> str:
@@ -106,14 +106,14 @@ def _words(stem: str) -> str:
 
 
 def _clip(video: Path, name: str, prompt: str) -> Clip:
-    from bench.media import audio_seconds, probe
+    from bench.media import probe, read_audio_seconds
 
     info = probe(video)
     if info.video is None:
         raise MediaError(f"{video} has no video stream")
     if info.audio is None:
         raise MediaError(f"{video} has no audio stream: there is no true audio to compare with")
-    seconds = audio_seconds(video) if info.audio.seconds is None else info.audio.seconds
+    seconds = read_audio_seconds(video) if info.audio.seconds is None else info.audio.seconds
     if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
         raise MediaError(
             f"the audio of {video} lasts {seconds:.2f} s, the protocol needs {TARGET_SECONDS:g} s"
@@ -121,5 +121,5 @@ def _clip(video: Path, name: str, prompt: str) -> Clip:
     target = Excerpt(video, 0.0, TARGET_SECONDS)
     has_reference = seconds >= TARGET_SECONDS + REFERENCE_SECONDS - MAX_SHORTFALL_S
     reference = Excerpt(video, TARGET_SECONDS, REFERENCE_SECONDS) if has_reference else None
-    cluster = cluster_name(video.stem) or name
+    cluster = make_cluster_name(video.stem) or name
     return Clip(name, target, TARGET_SECONDS, target, reference, prompt, cluster=cluster)

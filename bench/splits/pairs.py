@@ -19,8 +19,8 @@ from typing import Any
 from bench.errors import BenchError
 from bench.inputs import read_records
 from bench.io import expand_user, read_json
-from bench.matching import clip_name, composed
-from bench.splits.split import BASE_METRICS, Refusal, Split, path_slug
+from bench.matching import make_clip_name, normalize_name
+from bench.splits.split import BASE_METRICS, Refusal, Split, slugify_path
 from bench.types import Clip, Excerpt
 
 PAIR_SECONDS = 2.0
@@ -62,7 +62,7 @@ def open_pairs(file: Path) -> Split:
             clips.append(clip)
     has_hits = any(clip.truth for clip in clips)
     metrics = (*BASE_METRICS, "mcd_ref", *(HITS_METRICS if has_hits else ()))
-    return Split(f"pairs-{path_slug(path)}", tuple(clips), metrics, tuple(refused))
+    return Split(f"pairs-{slugify_path(path)}", tuple(clips), metrics, tuple(refused))
 
 
 def _table_rows(path: Path) -> Iterator[Row]:
@@ -106,7 +106,7 @@ def _clip(row: Row) -> Clip:
         pair_name = condition.stem
     window = Excerpt(target, 0.0, seconds)
     return Clip(
-        name=clip_name(Path((cells.get("name") or pair_name) + ".mp4")),
+        name=make_clip_name(Path((cells.get("name") or pair_name) + ".mp4")),
         audio=window,
         seconds=seconds,
         video=window,
@@ -120,7 +120,7 @@ def _clip(row: Row) -> Clip:
 
 def _cluster(target: Path, folder: Path) -> str:
     """The file of a target below the folder of the list, however the list spells its path."""
-    return composed(os.path.relpath(os.path.realpath(target), os.path.realpath(folder)))
+    return normalize_name(os.path.relpath(os.path.realpath(target), os.path.realpath(folder)))
 
 
 def _problem(clip: Clip) -> str:

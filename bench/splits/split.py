@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MissingError
-from bench.io import safe_name
+from bench.io import require_safe_name
 from bench.types import Clip
 
 #: The protocol of the paper (section 4.1): 8 s are generated, the last 2 s of 10 are the reference.
@@ -50,7 +50,7 @@ class Split:
     def __post_init__(self) -> None:
         names = [clip.name for clip in self.clips] + [refusal.clip for refusal in self.refused]
         for name in names:
-            safe_name(name)
+            require_safe_name(name)
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise BenchError(f"split {self.name!r} holds the clip {twice!r} more than once")
@@ -74,7 +74,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
         )
 
 
-def path_slug(path: Path) -> str:
+def slugify_path(path: Path) -> str:
     """A short name for a path given by the user, unique enough to name a run directory."""
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in path.name)

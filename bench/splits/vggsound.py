@@ -20,9 +20,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.errors import BenchError, MissingError
-from bench.inputs import list_folder, read_labels, read_table, shown
+from bench.inputs import format_paths, list_folder, read_labels, read_table
 from bench.io import bench_home
-from bench.matching import Matching, canonical_id, cluster_name, match
+from bench.matching import Matching, make_cluster_name, match, parse_canonical_name
 from bench.splits.split import (
     BASE_METRICS,
     NETWORK_METRICS,
@@ -64,7 +64,7 @@ def open_vggsound_filtered() -> Split:
             "of at least 0.3, one per line (the paper's list of 8,676 is not published)"
         )
     written = [row.cells[0].removesuffix(".mp4") for row in read_table(path)]
-    names = [canonical_id(name) or name for name in written]
+    names = [parse_canonical_name(name) or name for name in written]
     if unknown := [name for name in names if name not in labels]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
@@ -82,7 +82,7 @@ def _labels() -> dict[str, str]:
         )
     labels = read_labels(path).labels
     listed = [label for label in labels if label.split in ("", "test")]
-    return {canonical_id(label.name) or label.name: label.prompt for label in listed}
+    return {parse_canonical_name(label.name) or label.name: label.prompt for label in listed}
 
 
 def _split(name: str, labels: dict[str, str]) -> Split:
@@ -105,7 +105,8 @@ def _split(name: str, labels: dict[str, str]) -> Split:
 def _reason(name: str, matching: Matching, folder: Path) -> str:
     """Why a listed clip has no video."""
     if rivals := matching.ambiguous.get(name):
-        return f"{len(rivals)} videos in {folder} are this clip, keep one: {shown(rivals, folder)}"
+        named = format_paths(rivals, folder)
+        return f"{len(rivals)} videos in {folder} are this clip, keep one: {named}"
     near = matching.missing[name]
     return f"no video in {folder}" + (near and f": {near}")
 
@@ -113,5 +114,5 @@ def _reason(name: str, matching: Matching, folder: Path) -> str:
 def _clip(name: str, path: Path, label: str) -> Clip:
     target = Excerpt(path, 0.0, TARGET_SECONDS)
     reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
-    cluster = cluster_name(name) or name
+    cluster = make_cluster_name(name) or name
     return Clip(name, target, TARGET_SECONDS, target, reference, label, cluster=cluster)

@@ -27,7 +27,7 @@ __all__ = [
     "SUITE_VERSION",
     "Metric",
     "Side",
-    "computable",
+    "select_computable",
     "select",
 ]
 
@@ -58,7 +58,7 @@ def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ..
     return tuple(row for row in rows if row.name in wanted)
 
 
-def computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:
+def select_computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:
     """Those of the metrics that this judge has the extractors for."""
     known = {extractor.name for extractor in judge.extractors}
     return tuple(

@@ -47,12 +47,12 @@ class Metric:
     is_extra: bool = False
     undefined_for: str = ""
 
-    def suits(self, seconds: float) -> bool:
+    def accepts_length(self, seconds: float) -> bool:
         """Whether clips of this length can be scored."""
         return self.shortest_s <= seconds <= self.longest_s
 
     @property
-    def takes(self) -> str:
+    def accepted_lengths(self) -> str:
         """The lengths that can be scored, in words: ``clips of 0.31 s and more``."""
         if math.isinf(self.longest_s):
             return f"clips of {self.shortest_s:g} s and more"

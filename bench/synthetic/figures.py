@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import signal
 
-from bench.io import write_page
+from bench.figures import write_png
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.materials import MATERIALS
@@ -44,7 +44,7 @@ def plot_contact_sheet(destination: Path) -> None:
         panel.set_title(label(scene), fontsize=8, pad=2)
         panel.set_axis_off()
     figure.suptitle("The mini world: frames 160 and 80 ms before, at, and after an event")
-    write_page(figure, destination, N_COLOURS)
+    write_png(figure, destination, N_COLOURS)
 
 
 def plot_spectrogram_page(destination: Path) -> None:
@@ -53,7 +53,7 @@ def plot_spectrogram_page(destination: Path) -> None:
     for panel, scene in zip(panels, _scenes(), strict=True):
         _draw_spectrogram(panel, scene)
     figure.suptitle("The mini world: spectrograms (70 dB), true events above them")
-    write_page(figure, destination, N_COLOURS)
+    write_png(figure, destination, N_COLOURS)
 
 
 def _scenes() -> list[Scene]:

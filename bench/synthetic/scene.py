@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.io import safe_name
+from bench.io import require_safe_name
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.materials import MATERIALS
@@ -107,7 +107,7 @@ def make_scene(split: str, index: int, seconds: float = SECONDS) -> Scene:
     rng = np.random.default_rng(stable_seed("mini scene", split, index))
     action, material = CLASSES[index % len(CLASSES)]
     return Scene(
-        name=f"{safe_name(split)}_{index:06d}",
+        name=f"{require_safe_name(split)}_{index:06d}",
         split=split,
         index=index,
         seconds=seconds,

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
-from acfoley.features import FeatureMaker
+from acfoley.encoders.cache import FeatureFiles
 from acfoley.frames import clip_frames, sync_frames
 from acfoley.generate import Model
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.params import FlowParams
 from bench.types import Excerpt, Waveform
 from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, seeded_state
@@ -31,7 +31,7 @@ class FakeEncoders:
         frames = clip_frames(video, seconds)
         return draw(f"video {frames.mean():.4f}", (len(frames), 1024))
 
-    def movement(self, video: Excerpt, seconds: float) -> Tensor:
+    def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         self.counts["sync"] += 1
         frames = sync_frames(video, seconds)
         n_segments = (len(frames) - 16) // 8 + 1
@@ -72,15 +72,19 @@ class FakeCodec:
         return self
 
 
-def fake_model(params: FlowParams = NARROW, visiting: torch.device | None = None) -> Model:
+def fake_model(
+    params: FlowParams = NARROW,
+    visiting: torch.device | None = None,
+    files: FeatureFiles | None = None,
+) -> Model:
     """A seeded narrow network between the stand-ins."""
     network = new_network(params, seed=0)
     network.load_state_dict(seeded_state(params, ACFOLEY_GAIN))
     network.eval().requires_grad_(False)
-    return Model(network, FakeCodec(), FakeEncoders(), visiting=visiting)
+    return Model(network, FakeCodec(), FakeEncoders(), visiting=visiting, files=files)
 
 
 def work_of(model: Model) -> Counter[str]:
     """How often each part was asked."""
-    maker: FeatureMaker = model.features
-    return maker._encoders.counts + maker._codec.counts
+    cached = model.encoders
+    return cached._encoders.counts + cached._codec.counts

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acfoley.conditions import Features
-from acfoley.model import FlowNetwork
+from acfoley.network.conditions import Features
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import VAE_REFERENCE, FlowParams, SequenceLengths
 from acfoley.weights import COMPUTED
 

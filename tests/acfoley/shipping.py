@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
-from acfoley import griffin_lim
-from acfoley.mini import variants
-from acfoley.mini.linear import LinearAutoencoder
-from acfoley.mini.variants import CODEC, VARIANTS, ship, variant_recipe
+from acfoley.codec import griffin_lim
+from acfoley.mini import weights_files
+from acfoley.mini.encoders import ENCODER_FILES
+from acfoley.mini.pca_autoencoder import LinearAutoencoder
+from acfoley.mini.variants import CODEC, VARIANTS, variant_recipe
+from acfoley.mini.weights_files import ship, weights_path
 from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
 
 
@@ -18,7 +21,11 @@ def ship_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     Griffin-Lim takes one step: what it makes of drawn weights is noise in any case.
     """
-    monkeypatch.setattr(variants, "FOLDER", folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ENCODER_FILES.values():
+        copy(weights_path(name), folder)
+    monkeypatch.setattr(weights_files, "FOLDER", folder)
+    weights_files.weights_hash.cache_clear()
     monkeypatch.setattr(griffin_lim, "N_MAGNITUDE_STEPS", 1)
     monkeypatch.setattr(griffin_lim, "N_PHASE_STEPS", 1)
     for variant in VARIANTS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from acfoley.autoencoder import Autoencoder, AutoencoderParams
-from acfoley.magnitude import Conv
+from acfoley.codec.autoencoder import Autoencoder, AutoencoderParams
+from acfoley.codec.magnitude_preserving import Conv
 
 SMALL = AutoencoderParams(n_mels=128, n_latent=40, width=64, multipliers=(1, 2, 2), n_blocks=1)
 

@@ -17,10 +17,11 @@ import pytest
 import torch
 
 import acfoley.official
-from acfoley.clip import build_clip
+from acfoley.encoders.clip import build_clip
 from acfoley.files import OFFICIAL_FILES
-from acfoley.generate import Job, Loading, Settings, open_model
-from acfoley.model import FlowNetwork
+from acfoley.generate import Job, Settings
+from acfoley.loading import Loading, open_model
+from acfoley.network.flow_network import FlowNetwork
 from acfoley.official import FLOW_FILES
 from acfoley.params import PRESETS
 from bench.backbones.synchformer import VideoEncoder
@@ -76,7 +77,7 @@ def drawn(like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_a_real_clip_gets_a_sound(weights, shared, tmp_path, home, monkeypatch, capsys):
+def test_a_real_clip_gets_audio(weights, shared, tmp_path, home, monkeypatch, capsys):
     # Drawn files have other checksums than the official ones, whose layout is what is tried here.
     monkeypatch.setattr(acfoley.official, "remembered_problem", lambda *_: None)
     path = sorted((shared / "media" / "vggsound").glob("*.mp4"))[0]

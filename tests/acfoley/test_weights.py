@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from acfoley.conditions import Features
-from acfoley.flow import euler, guided, noise_for
-from acfoley.initialise import new_network, warm_start
+from acfoley.network.conditions import Features
+from acfoley.network.initialise import new_network, warm_start
 from acfoley.params import (
     CLAP_REFERENCE,
     PRESETS,
@@ -18,6 +17,7 @@ from acfoley.params import (
     FlowParams,
     sequence_lengths,
 )
+from acfoley.sampling import classifier_free_guidance, euler, noise_for
 from acfoley.weights import open_flow, open_warm, preset_params
 from bench.errors import BenchError, MissingError
 from tests.acfoley.seeded import ACFOLEY_GAIN, MMAUDIO_GAIN, draw, write_checkpoint
@@ -58,7 +58,7 @@ def test_half_precision_of_the_network_stays_near(checkpoint):
     with torch.inference_mode():
         expected, found = (
             euler(
-                guided(
+                classifier_free_guidance(
                     net, net.conditions(Features(), lengths), net.conditions(Features(), lengths)
                 ),
                 latents,
@@ -142,7 +142,7 @@ def test_a_warm_start_sounds_like_the_mmaudio_it_began_with(kind, version, tmp_p
     @torch.inference_mode()
     def sample(net, features):
         known, empty = (net.conditions(each, lengths) for each in (features, Features()))
-        return euler(guided(net, known, empty), noise, 2)
+        return euler(classifier_free_guidance(net, known, empty), noise, 2)
 
     expected = sample(original, features)
     assert torch.equal(sample(network, features), expected)

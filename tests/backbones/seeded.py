@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.media import read_audio, reference_waveform
+from bench.media import prepare_evaluator_waveform, read_audio
 from bench.types import Excerpt
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -64,7 +64,7 @@ def sounds(shared: Path, names: tuple[str, ...], rate_hz: int, seconds: float = 
     """The waveforms ``[B, T]`` that the networks are given of these files."""
     files = [shared / "golden" / "media" / f"{name}.flac" for name in names]
     rows = [
-        reference_waveform(read_audio(Excerpt(file)), rate_hz, seconds, remove_dc=True)
+        prepare_evaluator_waveform(read_audio(Excerpt(file)), rate_hz, seconds, remove_dc=True)
         for file in files
     ]
     return torch.from_numpy(np.stack(rows))

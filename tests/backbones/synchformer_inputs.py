@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.backbones.synchformer import SAMPLE_RATE_HZ, SIDE_PIXELS, video_front_end
-from bench.media import center_crop, read_audio, read_frames, reference_waveform
+from bench.media import center_crop, prepare_evaluator_waveform, read_audio, read_frames
 from bench.types import Excerpt
 
 SOUNDS = ["v1_gt", "v1_predA", "v2_gt", "v2_predA"]
@@ -24,7 +24,7 @@ def noise(*shape: int) -> Tensor:
 def audio(shared: Path, name: str) -> Tensor:
     """The waveform ``[1, 128000]`` that our own loader and resampler make of the file."""
     audio = read_audio(Excerpt(shared / "golden" / "media" / f"{name}.flac"))
-    waveform = reference_waveform(audio, SAMPLE_RATE_HZ, 8.0, remove_dc=False)
+    waveform = prepare_evaluator_waveform(audio, SAMPLE_RATE_HZ, 8.0, remove_dc=False)
     return torch.from_numpy(waveform)[None]
 
 

@@ -15,7 +15,7 @@ from bench.backbones.imagebind_front_end import (
     video_clips,
 )
 from bench.errors import MediaError
-from bench.media import read_audio, read_frames, reference_waveform, three_crops
+from bench.media import prepare_evaluator_waveform, read_audio, read_frames, three_crops
 from bench.types import Excerpt
 from tests.backbones.imagebind_inputs import PICTURES, file_samples, noise, video
 
@@ -68,7 +68,7 @@ def test_the_strict_profile_hears_exactly_the_first_seconds() -> None:
 
 def test_the_strict_profile_hears_both_channels_and_the_reference_the_first(shared: Path) -> None:
     audio = read_audio(Excerpt(shared / "golden" / "media" / "v1_stereo48_4s.flac"))
-    waveform = reference_waveform(audio, SAMPLE_RATE_HZ, 4.0, remove_dc=False)
+    waveform = prepare_evaluator_waveform(audio, SAMPLE_RATE_HZ, 4.0, remove_dc=False)
     strict = front_end(torch.from_numpy(waveform)[None], seconds=4.0)[0]
     reference = reference_clips(file_samples(shared, "v1_stereo48_4s"))
     assert (strict - reference).abs().mean() > 0.01

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import acfoley.generate
+import acfoley.loading
 from baselines import open_system
 from bench.errors import BenchError, MissingError
 from bench.types import Condition, Request
@@ -28,7 +29,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
         asked.append(arguments)
         return fake_model()
 
-    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    monkeypatch.setattr(acfoley.loading, "open_model", open_model)
     quick = partial(acfoley.generate.Settings, n_steps=1)
     monkeypatch.setattr(acfoley.generate, "Settings", quick)
     return asked
@@ -50,25 +51,25 @@ def test_a_sample_has_the_length_and_the_rate_that_are_declared(opened, ask: Ask
     assert opened[0][0] == "acfoley"
 
 
-def test_seed_and_reference_decide_and_masks_hide(opened, ask: Ask) -> None:
+def test_audio_depends_on_seed_reference_and_masks(opened, ask: Ask) -> None:
     system = open_system("acfoley")
     there = pickle.loads(pickle.dumps(system)).open("cpu")  # noqa: S301 - our own bytes
     here = system.open("cpu")
     first = here(ask(system)).samples
     assert np.array_equal(first, there(ask(system)).samples)
     assert not np.allclose(first, here(ask(system, seed=9)).samples, atol=1e-4)
-    unheard = here(ask(system, condition=Condition(frozenset({"audio"})))).samples
-    assert np.array_equal(unheard, here(ask(system, reference=None)).samples)
+    unconditioned = here(ask(system, condition=Condition(frozenset({"audio"})))).samples
+    assert np.array_equal(unconditioned, here(ask(system, reference=None)).samples)
     conditions = [
         Condition(frozenset({name}), scope)
         for name, scope in (("sync", "whole"), ("video", "whole"), ("video", "vector"))
     ]
-    sounds = [first, unheard, *(here(ask(system, condition=each)).samples for each in conditions)]
-    for one, other in itertools.combinations(sounds, 2):
+    masked = [here(ask(system, condition=each)).samples for each in conditions]
+    for one, other in itertools.combinations([first, unconditioned, *masked], 2):
         assert not np.allclose(one, other, atol=1e-4)
 
 
-def test_a_request_without_a_picture_is_refused_by_the_name_of_its_clip(opened, ask: Ask) -> None:
+def test_a_request_without_a_video_is_refused_by_the_name_of_its_clip(opened, ask: Ask) -> None:
     system = open_system("acfoley")
     with pytest.raises(BenchError, match="'test_000000'"):
         system.open("cpu")(ask(system, video=None))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import acfoley.generate
+import acfoley.loading
 from acfoley.files import OFFICIAL_FILES
 from acfoley.mini import variants
 from acfoley.train.presets import RECIPES
@@ -49,7 +50,7 @@ def test_every_variant_of_the_mini_world_is_a_system_with_all_masks() -> None:
 
 
 @pytest.mark.parametrize("name", MINI)
-def test_a_mini_variant_makes_sound_that_the_reference_changes(
+def test_the_reference_changes_the_audio_of_a_mini_variant(
     name: str, shipped: Path, ask: Ask
 ) -> None:
     system = open_system(name)
@@ -63,7 +64,7 @@ def test_a_mini_variant_makes_sound_that_the_reference_changes(
     assert not np.allclose(audio.samples, masked.samples, atol=1e-4)
 
 
-def test_a_mini_variant_without_weights_says_what_makes_them(shipped: Path) -> None:
+def test_a_mini_variant_without_weights_names_the_command_that_trains_them(shipped: Path) -> None:
     (shipped / "overlap-only.safetensors").unlink()
     lacking, whole = open_system("acfoley-mini-overlap-only"), open_system("acfoley-mini")
     assert lacking.lacks is not None
@@ -94,7 +95,7 @@ def test_samples_of_changed_weights_are_made_again(
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_variant_that_nobody_publishes_says_how_to_train_it(name: str, home: Path) -> None:
+def test_an_unpublished_variant_names_the_commands_that_train_it(name: str, home: Path) -> None:
     system = open_system(name)
     assert system.lacks is not None
     lack = system.lacks()
@@ -119,7 +120,7 @@ def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, .
         asked.append(arguments)
         return fake_model()
 
-    monkeypatch.setattr(acfoley.generate, "open_model", open_model)
+    monkeypatch.setattr(acfoley.loading, "open_model", open_model)
     return asked
 
 
@@ -135,10 +136,10 @@ def test_a_trained_variant_opens_its_own_checkpoint_under_its_preset(
         preset, folder, loading = trained[-1]
         assert preset == presets.get(name, "acfoley")
         assert folder == home / "weights"
-        assert loading == acfoley.generate.Loading(flow=home / "weights" / f"{name}.safetensors")
+        assert loading == acfoley.loading.Loading(flow=home / "weights" / f"{name}.safetensors")
 
 
-def test_a_trained_variant_without_the_official_codec_says_what_fetches_it(
+def test_a_trained_variant_without_the_official_codec_names_the_command_that_fetches_it(
     trained: list[tuple[object, ...]], home: Path
 ) -> None:
     (home / "weights" / OFFICIAL_FILES["vocoder"].file).unlink()
@@ -146,7 +147,7 @@ def test_a_trained_variant_without_the_official_codec_says_what_fetches_it(
         open_system("acfoley-overlap-only").open("cpu")
 
 
-def test_what_hears_through_clap_names_the_file_that_it_lacks(
+def test_a_variant_with_clap_names_its_missing_file(
     trained: list[tuple[object, ...]], home: Path
 ) -> None:
     (home / "weights" / OFFICIAL_FILES["clap"].file).unlink()

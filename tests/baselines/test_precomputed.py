@@ -12,7 +12,7 @@ import pytest
 
 from baselines import open_system
 from bench.errors import BenchError, MediaError, MissingError
-from bench.matching import clip_name
+from bench.matching import make_clip_name
 from bench.media import read_audio, write_audio
 from bench.types import Audio, Clip, Excerpt, Request
 
@@ -116,7 +116,7 @@ def test_a_sample_lies_where_the_video_of_its_clip_lies(
 ) -> None:
     write_tone(tmp_path / f"{stem}.flac", 2.5)
     write_tone(tmp_path / "猫.flac", 1.0)
-    assert sample(tmp_path, ask, name=clip_name(Path(f"{stem}.mp4"))).seconds == 2.5
+    assert sample(tmp_path, ask, name=make_clip_name(Path(f"{stem}.mp4"))).seconds == 2.5
 
 
 def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.errors import MissingError
-from bench.inputs import list_folder, natural_order
+from bench.inputs import list_folder, natural_sort_key
 from bench.media import write_audio, write_video
 from bench.types import Audio
 
@@ -37,11 +37,11 @@ def test_files_are_grouped_by_suffix_in_any_case_and_hidden_ones_are_no_data(tmp
     assert below(tmp_path, found.other) == ["notes.txt"]
 
 
-def test_a_video_gives_its_sound_where_no_audio_file_of_its_name_lies_beside_it(tmp_path):
+def test_a_video_is_used_for_its_audio_unless_an_audio_file_has_its_name(tmp_path):
     fill(tmp_path, "a/x.flac", "a/x.mp4", "other/x.mp4", "z.m4v")
     with_audio = list_folder(tmp_path).with_audio
     assert below(tmp_path, with_audio) == ["a/x.flac", "other/x.mp4", "z.m4v"]
-    [note] = list_folder(tmp_path).sound_notes()
+    [note] = list_folder(tmp_path).audio_notes()
     assert note.startswith("1 videos in ")
     assert note.endswith(" have an audio file beside them, which was taken")
 
@@ -117,6 +117,6 @@ def test_a_group_that_is_needed_and_empty_is_refused_with_what_there_is(tmp_path
 
 def test_names_are_ordered_as_people_count():
     names = ["10.wav", "2.wav", "b/1.wav", "1.wav", "0002.wav", "a/20.wav", "a/3.wav"]
-    ordered = sorted(map(Path, names), key=natural_order)
+    ordered = sorted(map(Path, names), key=natural_sort_key)
     expected = ["1.wav", "0002.wav", "2.wav", "10.wav", "a/3.wav", "a/20.wav", "b/1.wav"]
     assert [path.as_posix() for path in ordered] == expected

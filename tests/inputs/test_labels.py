@@ -53,7 +53,7 @@ def test_audiocaps_clips_are_found_by_every_name_that_users_give_them(tmp_path, 
     assert prompts(write(tmp_path, text), name).by_clip == {name: "people coughing"}
 
 
-def test_vggsounder_gives_the_labels_that_can_be_heard_joined(tmp_path):
+def test_the_audible_labels_of_vggsounder_are_joined(tmp_path):
     text = (
         "video_id,label,modality,background_music,static_image,voice_over\n"
         f'{CLIP},dog barking,AV,False,False,False\n{CLIP},"car, passing",V,False,False,False\n'

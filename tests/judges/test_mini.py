@@ -10,7 +10,7 @@ import pytest
 from bench.judges import ClipMedia, open_judge
 from bench.mini_judges.models.labels import label_of
 from bench.mini_judges.weights import weights_hash
-from bench.suite import PROFILES, computable
+from bench.suite import PROFILES, select_computable
 from bench.synthetic.dataset import render_clip
 from bench.synthetic.scene import make_scene
 from bench.types import Excerpt
@@ -42,7 +42,7 @@ def test_it_answers_every_column_of_the_paper_without_any_official_weights():
         judge = open_judge("mini", profile)
         ten = tuple(row for row in rows if not row.is_extra)
         assert len(ten) == 10
-        assert computable(ten, judge) == ten
+        assert select_computable(ten, judge) == ten
         assert {each.weights for each in judge.extractors} == {""}
 
 

@@ -12,7 +12,7 @@ from bench.backbones import imagebind, panns, synchformer
 from bench.engine import InlineEngine
 from bench.errors import MediaError
 from bench.judges import ClipMedia, open_judge
-from bench.media import read_audio, reference_waveform, write_audio, write_video
+from bench.media import prepare_evaluator_waveform, read_audio, write_audio, write_video
 from bench.pipeline.extract import extract_features
 from bench.pipeline.score import Pair, Scoring, score_pairs
 from bench.suite import PROFILES
@@ -63,21 +63,21 @@ def panns_images(waveform: np.ndarray) -> np.ndarray:
 def test_the_published_profile_hears_the_whole_file_before_it_is_cut(audio):
     images = prepared("panns", PUBLISHED, ClipMedia(audio))["images"]
     whole = read_audio(Excerpt(audio.path))
-    heard = reference_waveform(whole, 16_000, 8.0, remove_dc=True)
+    heard = prepare_evaluator_waveform(whole, 16_000, 8.0, remove_dc=True)
     assert np.array_equal(images, panns_images(heard))
     assert images.shape == (801, 64)
 
 
 def test_the_strict_profile_hears_the_window_and_nothing_else(audio):
     images = prepared("panns", STRICT, ClipMedia(audio))["images"]
-    heard = reference_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
+    heard = prepare_evaluator_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
     assert np.array_equal(images, panns_images(heard))
     assert not np.array_equal(images, prepared("panns", PUBLISHED, ClipMedia(audio))["images"])
 
 
 def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(audio):
     later = Excerpt(audio.path, 1.0, 8.0)
-    heard = reference_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
+    heard = prepare_evaluator_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
     images = prepared("panns", PUBLISHED, ClipMedia(later))["images"]
     assert np.array_equal(images, panns_images(heard))
 

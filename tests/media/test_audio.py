@@ -72,7 +72,7 @@ def lag_samples(found: Waveform, original: Waveform) -> int:
         ("a.avi", "libmp3lame", "fltp", 1105),  # AVI cannot say how much priming to skip
     ],
 )
-def test_lossy_files_return_the_sound_in_its_place(
+def test_lossy_files_return_the_audio_at_its_position(
     tmp_path: Path, name: str, codec: str, sample_format: str, expected_lag: int
 ) -> None:
     noise = np.random.default_rng(2).uniform(-0.3, 0.3, RATE + 19)
@@ -147,7 +147,7 @@ def test_surround_is_mixed_down_by_the_itu_coefficients(
     assert gains == pytest.approx(np.array(expected) / (1 + 2 * 0.5**0.5), abs=1e-4)
 
 
-def test_a_file_that_ends_early_says_how_long_it_is(wav: Path) -> None:
+def test_a_file_that_ends_early_states_how_long_it_is(wav: Path) -> None:
     with pytest.raises(MediaError, match=r"noise\.wav lasts 1\.000 s, .* from 0\.5 s .* to 1\.6 s"):
         read_audio(Excerpt(wav, 0.5, 1.1))
 
@@ -159,7 +159,7 @@ def test_a_permitted_shortfall_is_filled_with_zeros(wav: Path) -> None:
     assert not audio.samples[:, 22_050:].any()
 
 
-def test_a_shortfall_does_not_permit_a_window_without_any_sound(wav: Path) -> None:
+def test_a_shortfall_does_not_permit_a_window_without_any_audio(wav: Path) -> None:
     with pytest.raises(MediaError, match=r"lasts 1\.000 s"):
         read_audio(Excerpt(wav, 1.2, 0.1), shortfall_s=5.0)
 
@@ -253,18 +253,18 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read_audio(Excerpt(tmp_path))
 
 
-def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered_frames(5), 25)
     with pytest.raises(MediaError, match=r"a\.mp4: it has no audio stream"):
         read_audio(Excerpt(tmp_path / "a.mp4"))
 
 
-def test_a_real_video_without_sound_is_refused(shared: Path) -> None:
+def test_a_real_video_without_audio_is_refused(shared: Path) -> None:
     with pytest.raises(MediaError, match=r"no_audio_track\.mp4: it has no audio stream"):
         read_audio(Excerpt(shared / "media" / "bad" / "no_audio_track.mp4"))
 
 
-def test_sound_without_samples_is_refused(tmp_path: Path) -> None:
+def test_audio_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 1)), RATE)
     with pytest.raises(MediaError, match=r"a\.wav"):
         read_audio(Excerpt(tmp_path / "a.wav"))
@@ -308,7 +308,7 @@ def test_more_than_the_longest_window_is_refused(
         read_audio(Excerpt(wav))
 
 
-def test_every_real_clip_is_as_long_as_its_list_says(shared: Path) -> None:
+def test_every_real_clip_is_as_long_as_its_list_states(shared: Path) -> None:
     clips = sorted((shared / "media" / "vggsound").glob("*.mp4"))
     assert len(clips) >= 8
     for clip in clips:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from bench.errors import MediaError
-from bench.media import audio_seconds, describe_media, mux_audio, probe, read_audio, read_frames
+from bench.media import (
+    describe_media,
+    mux_audio,
+    probe,
+    read_audio,
+    read_audio_seconds,
+    read_frames,
+)
 from bench.types import Audio, Excerpt, Waveform
 from tests.media.samples import number_of, numbered_frames, tone, write_clip, write_frames
 
@@ -55,7 +62,7 @@ def test_audio_that_starts_late_begins_with_silence(tmp_path, how):
     assert samples.shape == (1, RATE * 5 // 2)
     assert not samples[:, : RATE // 2].any()
     assert np.abs(samples[:, RATE // 2 :] - TWO_SECONDS).max() < 1e-4
-    assert audio_seconds(path) == pytest.approx(2.5, abs=1e-3)
+    assert read_audio_seconds(path) == pytest.approx(2.5, abs=1e-3)
     later = read_audio(Excerpt(path, 0.75, 0.5)).samples
     assert np.array_equal(later, samples[:, RATE * 3 // 4 : RATE * 5 // 4])
 
@@ -111,7 +118,7 @@ def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path, how, hole_s):
     assert audio.repaired_s == pytest.approx(hole_s)
     assert np.count_nonzero(np.diff(silent) == 1) >= n_hole - 1
     assert np.abs(audio.samples[:, -RATE:] - expected[:, -RATE:]).max() < 1e-4
-    assert audio_seconds(path) == pytest.approx(2 + hole_s, abs=1e-3)
+    assert read_audio_seconds(path) == pytest.approx(2 + hole_s, abs=1e-3)
 
 
 @pytest.mark.parametrize("how", [LOSSLESS[0], *LOSSY])
@@ -187,12 +194,12 @@ def test_muxing_keeps_the_clock(tmp_path):
 
 
 @pytest.mark.parametrize(("audio_s", "video_s", "gap_s"), [(0.5, 0.0, 0.5), (0.0, 0.4, -0.4)])
-def test_a_description_says_how_far_apart_the_tracks_start(tmp_path, audio_s, video_s, gap_s):
+def test_a_description_states_how_far_apart_the_tracks_start(tmp_path, audio_s, video_s, gap_s):
     path = clip(tmp_path, LOSSLESS[0], [(audio_s, TWO_SECONDS)], video_s)
     assert describe_media(path).start_gap_s == pytest.approx(gap_s, abs=1e-3)
 
 
-def test_a_real_clip_starts_where_its_edit_list_says(shared):
+def test_a_real_clip_starts_where_its_edit_list_states(shared):
     path = shared / "media" / "vggsound" / "0DCit2EBtjs_000030.mp4"
     assert describe_media(path).start_gap_s == pytest.approx(0.015, abs=1e-3)
     samples = read_audio(Excerpt(path)).samples
@@ -202,4 +209,4 @@ def test_a_real_clip_starts_where_its_edit_list_says(shared):
         assert np.array_equal(samples[:, n_late : n_late + 1024], first.to_ndarray())
     assert n_late == 1686
     assert not samples[:, :n_late].any()
-    assert audio_seconds(path) == pytest.approx(10.0, abs=0.01)
+    assert read_audio_seconds(path) == pytest.approx(10.0, abs=0.01)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import MediaError
-from bench.media import read_audio, reference_waveform, resample
+from bench.media import prepare_evaluator_waveform, read_audio, resample
 from bench.media.resample import Method
 from bench.types import Audio, Excerpt
 
@@ -76,7 +76,7 @@ def test_waveforms_equal_those_of_the_reference_evaluator(
     golden = np.load(shared / "golden" / "m1_audio_loading.npz")
     audio = read_audio(Excerpt(shared / "golden" / "media" / f"{name}.flac"))
     rate = 32_000 if loader == "audio32k" else 16_000
-    waveform = reference_waveform(audio, rate, 8.0, remove_dc=loader != "sync16k")
+    waveform = prepare_evaluator_waveform(audio, rate, 8.0, remove_dc=loader != "sync16k")
     middle = len(waveform) // 2
     slices = np.stack([waveform[:512], waveform[middle : middle + 512], waveform[-512:]])
     assert np.abs(slices - golden[f"{name}.{loader}.slices"]).max() < 5e-6
@@ -123,16 +123,16 @@ def test_the_same_rate_changes_nothing(rng: np.random.Generator) -> None:
     assert resample(samples, 16_000, 16_000, "sinc_hann") is samples
 
 
-def test_removing_the_mean_is_of_the_whole_sound() -> None:
+def test_removing_the_mean_uses_the_full_audio() -> None:
     samples = np.concatenate([np.zeros(16_000), np.ones(16_000)]).astype(np.float32)[np.newaxis]
     audio = Audio(samples, 16_000)
-    assert reference_waveform(audio, 16_000, 1.0, remove_dc=True) == pytest.approx(-0.5)
-    assert reference_waveform(audio, 16_000, 1.0, remove_dc=False) == pytest.approx(0.0)
+    assert prepare_evaluator_waveform(audio, 16_000, 1.0, remove_dc=True) == pytest.approx(-0.5)
+    assert prepare_evaluator_waveform(audio, 16_000, 1.0, remove_dc=False) == pytest.approx(0.0)
 
 
-def test_a_short_sound_gives_a_short_waveform() -> None:
+def test_short_audio_gives_a_short_waveform() -> None:
     audio = Audio(np.zeros((2, 44_100), np.float32), 44_100)
-    assert reference_waveform(audio, 16_000, 8.0, remove_dc=True).shape == (16_000,)
+    assert prepare_evaluator_waveform(audio, 16_000, 8.0, remove_dc=True).shape == (16_000,)
 
 
 def test_what_cannot_be_resampled_is_refused() -> None:

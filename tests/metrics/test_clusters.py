@@ -8,6 +8,33 @@ import pytest
 from bench.metrics.clusters import clustered_mean
 
 
+def by_matrices(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """CR2 error and degrees of freedom by the matrices of Bell & McCaffrey, for one intercept."""
+    n = len(values)
+    leverage = np.full((n, n), 1 / n)  # the hat matrix X (X'X)^-1 X'
+    maker = np.eye(n) - leverage
+    residuals, meat, gradients = maker @ values, 0.0, []
+    for name in np.unique(clusters):
+        rows = np.flatnonzero(clusters == name)
+        block = np.eye(len(rows)) - leverage[np.ix_(rows, rows)]
+        eigenvalues, vectors = np.linalg.eigh(block)
+        adjustment = vectors @ np.diag(eigenvalues**-0.5) @ vectors.T
+        meat += (adjustment @ residuals[rows]).sum() ** 2
+        gradients.append(maker[rows].T @ adjustment @ np.ones(len(rows)) / n)
+    # The variance is sum_g (g' e)^2 for errors e: a quadratic form with these eigenvalues.
+    weights = np.linalg.eigvalsh(np.array(gradients) @ np.array(gradients).T)
+    return float(np.sqrt(meat) / n), float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 3, 3), (1, 2, 5, 9, 1), (20, 1, 1, 1)])
+def test_sums_over_clusters_agree_with_the_matrices_of_the_paper(rng, sizes):
+    clusters = np.repeat([f"c{i}" for i in range(len(sizes))], sizes)
+    values = rng.normal(size=len(clusters)) + rng.normal(size=len(sizes)).repeat(sizes)
+    found = clustered_mean(values, clusters.tolist())
+    expected = by_matrices(values, clusters)
+    assert (found.standard_error, found.degrees) == pytest.approx(expected, rel=1e-9)
+
+
 def test_with_one_score_per_cluster_it_is_the_textbook_standard_error(rng):
     values = rng.normal(size=20)
     found = clustered_mean(values, [str(i) for i in range(20)])
@@ -15,7 +42,7 @@ def test_with_one_score_per_cluster_it_is_the_textbook_standard_error(rng):
     assert found.degrees == pytest.approx(19)
 
 
-def test_equal_clusters_are_worth_as_much_as_their_means(rng):
+def test_clusters_of_equal_size_count_like_their_means(rng):
     values = rng.normal(size=(16, 5)) + rng.normal(size=(16, 1))
     found = clustered_mean(values.ravel(), [str(i // 5) for i in range(80)])
     means = values.mean(axis=1)

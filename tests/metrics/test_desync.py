@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics.desync import desync, offset_grid
-from tests.metrics.drawn import golden, single
+from tests.metrics.seeded_arrays import golden, single
 
 GOLDEN = golden()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics.divergence import inception_score, kl_divergence
-from tests.metrics.drawn import golden, of_clips, single
+from tests.metrics.seeded_arrays import golden, of_clips, single
 
 GOLDEN = golden()
 

@@ -38,6 +38,52 @@ def accumulated_costs(true, generated) -> np.ndarray:
     return costs
 
 
+def slow_path(true, generated, cells) -> list[list[int]]:
+    """The cheapest path through a set of cells, with the preference in ties written out."""
+    costs = {(-1, -1): 0.0}
+    previous = {}
+    for i, j in sorted(cells):
+        distance = np.sqrt(np.square(true[i] - generated[j]).sum())
+        moves = [(i - 1, j), (i, j - 1), (i - 1, j - 1)]
+        sums = [costs.get(cell, np.inf) + distance for cell in moves]
+        costs[i, j] = min(sums)
+        previous[i, j] = moves[sums.index(min(sums))]
+    path = [(len(true) - 1, len(generated) - 1)]
+    while path[-1] != (0, 0):
+        path.append(previous[path[-1]])
+    return [list(cell) for cell in reversed(path)]
+
+
+def slow_fastdtw(true, generated, radius: int) -> list[list[int]]:
+    """FastDTW as its paper describes it: sets of cells instead of a corridor with two edges."""
+    n, m = len(true), len(generated)
+    cells = {(i, j) for i in range(n) for j in range(m)}
+    if min(n, m) >= radius + 2:
+        halves = [
+            x[: len(x) // 2 * 2].reshape(-1, 2, x.shape[1]).mean(axis=1) for x in (true, generated)
+        ]
+        around = range(-radius, radius + 1)
+        near = {
+            (i + a, j + b) for i, j in slow_fastdtw(*halves, radius) for a in around for b in around
+        }
+        cells &= {(2 * i + a, 2 * j + b) for i, j in near for a in (0, 1) for b in (0, 1)}
+    return slow_path(true, generated, cells)
+
+
+@settings(deadline=None, max_examples=60)
+@given(frames, frames)
+def test_the_compiled_kernel_finds_the_path_of_the_plain_recursion_ties_included(true, generated):
+    cells = {(i, j) for i in range(len(true)) for j in range(len(generated))}
+    assert dtw_path(true, generated).path.tolist() == slow_path(true, generated, cells)
+
+
+@settings(deadline=None, max_examples=60)
+@given(frames, frames, st.integers(1, 3))
+def test_the_corridor_is_the_set_of_cells_of_the_paper(true, generated, radius):
+    path = fastdtw_path(true, generated, radius).path
+    assert path.tolist() == slow_fastdtw(true, generated, radius)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_fastdtw_repeats_path_and_cost_of_the_package(case, package_golden):
     true, generated = package_golden[f"{case}.true"], package_golden[f"{case}.generated"]
@@ -105,12 +151,12 @@ def test_a_fast_path_is_a_path_and_never_cheaper_than_the_exact_one(true, genera
 
 @settings(deadline=None, max_examples=30)
 @given(frames, frames)
-def test_a_corridor_as_wide_as_the_sound_gives_the_exact_cost(true, generated):
+def test_a_corridor_as_wide_as_the_sequence_gives_the_exact_cost(true, generated):
     widest = max(len(true), len(generated))
     assert fastdtw_path(true, generated, widest).cost == dtw_path(true, generated).cost
 
 
-def test_a_sound_lies_on_itself_along_the_diagonal(rng):
+def test_a_sequence_aligns_with_itself_along_the_diagonal(rng):
     audio = rng.normal(size=(100, 3))
     path, cost = fastdtw_path(audio, audio)
     assert cost == 0.0
@@ -180,7 +226,7 @@ def test_frames_of_unequal_width_are_refused(rng):
         dtw_path(rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
 
 
-def test_sounds_without_a_frame_are_refused():
+def test_sequences_without_a_frame_are_refused():
     with pytest.raises(
         ValueError, match=r"generated must be frames \[N, D\], got float64 \[0, 2\]"
     ):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from bench.metrics.equivalence import MarginTest, holm_adjusted, margin_test
+from bench.metrics.equivalence import MarginTest, adjust_holm, margin_test
 
 
 def test_both_p_values_are_those_of_a_one_sided_t_test_against_the_margin(rng):
@@ -34,18 +34,18 @@ def test_numbers_that_no_test_can_use_are_refused(numbers):
 
 
 def test_holm_is_the_example_computed_by_hand():
-    adjusted = holm_adjusted([0.01, 0.04, 0.03, 0.005])
+    adjusted = adjust_holm([0.01, 0.04, 0.03, 0.005])
     assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_holm_keeps_the_order_stays_below_one_and_leaves_one_test_alone():
-    assert holm_adjusted([0.5, 0.9, 0.4]) == [1.0, 1.0, 1.0]
-    assert holm_adjusted([0.04]) == [0.04]
-    assert holm_adjusted([]) == []
+    assert adjust_holm([0.5, 0.9, 0.4]) == [1.0, 1.0, 1.0]
+    assert adjust_holm([0.04]) == [0.04]
+    assert adjust_holm([]) == []
 
 
 def test_the_smallest_of_ten_true_nulls_is_rejected_in_one_family_of_twenty(rng):
     draws = rng.uniform(size=(4_000, 10))
-    rejected = np.mean([min(holm_adjusted(each)) <= 0.05 for each in draws])
+    rejected = np.mean([min(adjust_holm(each)) <= 0.05 for each in draws])
     assert rejected == pytest.approx(0.05, abs=0.01)
     assert np.mean(draws.min(axis=1) <= 0.05) > 0.35

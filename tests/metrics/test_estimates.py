@@ -1,4 +1,4 @@
-"""What each sample contributes: against jackknives, closed cases, and the values themselves."""
+"""Contributions of samples: against definitions, jackknives, closed cases and the values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from bench.metrics import (
     SetEstimate,
@@ -56,6 +57,28 @@ def test_contributions_to_a_frechet_distance_are_those_of_the_jackknife(rng, n, 
         assert ours.std() == pytest.approx(theirs.std(), rel=0.05)
 
 
+def influence_by_definition(samples: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The influence of samples on the distance to the other set, with matrix square roots."""
+    first, second = np.cov(samples, rowvar=False), np.cov(other, rowvar=False)
+    root = scipy.linalg.sqrtm(first)
+    inverse = np.linalg.inv(root)
+    transport = inverse @ scipy.linalg.sqrtm(root @ second @ root) @ inverse
+    centred = samples - samples.mean(axis=0)
+    change = np.eye(len(first)) - transport
+    influence = 2 * centred @ (samples.mean(axis=0) - other.mean(axis=0))
+    influence += np.einsum("ni,ij,nj->n", centred, change, centred)
+    return influence - influence.mean()
+
+
+def test_contributions_to_a_frechet_distance_are_the_influence_by_its_definition(rng):
+    true, generated = pair(rng, 60, 80, 5)
+    found = frechet_estimate(true, generated)
+    assert found.true == pytest.approx(influence_by_definition(true, generated) / 60, abs=1e-10)
+    assert found.generated == pytest.approx(
+        influence_by_definition(generated, true) / 80, abs=1e-10
+    )
+
+
 def test_in_one_dimension_the_influence_is_known(rng):
     """The distance is (m1 - m2)^2 + (s1 - s2)^2, and s moves by ((x - m)^2 - s^2) / 2 s."""
     true, generated = rng.normal(size=(200, 1)), 3 * rng.normal(size=(100, 1)) + 5
@@ -68,7 +91,7 @@ def test_in_one_dimension_the_influence_is_known(rng):
 
 
 @pytest.mark.parametrize("dead", ["both", "true", "generated"])
-def test_dimensions_that_never_change_do_no_harm(rng, dead):
+def test_constant_dimensions_change_nothing(rng, dead):
     true, generated = pair(rng, 200, 200, 8)
     if dead != "generated":
         true[:, 3] = 0.0
@@ -90,14 +113,14 @@ def test_a_constant_side_contributes_nothing(rng):
     assert found.generated.std() > 0
 
 
-def test_a_set_is_at_no_distance_from_itself_for_sure(rng):
+def test_the_distance_of_a_set_from_itself_is_zero_without_error(rng):
     true = rng.normal(size=(300, 5))
     found = frechet_estimate(true, true)
     assert found.value == pytest.approx(0.0, abs=1e-12)
     assert found.true + found.generated == pytest.approx(np.zeros(300), abs=1e-12)
 
 
-def test_the_limit_weighs_the_subsets_and_is_less_sure_than_the_distance(rng):
+def test_the_limit_weighs_the_subsets_and_is_less_certain_than_the_distance(rng):
     true, generated = pair(rng, 400, 300, 6)
     found = frechet_limit_estimate(true, generated, np.random.default_rng(3))
     expected = fd_infinity(true, generated, np.random.default_rng(3)).value
@@ -151,7 +174,7 @@ def test_contributions_to_an_inception_score_are_those_of_the_jackknife(rng):
         (40, "40 clips: an interval of the inception score needs at least 100"),
     ],
 )
-def test_an_inception_score_of_few_clips_has_no_interval_and_says_why(rng, n, reason):
+def test_an_inception_score_of_few_clips_has_no_interval_and_gives_the_reason(rng, n, reason):
     found = inception_estimate(rng.normal(size=(n, 5)), rng)
     assert found.generated is None
     assert found.reason == reason

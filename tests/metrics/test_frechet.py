@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bench.metrics import frechet_limit
 from bench.metrics.frechet import FrechetStatistics, frechet_distance
 from bench.metrics.frechet_limit import fd_infinity
-from tests.metrics.drawn import OFFSET, SCALE, draw, golden, of_clips, single
+from tests.metrics.seeded_arrays import OFFSET, SCALE, draw, golden, of_clips, single
 
 GOLDEN = golden()
 DRAWN = {
@@ -82,7 +82,7 @@ def test_statistics_reach_the_exact_golden_even_when_samples_are_few(case):
     assert distance == pytest.approx(GOLDEN[f"f64_fd_{case}_exact"], rel=1e-7)
 
 
-def test_dead_dimensions_do_no_harm():
+def test_dimensions_that_are_zero_change_nothing():
     true, generated = (single(f"fd1.{side}", (300, 128)) for side in ("gt", "pred"))
     true[:, ::4] = generated[:, ::4] = 0
     for suffix in ("", "_exact"):
@@ -262,6 +262,20 @@ def test_statistics_of_nothing_or_of_unequal_widths_are_refused():
         FrechetStatistics.of_blocks([np.ones((4, 2)), np.ones((4, 3))])
     with pytest.raises(ValueError, match=r"features must be frames \[N, D\]"):
         FrechetStatistics.of(np.ones((0, 3)))
+
+
+@pytest.mark.parametrize("n", [30, 200])
+def test_the_limit_is_the_line_through_distances_of_subsets(rng, n):
+    true, generated = correlated(rng, 100, 16), correlated(rng, n, 16) + 0.2
+    found = fd_infinity(true, generated, np.random.default_rng(4))
+    again = np.random.default_rng(4)
+    sizes = np.linspace(n // 2, n, 15).astype(int)
+    distances = [
+        frechet_distance(true, generated[again.choice(n, size, replace=False, shuffle=False)])
+        for size in sizes
+    ]
+    line = np.polynomial.Polynomial.fit(1 / sizes, distances, 1).convert()
+    assert (found.value, found.slope) == pytest.approx(tuple(line.coef), rel=1e-8)
 
 
 @pytest.mark.parametrize(("n_samples", "n_sizes"), [(3, 15), (10, 1)])

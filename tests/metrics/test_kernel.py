@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics.kernel import kernel_distance
-from tests.metrics.drawn import OFFSET, SCALE, golden, single
+from tests.metrics.seeded_arrays import OFFSET, SCALE, golden, single
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def plain_cepstra(waveform, sample_rate_hz: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("true", "generated"), PAIRS)
-def test_the_package_gives_the_same_distortion_on_synthetic_sounds(
+def test_the_package_gives_the_same_distortion_on_synthetic_audio(
     true, generated, sounds, package_golden
 ):
     expected = float(package_golden[f"{true}|{generated}.pymcd_dtw"])
@@ -58,7 +59,7 @@ def test_the_package_gives_the_same_distortion_on_synthetic_sounds(
 
 
 @pytest.mark.parametrize(("true", "generated"), REAL_PAIRS)
-def test_the_package_gives_the_same_distortion_on_real_sounds(
+def test_the_package_gives_the_same_distortion_on_real_audio(
     true, generated, real_sounds, mcd_golden
 ):
     first, second = cepstra_of(real_sounds[true]), cepstra_of(real_sounds[generated])
@@ -69,7 +70,7 @@ def test_the_package_gives_the_same_distortion_on_real_sounds(
 
 
 @pytest.mark.parametrize("name", ["v1_gt", "v1_predA"])
-def test_cepstra_of_real_sounds_are_those_of_the_package(name, real_sounds, mcd_golden):
+def test_cepstra_of_real_audio_are_those_of_the_package(name, real_sounds, mcd_golden):
     cepstra = cepstra_of(real_sounds[name])
     assert len(cepstra) == mcd_golden[f"{name}.pymcd_mcep22050.frames"]
     assert np.allclose(cepstra[::4], mcd_golden[f"{name}.pymcd_mcep22050.every4"], atol=1e-6)
@@ -98,7 +99,7 @@ def test_the_golden_distortion_of_the_plain_definition_is_reproduced(mcd_golden)
     assert mcd_c1(true, generated) == pytest.approx(warped, abs=1e-3)
 
 
-def test_the_plain_definition_is_reproduced_from_real_sound_on(shared, mcd_golden):
+def test_the_plain_definition_is_reproduced_from_real_audio_on(shared, mcd_golden):
     cepstra = [
         plain_cepstra(*soundfile.read(shared / f"golden/media/{name}.flac"))
         for name in ("v2_gt", "v1_gt")
@@ -122,7 +123,7 @@ def test_silence_is_all_floor():
         assert np.allclose(cepstra[:, 1:], 0.0, atol=1e-5)
 
 
-def test_two_silent_sounds_are_nothing_apart():
+def test_the_distortion_of_silence_from_silence_is_zero():
     silence = np.zeros(22_050)
     assert mel_cepstral_distortion(cepstra_of(silence), cepstra_of(silence)) == 0.0
     assert mcd_c1(c1_cepstra_of(silence), c1_cepstra_of(silence)) == 0.0
@@ -135,7 +136,7 @@ def test_noise_under_the_floor_counts_as_silence(rng):
     assert 2.0 < mel_cepstral_distortion(silence, louder) < 5.0
 
 
-def test_a_sound_is_nothing_apart_from_itself(sounds):
+def test_the_distortion_of_audio_from_itself_is_zero(sounds):
     envelope = world_envelope(sounds["c_gt"])
     assert mel_cepstral_distortion(mel_cepstra(envelope), mel_cepstra(envelope)) == 0.0
     assert mcd_c1(mel_cepstra_c1(envelope), mel_cepstra_c1(envelope)) == 0.0
@@ -158,19 +159,41 @@ def test_halving_the_power_shifts_only_the_level_coefficient():
     assert mcd_c1(loud, quiet) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_halving_the_level_of_a_real_sound_costs_eight_decibels(real_sounds):
+def test_halving_the_level_of_real_audio_costs_eight_decibels(real_sounds):
     audio = real_sounds["v1_gt"]
     reported = mel_cepstral_distortion(cepstra_of(audio), cepstra_of(0.5 * audio))
     assert reported == pytest.approx(8.4, abs=0.5)
     assert mcd_c1(c1_cepstra_of(audio), c1_cepstra_of(0.5 * audio)) < 0.5
 
 
-def test_one_coefficient_off_by_one_is_the_constant_apart():
+def test_a_coefficient_that_differs_by_one_is_the_constant_in_decibels():
     true = np.zeros((5, 25))
     generated = true.copy()
     generated[:, 3] = 1.0
     assert mcd_c1(true, generated) == pytest.approx(6.141851463713754)
     assert mel_cepstral_distortion(true, generated) == pytest.approx(6.141851463713754)
+
+
+def test_the_constant_turns_a_distance_of_cepstra_into_that_of_their_spectra_in_decibels(rng):
+    true, generated = rng.normal(size=(2, 24))
+    angles = (np.arange(4_096) + 0.5) * np.pi / 4_096
+    cosines = np.cos(np.outer(np.arange(1, 25), angles))
+    levels_db = [20 * np.log10(np.exp(cepstrum @ cosines)) for cepstrum in (true, generated)]
+    expected = np.sqrt(np.square(levels_db[0] - levels_db[1]).mean())
+    assert DECIBELS * np.linalg.norm(true - generated) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("package", "compute"), [("pysptk", mel_cepstra), ("pyworld", world_envelope)]
+)
+def test_a_missing_package_is_named_with_the_extra_that_installs_it(monkeypatch, package, compute):
+    for name in (package, f"{package}.sptk"):
+        monkeypatch.setitem(sys.modules, name, None)
+    given = np.ones((2, 257)) if package == "pysptk" else np.ones(1_000)
+    with pytest.raises(
+        ImportError, match=rf"MCD needs the package {package}: .*foley-bench\[mcd\]"
+    ):
+        compute(given)
 
 
 def test_the_level_coefficient_counts_in_one_definition_only():
@@ -208,7 +231,7 @@ def test_distortions_from_the_periodogram_are_like_those_from_world(real_sounds)
     assert world - 5.0 < approximate < world
 
 
-def test_the_default_envelope_says_whether_world_is_there(monkeypatch):
+def test_the_default_envelope_is_that_of_world_if_it_is_installed(monkeypatch):
     assert default_envelope() == "world"
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert default_envelope() == "stft"

@@ -34,7 +34,7 @@ def test_detected_positions_are_exactly_the_golden_ones(sounds, onset_golden):
         assert np.array_equal(detect_onsets(sounds[name]), onset_golden[f"{name}.onsets_raw"])
 
 
-def test_detected_positions_of_real_sounds_are_exactly_the_golden_ones(real_sounds, onset_golden):
+def test_detected_positions_of_real_audio_are_exactly_the_golden_ones(real_sounds, onset_golden):
     for name in REAL:
         assert np.array_equal(detect_onsets(real_sounds[name]), onset_golden[f"{name}.onsets_raw"])
 
@@ -185,7 +185,7 @@ def test_samples_that_are_not_numbers_are_refused():
 
 
 def test_positions_outside_the_waveform_are_refused():
-    with pytest.raises(ValueError, match=r"must lie in \[0, 4096\), got 1 to 4096"):
+    with pytest.raises(ValueError, match=r"must be in \[0, 4096\), got 1 to 4096"):
         describe_onsets(np.zeros(4_096), [1, 4_096], rectify=True)
 
 

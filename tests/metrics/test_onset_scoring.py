@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -57,13 +58,13 @@ def check_golden_rows(rows, described, onset_golden):
     return n_rows
 
 
-def test_both_evaluators_are_reproduced_on_synthetic_sounds(sounds, onset_golden):
+def test_both_evaluators_are_reproduced_on_synthetic_audio(sounds, onset_golden):
     described = {name: onset_features(audio) for name, audio in sounds.items()}
     rows = golden_rows(onset_golden, is_real=False)
     assert check_golden_rows(rows, described, onset_golden) == 8
 
 
-def test_both_evaluators_are_reproduced_on_real_sounds(real_sounds, onset_golden):
+def test_both_evaluators_are_reproduced_on_real_audio(real_sounds, onset_golden):
     described = {name: onset_features(audio) for name, audio in real_sounds.items()}
     rows = golden_rows(onset_golden, is_real=True)
     assert check_golden_rows(rows, described, onset_golden) == 4
@@ -85,7 +86,7 @@ def test_matching_reproduces_the_f_measures_of_mir_eval(number, is_inclusive, sh
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_sound_scored_against_itself_is_perfect(mode, sounds):
+def test_audio_scored_against_itself_is_perfect(mode, sounds):
     described = onset_features(sounds["c_gt"])
     scores = onset_scores(described, described, mode=mode)
     assert scores == (1.0, pytest.approx(1.0), 1.0, 9, 9, 9)
@@ -222,6 +223,27 @@ def test_a_matching_is_one_to_one_within_reach_and_never_smaller_than_the_greedy
     assert len(pairs) == len(predicted) - len(unused)
 
 
+few_onsets = st.lists(st.integers(0, 12), max_size=5, unique=True).map(sorted)
+
+
+@settings(deadline=None)
+@given(few_onsets, few_onsets, st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_no_assignment_has_more_pairs_or_as_many_of_more_confidence(
+    true, predicted, tolerance, seed
+):
+    confidence = np.random.default_rng(seed).uniform(size=len(predicted))
+    options = [
+        [None, *(j for j, time in enumerate(predicted) if abs(time - at) < tolerance)]
+        for at in true
+    ]
+    assignments = ([j for j in each if j is not None] for each in itertools.product(*options))
+    best = max(
+        (len(hits), sum(confidence[hits])) for hits in assignments if len(set(hits)) == len(hits)
+    )
+    pairs = match_onsets(true, predicted, tolerance, confidence=confidence)
+    assert (len(pairs), confidence[pairs[:, 1]].sum()) == pytest.approx(best)
+
+
 @settings(deadline=None)
 @given(onset_times, onset_times, st.sampled_from(sorted(MODES)))
 def test_scores_lie_between_zero_and_one_or_are_not_scored(true, predicted, mode):
@@ -233,7 +255,7 @@ def test_scores_lie_between_zero_and_one_or_are_not_scored(true, predicted, mode
     assert scores.n_true == len(true)
 
 
-def test_shifting_the_sound_further_never_helps():
+def test_shifting_the_audio_further_never_helps():
     times = np.array([1.0, 2.1, 3.3, 4.6])
     true = features(times * SECOND)
     for mode in MODES:

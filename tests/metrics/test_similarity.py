@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics.similarity import cosine_score
-from tests.metrics.drawn import golden, of_clips, single
+from tests.metrics.seeded_arrays import golden, of_clips, single
 
 GOLDEN = golden()
 

@@ -57,7 +57,7 @@ def test_correlation_ignores_gain_and_offset_and_knows_the_sign(rng):
     assert envelope_correlation(true, -true) == pytest.approx(-1.0)
 
 
-def test_correlation_falls_as_the_sound_is_shifted(sounds):
+def test_correlation_falls_as_the_audio_is_shifted(sounds):
     level = envelope(sounds["c_gt"], 22_050)
     found = [envelope_correlation(level, np.roll(level, shift)) for shift in (0, 2, 5, 20)]
     assert found[0] == pytest.approx(1.0)

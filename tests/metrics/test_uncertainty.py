@@ -151,7 +151,7 @@ def test_the_interval_of_a_ratio_is_that_of_the_delta_method(rng):
     assert found.high - ratio == pytest.approx(t.ppf(0.975, 59) * error)
 
 
-def test_a_ratio_to_nothing_is_no_number_and_says_so(rng):
+def test_a_ratio_to_zero_is_nan_and_gives_the_reason(rng):
     found = paired_ratio(np.zeros(9), np.ones(9), singles(9), rng)
     assert np.isnan(found[:3]).all()
     assert found.reason == "the base value is not above 0: no ratio"

@@ -10,7 +10,7 @@ from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
 from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
-from bench.splits.split import path_slug
+from bench.splits.split import slugify_path
 from bench.splits.verify import verify_split
 from bench.types import Clip, Excerpt
 
@@ -51,8 +51,8 @@ def test_a_clip_name_that_is_no_file_name_is_refused(name):
 
 
 def test_slugs_of_different_paths_with_one_name_differ():
-    assert path_slug(Path("/a/clips")) != path_slug(Path("/b/clips"))
-    assert path_slug(Path("/a/my clips")).startswith("my-clips-")
+    assert slugify_path(Path("/a/clips")) != slugify_path(Path("/b/clips"))
+    assert slugify_path(Path("/a/my clips")).startswith("my-clips-")
 
 
 def test_a_run_on_clips_that_are_not_prepared_names_the_command(home):

@@ -55,7 +55,7 @@ def test_videos_have_any_suffix_and_scheme_and_lie_in_folders_and_behind_links(d
     assert refusal.reason.startswith(f"2 videos in {videos} are this clip, keep one: ")
 
 
-def test_of_vggsounds_own_list_the_test_rows_count(data):
+def test_only_the_test_rows_of_the_list_of_vggsound_count(data):
     rows = "glLQrEijrKg,300,organ,test\n-1pRmoJIGQc,10,dog,train\n6jiO0tPLK7U,90,ball,test\n"
     (data / "test.csv").write_text(rows)
     split = open_split("vggsound-test")

@@ -36,13 +36,13 @@ def video(scene, tmp_path_factory):
 def test_there_are_as_many_tokens_as_the_network_expects(encoders, video, seconds):
     lengths = sequence_lengths(seconds)
     assert encoders.video(video, seconds).shape == (lengths.clip_frames, MINI.clip_width)
-    assert encoders.movement(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
+    assert encoders.sync_features(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
 
 
 def test_tokens_lie_where_their_frames_do(encoders, video):
     """What is seen later comes later: a picture that begins 1 s later has the same tokens then."""
     later = Excerpt(video.path, 1.0)
-    whole, rest = encoders.movement(video, 4.0), encoders.movement(later, 3.0)
+    whole, rest = encoders.sync_features(video, 4.0), encoders.sync_features(later, 3.0)
     per_second = len(whole) / 4.0
     times = (np.arange(len(rest)) + 0.5) * 3.0 / len(rest)
     inner = (times > 0.7) & (times < 2.3)
@@ -52,9 +52,9 @@ def test_tokens_lie_where_their_frames_do(encoders, video):
     assert (moved - near).abs().mean() < 0.5 * (moved - other).abs().mean()
 
 
-def test_a_picture_that_is_too_short_is_refused(encoders, video):
+def test_a_video_that_is_too_short_is_refused(encoders, video):
     with pytest.raises(MediaError, match="lasts"):
-        encoders.movement(video, 5.0)
+        encoders.sync_features(video, 5.0)
 
 
 def test_words_have_vectors_of_their_own(encoders):
@@ -72,7 +72,7 @@ def test_words_that_are_cut_are_named(encoders):
     assert found.messages == ("the prompt is too long: cut from 'dance' on",)
 
 
-def test_a_sound_is_one_vector_whatever_its_level(encoders):
+def test_audio_is_one_vector_of_unit_length_at_any_level(encoders):
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
     vector, loud = encoders.embedding(audio), encoders.embedding(4 * audio)

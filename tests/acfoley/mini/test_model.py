@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.conditions import parse_mask
+from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.generate import Job, Settings
-from acfoley.mel import MEL_44K, log_mel
-from acfoley.mini.model import open_mini
-from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, open_mini_flow, weights_path
+from acfoley.mini.variants import CODEC, VARIANTS, open_mini, open_mini_codec, open_mini_flow
+from acfoley.mini.weights_files import weights_path
 from bench.media import read_audio
 from bench.synthetic.dataset import render_clip
 from bench.synthetic.scene import label, make_scene
-from bench.types import Excerpt
+from bench.types import Excerpt, parse_condition
 
 SPLIT, INDEX = "mini", 7
 
@@ -42,7 +41,7 @@ def spectrogram(samples):
     return log_mel(torch.from_numpy(samples), MEL_44K)[0].numpy()
 
 
-def test_the_codec_keeps_a_sound(clip, mel):
+def test_the_codec_keeps_the_spectrogram(clip, mel):
     codec = open_mini_codec()
     samples = read_audio(Excerpt(clip, 0.0, 8.0), mono=True).samples
     whole = torch.from_numpy(np.pad(samples, ((0, 0), (0, 353_280 - samples.shape[1]))))
@@ -52,7 +51,7 @@ def test_the_codec_keeps_a_sound(clip, mel):
 
 
 @pytest.mark.slow
-def test_it_follows_the_picture_and_the_reference(clip, mel):
+def test_it_follows_the_video_and_the_reference(clip, mel):
     """One held-out clip: its own reference and sync against none."""
     model = open_mini()
     job = Job(
@@ -64,7 +63,7 @@ def test_it_follows_the_picture_and_the_reference(clip, mel):
     )
 
     def made(mask):
-        (audio,) = model.generate([job], Settings(mask=parse_mask(mask)))
+        (audio,) = model.generate([job], Settings(mask=parse_condition(mask)))
         return spectrogram(audio.samples)
 
     def envelopes_agree(one, other):

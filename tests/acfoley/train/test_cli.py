@@ -10,7 +10,7 @@ import pytest
 
 import acfoley.train.published
 from acfoley import cli
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.display import format_duration, format_report
 from acfoley.train.features import Encoding

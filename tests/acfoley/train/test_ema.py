@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.checkpoint import trainable_weights
 from acfoley.train.ema import (
     EmaProfile,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from acfoley.codec import Posterior
-from acfoley.reference import prepare_reference
+from acfoley.encoders.reference import prepare_reference
 from acfoley.train.clips import TrainingClip
 from acfoley.train.crops import CropLayout
 from acfoley.train.features import (
@@ -39,7 +39,7 @@ class MeanCodec:
 
 ENCODERS = SimpleNamespace(
     video=lambda video, seconds: torch.zeros(int(8 * seconds), 6),
-    movement=lambda video, seconds: torch.zeros(16, 5) + 25 * seconds,
+    sync_features=lambda video, seconds: torch.zeros(16, 5) + 25 * seconds,
     prompts=lambda prompts: SimpleNamespace(
         features=torch.full((1, 77, 3), len(prompts[0])), messages=("its end was cut",)
     ),

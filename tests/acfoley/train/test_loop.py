@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from acfoley.initialise import new_network
+from acfoley.network.initialise import new_network
 from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.collate import Collator
 from acfoley.train.dataset import FeatureDataset

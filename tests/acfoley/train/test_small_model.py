@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from acfoley.codec import Codec
-from acfoley.conditions import Features
-from acfoley.flow import euler
-from acfoley.griffin_lim import GriffinLim
-from acfoley.mel import log_mel
+from acfoley.codec.griffin_lim import GriffinLim
+from acfoley.codec.mel import log_mel
+from acfoley.network.conditions import Features
+from acfoley.sampling import euler
 from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.crops import CropLayout
 from acfoley.train.dataset import FeatureDataset
@@ -93,6 +93,6 @@ def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
             torch.randn(1, lengths.latents, 40),
             n_steps=2,
         )
-        audio = codec.decode(network.denormalised(latents))
+        audio = codec.decode(network.denormalise(latents))
     assert audio.shape == (1, lengths.samples)
     assert audio.isfinite().all()

@@ -1,0 +1,11 @@
+"""Video, prompt and reference to the features that the flow network is conditioned on.
+
+encoders     CLIP, the video half of Synchformer and, for one preset, the audio half of CLAP
+clip         CLIP: its network, tokeniser and features
+reference    how a reference waveform is prepared
+features     all features of a clip, each computed once
+"""
+
+from acfoley.encoders.encoders import Encoders, PromptFeatures, load_encoders
+
+__all__ = ["Encoders", "PromptFeatures", "load_encoders"]

@@ -1,0 +1,238 @@
+"""Features of clips, computed once: in memory, and on disk for every later run.
+
+All that the flow network is conditioned on (video, synchronisation, prompt, reference) depends on
+the clip and the encoders alone. So five references, four masks and ten seeds of one clip encode its
+video once, and so do other systems with the same encoders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from acfoley.codec import Codec, Posterior
+from acfoley.encoders.encoders import PromptFeatures
+from acfoley.encoders.reference import Length, prepare_reference
+from bench.digests import file_digest
+from bench.io import atomic_path, bench_home
+from bench.types import Audio, Excerpt, Waveform
+
+log = logging.getLogger(__name__)
+
+#: Raise it when decoding, the preparation of frames or of references, or an encoder changes.
+PREPROCESSING = "1"
+#: Features of a clip take about a megabyte.
+N_KEPT = 128
+
+
+class ConditionEncoders(Protocol):
+    """What encodes videos and prompts; ``acfoley.encoders.Encoders`` is one."""
+
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
+        """Encode frames, ``[F, D]``; raises MediaError where they are missing or too few."""
+
+    def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
+        """Encode motion, ``[S, D]``; raises as ``video`` does."""
+
+    def prompts(self, prompts: list[str]) -> PromptFeatures:
+        """Encode prompts, ``[B, 77, D]``."""
+
+    def embedding(self, waveform: Waveform) -> Tensor:
+        """Encode a waveform ``[T]`` at 44.1 kHz as one vector ``[D]``."""
+
+    def to(self, device: torch.device | str) -> Any:
+        """Move the networks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Named tensors, float32 on the CPU, and what was noted when they were computed."""
+
+    tensors: Mapping[str, Tensor]
+    messages: tuple[str, ...] = ()
+
+    def plain(self) -> Entry:
+        """Return the tensors as a file gives them back: so that a cache changes no last digit."""
+        tensors = {name: each.float().cpu().contiguous() for name, each in self.tensors.items()}
+        return Entry(tensors, self.messages)
+
+
+class FeatureFiles:
+    """Features on disk: ``$BENCH_HOME/features/acfoley/<kind>/<encoder>/<key>.safetensors``.
+
+    ``identities`` name the weights that make each kind of features; a kind without one is not kept
+    on disk. The folder of an encoder also names the version of the preprocessing and the kind of
+    device, since a GPU rounds otherwise than a CPU. Any number of processes may write at once: they
+    write the same, and each file appears whole.
+    """
+
+    def __init__(
+        self, identities: Mapping[str, str], device: torch.device | str, root: Path | None = None
+    ) -> None:
+        self._root = bench_home() / "features" / "acfoley" if root is None else root
+        suffix = f"{PREPROCESSING}-{torch.device(device).type}"
+        self._folders = {kind: f"{identity}-{suffix}" for kind, identity in identities.items()}
+
+    def path(self, kind: str, key: str) -> Path | None:
+        """Return the file of these features, whether it exists or not; None where none is kept."""
+        if kind not in self._folders:
+            return None
+        return self._root / kind / self._folders[kind] / key[:2] / f"{key}.safetensors"
+
+    def load(self, kind: str, key: str) -> Entry | None:
+        """Read features; None where there are none, or where the file is damaged (with a note)."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path(kind, key)
+        if path is None or not path.is_file():
+            return None
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                messages = tuple(json.loads((file.metadata() or {})["messages"]))
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            log.warning("the features %s are damaged (%s) and are computed again", path, error)
+            return None
+        return Entry(tensors, messages)
+
+    def save(self, kind: str, key: str, entry: Entry) -> None:
+        """Write features; a disk that is full or read-only costs time later, and a note now."""
+        from safetensors.torch import save_file
+
+        if (path := self.path(kind, key)) is None:
+            return
+        try:
+            with atomic_path(path) as temporary:
+                save_file(dict(entry.tensors), temporary, {"messages": json.dumps(entry.messages)})
+        except OSError as error:
+            log.warning("cannot keep the features %s: %s", path, error)
+
+
+class CachedEncoders:
+    """Encoders and codec behind a memory of the last ``n_kept`` features and, below it, ``files``.
+
+    Features are ``[1, L, D]``. ``visiting`` names the device that encoders and codec move to for
+    their work and leave after it; None lets them stay where they are.
+    """
+
+    def __init__(
+        self,
+        encoders: ConditionEncoders,
+        codec: Codec,
+        *,
+        files: FeatureFiles | None = None,
+        visiting: torch.device | None = None,
+        n_kept: int = N_KEPT,
+    ) -> None:
+        self._encoders, self._codec, self._files = encoders, codec, files
+        self._visiting, self._n_kept = visiting, n_kept
+        self._kept: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+
+    def video(self, video: Excerpt, seconds: float) -> Tensor:
+        """Encode frames by CLIP; raises MediaError where the video is missing or too short."""
+
+        def compute() -> Entry:
+            with self.at_work(self._encoders):
+                return Entry({"features": self._encoders.video(video, seconds)[None]})
+
+        return self._cached("video", _video_key(video, seconds), compute).tensors["features"]
+
+    def sync(self, video: Excerpt, seconds: float) -> Tensor:
+        """Encode motion by Synchformer; raises as ``video`` does."""
+
+        def compute() -> Entry:
+            with self.at_work(self._encoders):
+                return Entry({"features": self._encoders.sync_features(video, seconds)[None]})
+
+        return self._cached("sync", _video_key(video, seconds), compute).tensors["features"]
+
+    def text(self, prompt: str) -> Tensor | None:
+        """Encode a prompt; None for an empty one, which the network has its own feature for."""
+        if not prompt.strip():
+            return None
+
+        def compute() -> Entry:
+            with self.at_work(self._encoders):
+                encoded = self._encoders.prompts([prompt])
+            return Entry({"features": encoded.features}, encoded.messages)
+
+        return self._cached("text", _hash(prompt), compute).tensors["features"]
+
+    def reference(self, audio: Audio, length: Length) -> Posterior:
+        """Encode a reference; raises MediaError where it is empty, silent or too long."""
+
+        def compute() -> Entry:
+            waveform = torch.from_numpy(prepare_reference(audio, length))[None]
+            with self.at_work(self._codec):
+                posterior = self._codec.encode(waveform)
+            return Entry({"mean": posterior.mean, "std": posterior.std})
+
+        tensors = self._cached("reference", _audio_key(audio, length), compute).tensors
+        return Posterior(tensors["mean"], tensors["std"])
+
+    def embedding(self, audio: Audio, length: Length) -> Tensor:
+        """Encode a reference as one vector ``[1, 1, D]``; raises as ``reference`` does."""
+
+        def compute() -> Entry:
+            waveform = prepare_reference(audio, length)
+            with self.at_work(self._encoders):
+                return Entry({"features": self._encoders.embedding(waveform)[None, None]})
+
+        return self._cached("embedding", _audio_key(audio, length), compute).tensors["features"]
+
+    def at_work(
+        self, part: ConditionEncoders | Codec | torch.nn.Module
+    ) -> AbstractContextManager[None]:
+        """While open, ``part`` is on the device where work is done."""
+        return nullcontext() if self._visiting is None else _visit(part, self._visiting)
+
+    def _cached(self, kind: str, key: str, compute: Callable[[], Entry]) -> Entry:
+        """Return features from memory, from disk, or computed and kept in both."""
+        if (kind, key) not in self._kept:
+            entry = None if self._files is None else self._files.load(kind, key)
+            if entry is None:
+                entry = compute().plain()
+                if self._files is not None:
+                    self._files.save(kind, key, entry)
+            for message in entry.messages:
+                log.warning("%s", message)
+            self._kept[kind, key] = entry
+        self._kept.move_to_end((kind, key))
+        while len(self._kept) > self._n_kept:
+            self._kept.popitem(last=False)
+        return self._kept[kind, key]
+
+
+@contextmanager
+def _visit(part: Any, device: torch.device) -> Iterator[None]:
+    part.to(device)
+    try:
+        yield
+    finally:
+        part.to("cpu")
+        torch.cuda.empty_cache()
+
+
+def _video_key(video: Excerpt, seconds: float) -> str:
+    """Name the bytes of the file and the window; a missing file is left to whoever reads it."""
+    content = file_digest(video.path) if video.path.is_file() else str(video.path)
+    return _hash(f"{content}|{video.start_s!r}|{video.seconds!r}|{seconds!r}")
+
+
+def _audio_key(audio: Audio, length: Length) -> str:
+    content = hashlib.sha256(audio.samples.tobytes()).hexdigest()
+    return _hash(f"{content}|{audio.samples.shape}|{audio.sample_rate_hz}|{length}")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

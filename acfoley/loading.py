@@ -1,0 +1,97 @@
+"""Open a model by its preset: published weights from a folder, small ones from the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from acfoley.codec import load_codec
+from acfoley.encoders import load_encoders
+from acfoley.encoders.cache import FeatureFiles
+from acfoley.generate import Model
+from acfoley.memory import estimate_need, require_memory
+from acfoley.mini.variants import open_mini
+from acfoley.official import SHIPPED, Paths, require_clap, require_official
+from acfoley.weights import open_flow, preset_params
+from bench.backbones.device import usable_device
+from bench.digests import file_digest
+from bench.errors import BenchError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Where and how a model runs; ``flow`` is a checkpoint to use instead of the official one."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    flow: Path | None = None
+    low_memory: bool = False
+    compile: bool = False
+
+
+def open_model(
+    preset: str, directory: Path, loading: Loading, *, seconds: float = 8.0, n_clips: int = 1
+) -> Model:
+    """Return the model of ``preset``; published weights are read from ``directory``.
+
+    Whether ``n_clips`` of ``seconds`` at once fit into memory is checked before anything is loaded.
+    The small presets come with the package, and fit anywhere.
+
+    Raises:
+        MissingError: files are missing; the message names them and the command that fetches them.
+        BenchError: the preset, device or dtype does not exist, weights of the preset are not
+            published, a file is not the official one, or memory does not suffice.
+    """
+    preset_params(preset)
+    device = usable_device(loading.device)
+    if loading.dtype not in DTYPES:
+        raise BenchError(f"no type {loading.dtype!r}; there are: {', '.join(DTYPES)}")
+    if preset in SHIPPED:
+        dtype = DTYPES[loading.dtype]
+        model = open_mini(SHIPPED[preset], device, dtype=dtype, flow=loading.flow)
+    else:
+        model = _open_published(preset, directory, loading, device, seconds, n_clips)
+    if loading.compile:
+        model.network.compile()
+    return model
+
+
+def _open_published(
+    preset: str,
+    directory: Path,
+    loading: Loading,
+    device: torch.device,
+    seconds: float,
+    n_clips: int,
+) -> Model:
+    params, dtype = preset_params(preset), DTYPES[loading.dtype]
+    takes_turns = loading.low_memory and device.type != "cpu"
+    paths = require_official(preset, directory, flow=loading.flow)
+    clap = require_clap(directory) if params.uses_clap else None
+    need = estimate_need(params, dtype, seconds, n_clips=n_clips, low_memory=takes_turns)
+    require_memory(need, device)
+    home = torch.device("cpu") if takes_turns else device
+    return Model(
+        open_flow(paths.flow, params, device=home, dtype=dtype),
+        load_codec(paths.autoencoder, paths.vocoder, home),
+        load_encoders(paths.clip, paths.synchformer, home, clap=clap),
+        files=FeatureFiles(_identities(paths, clap), device),
+        visiting=device if takes_turns else None,
+    )
+
+
+def _identities(paths: Paths, clap: Path | None) -> dict[str, str]:
+    """Name the weights that make each kind of features, by their SHA-256."""
+    files = {
+        "video": paths.clip,
+        "sync": paths.synchformer,
+        "text": paths.clip,
+        "reference": paths.autoencoder,
+    }
+    if clap is not None:
+        files["embedding"] = clap
+    return {kind: file_digest(path)[:16] for kind, path in files.items()}

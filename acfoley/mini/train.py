@@ -1,0 +1,210 @@
+"""Train all weights of the mini model: ``make mini-weights``, or one or more variants.
+
+    python -m acfoley.mini.train [VARIANT...]
+
+Clips are rendered, the codec is fitted, features are computed, and one network is trained per core.
+Finished parts are kept in ``$BENCH_HOME/mini-acfoley``, so that a run that was killed goes on. The
+encoders are not trained here: their weights are part of the package (``encoder_networks``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from acfoley.mini import dataset
+from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, variant_recipe
+from acfoley.mini.weights_files import ship, weights_hash, weights_path
+from acfoley.train.clips import ClipList
+from acfoley.train.settings import StepReport
+from bench.engine import open_engine
+from bench.errors import BenchError
+from bench.io import bench_home
+
+#: Number of clips that the codec is fitted to, and of those that are held out from training.
+N_CODEC_CLIPS = 600
+N_HELD_OUT = 60
+#: Relative width of the post-hoc average of weights that is shipped.
+SIGMA = 0.05
+#: References per target that Stage I draws from.
+N_CROPS = 6
+REPORT_EVERY = 100
+
+if TYPE_CHECKING:
+    from acfoley.codec import Codec
+    from acfoley.mini.encoders import MiniEncoders
+    from acfoley.train.features import Encoding
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder of intermediate results: features depend on the codec, runs on their recipe."""
+
+    folder: Path
+
+    def features(self, name: str) -> Path:
+        """The folder of features of the clips of ``training`` or ``held-out``."""
+        return self.folder / f"features-{weights_hash(CODEC)[:12]}" / name
+
+    def run(self, variant: str) -> Path:
+        """The folder of a training run."""
+        digest = variant_recipe(variant).digest()
+        return self.folder / f"runs-{weights_hash(CODEC)[:12]}" / f"{variant}-{digest[:8]}"
+
+
+def main(names: Sequence[str], workers: int) -> None:
+    """Train and ship the variants in ``names``, or all of them and the codec if it is empty.
+
+    ``workers`` is the number of processes; 0 is this one alone.
+
+    Raises:
+        BenchError: there is no such variant, or a step failed.
+    """
+    for name in names:
+        variant_recipe(name)
+    n_clips = dataset.N_CLIPS + N_HELD_OUT
+    for done, _ in enumerate(dataset.render(n_clips, open_engine(workers)), start=1):
+        if done % REPORT_EVERY == 0:
+            _report(f"clips: {done} of {n_clips}")
+    if not names or not weights_path(CODEC).is_file():
+        _report(f"{CODEC}: {_fit_codec()}")
+    work = Work(bench_home() / "mini-acfoley")
+    n_parts = max(workers, 1)
+    parts = [(index, n_parts) for index in range(n_parts)]
+    for _ in _all_done(partial(_open_encoder, work), parts, workers):
+        pass
+    wanted = [name for name in VARIANTS if name in names or not names]
+    for line in _all_done(partial(_open_trainer, work), wanted, workers):
+        _report(line)
+
+
+def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Encoding:
+    """Return the columns of the published model, by the encoders and the codec of the mini model.
+
+    References have an embedding besides, for the variant with the CLAP-like encoder. Shards name
+    the weights of the encoders: those that were made by others are refused.
+    """
+    from acfoley.mini.encoders import encoders_identity
+    from acfoley.train.features import build_encoding
+
+    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{codec_hash[:12]}"
+    return build_encoding(encoders, codec, N_CROPS, identity, is_embedded=True)
+
+
+def encode_part(work: Work, part: tuple[int, int]) -> str:
+    """Encode one part of all clips; returns the name of the part."""
+    import torch
+
+    from acfoley.mini.encoders import load_mini_encoders
+    from acfoley.train.crops import CropLayout
+    from acfoley.train.precompute import ShardOptions, precompute
+    from acfoley.train.shards import Part
+
+    torch.set_num_threads(1)
+    encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
+    every = dataset.listed(dataset.N_CLIPS + N_HELD_OUT).clips
+    sets = {"training": every[: dataset.N_CLIPS], "held-out": every[dataset.N_CLIPS :]}
+
+    def on_clip(done: int, total: int) -> None:
+        if done % REPORT_EVERY == 0:
+            _report(f"features, part {Part(*part)}: {done} of {total}")
+
+    for name, chosen in sets.items():
+        listed, folder = ClipList(chosen), work.features(name)
+        done = precompute(
+            listed, encoding, folder, CropLayout(), ShardOptions(Part(*part)), on_clip
+        )
+        if done.failed:
+            clip, reason = next(iter(done.failed.items()))
+            raise BenchError(f"{clip} cannot be encoded: {reason}")
+    return str(Part(*part))
+
+
+def train_variant(work: Work, variant: str) -> str:
+    """Train a variant in one thread, ship the average of its weights, and return a report."""
+    import torch
+
+    from acfoley.train.checkpoint import list_checkpoints
+    from acfoley.train.ema import synthesise
+    from acfoley.train.loop import train
+    from acfoley.train.settings import TrainingData, TrainingSettings
+    from bench.checkpoints.load import load_state
+
+    torch.set_num_threads(1)
+    began, run = time.monotonic(), work.run(variant)
+    data = TrainingData([work.features("training")], [work.features("held-out")])
+
+    def on_step(report: StepReport) -> None:
+        if report.step % REPORT_EVERY == 0:
+            _report(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
+
+    settings = TrainingSettings(
+        log_every=20,
+        validate_every=250,
+        checkpoint_every=200,
+        keep=1,
+        resume=bool(list_checkpoints(run)),
+        on_step=on_step,
+    )
+    train(variant_recipe(variant), data, run, settings)
+    average = run / "weights.safetensors"
+    synthesise(run, SIGMA, average)
+    path = ship(load_state(average), variant)
+    minutes = (time.monotonic() - began) / 60
+    return f"{variant}: {path.name}, {path.stat().st_size / 1e6:.1f} MB, {minutes:.1f} min"
+
+
+def _fit_codec() -> str:
+    import torch
+
+    from acfoley.codec.mel import MEL_44K, log_mel
+    from acfoley.mini.pca_autoencoder import fit
+    from acfoley.train.crops import CropLayout
+    from acfoley.train.features import Source
+
+    waveforms = [
+        Source(clip, CropLayout()).waveform for clip in dataset.listed(N_CODEC_CLIPS).clips
+    ]
+    mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in waveforms]
+    path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
+    return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+def _all_done(
+    factory: Callable[[], Callable[[Item], str]], items: Iterable[Item], workers: int
+) -> Iterator[str]:
+    """Yield the report of each item; raises BenchError where one fails."""
+    for outcome in open_engine(workers).map(factory, items):
+        if outcome.failure is not None:
+            raise BenchError(f"{outcome.item}: {outcome.failure.message}")
+        yield str(outcome.value)
+
+
+def _open_encoder(work: Work) -> partial[str]:
+    return partial(encode_part, work)
+
+
+def _open_trainer(work: Work) -> partial[str]:
+    return partial(train_variant, work)
+
+
+def _report(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    try:
+        main(sys.argv[1:], n_cores)
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

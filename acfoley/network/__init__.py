@@ -1,0 +1,8 @@
+"""The flow network of MMAudio and AC-Foley.
+
+layers         linear layers, convolutions, SwiGLU, modulation
+attention      attention with rotary position embeddings
+flow_network   the network itself (the paper's Figure 2)
+conditions     features of clips, and what the network makes of them once per clip
+initialise     first weights: random, or taken over from MMAudio
+"""

@@ -1,0 +1,74 @@
+"""Many processes that compile for the first time at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench.metrics import _numba
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from bench.metrics import detect_onsets
+time.sleep(max(0.0, float(sys.argv[1]) - time.time()))
+clicks = np.random.default_rng(0).standard_normal(44_100) * 0.001
+clicks[[8_000, 16_000, 30_000]] = 1.0
+print(detect_onsets(clicks.astype(np.float32)).tolist())
+"""
+
+
+def _start(begin_s: float, cache) -> subprocess.Popen[str]:
+    environment = {"PATH": "", "HOME": str(cache), "NUMBA_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(begin_s)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_processes_that_start_together_on_a_fresh_machine_do_not_spoil_the_cache(tmp_path):
+    # staggered, so that one is in the middle of its list of signatures when another begins
+    begin_s = time.time() + 2.0
+    together = [_start(begin_s + 0.35 * number, tmp_path) for number in range(4)]
+    found = [process.communicate() for process in together]
+    later = _start(0.0, tmp_path)
+    found.append(later.communicate())
+    assert [process.returncode for process in (*together, later)] == [0] * 5, found
+    assert len({output for output, _ in found}) == 1
+    assert list(tmp_path.glob("librosa-*.ready"))
+
+
+#: A user id without an account, as containers give them.
+NOBODY = """
+import pwd
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+"""
+
+
+@pytest.mark.parametrize("home", [None, "", "not/absolute"])
+def test_onsets_need_no_home_directory(home, tmp_path):
+    environment = {**os.environ, "BENCH_HOME": str(tmp_path)}
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    if home is not None:
+        environment["HOME"] = home
+    command = [sys.executable, "-c", NOBODY + SCRIPT, "0"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_home_directory_that_is_known_keeps_its_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    _numba._set_cache_home()
+    assert "XDG_CACHE_HOME" not in os.environ
