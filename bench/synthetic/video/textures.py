@@ -16,9 +16,9 @@ SIZE = 128
 
 def make_tile(material: str, look: Look, rng: np.random.Generator) -> Plane:
     """Make the seamless tile ``[128, 128, 3]`` float32 in 0 to 255 of a material."""
-    # Hue varies within a material by less than between materials.
-    tint = look.tint - 0.5
-    return np.clip(_TILES[material](tint, rng), 0.0, 255.0).astype(np.float32)
+    # A small shift of the hue; pattern and saturation still identify the material.
+    hue_shift = look.tint - 0.5
+    return np.clip(_TILES[material](hue_shift, rng), 0.0, 255.0).astype(np.float32)
 
 
 def hsv_to_rgb(hue: float, saturation: float, value: float) -> Colour:
@@ -42,53 +42,53 @@ def _axes() -> tuple[Plane, Plane]:
     return line[None, :, None], line[:, None, None]
 
 
-def _metal(tint: float, rng: np.random.Generator) -> Plane:
+def _metal(hue_shift: float, rng: np.random.Generator) -> Plane:
     """Brushed along x, with diagonal gleams."""
     x, y = _axes()
     gleam = 34.0 * np.sin(2.0 * np.pi * (3.0 * x + 3.0 * y)) ** 8
-    base = np.array(hsv_to_rgb(0.58 + 0.05 * tint, 0.10, 0.66))
+    base = np.array(hsv_to_rgb(0.58 + 0.05 * hue_shift, 0.10, 0.66))
     return np.asarray(base + 12.0 * _noise(rng, (0.0, 9.0)) + 2.0 * gleam)
 
 
-def _wood(tint: float, rng: np.random.Generator) -> Plane:
+def _wood(hue_shift: float, rng: np.random.Generator) -> Plane:
     """Rings cut along the grain."""
     _, y = _axes()
     warp = 0.35 * _noise(rng, (6.0, 24.0))
     rings = np.sin(2.0 * np.pi * (14.0 * y + warp))
-    base = np.array(hsv_to_rgb(0.08 + 0.02 * tint, 0.62, 0.62))
+    base = np.array(hsv_to_rgb(0.08 + 0.02 * hue_shift, 0.62, 0.62))
     return np.asarray(base + 26.0 * rings + 6.0 * _noise(rng, (0.3, 6.0)))
 
 
-def _glass(tint: float, rng: np.random.Generator) -> Plane:
+def _glass(hue_shift: float, rng: np.random.Generator) -> Plane:
     """Pale and clear, with hard white reflections."""
     x, y = _axes()
     phase = np.mod(4.0 * (x - y), 1.0)
     streak = (phase < 0.16) | (np.abs(phase - 0.3) < 0.04)
-    base = np.array(hsv_to_rgb(0.50 + 0.06 * tint, 0.28, 0.80))
+    base = np.array(hsv_to_rgb(0.50 + 0.06 * hue_shift, 0.28, 0.80))
     return np.asarray(base + 45.0 * streak + 2.0 * _noise(rng, (8.0, 8.0)))
 
 
-def _plastic(tint: float, rng: np.random.Generator) -> Plane:
+def _plastic(hue_shift: float, rng: np.random.Generator) -> Plane:
     """One loud, even colour with a soft gloss."""
     _, y = _axes()
     gloss = 60.0 * np.exp(-(((y - 0.955) / 0.012) ** 2))
-    base = np.array(hsv_to_rgb(0.97 + 0.10 * tint, 0.85, 0.86))
+    base = np.array(hsv_to_rgb(0.97 + 0.10 * hue_shift, 0.85, 0.86))
     return np.asarray(base + gloss + 3.0 * _noise(rng, (10.0, 10.0)))
 
 
-def _stone(tint: float, rng: np.random.Generator) -> Plane:
+def _stone(hue_shift: float, rng: np.random.Generator) -> Plane:
     """Grey with dark and light specks."""
     specks = _noise(rng, (0.8, 0.8))
-    base = np.array(hsv_to_rgb(0.10 + 0.1 * tint, 0.06, 0.56))
+    base = np.array(hsv_to_rgb(0.10 + 0.1 * hue_shift, 0.06, 0.56))
     marks = 50.0 * (specks > 1.2) - 55.0 * (specks < -1.0)
     return np.asarray(base + marks + 9.0 * _noise(rng, (5.0, 5.0)))
 
 
-def _rubber(tint: float, rng: np.random.Generator) -> Plane:
+def _rubber(hue_shift: float, rng: np.random.Generator) -> Plane:
     """Near black, with a raised lattice."""
     x, y = _axes()
     lattice = (np.mod(16.0 * (x + y), 1.0) < 0.3) | (np.mod(16.0 * (x - y), 1.0) < 0.3)
-    base = np.array(hsv_to_rgb(0.65 + 0.1 * tint, 0.15, 0.15))
+    base = np.array(hsv_to_rgb(0.65 + 0.1 * hue_shift, 0.15, 0.15))
     return np.asarray(base + 30.0 * lattice + 2.0 * _noise(rng, (2.0, 2.0)))
 
 
