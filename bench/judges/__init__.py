@@ -98,15 +98,16 @@ def open_judge(
         return Judge(label, profile, signal, device=device)
     if name == "paper":
         from bench.checkpoints.registry import weights_directory
-        from bench.judges.networks import network_extractors
+        from bench.judges.paper import paper_extractors
 
         directory = weights or weights_directory()
-        networks = network_extractors(profile, directory, device)
+        networks = paper_extractors(profile, directory, device)
         extractors, seconds = (*signal, *networks), NETWORK_SECONDS[name].on(device)
         return Judge(label, profile, extractors, directory, batch_size, device, seconds)
     if name == "mini":
         from bench.judges.mini import mini_extractors
 
-        extractors, seconds = (*signal, *mini_extractors(device)), NETWORK_SECONDS[name].on(device)
+        networks = mini_extractors(profile, device)
+        extractors, seconds = (*signal, *networks), NETWORK_SECONDS[name].on(device)
         return Judge(label, profile, extractors, None, batch_size, device, seconds)
     raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")
