@@ -7,22 +7,24 @@ its PCA and its quantisation. Tensors are named as in ``vggish-10086976.pth``.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bench.backbones.packages import import_published
 from bench.checkpoints.load import assign_state, load_state
-from bench.dsp.mel import check_waveforms, htk_mel_bank
+from bench.dsp.mel import check_waveforms
 
 NAME = "vggish"
 PREPROCESSING = "1"
 SAMPLE_RATE_HZ = 16_000
 WIDTH = 128
 
-WINDOW, HOP, N_FFT = 400, 160, 512
+WINDOW, HOP = 400, 160
 N_MELS, MIN_HZ, MAX_HZ = 64, 125.0, 7500.0
 LOG_OFFSET = 0.01
 PATCH_FRAMES = 96
@@ -83,11 +85,19 @@ def front_end(waveforms: Tensor) -> Tensor:
         MediaError: the waveforms are shorter than 0.975 s, which is one patch.
     """
     check_waveforms(waveforms, "VGGish", SAMPLE_RATE_HZ, shortest=SHORTEST)
-    window = torch.hann_window(WINDOW, dtype=torch.float64, device=waveforms.device)
-    frames = waveforms.double().unfold(-1, WINDOW, HOP) * window
-    magnitude = torch.fft.rfft(frames, n=N_FFT).abs()
-    bank = torch.from_numpy(htk_mel_bank(N_MELS, N_FFT, SAMPLE_RATE_HZ, MIN_HZ, MAX_HZ))
-    log_mel: Tensor = (magnitude @ bank.to(waveforms.device) + LOG_OFFSET).log().float()
-    n_patches = log_mel.shape[1] // PATCH_FRAMES
-    kept = log_mel[:, : n_patches * PATCH_FRAMES]
+    # One module below the package's ``waveform_to_examples``, which imports a resampler as well.
+    published = import_published("torchvggish", "mel_features")
+    log_mel = partial(
+        published.log_mel_spectrogram,
+        audio_sample_rate=SAMPLE_RATE_HZ,
+        log_offset=LOG_OFFSET,
+        window_length_secs=WINDOW / SAMPLE_RATE_HZ,
+        hop_length_secs=HOP / SAMPLE_RATE_HZ,
+        num_mel_bins=N_MELS,
+        lower_edge_hertz=MIN_HZ,
+        upper_edge_hertz=MAX_HZ,
+    )
+    frames = np.stack([log_mel(waveform) for waveform in waveforms.numpy()])
+    n_patches = frames.shape[1] // PATCH_FRAMES
+    kept = torch.from_numpy(frames[:, : n_patches * PATCH_FRAMES]).float()
     return kept.reshape(len(waveforms), n_patches, PATCH_FRAMES, N_MELS)

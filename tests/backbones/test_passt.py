@@ -113,7 +113,7 @@ def test_the_front_end_draws_no_random_numbers():
 
 
 def test_more_than_ten_seconds_are_refused():
-    with pytest.raises(MediaError, match=r"PaSST hears at most 320,000 samples \(10 s"):
+    with pytest.raises(MediaError, match=r"PaSST takes at most 320,000 samples \(10 s"):
         front_end(torch.zeros(1, 320_001))
 
 
