@@ -16,6 +16,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from bench.errors import BenchError
+from bench.extras import describe_missing_module
 
 #: What our tables and bars print beyond ASCII; anything else becomes a backslash escape.
 STAND_INS = {
@@ -54,6 +55,12 @@ def run_app(app: Callable[[], object], *refusals: type[Exception]) -> None:
         app()
     except expected as error:
         print_notice(f"error: {_sentence(error)}")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        sentence = describe_missing_module(error.name or "")
+        if sentence is None:
+            raise
+        print_notice(f"error: {sentence}")
         sys.exit(2)
 
 

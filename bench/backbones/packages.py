@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import MissingError
+from bench.extras import describe_missing_module
 
 
 @cache
@@ -27,10 +28,7 @@ def import_published(package: str, module: str) -> Any:
     # another name, with the package's path, lets the relative imports inside the package resolve.
     spec = find_spec(package)
     if spec is None or spec.submodule_search_locations is None:
-        raise MissingError(
-            f"the published judges need the package {package}: install it with "
-            "`pip install 'foley-bench[judges]'`"
-        )
+        raise MissingError(describe_missing_module(package, "the judge paper") or package)
     parent = ModuleType(f"_published_{package}")
     parent.__path__ = list(spec.submodule_search_locations)
     sys.modules[parent.__name__] = parent

@@ -19,6 +19,7 @@ from bench.checkpoints.verify import describe_missing, is_verified, missing_weig
 from bench.cli.console import console, worker_count
 from bench.cli.weights import presence
 from bench.errors import BenchError
+from bench.extras import EXTRAS
 from bench.io import bench_home
 from bench.judges import has_pyworld
 from bench.pipeline.provenance import PACKAGES
@@ -27,8 +28,8 @@ GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
 MIN_MEMORY_BYTES = 2 * GIBIBYTE
 
-#: Without pyworld MCD is approximate and says so, without transformers there is no column clap.
-OPTIONAL_PACKAGES = frozenset({"pyworld", "transformers"})
+#: Packages that come with an extra; without them the columns that need them are left out.
+OPTIONAL_PACKAGES = frozenset(EXTRAS)
 
 
 @dataclass(frozen=True)

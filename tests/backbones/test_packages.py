@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.backbones import packages
 from bench.backbones.packages import import_published
 from bench.errors import MissingError
 
@@ -39,6 +40,7 @@ def test_building_the_networks_prints_nothing_and_leaves_the_home_directory_empt
     assert list(home.rglob("*")) == []
 
 
-def test_a_missing_package_is_refused_with_the_extra_that_brings_it():
+def test_a_missing_package_is_refused_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'foley-bench\[judges\]'"):
-        import_published("no_such_package_of_networks", "models")
+        import_published("torchvggish", "models")
