@@ -38,7 +38,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --config-settings editable_mode=compat -e '.[dev]'
+	$(PIP) --config-settings editable_mode=compat -e '.[all,dev]'
 	touch $(STAMP)
 
 check: setup

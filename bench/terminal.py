@@ -16,6 +16,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from bench.errors import BenchError
+from bench.extras import describe_missing_module
 
 #: ASCII for the other characters of tables and progress bars; any more become backslash escapes.
 REPLACEMENTS = {
@@ -54,6 +55,12 @@ def run_app(app: Callable[[], object], *refusals: type[Exception]) -> None:
         app()
     except expected as error:
         print_notice(f"error: {_format_error(error)}")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        sentence = describe_missing_module(error.name or "")
+        if sentence is None:
+            raise
+        print_notice(f"error: {sentence}")
         sys.exit(2)
 
 

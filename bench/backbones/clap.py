@@ -24,6 +24,7 @@ from bench.backbones.clap_names import Tower, tower_state
 from bench.checkpoints.load import assign_state, load_state
 from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import MissingError
+from bench.extras import describe_missing_module
 
 #: Raised when the front end changes: part of the key of every cached feature.
 PREPROCESSING = "1"
@@ -63,9 +64,7 @@ def require_transformers() -> None:
         MissingError: it is not installed; the message has the command.
     """
     if find_spec("transformers") is None:
-        raise MissingError(
-            "CLAP needs the package transformers: install it with `pip install 'foley-bench[clap]'`"
-        )
+        raise MissingError(describe_missing_module("transformers", "CLAP") or "")
 
 
 def load_clap_audio(checkpoint: Path, device: torch.device | str = "cpu") -> nn.Module:

@@ -28,6 +28,7 @@ from bench.checkpoints.verify import (
 )
 from bench.cli.console import console, worker_count
 from bench.errors import BenchError
+from bench.extras import EXTRAS
 from bench.io import bench_home
 from bench.judges import has_pyworld
 from bench.pipeline.provenance import PACKAGES
@@ -36,8 +37,8 @@ GIBIBYTE = 2**30
 MIN_FREE_BYTES = 2 * GIBIBYTE
 MIN_MEMORY_BYTES = 2 * GIBIBYTE
 
-#: Without pyworld MCD is approximate and marked so; without transformers no column clap exists.
-OPTIONAL_PACKAGES = frozenset({"pyworld", "transformers"})
+#: Packages that come with an extra; without them the columns that need them are left out.
+OPTIONAL_PACKAGES = frozenset(EXTRAS)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def _require_clap() -> None:
 def _not_by(judge: Judge, wanted: Iterable[Metric], kept: Sequence[Metric]) -> list[str]:
     lost = [metric.name for metric in wanted if metric not in kept]
     hint = ": only --judge paper has CLAP" if CLAP in lost else ""
+    hint += "".join(f"; {sentence}" for sentence in judge.missing)
     return [f"the judge {judge.name} cannot compute {', '.join(lost)}{hint}"] if lost else []
 
 

@@ -1,12 +1,18 @@
-"""Spectra and mel filter banks: what the front ends of the audio networks share.
+"""Power spectra and mel filter banks: blocks of the front ends of all audio networks.
 
-Waveforms are mono, float32 in [-1, 1], ``[B, T]``; all of a batch have the same length. Mel scales
-come in two kinds, Slaney's (librosa's default) and HTK's, mel(f) = 1127 ln(1 + f / 700 Hz).
+Waveforms are mono, float32 in [-1, 1], ``[B, T]``; all of a batch have the same length.
+
+Published networks were trained on three kinds of mel bands, which are not interchangeable:
+
+    slaney_mel_bank       Slaney's scale, unit area: librosa's default (PANNs, CLAP, BigVGAN)
+    htk_mel_bank          HTK's scale, height 1, slopes linear in mel (Kaldi, VGGish, PaSST)
+    torchaudio_mel_bank   HTK's scale, height 1, slopes linear in Hz (Synchformer)
+
+HTK's scale is mel(f) = 1127 ln(1 + f / 700 Hz) = 2595 log10(1 + f / 700 Hz).
 """
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numpy as np
@@ -15,9 +21,6 @@ from torch import Tensor
 
 from bench.errors import MediaError
 from bench.types import FloatArray
-
-SLANEY_BEND_HZ, SLANEY_BEND_MEL = 1000.0, 15.0
-SLANEY_LOG_STEP = math.log(6.4) / 27.0
 
 
 def check_waveforms(
@@ -28,11 +31,11 @@ def check_waveforms(
     shortest: int = 1,
     longest: int | None = None,
 ) -> None:
-    """Refuse a batch that ``network`` cannot hear; ``shortest`` and ``longest`` are in samples.
+    """Reject a batch that ``network`` cannot encode; ``shortest`` and ``longest`` are in samples.
 
     Raises:
         ValueError: the batch is not float32 ``[B, T]``.
-        MediaError: the sounds are too short or too long.
+        MediaError: the waveforms are too short or too long.
     """
     if waveforms.ndim != 2 or waveforms.dtype != torch.float32:
         raise ValueError(
@@ -42,16 +45,16 @@ def check_waveforms(
     found = f"this one has {n_samples:,} ({n_samples / sample_rate_hz:.3f} s)"
     if n_samples < shortest:
         least = f"{shortest:,} samples ({shortest / sample_rate_hz:g} s at {sample_rate_hz:,} Hz)"
-        raise MediaError(f"{network} needs a sound of at least {least}, {found}: use a longer one")
+        raise MediaError(f"{network} needs audio of at least {least}, {found}: use a longer one")
     if longest is not None and n_samples > longest:
         most = f"{longest:,} samples ({longest / sample_rate_hz:g} s at {sample_rate_hz:,} Hz)"
-        raise MediaError(f"{network} hears at most {most}, {found}: cut it first")
+        raise MediaError(f"{network} takes at most {most}, {found}: cut it first")
 
 
 def power_spectrogram(waveforms: Tensor, window: Tensor, *, n_fft: int, hop_samples: int) -> Tensor:
     """Squared magnitudes ``[B, n_fft // 2 + 1, 1 + T // hop_samples]`` of centred frames.
 
-    The ends are mirrored; a ``window`` shorter than ``n_fft`` lies in the middle of its frame.
+    The ends are mirrored; a ``window`` shorter than ``n_fft`` is centred in its frame.
     """
     spectrum = torch.stft(
         waveforms,
@@ -71,10 +74,12 @@ def slaney_mel_bank(
     n_mels: int, n_fft: int, sample_rate_hz: int, min_hz: float, max_hz: float
 ) -> FloatArray:
     """Triangles ``[n_fft // 2 + 1, n_mels]`` of equal area with slopes linear in Hz: librosa's."""
-    mels = np.linspace(_slaney_mel(min_hz), _slaney_mel(max_hz), n_mels + 2)
-    edges = _slaney_hz(mels)
-    bins = np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1)[:, np.newaxis]
-    return _triangles(bins, edges) * (2.0 / (edges[2:] - edges[:-2]))
+    from librosa.filters import mel
+
+    bank: FloatArray = mel(
+        sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
+    )
+    return bank.T
 
 
 @cache
@@ -83,32 +88,30 @@ def htk_mel_bank(
 ) -> FloatArray:
     """Triangles ``[n_fft // 2 + 1, n_mels]``, 1 at their peaks, with slopes linear in mel.
 
-    Kaldi and VGGish build theirs so; HTK's own slopes, and torchaudio's, are linear in Hz.
+    Kaldi and VGGish build theirs so; HTK's own slopes, and torchaudio's, are linear in Hz. In
+    float64, as VGGish computes it: ``torchaudio.compliance.kaldi`` has this bank in float32 only.
     """
-    edges = np.linspace(_htk_mel(min_hz), _htk_mel(max_hz), n_mels + 2)
-    bins = _htk_mel(np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1))[:, np.newaxis]
-    return _triangles(bins, edges)
-
-
-def _triangles(bins: FloatArray, edges: FloatArray) -> FloatArray:
-    """Triangles of height 1 at ``bins [F, 1]``, each from one of ``edges [n + 2]`` to the next."""
+    edges = np.linspace(_to_htk_mel(min_hz), _to_htk_mel(max_hz), n_mels + 2)
+    bins = _to_htk_mel(np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1))[:, np.newaxis]
     left, peak, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - left) / (peak - left), (right - bins) / (right - peak)
     return np.minimum(rising, falling).clip(min=0)
 
 
-def _slaney_mel(frequency_hz: float) -> float:
-    """Linear to 1 kHz (15 mel), then 27 mel for every factor of 6.4."""
-    if frequency_hz < SLANEY_BEND_HZ:
-        return frequency_hz * SLANEY_BEND_MEL / SLANEY_BEND_HZ
-    return SLANEY_BEND_MEL + math.log(frequency_hz / SLANEY_BEND_HZ) / SLANEY_LOG_STEP
-
-
-def _slaney_hz(mels: FloatArray) -> FloatArray:
-    linear = mels * SLANEY_BEND_HZ / SLANEY_BEND_MEL
-    bent = SLANEY_BEND_HZ * np.exp(SLANEY_LOG_STEP * (mels - SLANEY_BEND_MEL))
-    return np.where(mels < SLANEY_BEND_MEL, linear, bent)
-
-
-def _htk_mel(frequency_hz: float | FloatArray) -> FloatArray:
+def _to_htk_mel(frequency_hz: float | FloatArray) -> FloatArray:
     return np.asarray(1127 * np.log1p(np.asarray(frequency_hz) / 700))
+
+
+@cache
+def torchaudio_mel_bank(n_mels: int, n_fft: int, sample_rate_hz: int) -> Tensor:
+    """Triangles ``[n_fft // 2 + 1, n_mels]``, 1 at their peaks, with slopes linear in Hz.
+
+    From 0 Hz to half the rate, in float32. Networks trained on ``torchaudio.transforms`` expect its
+    rounding, 1e-5, too, so the bank comes from there.
+    """
+    from torchaudio.functional import melscale_fbanks
+
+    bank: Tensor = melscale_fbanks(
+        n_fft // 2 + 1, 0.0, sample_rate_hz / 2, n_mels, sample_rate_hz, norm=None, mel_scale="htk"
+    )
+    return bank

@@ -2,7 +2,7 @@
 
 signal   onsets, cepstra, spectrum: no network, no weights
 paper    these, and the published networks of the paper's columns
-mini     these, and small networks in the roles of the published ones, taught on the mini world
+mini     these, and small networks in the roles of the published ones, trained on the mini world
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.extras import describe_missing_module, has_module
 from bench.judges.extractor import (
     ClipMedia,
     Extractor,
@@ -21,7 +22,7 @@ from bench.judges.extractor import (
     SignalExtractor,
 )
 from bench.judges.remarks import AUDIO_REMARKS, VIDEO_REMARKS
-from bench.judges.signal import has_pyworld, signal_extractors
+from bench.judges.signal import has_pysptk, has_pyworld, signal_extractors
 from bench.system import SecondsPerClip
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
 
 JUDGES = ("signal", "paper", "mini")
 
-#: Clips that a network is given at a time: a CPU gains nothing from more, a GPU idles with fewer.
+#: Clips per batch: a CPU gains nothing from more, a GPU idles with fewer.
 CPU_BATCH, GPU_BATCH = 4, 16
 
 #: Guesses of what all networks of a judge take for a clip of 8 s and its truth, on all CPU cores or
@@ -51,12 +52,13 @@ NETWORK_SECONDS = {"paper": SecondsPerClip(300.0, 2.0), "mini": SecondsPerClip(3
 
 @dataclass(frozen=True)
 class Judge:
-    """A set of extractors under one profile; ``weights`` is where their checkpoints lie.
+    """A set of extractors under one profile.
 
-    ``device`` is where its networks run, ``network_seconds`` a guess of their time for one clip.
-
-    Its name says so where MCD is only approximate: such numbers are another judge's. Networks are
-    given ``batch_size`` clips at a time, which changes no number by more than rounding does.
+    ``weights`` is the folder of their checkpoints, ``device`` where the networks run, and
+    ``network_seconds`` a guess of their time for one clip. Networks get ``batch_size`` clips at a
+    time, which changes no number by more than rounding does. ``name`` tells approximate MCD apart:
+    such numbers are another judge's. ``missing`` has one sentence for each extra of the package
+    whose absence costs columns.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Judge:
     batch_size: int = CPU_BATCH
     device: str = "cpu"
     network_seconds: float = 0.0
+    missing: tuple[str, ...] = ()
 
     def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
         """The extractors of these names and those whose features they are given, in order."""
@@ -85,28 +88,51 @@ def open_judge(
 ) -> Judge:
     """Return a judge; networks are loaded only when a worker opens their extractor.
 
+    Without the extras that its columns need, the judge has the other extractors.
+
     Raises:
         BenchError: there is no such judge, or the batch size is not positive.
     """
+    if name not in JUDGES:
+        raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")
     if batch_size is None:
         batch_size = CPU_BATCH if device == "cpu" else GPU_BATCH
     if batch_size < 1:
         raise BenchError(f"a batch has at least one clip, not {batch_size}")
     signal = signal_extractors()
-    label = name if has_pyworld() else f"{name}, approximate MCD"
+    label = name if has_pyworld() or not has_pysptk() else f"{name}, approximate MCD"
+    missing = [_describe_missing("pysptk", "MCD")] if not has_pysptk() else []
     if name == "signal":
-        return Judge(label, profile, signal, device=device)
-    if name == "paper":
-        from bench.checkpoints.registry import weights_directory
-        from bench.judges.networks import network_extractors
+        return Judge(label, profile, signal, device=device, missing=tuple(missing))
+    if not has_module("torch"):
+        missing.append(_describe_missing("torch", f"the judge {name}"))
+        return Judge(label, profile, signal, device=device, missing=tuple(missing))
+    directory, networks = _open_networks(name, profile, weights, device)
+    return Judge(
+        label,
+        profile,
+        (*signal, *networks),
+        directory,
+        batch_size,
+        device,
+        NETWORK_SECONDS[name].on(device),
+        tuple(missing),
+    )
 
-        directory = weights or weights_directory()
-        networks = network_extractors(profile, directory, device)
-        extractors, seconds = (*signal, *networks), NETWORK_SECONDS[name].on(device)
-        return Judge(label, profile, extractors, directory, batch_size, device, seconds)
+
+def _open_networks(
+    name: str, profile: str, weights: Path | None, device: str
+) -> tuple[Path | None, tuple[NetworkExtractor, ...]]:
     if name == "mini":
         from bench.judges.mini import mini_extractors
 
-        extractors, seconds = (*signal, *mini_extractors(device)), NETWORK_SECONDS[name].on(device)
-        return Judge(label, profile, extractors, None, batch_size, device, seconds)
-    raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")
+        return None, mini_extractors(profile, device)
+    from bench.checkpoints.registry import weights_directory
+    from bench.judges.paper import paper_extractors
+
+    directory = weights or weights_directory()
+    return directory, paper_extractors(profile, directory, device)
+
+
+def _describe_missing(module: str, purpose: str) -> str:
+    return describe_missing_module(module, purpose) or module

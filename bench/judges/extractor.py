@@ -23,6 +23,9 @@ import numpy.typing as npt
 
 from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Waveform
 
+#: The part of a clip that an extractor reads. ``both`` compares audio with video.
+Modality = Literal["sound", "picture", "both", "prompt"]
+
 Features = Mapping[str, npt.NDArray[Any]]
 
 #: One clip's input to a network by name, without a batch dimension.
@@ -129,7 +132,7 @@ class Extractor:
 
     name: str
     version: str
-    senses: Literal["sound", "picture", "both", "prompt"] = "sound"
+    modality: Modality = "sound"
     after: tuple[str, ...] = ()
     weights: str = ""
     also: tuple[str, ...] = ()

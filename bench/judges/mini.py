@@ -1,119 +1,98 @@
-"""The networks of the mini judge: small ones, taught on the mini world, under the paper's names.
+"""The networks of the mini judge: small ones, trained on the mini world, under the paper's names.
 
-Every profile gives them the same: the mono mix of the window, and the middle of its picture. What
-they answer has the names that the paper's networks use, so that the same columns read them.
+Every profile gives them the same input: the mono mix of the window, and the centre of its frames.
+Extractors and features have the names of the paper judge, so that the same columns read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from bench.judges.batches import stacked, unstacked
-from bench.judges.extractor import ClipMedia, Embed, Features, NetworkExtractor, Prepared
+from bench.judges.extractor import ClipMedia, NetworkExtractor, Prepared
+from bench.judges.rows import Batch, NetworkRow
 from bench.mini_judges.weights import load_network, weights_hash
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-#: Raised when what a network is given, or how it answers, changes.
+#: Raised when the input of a network changes, or what is stored of its output.
 PREPROCESSING = "1"
 
-#: Answers of a network to what was prepared of a batch, by name.
-Answer = Callable[[Any, Callable[[str], "Tensor"]], dict[str, "Tensor"]]
+
+def _prepare_audio(media: ClipMedia, profile: str, *, sample_rate_hz: int) -> Prepared:
+    return {"waveform": media.signal(sample_rate_hz)}
 
 
-def _hear(sample_rate_hz: int, media: ClipMedia) -> Prepared:
-    return {"sound": media.signal(sample_rate_hz)}
-
-
-def _see_grey(media: ClipMedia) -> Prepared:
+def _prepare_grey(media: ClipMedia, profile: str) -> Prepared:
     from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, grey_frames
 
     return {"grey": grey_frames(media.frames(FRAMES_PER_S, SIDE))}
 
 
-def _see_stills(media: ClipMedia) -> Prepared:
+def _prepare_stills(media: ClipMedia, profile: str) -> Prepared:
     from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, colour_stills
 
     return {"stills": colour_stills(media.frames(FRAMES_PER_S, SIDE))}
 
 
-def _tags(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    embedding, logits = network(given("sound"))
+def _embed_and_tag(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    embedding, logits = network(batch.stack("waveform"))
     return {"embedding": embedding, "logits": logits}
 
 
-def _patches(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"embedding": network(given("sound"))}
+def _embed_vggish(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    return {"embedding": network(batch.stack("waveform"))}
 
 
-def _heard(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"embedding": network.encode_audio(given("sound"))}
+def _embed_imagebind_audio(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    return {"embedding": network.encode_audio(batch.stack("waveform"))}
 
 
-def _seen(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"embedding": network.encode_video(given("stills"))}
+def _embed_imagebind_video(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    return {"embedding": network.encode_video(batch.stack("stills"))}
 
 
-def _sync_picture(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    return {"tokens": network.encode_video(given("grey"))}
+def _embed_sync_video(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    return {"tokens": network.encode_video(batch.stack("grey"))}
 
 
-def _sync(network: Any, given: Callable[[str], Tensor]) -> dict[str, Tensor]:
-    heard, seen = network.encode_audio(given("sound")), given("sync_picture.tokens")
-    return {"logits": network.offset_logits(seen, heard)}
+def _embed_sync(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    audio = network.encode_audio(batch.stack("waveform"))
+    return {"logits": network.offset_logits(batch.stack("sync_picture.tokens"), audio)}
 
 
-class _Row(NamedTuple):
-    name: str
-    network: str
-    prepare: Callable[[ClipMedia], Prepared]
-    answer: Answer
-    senses: Any = "sound"
-    after: tuple[str, ...] = ()
-
+_AT_16K = partial(_prepare_audio, sample_rate_hz=16_000)
+_AT_32K = partial(_prepare_audio, sample_rate_hz=32_000)
 
 ROWS = (
-    _Row("passt", "passt", partial(_hear, 32_000), _tags),
-    _Row("panns", "panns", partial(_hear, 16_000), _tags),
-    _Row("vggish", "vggish", partial(_hear, 16_000), _patches),
-    _Row("imagebind_audio", "imagebind", partial(_hear, 16_000), _heard),
-    _Row("imagebind_picture", "imagebind", _see_stills, _seen, "picture"),
-    _Row("sync_picture", "synchformer", _see_grey, _sync_picture, "picture"),
-    _Row("sync", "synchformer", partial(_hear, 16_000), _sync, "both", ("sync_picture",)),
+    NetworkRow("passt", "passt", _AT_32K, load_network, _embed_and_tag),
+    NetworkRow("panns", "panns", _AT_16K, load_network, _embed_and_tag),
+    NetworkRow("vggish", "vggish", _AT_16K, load_network, _embed_vggish),
+    NetworkRow("imagebind_audio", "imagebind", _AT_16K, load_network, _embed_imagebind_audio),
+    NetworkRow(
+        "imagebind_picture",
+        "imagebind",
+        _prepare_stills,
+        load_network,
+        _embed_imagebind_video,
+        "picture",
+    ),
+    NetworkRow(
+        "sync_picture", "synchformer", _prepare_grey, load_network, _embed_sync_video, "picture"
+    ),
+    NetworkRow(
+        "sync", "synchformer", _AT_16K, load_network, _embed_sync, "both", after=("sync_picture",)
+    ),
 )
 
 
-def mini_extractors(device: str) -> tuple[NetworkExtractor, ...]:
-    """The extractors of the small networks; nothing is loaded until one is opened."""
+def mini_extractors(profile: str, device: str) -> tuple[NetworkExtractor, ...]:
+    """Return the extractors of the small networks; nothing is loaded until one is opened."""
     return tuple(
-        NetworkExtractor(
-            row.name,
-            f"{PREPROCESSING}-{weights_hash(row.network)[:12]}",
-            row.senses,
-            row.after,
-            prepare=row.prepare,
-            open=partial(_open, row, device),
+        row.extractor(
+            f"{PREPROCESSING}-{weights_hash(row.network)[:12]}", row.network, profile, device
         )
         for row in ROWS
     )
-
-
-@cache
-def _load(network: str, device: str) -> nn.Module:
-    """Load a network once for all extractors that are parts of it."""
-    return load_network(network, device)
-
-
-def _open(row: _Row, device: str) -> Embed:
-    import torch
-
-    network = _load(row.network, device)
-
-    @torch.inference_mode()
-    def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        return unstacked(row.answer(network, partial(stacked, prepared, device=device)))
-
-    return embed

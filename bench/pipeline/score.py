@@ -49,12 +49,12 @@ Keys = Mapping[Role, str]
 
 def can_sense(extractor: Extractor, keys: Keys) -> bool:
     """Whether the clip has what the extractor hears and sees."""
-    return extractor.senses != "both" or "picture" in keys
+    return extractor.modality != "both" or "picture" in keys
 
 
 def feature_key(extractor: Extractor, role: Role, keys: Keys) -> str:
     """The key of what this extractor makes of one role, its picture included where it sees it."""
-    if extractor.senses == "both":
+    if extractor.modality == "both":
         return joint_key(keys[role], keys["picture"])
     return keys[role]
 
@@ -101,7 +101,7 @@ class Scoring:
                 names.update(metric.reads_of(role))
         if role == "picture":
             seen = self.judge.select(name for metric in self.metrics for name in metric.reads)
-            names.update(each.name for each in seen if each.senses == "picture")
+            names.update(each.name for each in seen if each.modality == "picture")
         return tuple(each for each in self.judge.extractors if each.name in names)
 
     def extractor_names(self) -> set[str]:

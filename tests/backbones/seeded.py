@@ -10,13 +10,15 @@ import importlib.util
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.judges import ClipMedia, NetworkExtractor, Prepared
+from bench.judges.paper import PUBLISHED, paper_extractors
 from bench.media import prepare_evaluator_waveform, read_audio
 from bench.types import Excerpt
 
@@ -108,3 +110,34 @@ def relative_errors(ours: Tensor, golden: np.ndarray) -> np.ndarray:
     """Distance to the golden array in units of its norm, per clip."""
     ours, golden = ours.flatten(1).numpy(), golden.reshape(len(golden), -1)
     return np.linalg.norm(ours - golden, axis=1) / np.linalg.norm(golden, axis=1)
+
+
+def judge_row(name: str, folder: Path) -> NetworkExtractor:
+    """The extractor of the paper judge, with the checkpoints of this folder."""
+    (row,) = (row for row in paper_extractors(PUBLISHED, folder, "cpu") if row.name == name)
+    return row
+
+
+def open_row(name: str, folder: Path) -> Callable[[Sequence[Prepared]], dict[str, Tensor]]:
+    """The network as `bench run` opens it: prepared clips to features ``[B, ...]``."""
+    embed = judge_row(name, folder).open()
+
+    def features(prepared: Sequence[Prepared]) -> dict[str, Tensor]:
+        rows = embed(prepared)
+        return {key: torch.from_numpy(np.stack([row[key] for row in rows])) for key in rows[0]}
+
+    return features
+
+
+def prepare_files(
+    name: str, shared: Path, files: Sequence[str], seconds: float = 8.0
+) -> list[Prepared]:
+    """The input that `bench run` makes of these reference files."""
+    row = judge_row(name, Path("unused"))
+    media = shared / "golden" / "media"
+    return [row.prepare(ClipMedia(Excerpt(media / f"{each}.flac", 0.0, seconds))) for each in files]
+
+
+def prepare_waveforms(front_end: Callable[[Tensor], Tensor], waveforms: Tensor) -> list[Prepared]:
+    """The same of waveforms ``[B, T]`` that are no files."""
+    return [{"images": image} for image in front_end(waveforms).numpy()]

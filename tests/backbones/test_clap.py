@@ -106,7 +106,7 @@ def test_of_a_long_sound_the_first_ten_seconds_are_heard(rng):
 
 def test_silence_is_at_the_floor_and_nothing_is_refused():
     assert clap.front_end(torch.zeros(1, 48_000)).numpy() == pytest.approx(-100.0)
-    with pytest.raises(MediaError, match="CLAP needs a sound of at least 1 samples"):
+    with pytest.raises(MediaError, match="CLAP needs audio of at least 1 samples"):
         clap.front_end(torch.zeros(1, 0))
 
 

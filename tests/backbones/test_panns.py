@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from bench.backbones import panns
-from bench.backbones.panns import Cnn14, embed, front_end, load_panns
+from bench.backbones.panns import build_network, front_end, load_panns
 from bench.errors import BenchError, MediaError
 from tests.backbones.seeded import (
     NAMES,
     drawn_state,
     noise_and_expected,
+    open_row,
+    prepare_files,
+    prepare_waveforms,
     relative_errors,
     seeded_state,
     sounds,
@@ -35,22 +38,24 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def model(path: Path) -> Cnn14:
-    """Drawn weights, by way of a file like the official one, with what its training left there."""
-    with torch.device("meta"):
-        names = Cnn14().state_dict()
-    return through_file(drawn_state(names), path)
+def embed(path: Path):
+    """Random weights, from a file like the official one, with the rest of its training state."""
+    return through_file(drawn_state(build_network().state_dict()), path)
 
 
 @pytest.fixture
-def seeded(shared: Path, path: Path) -> Cnn14:
-    """The weights of the reference arrays, by the same way; large, so kept for one test."""
+def embed_seeded(shared: Path, path: Path):
+    """The weights of the reference arrays, from such a file; large, so kept for one test."""
     return through_file(seeded_state(shared, "m2_panns_state.json"), path)
 
 
-def through_file(state: dict[str, torch.Tensor], path: Path) -> Cnn14:
+def through_file(state: dict[str, torch.Tensor], path: Path):
     save_as_in_training({**state, "logmel_extractor.melW": mel_bank(16_000, 512, 8000.0)}, path)
-    return load_panns(path)
+    return open_row("panns", path.parent)
+
+
+def embed_waveforms(embed, waveforms: torch.Tensor) -> dict[str, torch.Tensor]:
+    return embed(prepare_waveforms(front_end, waveforms))
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +79,17 @@ def save_as_in_training(state: dict[str, torch.Tensor], path: Path) -> None:
     torch.save(content, path, _use_new_zipfile_serialization=False)
 
 
-def test_features_of_files_are_those_of_the_reference(seeded, clips, golden):
-    features = embed(seeded, clips)
+def test_features_of_files_are_those_of_the_reference(embed_seeded, shared, golden):
+    features = embed_seeded(prepare_files("panns", shared, NAMES))
     assert {feature.dtype for feature in features.values()} == {torch.float32}
     assert relative_errors(features["embedding"], golden["feat2048"]).max() < 1e-5
     assert relative_errors(features["logits"], golden["logits"]).max() < 1e-5
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(model):
+def test_the_package_makes_the_same_of_noise_and_silence(embed):
     noise, expected = noise_and_expected("panns")
     np.testing.assert_allclose(front_end(noise)[0, ::4].numpy(), expected["input"], atol=1e-3)
-    for name, feature in embed(model, noise).items():
+    for name, feature in embed_waveforms(embed, noise).items():
         assert relative_errors(feature, expected[name]).max() < 1e-5
 
 
@@ -97,18 +102,18 @@ def test_log_mels_of_files_are_those_of_the_reference(clips, golden):
     np.testing.assert_allclose(log_mel.std(axis=1, ddof=1), golden["logmel_std"], atol=1e-3)
 
 
-def test_features_do_not_depend_on_their_batch(model, rng):
+def test_features_do_not_depend_on_their_batch(embed, rng):
     noise = torch.from_numpy(rng.normal(0, 0.1, (3, 32_000)).astype(np.float32))
-    alone = embed(model, noise[:1])
-    for name, together in embed(model, noise).items():
+    alone = embed_waveforms(embed, noise[:1])
+    for name, together in embed_waveforms(embed, noise).items():
         assert relative_errors(together[:1], alone[name].numpy()).max() < 1e-5
 
 
 @pytest.mark.parametrize(("seconds", "n_frames"), [(2, 201), (4, 401), (10, 1001)])
-def test_sounds_of_any_length_give_one_vector(model, rng, seconds, n_frames):
+def test_sounds_of_any_length_give_one_vector(embed, rng, seconds, n_frames):
     noise = torch.from_numpy(rng.normal(0, 0.1, (1, 16_000 * seconds)).astype(np.float32))
     assert front_end(noise).shape == (1, n_frames, 64)
-    features = embed(model, noise)
+    features = embed_waveforms(embed, noise)
     assert features["embedding"].shape == (1, panns.WIDTH)
     assert features["logits"].shape == (1, panns.N_CLASSES)
     assert features["embedding"].min() == 0
@@ -123,8 +128,8 @@ def test_silence_is_at_the_floor():
     assert front_end(torch.zeros(1, 16_000)).numpy() == pytest.approx(-100.0)
 
 
-def test_the_shortest_sound_is_the_one_that_five_poolings_leave_a_frame_of(model):
-    assert torch.isfinite(embed(model, torch.zeros(1, 4960))["logits"]).all()
+def test_the_shortest_sound_is_the_one_that_five_poolings_leave_a_frame_of(embed):
+    assert torch.isfinite(embed_waveforms(embed, torch.zeros(1, 4960))["logits"]).all()
     with pytest.raises(MediaError, match=r"PANNs Cnn14 needs .* 4,960 samples \(0.31 s"):
         front_end(torch.zeros(1, 4959))
 

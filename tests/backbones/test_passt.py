@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -6,17 +6,24 @@ import pytest
 import torch
 
 from bench.backbones import passt
-from bench.backbones.passt import Passt, embed, front_end, load_passt
+from bench.backbones.passt import build_network, front_end, load_passt
+from bench.checkpoints.load import assign_state
 from bench.errors import BenchError, MediaError
+from bench.judges import Prepared
 from tests.backbones.seeded import (
     NAMES,
     drawn_state,
     noise_and_expected,
+    open_row,
+    prepare_files,
+    prepare_waveforms,
     relative_errors,
     seeded_state,
     sounds,
 )
 
+FILE = "passt-s-f128-p16-s10-ap.476-swa.pt"
+Embed = Callable[[Sequence[Prepared]], dict[str, torch.Tensor]]
 FRAMES = [0, 1, 2, 400, 798, 800, 999]
 SILENCE = -1.40259  # (ln 1e-5 + 4.5) / 5
 
@@ -32,24 +39,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Iterator[Passt]:
-    """Drawn weights, by way of a file like the official one: tensors by name, nothing else."""
-    with torch.device("meta"):
-        names = Passt().state_dict()
+def embed(folder: Path) -> Iterator[Embed]:
+    """Random weights, from a file like the official one: tensors by name, nothing else."""
     unused = {name: torch.zeros(1) for name in passt.UNUSED}
-    path = folder / "drawn.pt"
-    torch.save(drawn_state({**names, **unused}), path)
-    yield load_passt(path)
+    path = folder / FILE
+    torch.save(drawn_state({**build_network().state_dict(), **unused}), path)
+    yield open_row("passt", folder)
     path.unlink()
 
 
 @pytest.fixture
-def seeded(shared: Path, folder: Path) -> Iterator[Passt]:
-    """The weights of the reference arrays, by the same way."""
-    path = folder / "passt-s-f128-p16-s10-ap.476-swa.pt"
-    torch.save(seeded_state(shared, "m4_passt_state.json"), path)
-    yield load_passt(path)
-    path.unlink()
+def embed_seeded(shared: Path, tmp_path: Path) -> Iterator[Embed]:
+    """The weights of the reference arrays, from such a file."""
+    torch.save(seeded_state(shared, "m4_passt_state.json"), tmp_path / FILE)
+    yield open_row("passt", tmp_path)
+    (tmp_path / FILE).unlink()
 
 
 @pytest.fixture(scope="module")
@@ -57,26 +61,26 @@ def clips(shared: Path) -> torch.Tensor:
     return sounds(shared, NAMES, passt.SAMPLE_RATE_HZ)
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(model):
+def test_the_package_makes_the_same_of_noise_and_silence(embed):
     noise, expected = noise_and_expected("passt")
     np.testing.assert_allclose(front_end(noise)[0, :, ::8].numpy(), expected["input"], atol=1e-4)
-    for name, feature in embed(model, noise).items():
+    for name, feature in embed(prepare_waveforms(front_end, noise)).items():
         assert feature.dtype == torch.float32
         assert relative_errors(feature, expected[name]).max() < 1e-5
 
 
 @pytest.mark.slow
-def test_features_of_files_are_those_of_the_reference(seeded, clips, golden):
-    features = embed(seeded, clips)
+def test_features_of_files_are_those_of_the_reference(embed_seeded, shared, golden):
+    features = embed_seeded(prepare_files("passt", shared, NAMES))
     assert relative_errors(features["embedding"], golden["features"]).max() < 1e-5
     assert relative_errors(features["logits"], golden["logits"]).max() < 1e-5
 
 
 @pytest.mark.slow
-def test_features_do_not_depend_on_their_batch(model, rng):
+def test_features_do_not_depend_on_their_batch(embed, rng):
     noise = torch.from_numpy(rng.normal(0, 0.1, (2, 32_000)).astype(np.float32))
-    alone = embed(model, noise[:1])
-    for name, together in embed(model, noise).items():
+    alone = embed(prepare_waveforms(front_end, noise[:1]))
+    for name, together in embed(prepare_waveforms(front_end, noise)).items():
         assert relative_errors(together[:1], alone[name].numpy()).max() < 1e-5
 
 
@@ -109,7 +113,7 @@ def test_the_front_end_draws_no_random_numbers():
 
 
 def test_more_than_ten_seconds_are_refused():
-    with pytest.raises(MediaError, match=r"PaSST hears at most 320,000 samples \(10 s"):
+    with pytest.raises(MediaError, match=r"PaSST takes at most 320,000 samples \(10 s"):
         front_end(torch.zeros(1, 320_001))
 
 
@@ -121,5 +125,37 @@ def test_a_sound_without_samples_is_refused():
 def test_weights_for_other_lengths_are_refused(tmp_path):
     path = tmp_path / "passt.pt"
     torch.save({"time_new_pos_embed": torch.zeros(1, 768, 1, 199)}, path)
-    with pytest.raises(BenchError, match=r"does not fit Passt: .*\[1, 768, 1, 199\]"):
+    with pytest.raises(BenchError, match=r"does not fit PaSST: .*\[1, 768, 1, 199\]"):
         load_passt(path)
+
+
+@pytest.mark.slow
+def test_fused_attention_equals_the_attention_of_the_package(rng):
+    states = drawn_state(build_network().state_dict())
+    images = torch.from_numpy(rng.normal(-1, 0.5, (1, 1, 128, 1000)).astype(np.float32))
+    outputs = []
+    for is_fused in (True, False):
+        network = assign_state(build_network(is_fused=is_fused), states, Path("drawn"))
+        with torch.inference_mode():
+            outputs.append(network(images))
+    for fused, plain in zip(*outputs, strict=True):
+        assert relative_errors(fused, plain.numpy()).max() < 1e-6
+
+
+def test_one_block_with_fused_attention_equals_the_block_of_the_package(rng):
+    tokens = torch.from_numpy(rng.normal(size=(2, 60, passt.WIDTH)).astype(np.float32))
+    blocks = [build_network(is_fused=is_fused).blocks[0] for is_fused in (True, False)]
+    state = drawn_state(blocks[0].state_dict())
+    fused, plain = (assign_state(block, state, Path("drawn")) for block in blocks)
+    assert type(fused.attn) is not type(plain.attn)
+    with torch.inference_mode():
+        assert relative_errors(fused(tokens), plain(tokens).numpy()).max() < 1e-6
+
+
+def test_neither_building_nor_running_the_network_prints_or_draws_random_numbers(capfd):
+    before = torch.get_rng_state()
+    network = build_network()
+    # On the meta device a forward pass costs nothing, and prints as any other would.
+    network(torch.empty(1, 1, 128, 1000, device="meta"))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert capfd.readouterr() == ("", "")

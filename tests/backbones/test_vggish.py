@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from bench.backbones import vggish
-from bench.backbones.vggish import Vggish, embed, front_end, load_vggish
+from bench.backbones.vggish import build_network, front_end, load_vggish
 from bench.errors import BenchError, MediaError
 from tests.backbones.seeded import (
     NAMES,
     drawn_state,
     noise_and_expected,
+    open_row,
+    prepare_files,
+    prepare_waveforms,
     relative_errors,
     seeded_state,
     sounds,
@@ -32,22 +35,20 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def model(path: Path) -> Vggish:
-    """Drawn weights, by way of a file like the official one: tensors by name, nothing else."""
-    with torch.device("meta"):
-        names = Vggish().state_dict()
-    return through_file(drawn_state(names), path)
+def embed(path: Path):
+    """Random weights, from a file like the official one: tensors by name, nothing else."""
+    return through_file(drawn_state(build_network().state_dict()), path)
 
 
 @pytest.fixture
-def seeded(shared: Path, path: Path) -> Vggish:
-    """The weights of the reference arrays, by the same way; large, so kept for one test."""
+def embed_seeded(shared: Path, path: Path):
+    """The weights of the reference arrays, from such a file; large, so kept for one test."""
     return through_file(seeded_state(shared, "m3_vggish_state.json"), path)
 
 
-def through_file(state: dict[str, torch.Tensor], path: Path) -> Vggish:
+def through_file(state: dict[str, torch.Tensor], path: Path):
     torch.save(state, path, _use_new_zipfile_serialization=False)  # as torch wrote in 2019
-    return load_vggish(path)
+    return open_row("vggish", path.parent)
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +56,21 @@ def clips(shared: Path) -> torch.Tensor:
     return sounds(shared, NAMES, vggish.SAMPLE_RATE_HZ)
 
 
-def test_embeddings_of_files_are_those_of_the_reference(seeded, shared, clips, golden):
-    features = embed(seeded, clips)
+def test_embeddings_of_files_are_those_of_the_reference(embed_seeded, shared, golden):
+    features = embed_seeded(prepare_files("vggish", shared, NAMES))
     assert features["embedding"].dtype == torch.float32
     assert features["embedding"].shape == (4, 8, vggish.WIDTH)
     assert relative_errors(features["embedding"], golden["emb"]).max() < 1e-5
 
-    clip = sounds(shared, ("v2_10s",), vggish.SAMPLE_RATE_HZ, seconds=10.0)
-    ten = embed(seeded, clip)["embedding"]
+    clip = prepare_files("vggish", shared, ["v2_10s"], seconds=10.0)
+    ten = embed_seeded(clip)["embedding"]
     assert relative_errors(ten, golden["v2_10s_emb"][np.newaxis]).max() < 1e-5
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(model):
+def test_the_package_makes_the_same_of_noise_and_silence(embed):
     noise, expected = noise_and_expected("vggish")
     np.testing.assert_allclose(front_end(noise)[0, :, ::4].numpy(), expected["input"], atol=1e-6)
-    embedding = embed(model, noise)["embedding"]
+    embedding = embed(prepare_waveforms(front_end, noise))["embedding"]
     assert relative_errors(embedding, expected["embedding"]).max() < 1e-5
 
 
@@ -81,10 +82,11 @@ def test_patches_of_files_are_those_of_the_reference(clips, golden):
     np.testing.assert_allclose(means, golden["logmel_mean"], atol=1e-5)
 
 
-def test_an_embedding_does_not_depend_on_its_batch(model, rng):
+def test_an_embedding_does_not_depend_on_its_batch(embed, rng):
     noise = torch.from_numpy(rng.normal(0, 0.1, (3, 32_000)).astype(np.float32))
-    alone = torch.cat([embed(model, audio[np.newaxis])["embedding"] for audio in noise])
-    assert relative_errors(embed(model, noise)["embedding"], alone.numpy()).max() < 1e-5
+    prepared = prepare_waveforms(front_end, noise)
+    alone = torch.cat([embed([clip])["embedding"] for clip in prepared])
+    assert relative_errors(embed(prepared)["embedding"], alone.numpy()).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,8 @@ def test_a_sound_without_a_whole_patch_is_refused(n_samples):
         front_end(torch.zeros(1, n_samples))
 
 
-def test_the_network_is_frozen_and_ready(model):
+def test_the_network_is_frozen_and_ready(embed, path):
+    model = load_vggish(path)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
@@ -113,7 +116,5 @@ def test_the_network_is_frozen_and_ready(model):
 def test_a_file_of_other_tensors_is_refused(tmp_path):
     path = tmp_path / "vggish.pth"
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
-    with pytest.raises(
-        BenchError, match=r"does not fit Vggish: .*features.0.bias.* \[64, 3, 3, 3\]"
-    ):
+    with pytest.raises(BenchError, match=r"does not fit VGG: .*features.0.bias.* \[64, 3, 3, 3\]"):
         load_vggish(path)

@@ -8,6 +8,7 @@ from bench.dsp.mel import (
     htk_mel_bank,
     power_spectrogram,
     slaney_mel_bank,
+    torchaudio_mel_bank,
 )
 from bench.errors import MediaError
 
@@ -38,12 +39,25 @@ def test_htk_triangles_peak_at_even_steps_of_mel():
     ("n_mels", "n_fft", "rate_hz", "min_hz", "max_hz"),
     [(64, 512, 16_000, 50.0, 8000.0), (128, 2048, 44_100, 0.0, 22_050.0)],
 )
-def test_slaney_triangles_are_librosas(n_mels, n_fft, rate_hz, min_hz, max_hz):
-    expected = librosa.filters.mel(
-        sr=rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
-    )
-    found = slaney_mel_bank(n_mels, n_fft, rate_hz, min_hz, max_hz)
-    np.testing.assert_allclose(found.T, expected, rtol=1e-12, atol=1e-15)
+def test_slaney_triangles_peak_at_even_steps_of_slaneys_scale(
+    n_mels, n_fft, rate_hz, min_hz, max_hz
+):
+    def mel(hz):  # linear to 1 kHz (15 mel), then 27 mel for every factor of 6.4
+        logarithmic = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4)
+        return np.where(hz < 1000, hz * 15 / 1000, logarithmic)
+
+    bank = slaney_mel_bank(n_mels, n_fft, rate_hz, min_hz, max_hz)
+    assert bank.shape == (n_fft // 2 + 1, n_mels)
+    assert bank.dtype == np.float64
+    peaks_hz = bank.argmax(axis=0) * rate_hz / n_fft
+    steps = np.linspace(mel(np.float64(min_hz)), mel(np.float64(max_hz)), n_mels + 2)[1:-1]
+    nearest_mel = mel(peaks_hz + rate_hz / n_fft) - mel(peaks_hz)  # one bin of the spectrum
+    assert np.all(np.abs(mel(peaks_hz) - steps) <= nearest_mel)
+
+
+def test_the_bank_of_torchaudio_is_that_of_librosa_up_to_rounding():
+    expected = librosa.filters.mel(sr=16_000, n_fft=1024, n_mels=128, htk=True, norm=None)
+    assert torchaudio_mel_bank(128, 1024, 16_000).T.numpy() == pytest.approx(expected, abs=2e-5)
 
 
 def test_slaney_triangles_have_unit_area():
@@ -71,5 +85,5 @@ def test_anything_but_float32_waveforms_in_a_batch_is_refused(batch):
 def test_a_refusal_names_the_network_the_need_and_the_find():
     with pytest.raises(MediaError, match=r"Net needs .* 200 samples \(2 s .*has 100 \(1.000 s\)"):
         check_waveforms(torch.zeros(1, 100), "Net", 100, shortest=200)
-    with pytest.raises(MediaError, match=r"Net hears at most 50 samples .*has 100"):
+    with pytest.raises(MediaError, match=r"Net takes at most 50 samples .*has 100"):
         check_waveforms(torch.zeros(1, 100), "Net", 100, longest=50)

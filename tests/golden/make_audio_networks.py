@@ -1,22 +1,18 @@
-"""Make audio_networks.npz: what the published packages make of two seconds of sound.
+"""Make audio_networks.npz: inputs and outputs of the published packages for two seconds of noise.
 
-Run at the root of the checkout, in an environment that has torchlibrosa 0.1.0, panns-inference
-0.1.1, torchvggish 0.2 and hear21passt 0.0.26:
+The packages run as published, front ends and plain attention included. At the root of the checkout:
 
     python -m tests.golden.make_audio_networks
 
-The sound is noise with a stretch of digital silence, so that every floor is touched; the weights
-are those of ``tests.backbones.seeded.drawn_state``. Arrays: ``noise`` [32000] int16, taken as
+A stretch of the noise is digital silence, which reaches the floor of every logarithm. Weights are
+those of ``tests.backbones.seeded.drawn_state``. Arrays: ``noise`` [32000] int16, taken as
 16 kHz (PANNs, VGGish) or 32 kHz (PaSST); ``<network>.input``: every fourth frame of [201, 64] dB
 (PANNs) and of [2, 96, 64] (VGGish), every eighth of [128, 1000] (PaSST); ``<network>.embedding``;
-``<network>.logits``, of which PANNs's package shows the sigmoid.
+``<network>.logits``, of which the PANNs package returns the sigmoid.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +23,7 @@ from torch import Tensor, nn
 from torchvggish.torchvggish import VGG, make_layers
 from torchvggish.vggish_input import waveform_to_examples
 
+from bench.backbones.packages import import_published
 from tests.backbones.seeded import drawn_state
 
 HERE = Path(__file__).parent
@@ -39,12 +36,8 @@ def noise_and_silence() -> np.ndarray:
 
 
 def panns(waveforms: Tensor) -> dict[str, Tensor]:
-    # the package downloads a list of labels when it is imported: its modules alone do not
-    package = types.ModuleType("panns_inference")
-    package.__path__ = importlib.util.find_spec("panns_inference").submodule_search_locations
-    sys.modules["panns_inference"] = package
-    from panns_inference.models import Cnn14
-
+    # Importing the package downloads a list of labels; its module alone does not.
+    Cnn14 = import_published("panns_inference", "models").Cnn14
     network = Cnn14(16_000, 512, 160, 64, 50, 8000, classes_num=527)
     constants = {name: value for name, value in network.state_dict().items() if "extractor" in name}
     network.load_state_dict({**drawn_state(network.state_dict()), **constants})

@@ -1,4 +1,4 @@
-"""Networks that a test loads, or replaces, are forgotten by the next."""
+"""Networks that one test loads, or replaces, are not reused by the next."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.judges import networks
+from bench.judges import rows
 
 
 @pytest.fixture(autouse=True)
 def _no_loaded_networks() -> Iterator[None]:
     yield
-    networks._load_imagebind.cache_clear()
-    networks._load_synchformer.cache_clear()
+    rows._loaded.clear()

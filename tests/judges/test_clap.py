@@ -49,7 +49,7 @@ def stand_in(monkeypatch) -> list[object]:
         return {"embedding": torch.tensor([[0.5, 0.75**0.5]]).repeat(len(prompts), 1)}
 
     for name in ("load_clap_audio", "load_clap_text", "load_tokeniser"):
-        monkeypatch.setattr(clap, name, lambda *files: None)
+        monkeypatch.setattr(clap, name, lambda *files: torch.nn.Identity())
     monkeypatch.setattr(clap, "embed_audio", embed_audio)
     monkeypatch.setattr(clap, "embed_text", embed_text)
     return given

@@ -47,9 +47,9 @@ def test_it_answers_every_column_of_the_paper_without_any_official_weights():
 
 
 def test_its_extractors_and_features_have_the_names_of_the_papers(excerpts):
-    names = [(e.name, e.senses, e.after) for e in open_judge("mini", "strict").extractors]
+    names = [(e.name, e.modality, e.after) for e in open_judge("mini", "strict").extractors]
     papers = open_judge("paper", "strict", Path("w")).extractors
-    assert names == [(e.name, e.senses, e.after) for e in papers][: len(names)]
+    assert names == [(e.name, e.modality, e.after) for e in papers][: len(names)]
     shapes = {"passt": (96,), "panns": (128,), "vggish": (8, 64)}
     for name, shape in shapes.items():
         (features,) = answers(name, [ClipMedia(excerpts[0])])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.judges import ClipMedia, Features, Judge, NetworkExtractor, Prepared, SignalExtractor
-from bench.judges.batches import stacked, unstacked
+from bench.judges.rows import split_batch, stack_batch
 from bench.suite import Metric, Side
 
 RATE_HZ, FPS, SIDE_PIXELS = 8_000, 5, 32
@@ -45,7 +45,7 @@ def _open_ear(log: Path) -> object:
 
     @torch.inference_mode()
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        waveforms = stacked(prepared, "waveform", "cpu")
+        waveforms = stack_batch(prepared, "waveform", "cpu")
         _log(log, "ear", waveforms)
         peaks = [round(float(each["peak"]), 3) for each in prepared]
         if DIES in peaks:
@@ -54,27 +54,27 @@ def _open_ear(log: Path) -> object:
             raise BenchError("the ear chokes")
         answer = network(waveforms.unsqueeze(1)).mean(dim=-1)
         answer[[peak == NOT_FINITE for peak in peaks]] = torch.nan
-        return unstacked({"embedding": answer})
+        return split_batch({"embedding": answer})
 
     return embed
 
 
 def _open_eye(log: Path) -> object:
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        pixels = stacked(prepared, "pixels", "cpu")
+        pixels = stack_batch(prepared, "pixels", "cpu")
         _log(log, "eye", pixels)
-        return unstacked({"means": pixels.float().mean(dim=(2, 3, 4))})
+        return split_batch({"means": pixels.float().mean(dim=(2, 3, 4))})
 
     return embed
 
 
 def _open_both(log: Path) -> object:
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
-        seen = stacked(prepared, "eye.means", "cpu")
-        heard = stacked(prepared, "waveform", "cpu")
+        seen = stack_batch(prepared, "eye.means", "cpu")
+        heard = stack_batch(prepared, "waveform", "cpu")
         _log(log, "both", heard)
         loudness = heard[:, : RATE_HZ // FPS * seen.shape[1]].unflatten(1, (seen.shape[1], -1))
-        return unstacked({"product": (loudness.std(dim=2) * seen).mean(dim=1, keepdim=True)})
+        return split_batch({"product": (loudness.std(dim=2) * seen).mean(dim=1, keepdim=True)})
 
     return embed
 

@@ -50,7 +50,7 @@ def video_segments(frames: Tensor) -> Tensor:
         raise ValueError(f"frames must be float32 [B, F, 3, 224, 224], got {frames.dtype} {shape}")
     if shape[1] < SEGMENT_FRAMES:
         raise MediaError(
-            f"Synchformer needs a picture of at least {SEGMENT_FRAMES} frames (0.64 s at "
+            f"Synchformer needs a video of at least {SEGMENT_FRAMES} frames (0.64 s at "
             f"{FRAMES_PER_S} fps), this one has {shape[1]}: use a longer one"
         )
     return frames.unfold(1, SEGMENT_FRAMES, SEGMENT_FRAMES // 2).movedim(-1, 2)

@@ -1,4 +1,4 @@
-"""Networks with drawn weights answer to a batch what they answer to each clip of it."""
+"""Networks with random weights give the same features for a batch and for each clip alone."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from bench.backbones import panns, passt, vggish
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.dsp.mel import slaney_mel_bank
 from bench.judges import ClipMedia, open_judge
-from bench.judges.batches import stacked, unstacked
+from bench.judges.rows import split_batch, stack_batch
 from bench.media import write_audio
 from bench.types import Audio, Excerpt
 from tests.backbones.seeded import drawn_state
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "passt": passt.Passt,
-    "panns": panns.Cnn14,
-    "vggish": vggish.Vggish,
-}
+NETWORKS = {"passt": passt, "panns": panns, "vggish": vggish}
 
 
 @pytest.fixture
@@ -35,9 +30,7 @@ def sounds(tmp_path: Path, rng: np.random.Generator) -> list[Excerpt]:
 
 
 def _write_checkpoint(name: str, folder: Path) -> None:
-    with torch.device("meta"):
-        names = NETWORKS[name]().state_dict()
-    state = dict(drawn_state(names))
+    state = dict(drawn_state(NETWORKS[name].build_network().state_dict()))
     if name == "panns":
         band = panns.SAMPLE_RATE_HZ, panns.MIN_HZ, panns.MAX_HZ
         bank = torch.from_numpy(slaney_mel_bank(panns.N_MELS, panns.N_FFT, *band)).float()
@@ -64,9 +57,9 @@ def test_a_clip_has_the_same_features_alone_and_in_a_batch(name, sounds, tmp_pat
 
 def test_a_batch_is_stacked_and_taken_apart_again():
     clips = [{"x": np.full((2, 3), number, np.float32)} for number in range(4)]
-    batch = stacked(clips, "x", "cpu")
+    batch = stack_batch(clips, "x", "cpu")
     assert batch.shape == (4, 2, 3)
-    apart = unstacked({"x": batch, "y": batch.sum(dim=(1, 2))})
+    apart = split_batch({"x": batch, "y": batch.sum(dim=(1, 2))})
     for number, clip in enumerate(apart):
         assert np.array_equal(clip["x"], clips[number]["x"])
         assert clip["y"] == 6 * number
@@ -76,6 +69,6 @@ def test_a_batch_is_stacked_and_taken_apart_again():
 @pytest.mark.gpu
 def test_a_gpu_is_given_the_same_numbers():
     clips = [{"x": np.arange(6, dtype=np.float32) + number} for number in range(3)]
-    batch = stacked(clips, "x", "cuda")
+    batch = stack_batch(clips, "x", "cuda")
     assert batch.is_cuda
     assert np.array_equal(batch.cpu().numpy(), np.stack([clip["x"] for clip in clips]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def synchformer_stand_in(monkeypatch):
         given["video"] = video
         return torch.eye(21)[12].expand(1, 2, 21).clone()
 
-    monkeypatch.setattr(synchformer, "load_synchformer", lambda checkpoint, device: None)
+    monkeypatch.setattr(synchformer, "load_synchformer", lambda *_: torch.nn.Identity())
     monkeypatch.setattr(synchformer, "video_features", video_features)
     monkeypatch.setattr(synchformer, "front_end", front_end)
     monkeypatch.setattr(synchformer, "audio_tokens", audio_tokens)
@@ -243,11 +244,18 @@ def test_a_changed_front_end_makes_features_of_its_own(backbone, extractor, monk
 
 def test_two_extractors_of_one_checkpoint_load_it_once(monkeypatch):
     loaded = []
-    monkeypatch.setattr(imagebind, "load_imagebind", lambda checkpoint, device: loaded.append(1))
-    monkeypatch.setattr(
-        synchformer, "load_synchformer", lambda checkpoint, device: loaded.append(2)
-    )
+
+    def load(name: str):
+        loaded.append(name)
+        return torch.nn.Identity()
+
+    monkeypatch.setattr(imagebind, "load_imagebind", lambda *_: load("imagebind"))
+    monkeypatch.setattr(synchformer, "load_synchformer", lambda *_: load("synchformer"))
     judge = open_judge("paper", PUBLISHED, Path("w"))
-    for extractor in judge.select(["imagebind_audio", "imagebind_picture", "sync", "sync_picture"]):
-        extractor.open()
-    assert sorted(loaded) == [1, 2]
+    names = ["imagebind_audio", "imagebind_picture", "sync", "sync_picture"]
+    opened = [extractor.open() for extractor in judge.select(names)]
+    assert sorted(loaded) == ["imagebind", "synchformer"]
+    del opened
+    gc.collect()
+    judge.select(["sync"])[-1].open()
+    assert loaded.count("synchformer") == 2, "a network leaves memory with its last extractor"

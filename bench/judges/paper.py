@@ -1,0 +1,312 @@
+"""The networks of the paper judge, and the input that each gets under each profile.
+
+``av-benchmark`` keeps every choice of the published evaluator (hkchengrex/av-benchmark): the mean
+of the full file is removed before resampling, and ImageBind gets the left channel of the full file.
+``strict`` gives every network the mono mix of the window and nothing else. CLAP, whose column is
+not in the paper, gets the mono mix of the window under both, resampled as its own package does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.checkpoints.registry import OFFICIAL_FILES
+from bench.judges.extractor import ClipMedia, NetworkExtractor, Prepared
+from bench.judges.rows import Batch, NetworkRow
+from bench.types import Waveform
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bench.backbones.imagebind import ImageBind
+    from bench.backbones.synchformer import Synchformer
+
+PUBLISHED = "av-benchmark"
+
+#: Raised when the code of this file changes what a network gets or what is stored of its output.
+#: Each backbone has a constant of its own beside its front end; both are part of cache keys.
+PREPROCESSING = "1"
+
+#: The files of CLAP's tokeniser.
+VOCABULARY = ("roberta-vocab", "roberta-merges")
+
+
+# --- PaSST, PANNs, VGGish: the front end of the mono mix
+
+
+def _prepare_passt(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import passt
+
+    waveform = _read_mono(media, profile, passt.SAMPLE_RATE_HZ, remove_dc=True)
+    return {"images": passt.front_end(_to_batch(waveform))[0].numpy()}
+
+
+def _prepare_panns(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import panns
+
+    waveform = _read_mono(media, profile, panns.SAMPLE_RATE_HZ, remove_dc=True)
+    return {"images": panns.front_end(_to_batch(waveform))[0].numpy()}
+
+
+def _prepare_vggish(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import vggish
+
+    waveform = _read_mono(media, profile, vggish.SAMPLE_RATE_HZ, remove_dc=True)
+    return {"images": vggish.front_end(_to_batch(waveform))[0].numpy()}
+
+
+def _load_passt(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import passt
+
+    return passt.load_passt(checkpoint, device)
+
+
+def _load_panns(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import panns
+
+    return panns.load_panns(checkpoint, device)
+
+
+def _load_vggish(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import vggish
+
+    return vggish.load_vggish(checkpoint, device)
+
+
+def _embed_and_tag(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    embedding, logits = network(batch.stack("images"))
+    return {"embedding": embedding, "logits": logits}
+
+
+def _embed_vggish(network: Any, batch: Batch) -> Mapping[str, Tensor]:
+    return {"embedding": network(batch.stack("images"))}
+
+
+# --- ImageBind
+
+
+def _prepare_imagebind_audio(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import imagebind
+    from bench.media import resample
+
+    rate_hz = imagebind.SAMPLE_RATE_HZ
+    if profile == PUBLISHED:
+        file = media.file()
+        samples = resample(file.samples, file.sample_rate_hz, rate_hz, method="sinc_hann")
+        return {"mels": imagebind.reference_clips(_to_tensor(samples)).numpy()}
+    waveform = _read_mono(media, profile, rate_hz, remove_dc=False)
+    mels = imagebind.front_end(_to_batch(waveform), len(waveform) / rate_hz)
+    return {"mels": mels[0].numpy()}
+
+
+def _prepare_imagebind_video(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import imagebind
+    from bench.media import three_crops
+
+    pixels = media.frames(imagebind.FPS, imagebind.SIDE)
+    return {"clips": imagebind.video_clips(three_crops(pixels, imagebind.SIDE)).numpy()}
+
+
+def _load_imagebind(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import imagebind
+
+    return imagebind.load_imagebind(checkpoint, device)
+
+
+def _embed_imagebind_audio(network: ImageBind, batch: Batch) -> Mapping[str, Tensor]:
+    from bench.backbones import imagebind
+
+    return imagebind.embed_audio(network, batch.stack("mels"))
+
+
+def _embed_imagebind_video(network: ImageBind, batch: Batch) -> Mapping[str, Tensor]:
+    from bench.backbones import imagebind
+
+    return imagebind.embed_video(network, batch.stack("clips"))
+
+
+# --- Synchformer
+
+
+def _prepare_sync_video(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import synchformer
+    from bench.media import center_crop
+
+    pixels = media.frames(synchformer.FRAMES_PER_S, synchformer.SIDE_PIXELS)
+    # 30 MB for 8 s; as floats they would be 120.
+    return {"pixels": np.ascontiguousarray(center_crop(pixels, synchformer.SIDE_PIXELS))}
+
+
+def _prepare_sync(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import synchformer
+
+    rate_hz = synchformer.SAMPLE_RATE_HZ
+    waveform = _read_mono(media, profile, rate_hz, remove_dc=False)
+    # A sample that ends within the tolerance is padded: it gets as many segments as its video.
+    n_missing = int(rate_hz * media.window().seconds) - len(waveform)
+    padded = np.pad(waveform, (0, max(0, n_missing)))
+    return {"images": synchformer.front_end(_to_batch(padded))[0].numpy()}
+
+
+def _load_synchformer(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import synchformer
+
+    return synchformer.load_synchformer(checkpoint, device)
+
+
+def _embed_sync_video(network: Synchformer, batch: Batch) -> Mapping[str, Tensor]:
+    import torch
+
+    from bench.backbones import synchformer
+
+    # Clip by clip, for one has 24 segments and its frames are 120 MB of floats. The encoder itself
+    # takes a few segments at a time.
+    tokens = [
+        synchformer.video_features(network, synchformer.video_front_end(pixels[None]))
+        for pixels in batch.stack("pixels")
+    ]
+    return {"tokens": torch.cat(tokens)}
+
+
+def _embed_sync(network: Synchformer, batch: Batch) -> Mapping[str, Tensor]:
+    from bench.backbones import synchformer
+
+    audio = synchformer.audio_tokens(network, batch.stack("images"))
+    video = batch.stack("sync_picture.tokens")
+    n_segments = min(video.shape[1], audio.shape[1])
+    logits = synchformer.offset_logits(network, video[:, :n_segments], audio[:, :n_segments])
+    return {"logits": logits}
+
+
+# --- CLAP
+
+
+def _prepare_clap_audio(media: ClipMedia, profile: str) -> Prepared:
+    from bench.backbones import clap
+
+    waveform = media.signal(clap.SAMPLE_RATE_HZ)
+    return {"log_mels": clap.front_end(_to_batch(waveform))[0].numpy()}
+
+
+def _prepare_clap_text(media: ClipMedia, profile: str) -> Prepared:
+    # As an object: strings of unequal length have unequal dtypes, and only arrays of one shape and
+    # dtype share a batch.
+    return {"prompt": np.array(media.prompt, dtype=object)}
+
+
+def _load_clap_audio(checkpoint: Path, device: str) -> nn.Module:
+    from bench.backbones import clap
+
+    return clap.load_clap_audio(checkpoint, device)
+
+
+@dataclass(frozen=True, eq=False)
+class _TextEncoder:
+    tower: nn.Module
+    tokeniser: Any
+
+
+def _load_clap_text(checkpoint: Path, device: str) -> _TextEncoder:
+    from bench.backbones import clap
+
+    files = (checkpoint.parent / OFFICIAL_FILES[name].file for name in VOCABULARY)
+    return _TextEncoder(clap.load_clap_text(checkpoint, device), clap.load_tokeniser(*files))
+
+
+def _embed_clap_audio(network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    from bench.backbones import clap
+
+    return clap.embed_audio(network, batch.stack("log_mels"))
+
+
+def _embed_clap_text(network: _TextEncoder, batch: Batch) -> Mapping[str, Tensor]:
+    from bench.backbones import clap
+
+    prompts = [str(each["prompt"]) for each in batch.clips]
+    return clap.embed_text(network.tower, network.tokeniser, prompts)
+
+
+ROWS = (
+    NetworkRow("passt", "passt", _prepare_passt, _load_passt, _embed_and_tag),
+    NetworkRow("panns", "panns", _prepare_panns, _load_panns, _embed_and_tag),
+    NetworkRow("vggish", "vggish", _prepare_vggish, _load_vggish, _embed_vggish),
+    NetworkRow(
+        "imagebind_audio",
+        "imagebind",
+        _prepare_imagebind_audio,
+        _load_imagebind,
+        _embed_imagebind_audio,
+    ),
+    NetworkRow(
+        "imagebind_picture",
+        "imagebind",
+        _prepare_imagebind_video,
+        _load_imagebind,
+        _embed_imagebind_video,
+        "picture",
+    ),
+    NetworkRow(
+        "sync_picture",
+        "synchformer",
+        _prepare_sync_video,
+        _load_synchformer,
+        _embed_sync_video,
+        "picture",
+    ),
+    NetworkRow(
+        "sync",
+        "synchformer",
+        _prepare_sync,
+        _load_synchformer,
+        _embed_sync,
+        "both",
+        after=("sync_picture",),
+    ),
+    NetworkRow("clap_audio", "clap", _prepare_clap_audio, _load_clap_audio, _embed_clap_audio),
+    NetworkRow(
+        "clap_text",
+        "clap",
+        _prepare_clap_text,
+        _load_clap_text,
+        _embed_clap_text,
+        "prompt",
+        also=VOCABULARY,
+    ),
+)
+
+
+def paper_extractors(profile: str, directory: Path, device: str) -> tuple[NetworkExtractor, ...]:
+    """Return the extractors of all networks; nothing is loaded until one is opened."""
+    return tuple(_extractor(row, profile, directory, device) for row in ROWS)
+
+
+def _extractor(row: NetworkRow, profile: str, directory: Path, device: str) -> NetworkExtractor:
+    weights = OFFICIAL_FILES[row.network]
+    front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
+    version = f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}"
+    return row.extractor(version, directory / weights.file, profile, device, row.network)
+
+
+def _read_mono(media: ClipMedia, profile: str, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:
+    from bench.media import prepare_evaluator_waveform
+
+    # The file first: its window is cut from it then, instead of being decoded again.
+    audio = media.file() if profile == PUBLISHED else media.window()
+    seconds = media.window().seconds
+    return prepare_evaluator_waveform(audio, sample_rate_hz, seconds, remove_dc=remove_dc)
+
+
+def _to_batch(waveform: Waveform) -> Tensor:
+    return _to_tensor(waveform)[None]
+
+
+def _to_tensor(array: np.ndarray) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array))
