@@ -10,7 +10,7 @@ import pytest
 from bench import extras
 from bench.extras import EXTRAS, describe_missing_module
 from bench.judges import open_judge, signal
-from bench.suite import computable, select
+from bench.suite import select, select_computable
 from bench.terminal import run_app
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def test_without_torch_a_judge_has_its_signal_columns(name, monkeypatch):
     (sentence,) = judge.missing
     assert f"the judge {name} needs the package torch" in sentence
     assert "pip install 'foley-bench[judges]'" in sentence
-    assert {"onset_acc", "mcd"} <= {row.name for row in computable(select("strict"), judge)}
+    assert {"onset_acc", "mcd"} <= {row.name for row in select_computable(select("strict"), judge)}
 
 
 def test_without_pysptk_there_are_no_cepstra_and_the_judge_keeps_its_name(monkeypatch):
@@ -63,7 +63,7 @@ def test_without_pysptk_there_are_no_cepstra_and_the_judge_keeps_its_name(monkey
     judge = open_judge("signal", "strict")
     assert judge.name == "signal"
     assert [extractor.name for extractor in judge.extractors] == ["onset", "spectrum"]
-    assert "mcd" not in {row.name for row in computable(select("strict"), judge)}
+    assert "mcd" not in {row.name for row in select_computable(select("strict"), judge)}
     assert "pip install 'foley-bench[mcd]'" in judge.missing[0]
 
 
