@@ -47,7 +47,7 @@ def prepare_reference(audio: Audio, length: Length = "published") -> Waveform:
             f"the reference audio lasts {audio.seconds:.1f} s, at most {LONGEST_S:g} s can "
             "be used: cut it, or leave out --whole-reference to use its first 2.02 s"
         )
-    loud = _normalised(audio.mono())
+    loud = _normalise_peak(audio.mono())
     waveform = resample(loud, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
     if length == "whole":
         return np.pad(waveform, (0, -len(waveform) % SAMPLES_PER_LATENT))
@@ -60,7 +60,7 @@ def prepare_reference(audio: Audio, length: Length = "published") -> Waveform:
     return np.pad(start, (0, REFERENCE_SAMPLES - len(start)))
 
 
-def _normalised(waveform: Waveform) -> Waveform:
+def _normalise_peak(waveform: Waveform) -> Waveform:
     peak = np.abs(waveform).max()
     if peak < SILENT_PEAK:
         raise MediaError(

@@ -43,7 +43,7 @@ class MiniEncoders:
     """Three frozen networks; all features are float32 on the CPU."""
 
     def __init__(self, video: VideoEncoder, motion: MotionEncoder, audio: AudioEncoder) -> None:
-        self.networks = video, motion, audio
+        self._video, self._motion, self._audio = video, motion, audio
 
     @torch.inference_mode()
     def video(self, video: Excerpt, seconds: float) -> Tensor:
@@ -53,7 +53,7 @@ class MiniEncoders:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
         frames = torch.from_numpy(_read_square_frames(video, CLIP_FPS, seconds))
-        features: Tensor = self.networks[0](frames.to(self._device)[None])[0]
+        features: Tensor = self._video(frames.to(self._device)[None])[0]
         return features.cpu()
 
     @torch.inference_mode()
@@ -67,7 +67,7 @@ class MiniEncoders:
         """
         pixels = _read_square_frames(video, SYNC_FPS, seconds)
         grey = np.round(pixels.mean(axis=-1, dtype=np.float32)).astype(np.uint8)
-        frames = self.networks[1](torch.from_numpy(grey).to(self._device)[None]).transpose(1, 2)
+        frames = self._motion(torch.from_numpy(grey).to(self._device)[None]).transpose(1, 2)
         n_tokens = sequence_lengths(seconds).sync_tokens
         tokens = functional.interpolate(frames, n_tokens, mode="linear", align_corners=False)
         return tokens[0].T.cpu()
@@ -94,18 +94,18 @@ class MiniEncoders:
         sound, and little of its timbre.
         """
         resampled = resample(waveform, SAMPLE_RATE_HZ, ENCODER_RATE_HZ, "soxr_hq")
-        vectors: Tensor = self.networks[2](torch.from_numpy(resampled).to(self._device)[None])
+        vectors: Tensor = self._audio(torch.from_numpy(resampled).to(self._device)[None])
         return vectors[0].cpu()
 
     def to(self, device: torch.device | str) -> MiniEncoders:
         """Move all networks and return the encoders."""
-        for network in self.networks:
+        for network in (self._video, self._motion, self._audio):
             network.to(device)
         return self
 
     @property
     def _device(self) -> torch.device:
-        return next(self.networks[0].parameters()).device
+        return next(self._video.parameters()).device
 
 
 def load_mini_encoders(device: torch.device | str = "cpu") -> MiniEncoders:
