@@ -151,11 +151,11 @@ def _how_to_bring(
 def _copy(source: Path, part: Path, progress: OnBytes) -> None:
     if not source.is_file():
         raise MissingError(f"the mirror has no {source}: it needs the files by official names")
-    total = source.stat().st_size
+    done, total = 0, source.stat().st_size
     with source.open("rb") as original, part.open("wb") as copy:
         while block := original.read(BLOCK_BYTES):
-            copy.write(block)
-            progress(copy.tell(), total)
+            done += copy.write(block)
+            progress(done, total)
 
 
 def _require_room(rows: Sequence[OfficialFile], directory: Path) -> None:
