@@ -64,8 +64,8 @@ def _fuse(state: Mapping[str, Tensor], stem: str, pair: tuple[str, str], path: P
 
 
 def _check_filter(name: str, tensor: Tensor, path: Path) -> None:
-    # The vocoder computes its filter, so a file made with another one would sound different without
-    # any error.
+    # The vocoder computes its filter, so a file made with another one would give wrong audio and no
+    # error.
     taps = torch.tensor(lowpass_taps())
     if tensor.shape != (1, 1, N_TAPS) or not torch.allclose(
         tensor.flatten().float(), taps, rtol=0, atol=FILTER_TOLERANCE

@@ -193,12 +193,13 @@ def _receive(
             f"{wanted.url} has {total - start:,} bytes more and {part.parent} has {free:,} bytes "
             "free; use --weights elsewhere"
         )
+    done = first
     with part.open("ab" if first else "wb") as file:
         for block in response.iter_raw():
-            file.write(block)
-            if wanted.size_bytes is not None and file.tell() > wanted.size_bytes:
+            done += file.write(block)
+            if wanted.size_bytes is not None and done > wanted.size_bytes:
                 raise _BadPartError(f"the server sends more than {wanted.size_bytes:,} bytes")
-            progress(file.tell(), total)
+            progress(done, total)
     if wanted.size_bytes is not None and _size(part) < wanted.size_bytes:
         raise _InterruptionError(f"the answer ended after {_size(part):,} bytes")
 

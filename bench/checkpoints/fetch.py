@@ -138,12 +138,12 @@ def _replace(
 def _how_to_bring(
     rows: Sequence[OfficialFile], directory: Path, origin: Origin, command: str
 ) -> str:
-    files = ", ".join(str(directory / row.file) for row in rows)
+    files = ", ".join(row.file for row in rows)
     curl = " && ".join(f"curl -L -o '{row.file}' '{origin.url(row)}'" for row in rows)
     them = "it" if len(rows) == 1 else "them"
     return (
-        f"{files} must be downloaded, and offline mode forbids it; where a network exists, run "
-        f"`{curl}`, bring {them} to a folder here and run "
+        f"{files} must be downloaded to {directory}, and offline mode forbids it; where a network "
+        f"exists, run `{curl}`, bring {them} to a folder here and run "
         f"`{command or fetch_command(rows, directory)} --mirror FOLDER`"
     )
 
@@ -151,11 +151,11 @@ def _how_to_bring(
 def _copy(source: Path, part: Path, progress: OnBytes) -> None:
     if not source.is_file():
         raise MissingError(f"the mirror has no {source}: it needs the files by official names")
-    total = source.stat().st_size
+    done, total = 0, source.stat().st_size
     with source.open("rb") as original, part.open("wb") as copy:
         while block := original.read(BLOCK_BYTES):
-            copy.write(block)
-            progress(copy.tell(), total)
+            done += copy.write(block)
+            progress(done, total)
 
 
 def _require_room(rows: Sequence[OfficialFile], directory: Path) -> None:

@@ -133,7 +133,7 @@ def require_weights(
 
     Raises:
         MissingError: files are missing; the message is that of ``describe_missing``.
-        BenchError: a file is not the official one; the message says why and what to do.
+        BenchError: a file is not the official one; the message has the reason and the remedy.
     """
     selected = {row.name: row for row in select_weights(names)}
     rows = [selected[name] for name in dict.fromkeys(names)]

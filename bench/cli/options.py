@@ -23,9 +23,7 @@ Profile = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
 ]
-Names = Annotated[
-    list[str] | None, typer.Argument(help="Of `bench weights list`; the judges' by default.")
-]
+Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
 WeightsFolder = Annotated[
     Path | None,
     typer.Option("--weights", help="Where they are.", show_default="$BENCH_HOME/weights"),

@@ -1,4 +1,4 @@
-"""What a model needs, and what is said where it is not there."""
+"""The estimate of a model's memory, and the refusal where it is not free."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_network_is_counted_to_the_byte_in_its_type():
     assert full.total - short.total == 2 * 1_083_814_176
 
 
-def test_what_hears_through_clap_needs_its_encoder_besides():
+def test_a_preset_with_clap_needs_the_memory_of_its_audio_encoder_as_well():
     plain, clap = (
         estimate_need(PRESETS[preset], torch.float32, 8.0) for preset in ("acfoley", "mmaudio_clap")
     )
@@ -37,14 +37,14 @@ def test_more_seconds_and_more_clips_need_more():
     assert needs == sorted(set(needs))
 
 
-def test_in_turns_only_the_largest_part_is_there():
+def test_with_low_memory_only_the_largest_part_counts():
     together = estimate_need(PRESETS["acfoley"], torch.bfloat16, 8.0)
     turns = estimate_need(PRESETS["acfoley"], torch.bfloat16, 8.0, low_memory=True)
     assert turns.total == together.encoders + together.work
     assert "one at a time" in str(turns)
 
 
-def test_what_fits_passes_and_what_does_not_is_refused_with_what_helps(monkeypatch):
+def test_a_model_that_does_not_fit_is_refused_with_the_options_that_help(monkeypatch):
     need = estimate_need(PRESETS["acfoley"], torch.float32, 8.0)
     monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: need.total)
     require_memory(need, CPU)
@@ -55,11 +55,11 @@ def test_what_fits_passes_and_what_does_not_is_refused_with_what_helps(monkeypat
         require_memory(need, torch.device("cuda"))
 
 
-def test_free_memory_of_this_machine_is_something():
+def test_this_machine_has_free_memory():
     assert acfoley.memory.free_bytes(CPU) > GIBIBYTE / 64
 
 
-def test_devices_that_are_not_there_are_refused():
+def test_missing_devices_are_refused():
     assert usable_device("cpu") == CPU
     for name in ("meta", "toaster", "cuda:x"):
         with pytest.raises(BenchError, match="use cpu, cuda or cuda:N"):

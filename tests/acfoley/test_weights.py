@@ -1,4 +1,4 @@
-"""Checkpoints of the flow network: strict, named in refusals, and the start of something new."""
+"""Checkpoints of the flow network: strict loading, refusals by name, and warm starts."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("mini") / "mini.pth", MINI, ACFOLEY_GAIN)
 
 
-def test_a_checkpoint_opens_frozen_in_the_type_that_is_asked_for(checkpoint):
+def test_a_checkpoint_opens_frozen_in_the_requested_type(checkpoint):
     network = open_flow(checkpoint, MINI, dtype=torch.bfloat16)
     assert not network.training
     assert {p.dtype for p in network.parameters()} == {torch.bfloat16}
     assert not any(p.requires_grad for p in network.parameters())
 
 
-def test_weights_in_half_precision_are_widened(checkpoint, tmp_path):
+def test_weights_in_half_precision_are_converted_to_float32(checkpoint, tmp_path):
     network = open_flow(checkpoint, MINI)
     half = {name: tensor.half() for name, tensor in network.state_dict().items()}
     torch.save(half, tmp_path / "half.pth")
@@ -52,7 +52,7 @@ def test_weights_in_half_precision_are_widened(checkpoint, tmp_path):
     assert torch.equal(found.t_embed.mlp[0].bias, half["t_embed.mlp.0.bias"].float())
 
 
-def test_half_precision_of_the_network_stays_near(checkpoint):
+def test_half_precision_stays_near_single_precision(checkpoint):
     lengths, latents = sequence_lengths(1.0), noise_for([1], 44)
     full, short = (open_flow(checkpoint, MINI, dtype=t) for t in (torch.float32, torch.bfloat16))
     with torch.inference_mode():
@@ -75,7 +75,7 @@ def test_a_missing_file_is_named(tmp_path):
         open_flow(tmp_path / "absent.pth", MINI)
 
 
-def test_half_a_checkpoint_is_refused(checkpoint, tmp_path):
+def test_a_truncated_checkpoint_is_refused(checkpoint, tmp_path):
     content = checkpoint.read_bytes()
     (tmp_path / "half.pth").write_bytes(content[: len(content) // 2])
     with pytest.raises(BenchError, match="is truncated"):
@@ -111,7 +111,7 @@ def test_heads_that_do_not_divide_the_width_are_refused():
         FlowParams(100, 3, 1, 1, version=1, reference=None)
 
 
-def test_a_new_network_predicts_nothing_and_the_same_seed_draws_the_same():
+def test_a_new_network_predicts_zero_and_depends_on_the_seed_alone():
     first, second, other = (new_network(MINI, seed) for seed in (1, 1, 2))
     lengths = sequence_lengths(1.0)
     with torch.inference_mode():
@@ -125,7 +125,7 @@ def test_a_new_network_predicts_nothing_and_the_same_seed_draws_the_same():
 
 
 @pytest.mark.parametrize(("kind", "version"), [*((kind, 1) for kind in REFERENCES), ("vae", 2)])
-def test_a_warm_start_sounds_like_the_mmaudio_it_began_with(kind, version, tmp_path):
+def test_a_warm_start_has_the_output_of_the_mmaudio_checkpoint(kind, version, tmp_path):
     params = replace(MINI, version=version, reference=None)
     path = write_checkpoint(tmp_path / "mmaudio.pth", params, MMAUDIO_GAIN)
     original = open_flow(path, params)

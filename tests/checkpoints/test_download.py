@@ -1,4 +1,4 @@
-"""Downloads go on where they stopped, and end where going on would be wrong."""
+"""Downloads resume where they stopped, start over once where that is wrong, and always end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get(server: Server, part: Path, size_bytes: int | None = len(CONTENT)) -> by
     return part.read_bytes()
 
 
-def test_a_download_reports_its_bytes_and_is_the_whole_file(server, part):
+def test_a_download_reports_its_bytes_and_is_complete(server, part):
     seen = []
     download(wanted(server), part, other_content, lambda *done: seen.append(done))
     assert part.read_bytes() == CONTENT
@@ -47,7 +47,7 @@ def test_a_download_reports_its_bytes_and_is_the_whole_file(server, part):
     assert server.asked == ["/file -"]
 
 
-def test_a_broken_connection_goes_on_where_it_stopped(server, part):
+def test_a_broken_connection_is_resumed(server, part):
     server.cuts = [100_000, 50_000]
     assert get(server, part) == CONTENT
     assert server.asked == ["/file -", "/file bytes=100000-", "/file bytes=150000-"]
@@ -110,14 +110,14 @@ def test_wrong_answers_after_starting_over_end_the_download_and_leave_no_part(se
 
 @pytest.mark.parametrize("bad", [b"x" * 1_000, b"x" * len(CONTENT), b"x" * 300_000])
 @pytest.mark.parametrize("has_ranges", [True, False])
-def test_a_part_of_another_file_is_found_out_and_replaced(server, part, bad, has_ranges):
+def test_a_part_of_another_file_is_noticed_and_replaced(server, part, bad, has_ranges):
     server.has_ranges = has_ranges
     part.write_bytes(bad)
     assert get(server, part) == CONTENT
     assert len(server.asked) <= 2
 
 
-def test_a_file_that_is_wrong_as_a_whole_is_asked_for_once_and_not_kept(server, part):
+def test_a_complete_file_that_is_wrong_is_asked_for_once_and_not_kept(server, part):
     server.content = CONTENT[::-1]
     with pytest.raises(
         BenchError, match="the file at .* is another file; nothing of it was kept: try ano"
@@ -160,7 +160,7 @@ def test_a_server_that_always_breaks_and_knows_no_ranges_ends_the_download(serve
     assert len(server.asked) <= 8
 
 
-def test_an_answer_without_a_length_that_ends_early_goes_on(server, part):
+def test_an_answer_without_a_length_that_ends_early_is_resumed(server, part):
     server.states_length = False
     server.cuts = [70_000]
     assert get(server, part) == CONTENT
@@ -246,6 +246,6 @@ def test_plain_http_to_another_machine_is_refused(part):
         download(foreign, part, other_content)
 
 
-def test_a_url_that_is_none_is_refused_by_name(part):
+def test_an_invalid_url_is_refused_by_name(part):
     with pytest.raises(BenchError, match="cannot download http://127.0.0.1:bad/file"):
         download(Download("http://127.0.0.1:bad/file", None), part, other_content)

@@ -1,4 +1,4 @@
-"""Checkpoints are data from strangers: what is read, and the reasons for which it is not."""
+"""Checkpoints are untrusted data: the formats that are read, and the reasons for a refusal."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_prefix_selects_tensors_and_is_cut_off(tmp_path, state):
     assert list(load_state(path, prefix="first.")) == ["weight", "bias"]
 
 
-def test_what_a_caller_names_as_harmless_is_let_through(tmp_path, state):
+def test_types_that_a_caller_names_as_harmless_are_accepted(tmp_path, state):
     path = save(tmp_path / "a.pth", {"model": state, "accuracy": Fraction(1, 2)})
     with pytest.raises(BenchError, match="holds code, not tensors: .*'fractions.Fraction'"):
         load_state(path, key="model")
@@ -98,7 +98,7 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, is_zip):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_whole_module_is_refused_as_code(tmp_path):
+def test_a_pickled_module_is_refused_as_code(tmp_path):
     with pytest.raises(BenchError, match="holds code, not tensors: .*Network"):
         load_state(save(tmp_path / "a.pth", Network()))
 
@@ -213,7 +213,7 @@ def test_optional_tensors_may_be_in_the_file_alone_or_in_the_module_alone(state)
     assert module.norm.num_batches_tracked == 0
 
 
-def test_a_tensor_that_nobody_provides_is_our_own_mistake(state):
+def test_a_tensor_that_no_file_provides_is_a_programming_error(state):
     module = on_meta()
     module.register_buffer("window", torch.ones(3, device="meta"), persistent=False)
     with pytest.raises(ValueError, match="no file provides window: compute it off the meta device"):

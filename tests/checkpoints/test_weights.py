@@ -103,13 +103,13 @@ def test_fetching_from_a_mirror_keeps_the_official_name(server, row, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_fetching_again_asks_nobody(server, row, tmp_path):
+def test_fetching_again_makes_no_request(server, row, tmp_path):
     for _ in range(2):
         fetch_file(row, tmp_path, Origin(server.url))
     assert len(server.asked) == 1
 
 
-def test_a_fetch_goes_on_from_what_a_killed_process_left(server, row, tmp_path):
+def test_a_fetch_resumes_the_part_of_a_killed_process(server, row, tmp_path):
     (tmp_path / f"{row.file}.part").write_bytes(CONTENT[:9_000])
     assert fetch_file(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
     assert server.asked[0].endswith("bytes=9000-")
@@ -128,7 +128,7 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(server, row, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.suffix in {".pth", ".part"}]
 
 
-def test_a_damaged_file_is_replaced_and_stays_until_then(server, row, tmp_path):
+def test_a_corrupt_file_stays_until_it_is_replaced(server, row, tmp_path):
     path = tmp_path / row.file
     path.write_bytes(CONTENT[:10])
     with pytest.raises(MissingError):
@@ -168,6 +168,13 @@ def test_a_full_disk_is_noticed_before_the_download(row, tmp_path, monkeypatch):
         fetch_file(replace(row, size_bytes=2**32), tmp_path)
 
 
+def test_a_part_counts_as_room_that_is_taken_already(row, tmp_path, server, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    (tmp_path / f"{row.file}.part").write_bytes(CONTENT[:-1_000])
+    assert fetch_file(row, tmp_path, Origin(server.url)).read_bytes() == CONTENT
+
+
 def test_two_processes_do_not_fetch_the_same_file(row, tmp_path):
     with (
         FileLock(tmp_path / f".{row.file}.lock"),
@@ -176,7 +183,7 @@ def test_two_processes_do_not_fetch_the_same_file(row, tmp_path):
         fetch_file(row, tmp_path)
 
 
-def test_a_place_that_cannot_be_written_is_refused_by_name(row, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_by_name(row, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError, match="cannot write .*folder/Cnn14"):
         fetch_file(row, tmp_path / "file" / "folder")
@@ -234,7 +241,7 @@ def test_a_digest_that_others_remembered_does_not_vouch_for_an_md5(md5_row, tmp_
 
 
 def test_a_file_that_another_process_fetched_in_the_meantime_is_kept(row, tmp_path, monkeypatch):
-    """Between the first look and the lock the file arrives: nothing is downloaded again."""
+    # The file arrives between the first check and the lock: nothing is downloaded again.
     path = tmp_path / row.file
     real = fetch.find_problem
 
@@ -340,10 +347,10 @@ def test_list_shows_each_file_and_whether_it_is_here(run, home, row):
 
 
 def test_fetch_from_a_mirror_then_verify_exits_with_0(run, server, tmp_path):
-    place = ("--weights", tmp_path / "w")
-    code, _, err = run("weights", "fetch", "panns", "--mirror", server.url, *place)
+    folder = ("--weights", tmp_path / "w")
+    code, _, err = run("weights", "fetch", "panns", "--mirror", server.url, *folder)
     assert (code, "is the official file" in err) == (0, True)
-    assert run("weights", "verify", *place)[0] == 0
+    assert run("weights", "verify", *folder)[0] == 0
 
 
 def test_verify_exits_with_1_and_names_the_remedy(run, home, row):

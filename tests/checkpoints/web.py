@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves as a test tells it to."""
+"""A web server on this machine that misbehaves in the manner that a test chooses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONTENT = bytes(range(256)) * 1_000
 
 @dataclass
 class Server:
-    """What is served, how, and what was asked for.
+    """The content, the manner of serving it, and a log of the requests.
 
     ``statuses`` are answered first, one each; ``cuts`` are the bytes after which an answer breaks.
     ``quirk`` names a way in which servers and proxies get an answer wrong:
@@ -39,7 +39,7 @@ class Server:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as the ``Server`` of its class says."""
+    """Answers in the manner of its ``server_state``."""
 
     server_state: Server
 
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(state.content) and "whole" not in state.quirk:
             self.reply(416, Content_Range=f"bytes */{len(state.content)}")
             return
-        status, first, fields = self.place(state, start)
+        status, first, fields = self.header_fields(state, start)
         body = state.content[first:]
         if state.quirk == "page":
             body, fields["Content-Type"] = b"<html>Log in</html>", "text/html; charset=utf-8"
@@ -72,8 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: state.cuts.pop(0)] if state.cuts else body)
 
-    def place(self, state: Server, start: int) -> tuple[int, int, dict[str, str]]:
-        """Status, first byte, and what is said of it, for a request from ``start``."""
+    def header_fields(self, state: Server, start: int) -> tuple[int, int, dict[str, str]]:
+        """Status, first byte and header fields of the answer to a request from ``start``."""
         if not start:
             return 200, 0, {}
         quirk = state.quirk
@@ -89,12 +89,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
 def serve() -> Iterator[Server]:
-    """Yield the state of a running server; its ``url`` says where it is."""
+    """Yield the state of a running server, which is at its ``url``."""
     state = Server()
     handler = type("Local", (Handler,), {"server_state": state})
     web = ThreadingHTTPServer(("127.0.0.1", 0), handler)
