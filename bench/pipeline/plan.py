@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from bench.digests import file_identity
 from bench.errors import BenchError
-from bench.features import PREPARATION
 from bench.judges import Judge
 from bench.pipeline.evaluate import Identity
+from bench.pipeline.feature_store import PREPARATION
 from bench.pipeline.journal import fingerprint
 from bench.pipeline.origin import SampleOrigin, origin_of
 from bench.pipeline.score import Scoring
@@ -34,7 +34,8 @@ class RunPlan:
     ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be a part of the
     split, which has results of its own. ``workers`` changes nothing but time. Features of the
     samples are with the run, or in the store of this machine where other runs have the same samples
-    (``shares_features``).
+    (``shares_features``). ``timeout_s`` limits the time of one clip in every stage; None derives it
+    from the expected time.
     """
 
     system: System
@@ -50,6 +51,7 @@ class RunPlan:
     condition: Condition = FULL
     stale: Stale = "ask"
     shares_features: bool = False
+    timeout_s: float | None = None
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
