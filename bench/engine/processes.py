@@ -21,13 +21,18 @@ What is guaranteed:
 - Workers may have children, such as the loaders of a system: they are no daemons.
 - Ctrl-C reaches the parent alone, since every worker leads a process group of its own.
 
-Two kinds of pool were measured and not used. `concurrent.futures` loses all queued items when one
-worker dies and has no time limits. `pebble.ProcessPool` 5.2 has both, but its workers share one
-pipe and one lock (a worker that is killed while it holds the lock stops the others for a minute,
-one that is killed while it writes leaves half a message), it pulls all items at once, it calls a
-function per item, so that work that looks ahead would need a second protocol beside it, it reports
-a factory that fails as a broken pool without its reason, and it does not kill what a worker has
-started. `benchmarks/engine_speed.py` compares the time per item.
+Why no library: `concurrent.futures` loses all queued items when one worker dies, and has no time
+limits. `pebble.ProcessPool` 5.2 has limits and knows which item a dead worker held, but
+
+- it calls a function per item: work that looks ahead would need a second protocol beside it;
+- its workers share one pipe under one lock: a worker that is killed while it holds the lock stops
+  the others until the lock times out (60 s), one that is killed while it writes leaves half a
+  message to all of them;
+- its `map` pulls all items at once;
+- a factory that raises is a broken pool, without the reason;
+- it does not kill what a worker has started.
+
+An item costs it twice the time (`benchmarks/engine_speed.py`).
 """
 
 from __future__ import annotations
@@ -133,14 +138,14 @@ class _Worker:
             self.since_s = time.monotonic()
         self.held.append(item)
         self.has_round = True
-        self._send((item,))
+        self.send((item,))
 
     def end_round(self) -> None:
         if self.has_round:
             self.has_round = False
-            self._send(END)
+            self.send(END)
 
-    def _send(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed by itself
             self.pipe.send(message)
 
@@ -168,8 +173,9 @@ class _Worker:
         if self.process.is_alive():
             with suppress(psutil.Error):  # those in sessions of their own are not in the group
                 children = psutil.Process(self.process.pid).children(recursive=True)
+        assert self.process.pid is not None  # noqa: S101 - it was started; 0 would mean this group
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()  # it may not have come as far as having a group
         for child in children:
             with suppress(psutil.Error):
@@ -177,9 +183,6 @@ class _Worker:
         self.pipe.close()
         self.process.join(KILL_WAIT_S)
         _RUNNING.discard(self)
-
-    def ask_to_leave(self) -> None:
-        self._send(STOP)
 
 
 #: Workers of this process. Python joins every child that is no daemon at its exit, and would wait
@@ -324,7 +327,7 @@ class _Pool:
         """Let the workers leave by themselves, so that what they have opened is closed."""
         workers = [worker for worker in self.workers if worker is not None]
         for worker in workers:
-            worker.ask_to_leave()
+            worker.send(STOP)
         deadline_s = time.monotonic() + GRACE_S
         for worker in workers:
             worker.process.join(max(0.0, deadline_s - time.monotonic()))

@@ -55,6 +55,9 @@ class RunPlan:
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
+    scoring_fingerprints: dict[str, str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @cached_property
     def subset(self) -> str:
@@ -208,16 +211,23 @@ def slug(system_name: str) -> str:
 
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
-    """Everything that a clip is scored from. Columns and extractors are parts of the row itself."""
-    excerpts = (clip.audio, clip.reference, clip.video)
-    return fingerprint(
-        SUITE_VERSION,
-        PREPARATION,
-        plan.judge.profile,
-        [excerpt and _facts(excerpt) for excerpt in excerpts],
-        (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
-        file_identity(plan.sample_path(clip)),
-    )
+    """Everything that a clip is scored from. Columns and extractors are parts of the row itself.
+
+    Computed once per clip and sample.
+    """
+    sample = file_identity(plan.sample_path(clip))
+    key = f"{clip.name}|{sample}"
+    if key not in plan.scoring_fingerprints:
+        excerpts = (clip.audio, clip.reference, clip.video)
+        plan.scoring_fingerprints[key] = fingerprint(
+            SUITE_VERSION,
+            PREPARATION,
+            plan.judge.profile,
+            [excerpt and _facts(excerpt) for excerpt in excerpts],
+            (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
+            sample,
+        )
+    return plan.scoring_fingerprints[key]
 
 
 def _facts(excerpt: Excerpt) -> tuple[str | None, float, float | None]:

@@ -9,11 +9,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 import acfoley.generate
-from baselines import open_system
+from acfoley.memory import GIBIBYTE, estimate_need
+from acfoley.weights import preset_params
+from baselines import SYSTEMS, open_system
 from bench.errors import BenchError, MissingError
-from bench.types import Condition, Request
+from bench.types import Audio, Condition, Request
 from tests.acfoley.fakes import fake_model
 from tests.baselines.calls import generate_one
 
@@ -77,3 +80,36 @@ def test_a_request_without_a_picture_is_refused_by_the_name_of_its_clip(opened, 
     system = open_system("acfoley")
     with pytest.raises(BenchError, match="'test_000000'"):
         generate_one(system.open("cpu"), ask(system, video=None))
+
+
+def test_a_batch_gives_what_single_requests_give(opened, ask: Ask) -> None:
+    system = open_system("acfoley")
+    generate = system.open("cpu")
+    batch = [ask(system, seed=1), ask(system, seed=2, reference=None), ask(system, seed=3)]
+    for one, together in zip(batch, generate(batch), strict=True):
+        assert isinstance(together, Audio)
+        np.testing.assert_allclose(
+            together.samples, generate_one(generate, one).samples, rtol=0, atol=1e-4
+        )
+
+
+def test_a_request_without_video_fails_alone_in_its_batch(opened, ask: Ask) -> None:
+    system = open_system("acfoley")
+    found = system.open("cpu")([ask(system), ask(system, video=None), ask(system, seed=2)])
+    assert [type(each) for each in found] == [Audio, BenchError, Audio]
+
+
+@pytest.mark.parametrize("preset", ["acfoley", "acfoley_attention", "mmaudio_clap"])
+def test_the_declared_memory_holds_a_full_batch(preset: str) -> None:
+    system = open_system("acfoley")
+    n_clips = system.batch_size_on("cuda")
+    need = estimate_need(preset_params(preset), torch.bfloat16, 8.0, n_clips=n_clips)
+    assert system.device_memory_gib is not None
+    assert 0.9 < need.total / GIBIBYTE / system.device_memory_gib <= 1.0
+
+
+def test_the_large_model_is_one_per_device_and_the_small_one_is_not() -> None:
+    for name in SYSTEMS:
+        is_large = name.startswith("acfoley") and not name.startswith("acfoley-mini")
+        spec = name + (":0" if name.startswith("oracle-") else "")
+        assert open_system(spec).workers_per_device == (1 if is_large else None)

@@ -109,8 +109,10 @@ def large(log: str) -> System:
     return replace(batched(log), workers_per_device=1)
 
 
-def _system(name: str, opened: object) -> System:
-    return System(name, name, frozenset({"video"}), opened)  # type: ignore[arg-type]
+def _system(name: str, opened: Callable[[str], Generate]) -> System:
+    # This file alone, since other checkouts on the path may have a folder "tests" too.
+    code = ("tests.pipeline.systems",)
+    return System(name, name, frozenset({"video"}), opened, code=code)
 
 
 TONE = _system("tone", partial(_open, _tone))
