@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.acfoley import (
+    BATCH_SIZE,
     CODE,
+    DEVICE_MEMORY_GIB,
     DTYPES,
     LICENCE,
     SAMPLE_RATE_HZ,
     SECONDS_PER_CLIP,
     USES,
+    WORKERS_PER_DEVICE,
     official_lacks,
     official_weights,
     open_preset,
@@ -46,7 +49,7 @@ class Trained:
         return (self.checkpoint, *official_weights(has_flow=False))
 
     def lacks(self) -> str:
-        """Describe what is missing and the commands that fix it; "" where nothing is."""
+        """Return what is missing, with the commands that fix it."""
         encoder = _lacks_clap() if self.uses_clap else ""
         return ", and ".join(lack for lack in (self._lacks_weights(), encoder) if lack)
 
@@ -82,6 +85,9 @@ class Trained:
             weights=self.weights,
             dtypes=DTYPES,
             seconds_per_clip=SECONDS_PER_CLIP,
+            batch_size=BATCH_SIZE,
+            device_memory_gib=DEVICE_MEMORY_GIB,
+            workers_per_device=WORKERS_PER_DEVICE,
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from bench.system import Generate
+from bench.system import Generate, one_by_one
+from bench.types import Audio, Request
 
 
-def nothing_to_load(generate: Generate) -> Callable[[str], Generate]:
-    """Return an ``open`` that gives ``generate``, a module-level function, whatever the device."""
-    return partial(_ready, generate)
+def nothing_to_load(function: Callable[[Request], Audio]) -> Callable[[str], Generate]:
+    """Return an ``open`` for a module-level function of one request, whatever the device."""
+    return partial(_open, function)
 
 
-def _ready(generate: Generate, device: str) -> Generate:
-    return generate
+def _open(function: Callable[[Request], Audio], device: str) -> Generate:
+    return one_by_one(function)

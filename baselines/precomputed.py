@@ -20,7 +20,7 @@ from bench.inputs import Listing, list_folder
 from bench.io import expand_user
 from bench.matching import Catalogue, match
 from bench.media import read_audio
-from bench.system import Generate, System
+from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Excerpt, Request
 
 CODE = ("baselines.precomputed", "bench.matching", "bench.inputs")
@@ -106,7 +106,7 @@ class Samples:
         Raises MissingError where the directory holds no sound.
         """
         _ = self._catalogue  # listed now: an empty directory stops the run before its first clip
-        return self.sample
+        return one_by_one(self.sample)
 
     def sample(self, request: Request) -> Audio:
         """Return the sample of a clip; BenchError where there is none or no single one."""

@@ -1,20 +1,39 @@
 """The adapter contract: what a system declares, and the one function it provides.
 
 A system is a row: facts that decide what it is given and how its samples are treated, and ``open``,
-which does the costly part once per worker and returns the function that makes sound. There is no
-base class and no life cycle; ``open`` must be picklable (a module-level function or a partial of
+which does the costly part once per worker and returns the function that generates audio. There is
+no base class and no life cycle; ``open`` must be picklable (a module-level function or a partial of
 one), because workers are processes.
+
+The function takes a batch of requests and returns one result for each, in their order: the audio,
+or the exception that describes why there is none. Requests of one batch have the same ``seconds``
+and the same ``condition``, and there are at most ``batch_size`` of them. Where the function raises,
+the runner tries the requests of the batch again one by one. What a request gets must not depend on
+those beside it, beyond rounding.
 
     def open_model(device: str) -> Generate:
         model = load("weights.safetensors", device)            # once per worker
-        return lambda request: Audio(model(request.picture, request.seed), 44_100)
 
-    SYSTEM = System("mine", "what it is", frozenset({"video"}), open_model)
+        def generate(requests: Sequence[Request]) -> list[Audio]:
+            waveforms = model([each.video for each in requests], [each.seed for each in requests])
+            return [Audio(waveform, 44_100) for waveform in waveforms]
+
+        return generate
+
+    SYSTEM = System("mine", "what it is", frozenset({"video"}), open_model, batch_size=8)
+
+``one_by_one`` adapts a function of a single request:
+
+    def open_simple(device: str) -> Generate:
+        model = load("weights.safetensors", device)
+        return one_by_one(lambda request: Audio(model(request.video, request.seed), 44_100))
+
+    SYSTEM = System("mine", "what it is", frozenset({"video"}), open_simple)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,10 +41,23 @@ from typing import Any, NamedTuple
 
 from bench.types import COMPONENTS, Audio, Request
 
-Generate = Callable[[Request], Audio]
+#: From a batch of requests to one result each: audio, or the exception that is the reason for none.
+Generate = Callable[[Sequence[Request]], Sequence[Audio | Exception]]
 
 #: What a system may declare that it uses. The last two are for anchors only.
 INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+
+
+def one_by_one(function: Callable[[Request], Audio]) -> Generate:
+    """Return ``function`` as one of batches: an exception of one request fails that one only."""
+
+    def handle(request: Request) -> Audio | Exception:
+        try:
+            return function(request)
+        except Exception as error:
+            return error
+
+    return lambda requests: [handle(request) for request in requests]
 
 
 class SecondsPerClip(NamedTuple):
@@ -41,7 +73,7 @@ class SecondsPerClip(NamedTuple):
 
 @dataclass(frozen=True)
 class System:
-    """One thing that makes sound for a clip.
+    """One thing that generates audio for a clip.
 
     ``uses`` is a subset of ``INPUTS``; a request carries nothing else. ``sample_rate_hz`` and
     ``seconds`` are the native rate and length, None where the system follows its input; a longer
@@ -60,12 +92,22 @@ class System:
     - ``uses_device`` is False where samples are the same on every device; else ``dtypes`` names the
       precision by kind of device ("cpu", "cuda"), float32 where it names none.
 
-    A system that reads samples made elsewhere may need to tell the clips of a split apart:
-    ``with_clips(names)`` returns it knowing them, and ``inputs(name)`` the files that the sample of
-    a clip is made from, so that a changed file is read again; ``notes()`` says for the results what
-    was passed over. ``lacks()`` says what is missing before it can be opened, with the command that
-    fixes it; "" where nothing is. ``caveat`` is printed below every table that has numbers of the
-    system. ``seconds_per_clip`` is what a dry run guesses until a run has measured it.
+    How it is run:
+
+    - ``batch_size`` is the most requests that it is given at once: a number, or one by kind of
+      device ("cpu", "cuda"), 1 where it names none.
+    - ``workers_per_device`` is the most copies that run on one device. None, for small models and
+      functions, means one per core with one thread each, spread over the GPUs there are. A large
+      model declares 1: then there is one on each GPU, and on a CPU one that has all cores.
+    - ``device_memory_gib`` is what one copy needs on its GPU with a full batch, None if unknown.
+    - ``seconds_per_clip`` is what plans and time limits expect until a run has measured it.
+
+    A system that reads samples made elsewhere may have to know all clips of a split, to tell their
+    files apart: ``with_clips(names)`` returns the system for these clips, and ``inputs(name)`` the
+    files that the sample of a clip is made from, so that a changed file is read again; ``notes()``
+    describes for the results the files that were not used. ``lacks()`` names what is missing before
+    it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is printed
+    below every table that has numbers of the system.
     """
 
     name: str
@@ -88,6 +130,9 @@ class System:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     caveat: str = ""
     seconds_per_clip: SecondsPerClip = SecondsPerClip(0.3, 0.3)
+    batch_size: int | Mapping[str, int] = 1
+    device_memory_gib: float | None = None
+    workers_per_device: int | None = None
 
     def __post_init__(self) -> None:
         if unknown := self.uses - INPUTS:
@@ -98,6 +143,18 @@ class System:
             raise ValueError(
                 f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
             )
+        sizes = [self.batch_size_on("cpu"), self.batch_size_on("cuda")]
+        if min(*sizes, 1 if self.workers_per_device is None else self.workers_per_device) < 1:
+            raise ValueError(
+                f"system {self.name!r} has batch_size {self.batch_size} and workers_per_device "
+                f"{self.workers_per_device}, expected at least 1"
+            )
+
+    def batch_size_on(self, device: str) -> int:
+        """Return the most requests of a batch on a device such as ``cpu`` or ``cuda:1``."""
+        if isinstance(self.batch_size, int):
+            return self.batch_size
+        return self.batch_size.get(device.partition(":")[0], 1)
 
 
 def opening_packages(system: System) -> tuple[str, ...]:

@@ -30,12 +30,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.engine import Failure
-from bench.features import ExtractorCache
 from bench.judges import Features, Judge, NetworkExtractor, Prepared, open_judge
 from bench.media import write_audio
 from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.batches import Batches
 from bench.pipeline.extract import load, open_pass
+from bench.pipeline.feature_store import ExtractorCache
 from bench.pipeline.score import Pair, Scoring
 from bench.seeds import stable_seed
 from bench.suite import select
@@ -130,7 +130,7 @@ def _pair(true: Path, made: Path) -> Pair:
 def _alone(pairs: list[Pair], scoring: Scoring, bench: ExtractorCache) -> None:
     """The networks, one batch after another, on clips that are ready in memory."""
     size = scoring.judge.batch_size
-    loaded = [load(scoring, bench, pair).needs for pair in pairs]
+    loaded = [load(scoring, bench, pair).pending for pair in pairs]
     with ThreadPoolExecutor(1) as writer:
         for start in range(0, len(loaded), size):
             group = loaded[start : start + size]

@@ -21,7 +21,7 @@ from bench.judges import open_judge
 from bench.media import write_audio
 from bench.pipeline import RunPlan, run
 from bench.splits import Split
-from bench.system import Generate, System
+from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Clip, Excerpt, Request
 
 N_CLIPS = 8_676
@@ -85,7 +85,7 @@ def _clip(folder: Path, number: int) -> Clip:
 
 
 def _open_null(device: str) -> Generate:
-    return _silence
+    return one_by_one(_silence)
 
 
 def _silence(request: Request) -> Audio:

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.features import ExtractorCache, FeatureStore, checked, excerpt_key, joint_key
 from bench.judges import JUDGES, ClipMedia, open_judge
 from bench.media import write_audio
 from bench.pipeline.aggregate import score_of_set
+from bench.pipeline.feature_store import (
+    ExtractorCache,
+    FeatureStore,
+    excerpt_key,
+    joint_key,
+    require_file,
+)
 from bench.suite import PROFILES, select, select_computable
 from bench.types import Audio, Excerpt
 
@@ -125,7 +131,7 @@ def test_the_key_is_the_content_and_the_window_and_not_the_name(audio, tmp_path)
 
 def test_missing_audio_and_damaged_features_are_refused_by_name(audio, tmp_path):
     with pytest.raises(BenchError, match="no file.*none.wav"):
-        checked(Excerpt(tmp_path / "none.wav"))
+        require_file(Excerpt(tmp_path / "none.wav"))
     store = FeatureStore(tmp_path / "store")
     (onset,) = SIGNAL.select(["onset"])
     store.save(onset, "ab12", ExtractorCache().extract(onset, ClipMedia(audio)))

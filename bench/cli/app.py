@@ -29,6 +29,7 @@ from bench.cli.options import (
     Runs,
     Seed,
     SplitName,
+    Timeout,
     VerifyBytes,
     WeightsFolder,
     Workers,
@@ -83,6 +84,7 @@ def run(
     judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
+    timeout: Timeout = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the result here.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
@@ -113,7 +115,7 @@ def run(
     condition = parse_condition(mask, mask_scope)
     name = model or default_model(chosen)
     run_command(
-        Order(name, chosen, clips, seed, workers, runs, condition, device, stale),
+        Order(name, chosen, clips, seed, workers, runs, condition, device, stale, timeout),
         Choice(metrics, profile, judge, weights, judge_device or device, batch_size, clap),
         json_file=json,
         dry_run=dry_run,
@@ -155,6 +157,7 @@ def ablate(
     judge_device: JudgeDevice = None,
     batch_size: BatchSize = None,
     workers: Workers = None,
+    timeout: Timeout = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows here.")] = None,
     keep_samples: KeepSamples = False,
@@ -177,7 +180,17 @@ def ablate(
     clips = pick_clips(chosen, limit=limit, only=only, names=clip or ())
     name = model or default_model(chosen)
     ablate_command(
-        Order(name, chosen, clips, seed, workers, runs, device=device, stale=stale),
+        Order(
+            name,
+            chosen,
+            clips,
+            seed,
+            workers,
+            runs,
+            device=device,
+            stale=stale,
+            timeout_s=timeout,
+        ),
         Choice(metrics, profile, judge, weights, judge_device or device, batch_size),
         Ablation(mask, stage, pooling, mask_scope),
         json_file=json,
@@ -220,6 +233,7 @@ def score(
     ] = "cpu",
     batch_size: BatchSize = None,
     workers: Workers = None,
+    timeout: Timeout = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write per-clip scores here.")] = None,
     bounds: Annotated[
@@ -241,6 +255,7 @@ def score(
         choice=Choice(metrics, profile, judge, weights, device, batch_size, clap),
         seconds=seconds,
         workers=workers,
+        timeout_s=timeout,
         json_file=json,
         parquet=parquet,
         bounds=bounds,

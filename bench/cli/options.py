@@ -23,6 +23,15 @@ Profile = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        help="Seconds that one clip may take in a stage; then its worker is killed and it fails.",
+        show_default="20 times what is expected, at least 120",
+    ),
+]
 Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
 WeightsFolder = Annotated[
     Path | None,

@@ -34,6 +34,7 @@ class Order:
     condition: Condition = FULL
     device: str = "cpu"
     stale: Stale = "ask"
+    timeout_s: float | None = None
 
 
 def choose_split(spec: str | None) -> Split:
@@ -83,6 +84,7 @@ def plan_run(order: Order, choice: Choice) -> RunPlan:
         device=order.device,
         condition=order.condition,
         stale=order.stale,
+        timeout_s=order.timeout_s,
     )
 
 

@@ -41,6 +41,7 @@ def score_command(
     choice: Choice,
     seconds: float | None,
     workers: int | None,
+    timeout_s: float | None,
     json_file: Path | None,
     parquet: Path | None,
     bounds: bool,
@@ -68,6 +69,7 @@ def score_command(
         device=choice.device,
         labels=labels,
         match=match,
+        timeout_s=timeout_s,
     )
     if is_paired and not videos and choice.metrics is None:
         notices().print("ib and desync compare with the video: name its folder with --videos")

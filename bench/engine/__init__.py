@@ -1,12 +1,15 @@
 """One seam for scale: map a costly worker over items, and get every outcome back.
 
-    engine.map(factory, items) -> outcomes
+    engine.map(factory, items, settings) -> outcomes
+    engine.stream(factory, items, settings) -> outcomes
 
-``factory()`` builds the costly state once per worker (a model, a compiled kernel) and returns the
-function that handles one item. Each item comes back exactly once, in any order, as an ``Outcome``:
-a value or a failure. A worker that dies is replaced and its item is the failure. Two engines live
-here (this process; local processes); a cluster engine fits behind the same protocol. Work that
-looks ahead at the next items, such as networks that are given batches, has ``StreamEngine``.
+``factory()`` builds the costly state once per worker (a model, a compiled kernel). For ``map`` it
+returns the function that handles one item. For ``stream`` it returns ``Work``, which is given an
+iterator of items and yields their outcomes: it may load the next items while it computes, and
+compute several at once. Each item comes back exactly once, in any order, as an ``Outcome``: a value
+or a failure. A worker that dies or exceeds the time limit is replaced, and its item is the failure.
+There are two engines, in this process and in local processes; a cluster engine fits the same
+protocol.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from bench.engine.inline import InlineEngine
-from bench.engine.local import LocalEngine
-from bench.engine.outcome import Failure, Outcome, attempt
-from bench.engine.stream import StreamEngine
+from bench.engine.inline import DEFAULT, InlineEngine
+from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of
+from bench.engine.processes import LocalEngine
+from bench.engine.settings import WorkerSettings, core_count
 
 __all__ = [
     "Engine",
@@ -25,8 +28,11 @@ __all__ = [
     "InlineEngine",
     "LocalEngine",
     "Outcome",
-    "StreamEngine",
+    "Work",
+    "WorkerSettings",
     "attempt",
+    "core_count",
+    "failure_of",
     "open_engine",
 ]
 
@@ -38,9 +44,21 @@ class Engine(Protocol):
     """Anything that can map a worker over items."""
 
     def map(
-        self, factory: Callable[[], Callable[[Item], Value]], items: Iterable[Item]
+        self,
+        factory: Callable[..., Callable[[Item], Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
     ) -> Iterator[Outcome[Item, Value]]:
-        """Yield one outcome per item, in any order."""
+        """Yield one outcome per item, in any order, for a function of one item."""
+        ...
+
+    def stream(
+        self,
+        factory: Callable[..., Work[Item, Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Yield one outcome per item, in any order, for work on an iterator of items."""
         ...
 
 

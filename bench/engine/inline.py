@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
-from bench.engine.outcome import Outcome, attempt, build
+from bench.engine.outcome import Outcome, Work, build, open_one_by_one
+from bench.engine.settings import WorkerSettings, limited_threads
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Built = TypeVar("Built")
+
+DEFAULT = WorkerSettings()
 
 
 class InlineEngine:
-    """Handle the items one after another, here."""
+    """Handle the items one after another in this process, which no time limit can interrupt."""
 
     def map(
-        self, factory: Callable[[], Callable[[Item], Value]], items: Iterable[Item]
+        self,
+        factory: Callable[..., Callable[[Item], Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
     ) -> Iterator[Outcome[Item, Value]]:
         """Yield one outcome per item, in order; nothing is built where there are no items.
 
         Raises:
             BenchError: the worker could not be built.
         """
-        from threadpoolctl import threadpool_limits
+        return self.stream(partial(open_one_by_one, factory), items, settings)
 
-        work = None
-        for item in items:
-            # One thread, as in a worker process: sums in another order have other last digits.
-            with threadpool_limits(limits=1):
-                work = work or built(factory)
-            with threadpool_limits(limits=1):  # again, for libraries that building has loaded
-                outcome = attempt(work, item)
-            yield outcome
+    def stream(
+        self,
+        factory: Callable[..., Work[Item, Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Yield one outcome per item, in order; nothing is built where there are no items.
 
-
-def built(factory: Callable[[], Built]) -> Built:
-    """What the factory builds.
-
-    Raises:
-        BenchError: it could not be built.
-    """
-    outcome = build(factory)
-    if outcome.failure is not None:
-        raise outcome.failure.as_refusal()
-    assert outcome.value is not None  # noqa: S101 - an outcome has one or the other
-    return outcome.value
+        Raises:
+            BenchError: the worker could not be built.
+        """
+        iterator = iter(items)
+        for first in iterator:
+            with limited_threads(settings.threads):
+                work = build(factory, settings.arguments(0))
+            outcomes = work(itertools.chain([first], iterator))
+            while True:
+                # Limited again for every item: libraries may have been loaded since. The caller's
+                # own code between two items keeps its threads.
+                with limited_threads(settings.threads):
+                    outcome = next(outcomes, None)
+                if outcome is None:
+                    return
+                yield outcome

@@ -1,4 +1,4 @@
-"""What the networks owe to a group of clips: batches of equal shapes, one network after another."""
+"""What the networks still have to compute for a group of clips, in batches of equal shapes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.engine import Failure, Outcome, attempt
-from bench.features import ExtractorCache, FeatureStore, finite, joined
 from bench.judges import Features, NetworkExtractor, Prepared
+from bench.pipeline.feature_store import (
+    ExtractorCache,
+    FeatureStore,
+    merge_features,
+    require_finite,
+)
 from bench.pipeline.score import Keys, Scoring, feature_key
 
 
 @dataclass(frozen=True, eq=False)
-class Need:
-    """Features that a store lacks, and what their network is given to make them."""
+class PendingFeatures:
+    """Features that are missing from a store, and the arrays that their network needs."""
 
     extractor: NetworkExtractor
     key: str
@@ -26,120 +31,123 @@ class Need:
 
     @property
     def path(self) -> Path:
-        """Where they will lie; two clips that need the same have the same path."""
+        """The file they will be in. Two clips that need the same features have the same path."""
         return self.store.path(self.extractor, self.key)
 
-    def asks(self, extractor: NetworkExtractor) -> bool:
-        """Whether this network is to make them, and has not done so for an earlier group."""
+    def is_pending_for(self, extractor: NetworkExtractor) -> bool:
+        """Whether this network has to compute them and has not done so for an earlier group."""
         return self.extractor.name == extractor.name and not self.path.exists()
 
 
-#: One clip as it is given to a network, and as it comes back.
-Given = tuple[Need, Prepared]
-Answer = tuple[Need, Features]
+#: One clip's input to a network, and the network's output for it.
+NetworkInput = tuple[PendingFeatures, Prepared]
+NetworkOutput = tuple[PendingFeatures, Features]
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """One group's computation: what failed so far, and what is being written."""
+    """The computation for one group of clips: what failed so far, and what is being written."""
 
     scoring: Scoring
-    bench: ExtractorCache
+    cache: ExtractorCache
     writer: ThreadPoolExecutor
     _failures: dict[Path, Failure] = field(default_factory=dict)
-    _writes: list[Future[Outcome[Answer, bool]]] = field(default_factory=list)
+    _writes: list[Future[Outcome[NetworkOutput, bool]]] = field(default_factory=list)
 
-    def compute(self, clips: Sequence[Sequence[Need]]) -> list[Failure | None]:
-        """Make and store all features that these clips need; None for each clip that has its own.
+    def compute(self, clips: Sequence[Sequence[PendingFeatures]]) -> list[Failure | None]:
+        """Compute and store all features that are pending for these clips.
 
         A clip with a failure is given to no further network. When a batch fails, its clips are
-        tried one by one, so that only those fail that cause it.
+        tried one by one, so that only the guilty ones fail. Returns the failure of each clip.
         """
         for extractor in self.scoring.networks():
-            if extractor.after:  # what it is given of others lies in the store by then
-                self._settle()
-            alive = [needs for needs in clips if self._failure(needs) is None]
-            owed = {need.path: need for needs in alive for need in needs if need.asks(extractor)}
-            self._compute(extractor, list(owed.values()))
-        self._settle()
-        return [self._failure(needs) for needs in clips]
+            if extractor.after:  # its input includes features that must be on disk by then
+                self._wait_for_writes()
+            remaining = [clip for clip in clips if self._find_failure(clip) is None]
+            # By path: clips that share audio or video share the computation.
+            pending = {
+                each.path: each
+                for clip in remaining
+                for each in clip
+                if each.is_pending_for(extractor)
+            }
+            self._compute(extractor, list(pending.values()))
+        self._wait_for_writes()
+        return [self._find_failure(clip) for clip in clips]
 
-    def _failure(self, needs: Iterable[Need]) -> Failure | None:
-        found = (self._failures.get(need.path) for need in needs)
+    def _find_failure(self, clip: Iterable[PendingFeatures]) -> Failure | None:
+        found = (self._failures.get(each.path) for each in clip)
         return next((failure for failure in found if failure is not None), None)
 
-    def _compute(self, extractor: NetworkExtractor, needs: Sequence[Need]) -> None:
-        """Give one network what it needs to make these features, and begin to write them."""
-        ready = self._successes(attempt(self._given, need) for need in needs)
-        for batch in _batches(ready, self.scoring.judge.batch_size):
-            for answer in self._successes(_embedded(self.bench, extractor, batch)):
-                self._writes.append(self.writer.submit(attempt, _store, answer))
+    def _compute(self, extractor: NetworkExtractor, pending: Sequence[PendingFeatures]) -> None:
+        """Run one network on batches, and begin to write its features."""
+        inputs = self._collect(attempt(self._prepare_input, each) for each in pending)
+        for batch in _batches(inputs, self.scoring.judge.batch_size):
+            for output in self._collect(_embed(self.cache, extractor, batch)):
+                self._writes.append(self.writer.submit(attempt, _store, output))
 
-    def _given(self, need: Need) -> Given:
-        """What was prepared, with the features of the picture where the network has them too."""
-        if not need.extractor.after:
-            return need, need.prepared
-        seen = {
+    def _prepare_input(self, pending: PendingFeatures) -> NetworkInput:
+        """Add the features of the video, for a network that has them as an input too."""
+        if not pending.extractor.after:
+            return pending, pending.prepared
+        of_video = {
             each.name: self.scoring.store("picture").load(
-                each, feature_key(each, "picture", need.keys)
+                each, feature_key(each, "picture", pending.keys)
             )
             for each in self.scoring.judge.extractors
-            if each.name in need.extractor.after
+            if each.name in pending.extractor.after
         }
-        return need, joined(need.prepared, seen)
+        return pending, merge_features(pending.prepared, of_video)
 
-    def _successes(self, outcomes: Iterable[Outcome[Any, Value]]) -> list[Value]:
-        """The values; what failed is remembered by the need that it was for."""
+    def _collect(self, outcomes: Iterable[Outcome[Any, Value]]) -> list[Value]:
+        """Return the values. A failure is kept under the path of the features it was for."""
         values = []
         for outcome in outcomes:
             if outcome.failure is not None:
-                self._failures[_need(outcome.item).path] = outcome.failure
+                item = outcome.item
+                pending = item if isinstance(item, PendingFeatures) else item[0]
+                self._failures[pending.path] = outcome.failure
             elif outcome.value is not None:
                 values.append(outcome.value)
         return values
 
-    def _settle(self) -> None:
-        """Wait until everything is written."""
-        self._successes(future.result() for future in self._writes)
+    def _wait_for_writes(self) -> None:
+        self._collect(future.result() for future in self._writes)
         self._writes.clear()
 
 
-def _need(item: Need | Given | Answer) -> Need:
-    return item if isinstance(item, Need) else item[0]
+def _embed(
+    cache: ExtractorCache, extractor: NetworkExtractor, batch: Sequence[NetworkInput]
+) -> list[Outcome[NetworkInput, NetworkOutput]]:
+    """Run a network on one batch; a batch that fails is tried clip by clip."""
 
-
-def _embedded(
-    bench: ExtractorCache, extractor: NetworkExtractor, batch: Sequence[Given]
-) -> list[Outcome[Given, Answer]]:
-    """The answer to each clip of a batch; a batch that fails is tried clip by clip."""
-
-    def embed(batch: Sequence[Given]) -> list[Answer]:
-        answers = bench.embed(extractor, [prepared for _, prepared in batch])
-        return list(zip([need for need, _ in batch], answers, strict=True))
+    def embed(batch: Sequence[NetworkInput]) -> list[NetworkOutput]:
+        outputs = cache.embed(extractor, [prepared for _, prepared in batch])
+        return list(zip([pending for pending, _ in batch], outputs, strict=True))
 
     outcome = attempt(embed, batch)
     if outcome.value is not None:
         pairs = zip(batch, outcome.value, strict=True)
-        return [Outcome(given, value=answer) for given, answer in pairs]
+        return [Outcome(each, value=output) for each, output in pairs]
     if len(batch) == 1:
         return [Outcome(batch[0], failure=outcome.failure)]
-    return [each for given in batch for each in _embedded(bench, extractor, [given])]
+    return [each for one in batch for each in _embed(cache, extractor, [one])]
 
 
-def _batches(ready: Iterable[Given], size: int) -> Iterator[Sequence[Given]]:
-    """Batches of up to ``size`` clips whose arrays have the same shapes."""
-    alike: dict[object, list[Given]] = {}
-    for need, prepared in ready:
+def _batches(inputs: Iterable[NetworkInput], size: int) -> Iterator[Sequence[NetworkInput]]:
+    """Yield batches of up to ``size`` clips whose arrays have the same shapes and types."""
+    groups: dict[object, list[NetworkInput]] = {}
+    for pending, prepared in inputs:
         shapes = frozenset((name, array.shape, array.dtype) for name, array in prepared.items())
-        alike.setdefault(shapes, []).append((need, prepared))
-    for group in alike.values():
+        groups.setdefault(shapes, []).append((pending, prepared))
+    for group in groups.values():
         for start in range(0, len(group), size):
             yield group[start : start + size]
 
 
-def _store(answer: Answer) -> bool:
-    need, features = answer
-    need.store.save(need.extractor, need.key, finite(need.extractor, features))
+def _store(output: NetworkOutput) -> bool:
+    pending, features = output
+    pending.store.save(pending.extractor, pending.key, require_finite(pending.extractor, features))
     return True

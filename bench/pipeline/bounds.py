@@ -78,6 +78,7 @@ def plan_folder_bounds(
         seed=SEED,
         root=bench_home() / "bounds",
         workers=plan.workers,
+        timeout_s=plan.timeout_s,
     )
     return plan_bounds(first, systems)
 

@@ -1,4 +1,4 @@
-"""What a run would still do and cost, without doing it: measured in earlier runs, or guessed."""
+"""What a run still has to do, and the time and disk for it: measured in earlier runs or guessed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.io import read_json
+from bench.pipeline.limits import EXTRACT_SECONDS, SCORE_SECONDS, default_timeout_s
+from bench.pipeline.placement import place_system
 from bench.pipeline.plan import RunPlan, slug
-
-#: Estimates for a dry run where no earlier run has measured it: seconds per clip on one core of a
-#: laptop, by stage. The system and the judge's networks have guesses of their own.
-DEFAULT_SECONDS = {"extract": 1.2, "score": 0.05}
 
 #: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000
@@ -21,7 +19,7 @@ FEATURE_BYTES_PER_SECOND = 55_000
 
 @dataclass(frozen=True)
 class StageTime:
-    """How long a stage will take, and whether earlier runs measured that or it is a guess."""
+    """How long a stage takes, and whether earlier runs measured that or it is a guess."""
 
     seconds: float
     is_measured: bool
@@ -29,9 +27,9 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would still do, and what it would cost; ``times`` are by stage.
+    """What a run still has to do, and what that needs; ``times`` are by stage.
 
-    ``stale`` says which samples are made again although they are there, and why.
+    ``stale`` describes the samples that exist and are made again, with the reason.
     """
 
     clips: int
@@ -44,19 +42,19 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """The time of all stages."""
+        """The time of all stages together."""
         return sum(each.seconds for each in self.times.values())
 
 
 def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
-    """Time and disk for what is left, from this system's earlier timings where there are any."""
+    """Return time and disk for what is left, by earlier timings of this system where there are."""
     counts = {"generate": to_generate, "extract": to_score, "score": to_score}
     measured, at_once = _measured_seconds(plan), _clips_at_once(plan)
     rates = {stage: each / at_once[stage] for stage, each in measured.items()}
-    rates = _guessed_seconds(plan, at_once) | rates
-    seconds_of_sound = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
-    per_clip = seconds_of_sound * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
-    there = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
+    rates = _guessed_seconds(plan) | rates
+    seconds_of_audio = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
+    per_clip = seconds_of_audio * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
+    existing = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
     return Estimate(
         clips=len(plan.clips),
         to_generate=to_generate,
@@ -65,33 +63,50 @@ def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
             stage: StageTime(counts[stage] * rates[stage], stage in measured) for stage in counts
         },
         bytes_needed=round(to_generate * per_clip),
-        bytes_free=shutil.disk_usage(there).free,
+        bytes_free=shutil.disk_usage(existing).free,
     )
 
 
+def generate_timeout_s(plan: RunPlan) -> float:
+    """Return how long one sample may take: as asked for, or by the measured or declared rate."""
+    if plan.timeout_s is not None:
+        return plan.timeout_s
+    longest_s = max((clip.seconds for clip in plan.clips), default=0.0)
+    declared = plan.system.seconds_per_clip.on(plan.device)
+    return default_timeout_s(_measured_seconds(plan).get("generate", declared), longest_s)
+
+
 def _clips_at_once(plan: RunPlan) -> dict[str, int]:
-    """How many clips are in work at a time, by stage: workers share one GPU, and one pass."""
+    """Return how many clips are in work at a time, by stage. With networks, extraction is one pass.
+
+    Workers on one GPU share it.
+    """
     workers = max(1, plan.workers)
     return {
-        "generate": workers if plan.device == "cpu" else 1,
+        "generate": place_system(plan.system, plan.device, plan.workers).n_at_once,
         "extract": 1 if plan.scoring.networks() else workers,
         "score": workers,
     }
 
 
-def _guessed_seconds(plan: RunPlan, at_once: Mapping[str, int]) -> dict[str, float]:
-    """Seconds that each stage takes per clip, where nothing like it has run."""
+def _guessed_seconds(plan: RunPlan) -> dict[str, float]:
+    """Return the seconds that each stage takes per clip, where nothing like it has run.
+
+    Guesses for a CPU are for one core: a worker with several threads is as many times faster.
+    """
     workers = max(1, plan.workers)
     networks_s = plan.judge.network_seconds if plan.scoring.networks() else 0.0
+    placement = place_system(plan.system, plan.device, plan.workers)
+    threads = placement.threads if plan.device == "cpu" else 1
     return {
-        "generate": plan.system.seconds_per_clip.on(plan.device) / at_once["generate"],
-        "extract": DEFAULT_SECONDS["extract"] / workers + networks_s,
-        "score": DEFAULT_SECONDS["score"] / workers,
+        "generate": plan.system.seconds_per_clip.on(plan.device) / (placement.n_at_once * threads),
+        "extract": EXTRACT_SECONDS / workers + networks_s,
+        "score": SCORE_SECONDS / workers,
     }
 
 
 def _measured_seconds(plan: RunPlan) -> dict[str, float]:
-    """Seconds per clip and stage, from the newest run of this system that did the stage alike."""
+    """Return seconds per clip and stage, from the newest run of this system that did it alike."""
     found: dict[str, float] = {}
     files = (plan.root / slug(plan.system_name)).glob("*/*/run.json")
     for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):

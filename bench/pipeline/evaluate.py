@@ -1,4 +1,4 @@
-"""What ``bench run`` and ``bench score`` share: pairs in, rows of scores and results out."""
+"""From pairs to rows of scores and results, for ``bench run`` and ``bench score``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bench.engine import Outcome, open_engine
+from bench.engine import Outcome, WorkerSettings, open_engine
 from bench.judges import has_pyworld
 from bench.pipeline.aggregate import (
     aggregate,
@@ -20,6 +20,7 @@ from bench.pipeline.aggregate import (
 )
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
+from bench.pipeline.limits import SCORE_TIMEOUT_S, TIMEOUT_OPTION
 from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
 from bench.results import Column, Failure, Results, Score
@@ -29,41 +30,42 @@ from bench.suite import SUITE_VERSION, Metric
 Progress = Callable[[str, int, int], None]
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 @dataclass
-class Ledger:
-    """What happened to each item: its failure, or the time it took."""
+class RunLog:
+    """Progress, failures and timings of the stages of one run."""
 
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
-    spent: dict[str, list[float]] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def successes(
         self,
         stage: str,
-        outcomes: Iterator[Outcome[Item, dict[str, Any]]],
+        outcomes: Iterator[Outcome[Item, Value]],
         total: int,
         clip_name: Callable[[Item], str],
-    ) -> Iterator[tuple[Item, dict[str, Any]]]:
-        """Yield each item with its value; record those that failed, and tell of the progress."""
+    ) -> Iterator[tuple[Item, Value]]:
+        """Yield each item that has a value; record failures and times, and report the progress."""
         self.progress(stage, 0, total)
         for done, outcome in enumerate(outcomes, 1):
             if outcome.failure is not None:
                 message, trace = outcome.failure.message, outcome.failure.traceback
                 self.failures.append(Failure(clip_name(outcome.item), stage, message, trace))
             elif outcome.value is not None:
-                self.spent.setdefault(stage, []).append(outcome.value.pop("seconds_spent"))
+                self.seconds.setdefault(stage, []).append(outcome.seconds)
                 yield outcome.item, outcome.value
             self.progress(stage, done, total)
 
     def failed_clips(self) -> set[str]:
-        """The names of the clips that have a failure."""
+        """Return the names of the clips that have a failure."""
         return {failure.clip for failure in self.failures}
 
     def seconds_per_clip(self) -> dict[str, float]:
-        """Mean time of one worker per clip, for each stage that did anything."""
-        return {stage: round(statistics.fmean(spent), 4) for stage, spent in self.spent.items()}
+        """Return the mean time of one worker per clip, for each stage that had something to do."""
+        return {stage: round(statistics.fmean(each), 4) for stage, each in self.seconds.items()}
 
 
 @dataclass(frozen=True)
@@ -75,32 +77,38 @@ class Row:
     scores: Mapping[str, float | int | None]
 
     def flat(self) -> dict[str, Any]:
-        """As one row of a table: the clip, its group and cluster, and its scores."""
+        """Return one row of a table: the clip, its group and cluster, and its scores."""
         clip = self.pair.clip
         about = {"clip": clip.name, "group": clip.group, "cluster": cluster_of(clip)}
         return {**about, **self.scores}
 
 
 def evaluate(
-    pairs: Sequence[Pair], scoring: Scoring, workers: int, ledger: Ledger
+    pairs: Sequence[Pair],
+    scoring: Scoring,
+    workers: int,
+    run_log: RunLog,
+    timeout_s: float | None = None,
 ) -> Iterator[Row]:
-    """Yield a row for each pair that can be scored; the others are failures in the ledger."""
-    outcomes = extract_features(pairs, scoring, workers)
-    done = ledger.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
-    extracted = [(pair, value["keys"]) for pair, value in done]
-    scored = ledger.successes(
+    """Yield a row for each pair that can be scored; the others become failures in the log."""
+    outcomes = extract_features(pairs, scoring, workers, timeout_s)
+    extracted = list(
+        run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+    )
+    settings = WorkerSettings(timeout_s=timeout_s or SCORE_TIMEOUT_S, timeout_option=TIMEOUT_OPTION)
+    scored = run_log.successes(
         "score",
-        score_pairs(extracted, scoring, open_engine(workers)),
+        score_pairs(extracted, scoring, open_engine(workers), settings),
         len(extracted),
         lambda item: item[0].clip.name,
     )
-    for (pair, keys), value in scored:
-        yield Row(pair, keys, value["scores"])
+    for (pair, keys), scores in scored:
+        yield Row(pair, keys, scores)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a result is about, as a table names it."""
+    """The run that a result belongs to, as a table names it."""
 
     system: str
     split: str
@@ -150,7 +158,7 @@ def describe(
     groups: Mapping[str, Mapping[str, Score]] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Results:
-    """Return the results that say of themselves what was scored, how, and over which clips."""
+    """Return self-describing results: what was scored, how, and over which clips."""
     return Results(
         system=identity.system,
         split=identity.split,
@@ -188,20 +196,22 @@ def _media_notes(rows: Sequence[Row], scoring: Scoring) -> tuple[str, ...]:
 def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, ...]:
     n_mute = sum(not row.pair.clip.prompt for row in rows)
     names = ", ".join(metric.name for metric in metrics if metric.against == "prompt")
-    is_said = names and n_mute
-    return (f"{n_mute} of {len(rows)} clips have no prompt: no {names} there",) if is_said else ()
+    if not names or not n_mute:
+        return ()
+    return (f"{n_mute} of {len(rows)} clips have no prompt: no {names} there",)
 
 
 def _reason_notes(metrics: Sequence[Metric], scores: Mapping[str, Score]) -> tuple[str, ...]:
-    """Why values or intervals are missing, columns with one reason together."""
-    lacking: dict[tuple[str, str], list[str]] = {}
+    """Return why values or intervals are missing, one note for all columns with the same reason."""
+    labels_by_reason: dict[tuple[str, str], list[str]] = {}
     for metric in metrics:
         score = scores[metric.name]
         if score.reason:
             what = "not scored" if score.value is None else "no interval"
-            lacking.setdefault((what, score.reason), []).append(metric.label)
+            labels_by_reason.setdefault((what, score.reason), []).append(metric.label)
     return tuple(
-        f"{what}: {', '.join(labels)} ({reason})" for (what, reason), labels in lacking.items()
+        f"{what}: {', '.join(labels)} ({reason})"
+        for (what, reason), labels in labels_by_reason.items()
     )
 
 

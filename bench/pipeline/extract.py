@@ -1,9 +1,9 @@
-"""The second stage: each clip's media are decoded once, and become features in the stores.
+"""The second stage: the media of each clip are decoded once, and their features are stored.
 
 Without networks, worker processes share the clips. With networks there is one pass in one process:
 threads load the next clips (decode, resample, signal extractors, front ends) while the networks
-compute batches of those that are ready, and features are written by a thread of their own. What is
-loaded ahead is bounded, so memory does not grow with the number of clips.
+compute batches of those that are ready, and a thread of its own writes the features. What is loaded
+in advance is bounded, so memory does not grow with the number of clips.
 """
 
 from __future__ import annotations
@@ -16,70 +16,77 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from bench.engine import Outcome, StreamEngine, attempt, open_engine
-from bench.features import ExtractorCache, checked, excerpt_key, prompt_key
+from bench.engine import Outcome, Work, WorkerSettings, attempt, open_engine
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
-from bench.pipeline.batches import Batches, Need
+from bench.pipeline.batches import Batches, PendingFeatures
+from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
+from bench.pipeline.limits import TIMEOUT_OPTION, extract_timeout_s
 from bench.pipeline.score import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
 from bench.types import Excerpt
-
-#: What became of a pair: its ``keys``, and the ``seconds_spent`` on it.
-Extracted = Outcome[Pair, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A clip that was decoded: its keys, and what is left for the networks."""
+    """A clip that was decoded: the keys of its features, and what the networks have to compute."""
 
     keys: Keys
-    needs: tuple[Need, ...]
-    seconds: float
+    pending: tuple[PendingFeatures, ...]
 
 
 def extract_features(
-    pairs: Sequence[Pair], scoring: Scoring, workers: int
-) -> Iterator[Outcome[Pair, dict[str, Any]]]:
-    """Extract what the metrics read; an outcome's value holds ``keys`` and ``seconds_spent``.
+    pairs: Sequence[Pair], scoring: Scoring, workers: int, timeout_s: float | None = None
+) -> Iterator[Outcome[Pair, Keys]]:
+    """Extract the features that the metrics read; the value of an outcome is their keys.
 
-    The seconds are those of one worker; beside networks, those that the whole pass takes longer.
     ``workers`` are processes or, beside networks, threads that load; 0 works in this process.
+    ``timeout_s`` limits one clip; by default it comes from the expected time. The seconds of an
+    outcome are those of one worker; beside networks, those that the pass takes longer by this clip.
     """
+    if timeout_s is None:
+        longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
+        timeout_s = extract_timeout_s(scoring, longest_s)
     if not scoring.networks():
-        return open_engine(workers).map(partial(_open_signal, scoring), pairs)
-    # Of a group that is computed, as many more that are loaded, and the one that is asked for next.
-    ahead = 2 * scoring.judge.batch_size + 2
-    stream = StreamEngine(ahead, is_apart=workers > 0)
-    return stream.map(partial(open_pass, scoring, max(1, workers)), pairs)
+        settings = WorkerSettings(timeout_s=timeout_s, timeout_option=TIMEOUT_OPTION)
+        return open_engine(workers).map(partial(_open_signal, scoring), pairs, settings)
+    batch_size = scoring.judge.batch_size
+    settings = WorkerSettings(
+        batch_size=batch_size,
+        # A group that is computed, as many clips that are loaded, and those of ``_load_ahead``.
+        ahead=2 * batch_size + 2,
+        timeout_s=timeout_s,
+        timeout_option=TIMEOUT_OPTION,
+        threads=None,  # the networks have all cores
+    )
+    engine = open_engine(min(workers, 1))
+    return engine.stream(partial(open_pass, scoring, max(1, workers)), pairs, settings)
 
 
-def _open_signal(scoring: Scoring) -> Callable[[Pair], dict[str, Any]]:
-    bench = ExtractorCache()
-
-    def work(pair: Pair) -> dict[str, Any]:
-        loaded = load(scoring, bench, pair)
-        return {"keys": loaded.keys, "seconds_spent": round(loaded.seconds, 4)}
-
-    return work
+def _open_signal(scoring: Scoring) -> Callable[[Pair], Keys]:
+    cache = ExtractorCache()
+    return lambda pair: load(scoring, cache, pair).keys
 
 
-def load(scoring: Scoring, bench: ExtractorCache, pair: Pair) -> Loaded:
-    """Decode what features are missing of, store the signal's, and prepare for the networks."""
-    started = time.perf_counter()
+def load(scoring: Scoring, cache: ExtractorCache, pair: Pair) -> Loaded:
+    """Decode the media whose features are missing, store the signal's, prepare for networks.
+
+    Raises:
+        BenchError: a file is missing, cannot be decoded or is too short.
+    """
     excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
     wanted = {role: suited.extractors(role) for role in ROLES}
     roles = [role for role in ROLES if wanted[role] and role in excerpts]
-    keys: dict[Role, str] = {role: excerpt_key(checked(excerpts[role])) for role in roles}
+    keys: dict[Role, str] = {role: excerpt_key(require_file(excerpts[role])) for role in roles}
     if wanted["prompt"] and pair.clip.prompt:
         keys["prompt"] = prompt_key(pair.clip.prompt)
-    needs: list[Need] = []
+    pending: list[PendingFeatures] = []
     for role in keys:
         store = scoring.store(role)
-        heard = None if role == "picture" else excerpts.get(role)
-        media = ClipMedia(heard, excerpts.get("picture"), pair.clip.prompt)
+        audio = None if role == "picture" else excerpts.get(role)
+        media = ClipMedia(audio, excerpts.get("picture"), pair.clip.prompt)
         extractors = [*wanted[role], *([REMARKS[role]] if role in REMARKS else [])]
-        # Networks first: some hear the whole file, and the window is cut out of that.
+        # Networks first: some read the whole file, and the window is then cut out of that instead
+        # of being decoded again.
         for extractor in sorted(extractors, key=lambda each: isinstance(each, SignalExtractor)):
             if not can_sense(extractor, keys):
                 continue
@@ -87,10 +94,11 @@ def load(scoring: Scoring, bench: ExtractorCache, pair: Pair) -> Loaded:
             if store.has(extractor, key):
                 continue
             if isinstance(extractor, SignalExtractor):
-                store.save(extractor, key, bench.extract(extractor, media))
+                store.save(extractor, key, cache.extract(extractor, media))
             elif isinstance(extractor, NetworkExtractor):
-                needs.append(Need(extractor, key, store, extractor.prepare(media), keys))
-    return Loaded(keys, tuple(needs), time.perf_counter() - started)
+                prepared = extractor.prepare(media)
+                pending.append(PendingFeatures(extractor, key, store, prepared, keys))
+    return Loaded(keys, tuple(pending))
 
 
 def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
@@ -104,27 +112,27 @@ def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
 
 
 def open_pass(
-    scoring: Scoring, n_threads: int, bench: ExtractorCache | None = None
-) -> Callable[[Iterator[Pair]], Iterator[Extracted]]:
-    """The one pass: loads with so many threads, and computes with the networks on the bench."""
-    bench, size = bench or ExtractorCache(), scoring.judge.batch_size
+    scoring: Scoring, n_threads: int, cache: ExtractorCache | None = None
+) -> Work[Pair, Keys]:
+    """Return the pass: ``n_threads`` threads load, and this one computes with the networks."""
+    cache, size = cache or ExtractorCache(), scoring.judge.batch_size
 
-    def work(pairs: Iterator[Pair]) -> Iterator[Extracted]:
+    def work(pairs: Iterator[Pair]) -> Iterator[Outcome[Pair, Keys]]:
         with _threads(n_threads) as loaders, _threads(1) as writer, _full_precision():
-            loaded = _ahead(loaders, partial(load, scoring, bench), pairs, size + 1)
+            loaded = _load_ahead(loaders, partial(load, scoring, cache), pairs, size + 1)
             while group := list(itertools.islice(loaded, size)):
-                batches = Batches(scoring, bench, writer)
-                yield from _finished(group, batches, n_threads)
+                yield from _compute(group, Batches(scoring, cache, writer), n_threads)
 
     return work
 
 
 @contextmanager
 def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that compute with one core each; what they have not begun is dropped at the end."""
+    """Yield threads that compute with one core each; tasks not begun are dropped at the end."""
     import torch
 
-    n_cores = torch.get_num_threads()  # asked here, or this thread would take over the others' 1
+    # Read here first: a thread that asks torch later would get the 1 that the loaders set.
+    n_cores = torch.get_num_threads()
     pool = ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield pool
@@ -135,7 +143,7 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Convolutions in float32; left alone, torch lets a GPU round what goes into them to TF32."""
+    """Compute convolutions in float32: by default torch lets a GPU round their inputs to TF32."""
     import torch
 
     earlier = torch.backends.cudnn.allow_tf32
@@ -146,13 +154,13 @@ def _full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = earlier
 
 
-def _ahead(
+def _load_ahead(
     pool: ThreadPoolExecutor,
     function: Callable[[Pair], Loaded],
     pairs: Iterable[Pair],
     number: int,
 ) -> Iterator[Outcome[Pair, Loaded]]:
-    """What the function makes of each pair, in order, begun for up to ``number`` in advance."""
+    """Yield the outcome of each pair in order, with up to ``number`` begun in advance."""
     begun: deque[Future[Outcome[Pair, Loaded]]] = deque()
     for pair in pairs:
         begun.append(pool.submit(attempt, function, pair))
@@ -162,19 +170,16 @@ def _ahead(
         yield begun.popleft().result()
 
 
-def _finished(
+def _compute(
     group: Sequence[Outcome[Pair, Loaded]], batches: Batches, n_threads: int
-) -> Iterator[Extracted]:
-    """Compute what the networks owe to a group of clips, and tell what became of each."""
+) -> Iterator[Outcome[Pair, Keys]]:
+    """Compute what is pending for a group of clips, and yield the outcome of each."""
     started = time.perf_counter()
-    failures = batches.compute([outcome.value.needs for outcome in group if outcome.value])
-    share = (time.perf_counter() - started) / len(group)
-    remaining = iter(failures)
-    for outcome in group:
-        failure = outcome.failure if outcome.value is None else next(remaining)
-        if failure is not None or outcome.value is None:
-            yield Outcome(outcome.item, failure=failure)
-            continue
-        # There is one pass: its threads load side by side, while the networks have all cores.
-        spent = round(outcome.value.seconds / n_threads + share, 4)
-        yield Outcome(outcome.item, {"keys": outcome.value.keys, "seconds_spent": spent})
+    failures = iter(batches.compute([each.value.pending for each in group if each.value]))
+    share_s = (time.perf_counter() - started) / len(group)
+    for loaded in group:
+        # The threads load side by side, while the networks have all cores.
+        seconds = loaded.seconds / n_threads + share_s
+        failure = loaded.failure if loaded.value is None else next(failures)
+        keys = loaded.value.keys if loaded.value and failure is None else None
+        yield Outcome(loaded.item, keys, failure, seconds)

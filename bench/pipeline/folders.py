@@ -10,7 +10,7 @@ from typing import Any
 from bench.errors import MediaError
 from bench.inputs import Labels, Prompts
 from bench.judges import Judge
-from bench.pipeline.evaluate import Identity, Ledger, Progress, evaluate, summarise
+from bench.pipeline.evaluate import Identity, Progress, RunLog, evaluate, summarise
 from bench.pipeline.pairing import FilePair, pair_folders
 from bench.pipeline.provenance import provenance
 from bench.pipeline.score import Pair, Scoring
@@ -28,7 +28,8 @@ class FolderPlan:
     """What to compare. With ``seconds``, shorter files fail; without, pairs meet at the shorter.
 
     ``labels`` give the prompts of the references, for those metrics that read them; ``match`` is
-    one of ``bench.pipeline.pairing.MATCHES``.
+    one of ``bench.pipeline.pairing.MATCHES``; ``timeout_s`` limits the time of one pair in every
+    stage, None derives it from the expected time.
     """
 
     generated: Path
@@ -41,6 +42,7 @@ class FolderPlan:
     device: str = "cpu"
     labels: Labels | None = None
     match: str = "name"
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     videos = plan.videos if sees else None
     pairing = pair_folders(plan.reference, plan.generated, videos, plan.match)
     prompts = _prompts(pairing.pairs, plan)
-    ledger = Ledger(progress, list(pairing.failures))
-    pairs, n_cut = _windowed(pairing.pairs, plan, prompts.by_clip, ledger)
+    run_log = RunLog(progress, list(pairing.failures))
+    pairs, n_cut = _windowed(pairing.pairs, plan, prompts.by_clip, run_log)
     scoring = Scoring(plan.metrics, plan.judge, None)
-    scored = evaluate(pairs, scoring, plan.workers, ledger)
+    scored = evaluate(pairs, scoring, plan.workers, run_log, plan.timeout_s)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
     cut = (
         f"{n_cut} of {len(pairs)} samples end before their reference and were compared over "
@@ -77,10 +79,10 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
         Identity(plan.generated.absolute().name, plan.reference.absolute().name, FULL.name, 0),
         rows,
         scoring,
-        expected=len(rows) + len(ledger.failures),
+        expected=len(rows) + len(run_log.failures),
         notes=(*pairing.notes, *prompts.notes, *((cut,) if n_cut else ())),
     )
-    failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
+    failures = tuple(sorted(run_log.failures, key=lambda failure: failure.clip))
     flat = tuple(row.flat() for row in rows)
     clips = tuple(row.pair.clip for row in rows)
     return FolderResult(results, flat, failures, provenance(plan.judge, plan.device), clips)
@@ -98,7 +100,7 @@ def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:
 
 
 def _windowed(
-    pairs: Sequence[FilePair], plan: FolderPlan, prompts: Mapping[str, str], ledger: Ledger
+    pairs: Sequence[FilePair], plan: FolderPlan, prompts: Mapping[str, str], run_log: RunLog
 ) -> tuple[list[Pair], int]:
     """The pairs with the window to compare; how many windows the sample made shorter."""
     windowed, n_cut = [], 0
@@ -106,7 +108,7 @@ def _windowed(
         try:
             window, is_cut = _window(pair.true, pair.generated, plan.seconds)
         except MediaError as error:
-            ledger.failures.append(Failure(pair.name, "pair", str(error)))
+            run_log.failures.append(Failure(pair.name, "pair", str(error)))
             continue
         windowed.append(_as_pair(pair, window, prompts.get(pair.name, "")))
         n_cut += is_cut

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench.engine import Engine, Outcome
+from bench.engine import Failure, Outcome, Work, WorkerSettings, attempt, failure_of, open_engine
 from bench.errors import BenchError
+from bench.pipeline.estimate import generate_timeout_s
+from bench.pipeline.limits import TIMEOUT_OPTION
+from bench.pipeline.placement import place_system
 from bench.pipeline.plan import RunPlan
-from bench.system import System
+from bench.system import Generate, System
 from bench.types import FULL, MAX_SHORTFALL_S, Audio, Clip, Condition, Request
+
+#: What was changed in a sample to fit it to the protocol, see ``fit``.
+Notes = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,8 @@ class GenerateJob:
     condition: Condition = FULL
 
 
-def generate_samples(
-    plan: RunPlan, clips: list[Clip], engine: Engine
-) -> Iterator[Outcome[GenerateJob, dict[str, Any]]]:
-    """Make a sample for each of these clips; the value of an outcome is what to remember of it."""
+def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[GenerateJob, Notes]]:
+    """Make a sample for each of these clips; the value of an outcome is for the journal."""
     needs_other = "other" in plan.system.uses
     jobs = [
         GenerateJob(
@@ -42,31 +45,123 @@ def generate_samples(
             plan.sample_path(clip),
             plan.condition,
         )
-        for clip in clips
+        # Clips of one length are neighbours, since only they can share a batch.
+        for clip in sorted(clips, key=lambda clip: clip.seconds)
     ]
-    return engine.map(partial(_open_generator, plan.informed_system, plan.device), jobs)
+    placement = place_system(plan.system, plan.device, plan.workers)
+    batch_size = plan.system.batch_size_on(plan.device)
+    settings = WorkerSettings(
+        batch_size=batch_size,
+        timeout_s=generate_timeout_s(plan),
+        timeout_option=TIMEOUT_OPTION,
+        threads=placement.threads,
+        devices=placement.devices,
+    )
+    factory = partial(_open_generator, plan.informed_system, batch_size)
+    return open_engine(placement.n_workers).stream(factory, jobs, settings)
 
 
-def _open_generator(system: System, device: str) -> Callable[[GenerateJob], dict[str, Any]]:
-    from bench.media import write_audio
+def _open_generator(system: System, batch_size: int, device: str) -> Work[GenerateJob, Notes]:
+    import bench.media  # noqa: F401 - decoders load here, where no time limit counts
 
     generate = system.open(device)
 
-    def work(job: GenerateJob) -> dict[str, Any]:
-        started = time.perf_counter()
-        request = make_request(system, job.clip, job.other, job.seed, job.condition)
-        sample = generate(request)
-        fitted, notes = fit(sample, job.clip.seconds, system.name)
-        write_audio(job.destination, fitted)
-        return {"seconds_spent": round(time.perf_counter() - started, 4), **notes}
+    def work(jobs: Iterator[GenerateJob]) -> Iterator[Outcome[GenerateJob, Notes]]:
+        for batch in _batches(jobs, batch_size):
+            yield from _generate_batch(system, generate, batch)
 
     return work
+
+
+def _batches(jobs: Iterator[GenerateJob], size: int) -> Iterator[list[GenerateJob]]:
+    """Yield batches of up to ``size`` clips of the same length, without asking for more jobs."""
+    batch: list[GenerateJob] = []
+    for job in jobs:
+        if batch and job.clip.seconds != batch[0].clip.seconds:
+            yield batch
+            batch = []
+        batch.append(job)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _generate_batch(
+    system: System, generate: Generate, jobs: Sequence[GenerateJob]
+) -> list[Outcome[GenerateJob, Notes]]:
+    """Make the samples of one batch; each outcome has an equal share of the time."""
+    started = time.perf_counter()
+    requests = [attempt(partial(_request_of, system), job) for job in jobs]
+    ready = [(each.item, each.value) for each in requests if each.value is not None]
+    results = iter(call_system(generate, [request for _, request in ready]))
+    found: list[tuple[Notes | None, Failure | None]] = []
+    for requested in requests:
+        result = requested.failure or next(results)
+        if isinstance(result, Failure):
+            found.append((None, result))
+        else:
+            written = attempt(partial(_write_sample, system, requested.item), result)
+            found.append((written.value, written.failure))
+    seconds = (time.perf_counter() - started) / len(jobs)
+    pairs = zip(jobs, found, strict=True)
+    return [Outcome(job, notes, failure, seconds) for job, (notes, failure) in pairs]
+
+
+def call_system(generate: Generate, requests: Sequence[Request]) -> list[Audio | Failure]:
+    """Return the audio or the failure of each request.
+
+    A batch that fails as a whole is tried again one by one, so that only the guilty ones fail.
+    """
+    if not requests:
+        return []
+    outcome = attempt(partial(_call, generate), requests)
+    if outcome.value is not None:
+        return [failure_of(e) if isinstance(e, Exception) else e for e in outcome.value]
+    if len(requests) == 1:
+        return [outcome.failure or Failure("the system returned nothing")]
+    return [each for request in requests for each in call_system(generate, [request])]
+
+
+def _call(generate: Generate, requests: Sequence[Request]) -> Sequence[Audio | Exception]:
+    results = generate(requests)
+    is_sequence = isinstance(results, Sequence) and len(results) == len(requests)
+    if not is_sequence or not all(isinstance(each, Audio | Exception) for each in results):
+        raise BenchError(
+            f"the system returned {_describe(results)} for {len(requests)} requests; expected one "
+            "Audio or exception for each (bench.system.one_by_one adapts a function of one request)"
+        )
+    return results
+
+
+def _describe(results: object) -> str:
+    if not isinstance(results, Sequence):
+        return f"a {type(results).__name__}"
+    types = ", ".join(sorted({type(each).__name__ for each in results}))
+    return f"{len(results)} results ({types})" if results else "no results"
+
+
+def _request_of(system: System, job: GenerateJob) -> Request:
+    return make_request(system, job.clip, job.other, job.seed, job.condition)
+
+
+def _write_sample(system: System, job: GenerateJob, sample: Audio) -> Notes:
+    from bench.media import write_audio
+
+    fitted, notes = fit(sample, job.clip.seconds, system.name)
+    write_audio(job.destination, fitted)
+    return notes
 
 
 def make_request(
     system: System, clip: Clip, other: Clip | None, seed: int, condition: Condition = FULL
 ) -> Request:
-    """What this system is given for this clip: what it declares that it uses, and nothing else."""
+    """Return what this system is given for this clip: what it declares that it uses, no more.
+
+    Raises:
+        MediaError: the reference cannot be decoded.
+    """
     from bench.media import read_audio
 
     uses = system.uses
@@ -86,28 +181,28 @@ def make_request(
     )
 
 
-def fit(sample: Audio, seconds: float, system: str) -> tuple[Audio, dict[str, float]]:
-    """Cut a sample to exactly ``seconds``, and say what had to be done to it.
+def fit(sample: Audio, seconds: float, system: str) -> tuple[Audio, Notes]:
+    """Cut a sample to exactly ``seconds``, and return it with notes of what was changed.
 
     A sample that is a little short is filled with silence (``padded_s``), one that exceeds full
-    scale is limited as a file would limit it (``peak``): both are remembered.
+    scale is limited as a file would limit it (``peak``).
 
     Raises:
         BenchError: it is shorter than that, empty, or holds values that are not numbers.
     """
-    wanted = round(seconds * sample.sample_rate_hz)
-    missing = wanted - sample.samples.shape[1]
-    if missing > MAX_SHORTFALL_S * sample.sample_rate_hz:
+    n_samples = round(seconds * sample.sample_rate_hz)
+    n_missing = n_samples - sample.samples.shape[1]
+    if n_missing > MAX_SHORTFALL_S * sample.sample_rate_hz:
         raise BenchError(
-            f"{system} made {sample.seconds:.3f} s of sound where {seconds:g} s were asked for"
+            f"{system} made {sample.seconds:.3f} s of audio where {seconds:g} s were asked for"
         )
     if not np.isfinite(sample.samples).all():
         raise BenchError(f"{system} made values that are not finite numbers")
-    samples = sample.samples[:, :wanted]
+    samples = sample.samples[:, :n_samples]
     notes: dict[str, float] = {}
-    if missing > 0:
-        samples = np.pad(samples, ((0, 0), (0, missing)))
-        notes["padded_s"] = round(missing / sample.sample_rate_hz, 6)
+    if n_missing > 0:
+        samples = np.pad(samples, ((0, 0), (0, n_missing)))
+        notes["padded_s"] = round(n_missing / sample.sample_rate_hz, 6)
     peak = float(np.abs(samples).max(initial=0.0))
     if peak > 1.0:
         samples = np.clip(samples, -1.0, 1.0)

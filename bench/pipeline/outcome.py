@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.io import read_json, write_json
-from bench.pipeline.evaluate import Ledger, Row, summarise
+from bench.pipeline.evaluate import Row, RunLog, summarise
 from bench.pipeline.journal import Journal
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.remarks import sample_notes
@@ -20,14 +20,14 @@ def write_outcome(
     plan: RunPlan,
     journal: Journal,
     samples: Samples,
-    ledger: Ledger,
+    run_log: RunLog,
     facts: Mapping[str, Any],
 ) -> Results:
     """Write scores, rows, failures and provenance of a plan whose clips are done; return results.
 
     ``facts`` say what scored them (``bench.pipeline.provenance``).
     """
-    failed = ledger.failed_clips()
+    failed = run_log.failed_clips()
     rows = []
     for clip in plan.clips:
         entry = row_entry(plan, journal, clip)
@@ -54,7 +54,7 @@ def write_outcome(
     results = replace(results, made_by=made_by, kept=n_kept)
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
-    write_failures(directory, by_clip(ledger.failures))
+    write_failures(directory, by_clip(run_log.failures))
     write_json(directory / "provenance.json", facts)
     write_results(directory, results)
     return results

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from bench.digests import file_identity
 from bench.errors import BenchError
-from bench.features import PREPARATION
 from bench.judges import Judge
 from bench.pipeline.evaluate import Identity
+from bench.pipeline.feature_store import PREPARATION
 from bench.pipeline.journal import fingerprint
 from bench.pipeline.origin import SampleOrigin, origin_of
 from bench.pipeline.score import Scoring
@@ -34,7 +34,8 @@ class RunPlan:
     ``system_name`` is what the user typed (``oracle-shift:0.2``); ``clips`` may be a part of the
     split, which has results of its own. ``workers`` changes nothing but time. Features of the
     samples are with the run, or in the store of this machine where other runs have the same samples
-    (``shares_features``).
+    (``shares_features``). ``timeout_s`` limits the time of one clip in every stage; None derives it
+    from the expected time.
     """
 
     system: System
@@ -50,7 +51,11 @@ class RunPlan:
     condition: Condition = FULL
     stale: Stale = "ask"
     shares_features: bool = False
+    timeout_s: float | None = None
     _fingerprints: dict[str, str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    scoring_fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
 
@@ -206,16 +211,23 @@ def slug(system_name: str) -> str:
 
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
-    """Everything that a clip is scored from. Columns and extractors are parts of the row itself."""
-    excerpts = (clip.audio, clip.reference, clip.video)
-    return fingerprint(
-        SUITE_VERSION,
-        PREPARATION,
-        plan.judge.profile,
-        [excerpt and _facts(excerpt) for excerpt in excerpts],
-        (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
-        file_identity(plan.sample_path(clip)),
-    )
+    """Everything that a clip is scored from. Columns and extractors are parts of the row itself.
+
+    Computed once per clip and sample.
+    """
+    sample = file_identity(plan.sample_path(clip))
+    key = f"{clip.name}|{sample}"
+    if key not in plan.scoring_fingerprints:
+        excerpts = (clip.audio, clip.reference, clip.video)
+        plan.scoring_fingerprints[key] = fingerprint(
+            SUITE_VERSION,
+            PREPARATION,
+            plan.judge.profile,
+            [excerpt and _facts(excerpt) for excerpt in excerpts],
+            (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
+            sample,
+        )
+    return plan.scoring_fingerprints[key]
 
 
 def _facts(excerpt: Excerpt) -> tuple[str | None, float, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.checkpoints.registry import weights_directory
 from bench.checkpoints.verify import describe_missing, missing_weights
 from bench.errors import MissingError
-from bench.pipeline.evaluate import Ledger, evaluate
+from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.journal import Entry, Journal, row_kind
 from bench.pipeline.plan import RunPlan, scoring_fingerprint
 from bench.pipeline.score import Pair, Scoring
@@ -13,18 +13,19 @@ from bench.suite import select, select_computable
 from bench.types import Clip, Excerpt
 
 
-def score_clips(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
+def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
     """Score the clips that lack a row or a part of it, and add their rows to the journal.
 
     Raises:
         MissingError: they lack columns whose weights are not here.
     """
-    failed = ledger.failed_clips()
+    failed = run_log.failed_clips()
     clips = [clip for clip in without_row(plan, journal) if clip.name not in failed]
     if clips:
         _require_weights(plan, len(clips))
     kind, reads, versions = _row_kind(plan), _reads_by_column(plan), _versions(plan)
-    for row in evaluate([pair_of(plan, c) for c in clips], plan.scoring, plan.workers, ledger):
+    pairs = [pair_of(plan, clip) for clip in clips]
+    for row in evaluate(pairs, plan.scoring, plan.workers, run_log, plan.timeout_s):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
         scores, keys = dict(row.scores), dict(row.keys)
         if before := journal.find(kind, name, made_from):  # columns of earlier calls still hold

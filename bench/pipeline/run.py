@@ -13,11 +13,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench.digests import hash_files
-from bench.engine import open_engine
 from bench.errors import RunError
 from bench.io import read_json
 from bench.pipeline.estimate import Estimate, estimate
-from bench.pipeline.evaluate import Ledger, Progress
+from bench.pipeline.evaluate import Progress, RunLog
 from bench.pipeline.generate import generate_samples
 from bench.pipeline.journal import Journal
 from bench.pipeline.outcome import by_clip, refusals, write_outcome, write_run
@@ -95,15 +94,15 @@ def run(
         if verify_bytes:
             hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
         facts = provenance(plan.judge, plan.device)
-        ledger = Ledger(progress, refusals(plan))
+        run_log = RunLog(progress, refusals(plan))
         with _opened_journal(plan) as journal:
             samples = examine_samples(plan, journal)
             write_run(plan, journal, facts, {})
-            _generate(plan, journal, choose_clips(plan, samples), ledger)
-            score_clips(plan, journal, ledger)
-            results = write_outcome(plan, journal, samples, ledger, facts)
-            write_run(plan, journal, facts, ledger.seconds_per_clip())
-        return RunResult(results, by_clip(ledger.failures), plan.results_directory, facts)
+            _generate(plan, journal, choose_clips(plan, samples), run_log)
+            score_clips(plan, journal, run_log)
+            results = write_outcome(plan, journal, samples, run_log, facts)
+            write_run(plan, journal, facts, run_log.seconds_per_clip())
+        return RunResult(results, by_clip(run_log.failures), plan.results_directory, facts)
 
 
 def with_finished_columns(plan: RunPlan) -> RunPlan:
@@ -121,9 +120,9 @@ def with_finished_columns(plan: RunPlan) -> RunPlan:
     return replace(plan, metrics=tuple(metric for metric in known if metric.name in names))
 
 
-def _generate(plan: RunPlan, journal: Journal, clips: list[Clip], ledger: Ledger) -> None:
-    outcomes = generate_samples(plan, clips, open_engine(plan.workers))
-    made = ledger.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
+def _generate(plan: RunPlan, journal: Journal, clips: list[Clip], run_log: RunLog) -> None:
+    outcomes = generate_samples(plan, clips)
+    made = run_log.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
     for job, notes in made:
         remember_sample(plan, journal, job.clip, notes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,7 +110,7 @@ def describe_stale(plan: RunPlan, samples: Samples) -> str:
     )
 
 
-def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: dict[str, Any]) -> None:
+def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: Mapping[str, Any]) -> None:
     """Note in the journal that a sample is there, what it was made from, and what made it."""
     origin = plan.origin
     if journal.find("origin", origin.key, origin.key) is None:

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from bench.engine import Engine, Outcome
+from bench.engine import Engine, Outcome, WorkerSettings
 from bench.errors import BenchError
-from bench.features import FeatureStore, joint_key, shared_root
 from bench.judges import (
     AUDIO_REMARKS,
     VIDEO_REMARKS,
@@ -25,6 +23,7 @@ from bench.judges import (
     NetworkExtractor,
     SignalExtractor,
 )
+from bench.pipeline.feature_store import FeatureStore, joint_key, shared_root
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
@@ -43,8 +42,13 @@ REMARKS: Mapping[Role, SignalExtractor] = {
 #: Whose onsets are counted beside the scores, for the reader of a row.
 COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
 
+DEFAULT_SETTINGS = WorkerSettings()
+
 #: The key of the features of each role.
 Keys = Mapping[Role, str]
+
+#: One row: the value of each metric (None: not scored), and counts of onsets.
+Scores = Mapping[str, float | int | None]
 
 
 def can_sense(extractor: Extractor, keys: Keys) -> bool:
@@ -165,20 +169,22 @@ def remarks_of(role: Role, keys: Keys, scoring: Scoring) -> Features:
 
 
 def score_pairs(
-    scored: Sequence[tuple[Pair, Keys]], scoring: Scoring, engine: Engine
-) -> Iterator[Outcome[tuple[Pair, Keys], dict[str, Any]]]:
-    """Compute each pair's row: ``scores`` (None: not scored) and ``seconds_spent``."""
-    return engine.map(partial(_open_scoring, scoring), scored)
+    scored: Sequence[tuple[Pair, Keys]],
+    scoring: Scoring,
+    engine: Engine,
+    settings: WorkerSettings = DEFAULT_SETTINGS,
+) -> Iterator[Outcome[tuple[Pair, Keys], Scores]]:
+    """Compute each pair's row of scores."""
+    return engine.map(partial(_open_scoring, scoring), scored, settings)
 
 
-def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, Any]]:
-    def work(item: tuple[Pair, Keys]) -> dict[str, Any]:
-        started = time.perf_counter()
+def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], Scores]:
+    def work(item: tuple[Pair, Keys]) -> Scores:
         pair, keys = item
         suited = scoring.suited(pair.clip.seconds)
         reads = {role: [each.name for each in suited.extractors(role)] for role in ROLES}
         sides = {role: scoring.load(role, pair.clip, keys, reads[role]) for role in ROLES}
-        scores: dict[str, float | None] = {
+        scores: dict[str, float | int | None] = {
             metric.name: None for metric in scoring.metrics if metric.score is not None
         }
         for metric in suited.metrics:
@@ -186,7 +192,7 @@ def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, A
                 value = score_sides(metric, sides[metric.against], sides["generated"])
                 scores[metric.name] = _none_or_finite(value)
         counts = {f"{role}_onsets": _onset_count(sides[side]) for role, side in COUNTED.items()}
-        return {"scores": scores | counts, "seconds_spent": round(time.perf_counter() - started, 4)}
+        return scores | counts
 
     return work
 

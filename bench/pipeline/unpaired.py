@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.errors import BenchError, MediaError
 from bench.inputs import Listing, list_folder
 from bench.pipeline.aggregate import length_reason, score_of, score_without_interval, sides_of
-from bench.pipeline.evaluate import Identity, Ledger, Progress, describe
+from bench.pipeline.evaluate import Identity, Progress, RunLog, describe
 from bench.pipeline.extract import extract_features
 from bench.pipeline.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
 from bench.pipeline.provenance import provenance
@@ -38,24 +38,26 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     """
     if paired := [metric.name for metric in plan.metrics if metric.score_set is None]:
         raise BenchError(f"{paired[0]} compares pairs, --unpaired compares whole sets")
-    ledger, scoring = Ledger(progress, []), Scoring(plan.metrics, plan.judge, None)
+    run_log, scoring = RunLog(progress, []), Scoring(plan.metrics, plan.judge, None)
     folders = (plan.reference, plan.generated)
     listings = [list_folder(folder) for folder in folders]
-    sides = [_sounds(listing, plan.seconds, ledger) for listing in listings]
-    outcomes = extract_features([pair for side in sides for pair in side], scoring, plan.workers)
+    sides = [_sounds(listing, plan.seconds, run_log) for listing in listings]
+    outcomes = extract_features(
+        [pair for side in sides for pair in side], scoring, plan.workers, plan.timeout_s
+    )
     total = sum(map(len, sides))
-    done = ledger.successes("extract", outcomes, total, lambda pair: pair.clip.name)
-    keys = {pair.clip.name: value["keys"] for pair, value in done}
+    done = run_log.successes("extract", outcomes, total, lambda pair: pair.clip.name)
+    keys = {pair.clip.name: value for pair, value in done}
     true, generated = (
         [(pair, keys[pair.clip.name]) for pair in side if pair.clip.name in keys] for side in sides
     )
     for folder, readable in zip(folders, (true, generated), strict=True):
-        _require_set(folder, readable, ledger.failures)
+        _require_set(folder, readable, run_log.failures)
     results = describe(
         Identity(plan.generated.absolute().name, plan.reference.absolute().name, FULL.name, 0),
         scoring,
         {metric.name: _score(metric, true, generated, scoring) for metric in plan.metrics},
-        expected=len(true) + len(generated) + len(ledger.failures),
+        expected=len(true) + len(generated) + len(run_log.failures),
         scored=[pair.clip.name for pair, _ in (*true, *generated)],
         notes=(
             f"unpaired: {len(generated)} generated against {len(true)} reference files",
@@ -64,14 +66,14 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
             *(note for listing in listings for note in listing.audio_notes()),
         ),
     )
-    failures = tuple(sorted(ledger.failures, key=lambda failure: failure.clip))
+    failures = tuple(sorted(run_log.failures, key=lambda failure: failure.clip))
     return FolderResult(results, (), failures, provenance(plan.judge, plan.device))
 
 
-def _sounds(listing: Listing, seconds: float | None, ledger: Ledger) -> list[Pair]:
+def _sounds(listing: Listing, seconds: float | None, run_log: RunLog) -> list[Pair]:
     """The audio files of a folder that can be opened; the others are failures in the ledger."""
     files = listing.require(listing.with_audio, "audio or video")
-    found = (_alone(path, seconds, ledger) for path in files)
+    found = (_alone(path, seconds, run_log) for path in files)
     return [pair for pair in found if pair is not None]
 
 
@@ -84,7 +86,7 @@ def _require_set(folder: Path, readable: Readable, failures: Sequence[Failure]) 
         )
 
 
-def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
+def _alone(path: Path, seconds: float | None, run_log: RunLog) -> Pair | None:
     """An audio file as the pair of itself: whatever side it is on, its features are the same."""
     from bench.media import read_audio_seconds
 
@@ -94,7 +96,7 @@ def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
         if window_s < SHORTEST_SECONDS:
             raise MediaError(f"{path} lasts {window_s:.3f} s, which is too short to judge")
     except MediaError as error:
-        ledger.failures.append(Failure(name, "pair", str(error)))
+        run_log.failures.append(Failure(name, "pair", str(error)))
         return None
     excerpt = Excerpt(path.absolute(), 0.0, window_s)
     return Pair(Clip(name, excerpt, window_s), excerpt)

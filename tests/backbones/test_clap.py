@@ -138,8 +138,8 @@ def test_every_tensor_that_embeds_is_asked_for(state, checkpoint):
 
 
 def test_query_key_and_value_are_the_thirds_of_what_is_stacked():
-    stacked = torch.arange(6.0)
-    parts = tower_state({"audio_branch.layers.0.blocks.0.attn.qkv.bias": stacked}, "audio")
+    stack_batch = torch.arange(6.0)
+    parts = tower_state({"audio_branch.layers.0.blocks.0.attn.qkv.bias": stack_batch}, "audio")
     values = {name.rpartition("self.")[2]: part.tolist() for name, part in parts.items()}
     assert values == {"query.bias": [0, 1], "key.bias": [2, 3], "value.bias": [4, 5]}
 

@@ -12,6 +12,7 @@ import pytest
 from baselines import SYSTEMS, list_systems, open_system
 from bench.errors import BenchError
 from bench.types import Audio, Request
+from tests.baselines.calls import generate_one
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
 #: Tried in tests of their own, with drawn weights or between stand-ins.
@@ -44,7 +45,7 @@ def spec(request: pytest.FixtureRequest, samples: Path) -> str:
 
 def sample(spec: str, ask: Ask, **changes: object) -> Audio:
     system = open_system(spec)
-    return system.open("cpu")(ask(system, **changes))
+    return generate_one(system.open("cpu"), ask(system, **changes))
 
 
 def test_every_row_of_the_table_is_tried_here() -> None:
@@ -65,7 +66,7 @@ def test_a_sample_is_long_enough_and_within_full_scale(spec: str, ask: Ask) -> N
 def test_the_same_seed_gives_the_same_sample_in_another_worker(spec: str, ask: Ask) -> None:
     system = open_system(spec)
     unpickled = pickle.loads(pickle.dumps(system))  # noqa: S301 - our own bytes
-    here, there = (each.open("cpu")(ask(each)) for each in (system, unpickled))
+    here, there = (generate_one(each.open("cpu"), ask(each)) for each in (system, unpickled))
     assert there.sample_rate_hz == here.sample_rate_hz
     assert np.array_equal(there.samples, here.samples)
 
@@ -82,7 +83,7 @@ def test_a_request_that_lacks_what_is_needed_is_refused_by_the_name_of_its_clip(
     system = open_system(spec)
     nothing = {"video": None, "reference": None, "clip": None, "other": None}
     with pytest.raises(BenchError, match="'test_000000'"):
-        system.open("cpu")(ask(system, **nothing))
+        generate_one(system.open("cpu"), ask(system, **nothing))
 
 
 def test_all_but_those_that_compete_are_anchors(spec: str) -> None:

@@ -18,6 +18,7 @@ from bench.media import read_audio, read_frames, write_video
 from bench.synthetic.scene import make_scene
 from bench.synthetic.video import render_frames
 from bench.types import Audio, Excerpt, FloatArray, Pixels, Request
+from tests.baselines.calls import generate_one
 
 RATE_HZ = 44_100
 HITS_S = (0.5, 1.1, 1.9)
@@ -168,7 +169,7 @@ def test_a_recording_of_any_length_or_of_silence_gives_a_grain(n_samples: int) -
 
 def test_the_reference_sounds_where_the_disc_hits(ask: Ask) -> None:
     request = ask(MOTION_GRAINS, reference=recording([0.4]))
-    audio = MOTION_GRAINS.open("cpu")(request)
+    audio = generate_one(MOTION_GRAINS.open("cpu"), request)
     assert audio.seconds == 2.5
     assert onsets_s(audio) == pytest.approx(HITS_S, abs=0.06)
     assert not audio.samples[:, : round(0.4 * RATE_HZ)].any()
@@ -179,7 +180,8 @@ def test_times_count_from_the_start_of_the_excerpt(ask: Ask) -> None:
     assert video is not None
     later = Excerpt(video.path, 0.8, 1.6)
     request = ask(MOTION_GRAINS, reference=recording([0.4]), video=later, seconds=1.6)
-    assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx([0.3, 1.1], abs=0.06)
+    audio = generate_one(MOTION_GRAINS.open("cpu"), request)
+    assert onsets_s(audio) == pytest.approx([0.3, 1.1], abs=0.06)
 
 
 def test_frames_repeated_by_a_converter_are_no_impacts(
@@ -189,20 +191,22 @@ def test_frames_repeated_by_a_converter_are_no_impacts(
     write_video(tmp_path / "converted.mp4", converted, 30)
     video = Excerpt(tmp_path / "converted.mp4", 0.0, 2.5)
     request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
-    assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx(HITS_S, abs=0.06)
+    audio = generate_one(MOTION_GRAINS.open("cpu"), request)
+    assert onsets_s(audio) == pytest.approx(HITS_S, abs=0.06)
 
 
 def test_half_the_frames_of_a_fast_camera_are_enough(ask: Ask, disc: Disc, tmp_path: Path) -> None:
     write_video(tmp_path / "fast.mp4", disc(np.arange(156) / 60, HITS_S), 60)
     video = Excerpt(tmp_path / "fast.mp4", 0.0, 2.5)
     request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
-    assert onsets_s(MOTION_GRAINS.open("cpu")(request)) == pytest.approx(HITS_S, abs=0.06)
+    audio = generate_one(MOTION_GRAINS.open("cpu"), request)
+    assert onsets_s(audio) == pytest.approx(HITS_S, abs=0.06)
 
 
 def test_a_reference_without_samples_is_refused(ask: Ask) -> None:
     empty = Audio(np.zeros((1, 0), np.float32), RATE_HZ)
     with pytest.raises(BenchError, match="'test_000000' has no reference sound, which this"):
-        MOTION_GRAINS.open("cpu")(ask(MOTION_GRAINS, reference=empty))
+        generate_one(MOTION_GRAINS.open("cpu"), ask(MOTION_GRAINS, reference=empty))
 
 
 def test_a_real_clip_gets_sound_of_its_reference(shared: Path, ask: Ask) -> None:
@@ -213,6 +217,6 @@ def test_a_real_clip_gets_sound_of_its_reference(shared: Path, ask: Ask) -> None
         reference=read_audio(Excerpt(path, 8.0, 1.5)),
         seconds=8.0,
     )
-    audio = MOTION_GRAINS.open("cpu")(request)
+    audio = generate_one(MOTION_GRAINS.open("cpu"), request)
     assert audio.seconds == 8.0
     assert 0.001 < np.abs(audio.samples).max() <= 1.0

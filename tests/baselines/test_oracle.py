@@ -14,13 +14,14 @@ from bench.errors import BenchError
 from bench.media import read_audio
 from bench.synthetic.scene import make_scene
 from bench.types import Clip, FloatArray, Request
+from tests.baselines.calls import generate_one
 
 Ask = Callable[..., Request]
 
 
 def render(spec: str, ask: Ask, **changes: object) -> FloatArray:
     system = open_system(spec)
-    return system.open("cpu")(ask(system, **changes)).mono().astype(np.float64)
+    return generate_one(system.open("cpu"), ask(system, **changes)).mono().astype(np.float64)
 
 
 def delay_s(earlier: FloatArray, later: FloatArray, rate_hz: int = 44_100) -> float:

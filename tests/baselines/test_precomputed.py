@@ -15,6 +15,7 @@ from bench.errors import BenchError, MediaError, MissingError
 from bench.matching import make_clip_name
 from bench.media import read_audio, write_audio
 from bench.types import Audio, Clip, Excerpt, Request
+from tests.baselines.calls import generate_one
 
 RATE_HZ = 16_000
 
@@ -23,7 +24,7 @@ Ask = Callable[..., Request]
 
 def sample(directory: Path, ask: Ask, **changes: object) -> Audio:
     system = open_system(f"precomputed:{directory}")
-    return system.open("cpu")(ask(system, **changes))
+    return generate_one(system.open("cpu"), ask(system, **changes))
 
 
 def write_tone(path: Path, seconds: float, level: float = 0.5) -> None:
@@ -105,9 +106,9 @@ def test_a_file_that_bears_a_clips_name_is_no_sample_of_another(tmp_path: Path, 
     assert system.with_clips is not None
     knowing = system.with_clips(("take_000001", "take_000001_2"))
     generate = knowing.open("cpu")
-    assert generate(ask(knowing, name="take_000001_2")).seconds == 2.5
+    assert generate_one(generate, ask(knowing, name="take_000001_2")).seconds == 2.5
     with pytest.raises(BenchError, match="no file for clip 'take_000001'"):
-        generate(ask(knowing, name="take_000001"))
+        generate_one(generate, ask(knowing, name="take_000001"))
 
 
 @pytest.mark.parametrize("stem", ["my dog", "sub/cat", "犬", "sub/a b"])
@@ -164,7 +165,7 @@ def test_a_directory_without_samples_is_refused_when_it_is_opened(tmp_path: Path
 def test_without_a_directory_the_sample_that_the_split_names_is_read(ask: Ask, clip: Clip) -> None:
     system = open_system("precomputed")
     assert not system.is_anchor
-    audio = system.open("cpu")(ask(system))
+    audio = generate_one(system.open("cpu"), ask(system))
     expected = read_audio(Excerpt(clip.audio.path))
     assert np.array_equal(audio.samples, expected.samples)
 
@@ -172,7 +173,7 @@ def test_without_a_directory_the_sample_that_the_split_names_is_read(ask: Ask, c
 def test_a_split_that_names_no_samples_is_refused_with_the_remedy(ask: Ask, clip: Clip) -> None:
     system = open_system("precomputed")
     with pytest.raises(BenchError, match="names no sample of its own: ask for precomputed:DIR"):
-        system.open("cpu")(ask(system, clip=replace(clip, generated=None)))
+        generate_one(system.open("cpu"), ask(system, clip=replace(clip, generated=None)))
 
 
 def test_real_samples_of_a_published_system_are_found(shared: Path, ask: Ask) -> None:

@@ -18,7 +18,7 @@ from tests.cli.conftest import refused
 
 MINE = """
 import numpy as np
-from bench.system import System
+from bench.system import System, one_by_one
 from bench.types import Audio
 
 def sound(request):
@@ -31,7 +31,7 @@ def sound(request):
     return Audio(samples, 8_000)
 
 def open_mine(device):
-    return sound
+    return one_by_one(sound)
 
 MINE = System("mine", "clicks", frozenset({"video"}), open_mine,
               masks=frozenset({"audio", "video"}))

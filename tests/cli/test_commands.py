@@ -133,12 +133,12 @@ def test_a_system_of_ones_own_is_found_in_the_working_directory(bench, clicks_fo
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "mine.py").write_text(
         "import numpy as np\n"
-        "from bench.system import System\n"
+        "from bench.system import System, one_by_one\n"
         "from bench.types import Audio\n"
         "def sound(request):\n"
         "    return Audio(np.zeros((1, int(8e3 * request.seconds)), np.float32), 8000)\n"
         "def open_mine(device):\n"
-        "    return sound\n"
+        "    return one_by_one(sound)\n"
         "MINE = System('mine', 'mine', frozenset(), open_mine)\n"
     )
     split = f"folder:{clicks_folder}"

@@ -13,7 +13,7 @@ from tests.cli.conftest import refused
 #: A system whose code a user edits.
 MINE = """
 import numpy as np
-from bench.system import System
+from bench.system import System, one_by_one
 from bench.types import Audio
 
 LEVEL = 0.1
@@ -26,7 +26,7 @@ def make(request):
 
 
 def open_model(device):
-    return make
+    return one_by_one(make)
 
 
 SYSTEM = System("mine", "mine", frozenset({"video"}), open_model)

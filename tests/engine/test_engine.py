@@ -1,28 +1,53 @@
-"""One set of tests for every engine, and what only worker processes can go through."""
+"""What every engine does with functions of one item and with work on an iterator of items."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench.engine import Engine, InlineEngine, LocalEngine, open_engine
+from bench.engine import (
+    Engine,
+    InlineEngine,
+    LocalEngine,
+    Outcome,
+    Work,
+    WorkerSettings,
+    attempt,
+    open_engine,
+)
 from bench.errors import BenchError
 
 ENGINES = [InlineEngine(), LocalEngine(2)]
+IDS = ["inline", "local"]
+#: Groups of three, and a look at the item after them.
+THREES = WorkerSettings(batch_size=3, ahead=6)
 
 
 def square_unless_seven() -> Callable[[int], int]:
-    def work(item: int) -> int:
-        if item == 7:
-            raise BenchError("seven is refused")
-        if item == 8:
-            raise ZeroDivisionError("eight is a mistake")
-        return item * item
+    return _square
+
+
+def _square(item: int) -> int:
+    if item == 7:
+        raise BenchError("seven is refused")
+    if item == 8:
+        raise ZeroDivisionError("eight is a mistake")
+    return item * item
+
+
+def squares_by_threes() -> Work[int, int]:
+    """Takes three items, and answers them after it has the next one."""
+
+    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
+        following = next(items, None)
+        while following is not None:
+            group = [following, *itertools.islice(items, 2)]
+            following = next(items, None)
+            yield from (attempt(_square, item) for item in group)
 
     return work
 
@@ -33,87 +58,12 @@ def built_once(log: Path) -> Callable[[int], int]:
     return abs
 
 
-def dies_on(victim: int) -> Callable[[int], int]:
-    def work(item: int) -> int:
-        if item == victim:
-            os._exit(3)
-        time.sleep(0.01)
-        return item
-
-    return work
-
-
 def refuses_to_build() -> Callable[[int], int]:
     raise BenchError("the weights are missing")
 
 
-def dies_while_building() -> Callable[[int], int]:
-    os._exit(4)
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=["inline", "local"])
-def test_every_item_comes_back_once_with_its_value_or_its_failure(engine: Engine) -> None:
-    outcomes = {each.item: each for each in engine.map(square_unless_seven, range(12))}
-    assert sorted(outcomes) == list(range(12))
-    values = {item: each.value for item, each in outcomes.items() if each.failure is None}
-    assert values == {item: item * item for item in range(12) if item not in (7, 8)}
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=["inline", "local"])
-def test_a_refusal_is_one_sentence_and_a_mistake_has_a_traceback(engine: Engine) -> None:
-    failures = {each.item: each.failure for each in engine.map(square_unless_seven, [7, 8])}
-    assert failures[7].message == "seven is refused"
-    assert failures[7].traceback == ""
-    assert failures[8].message == "ZeroDivisionError: eight is a mistake"
-    assert "square_unless_seven" in failures[8].traceback or "work" in failures[8].traceback
-
-
-@pytest.mark.parametrize(("engine", "most"), [(ENGINES[0], 1), (ENGINES[1], 2)])
-def test_the_costly_state_is_built_once_per_worker(
-    engine: Engine, most: int, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
-    assert len(list(engine.map(partial(built_once, log), range(9)))) == 9
-    assert 1 <= log.read_text().count("built") <= most
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=["inline", "local"])
-def test_nothing_is_built_without_items(engine: Engine) -> None:
-    assert list(engine.map(refuses_to_build, [])) == []
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=["inline", "local"])
-def test_a_worker_that_cannot_be_built_ends_the_map(engine: Engine) -> None:
-    with pytest.raises(BenchError, match="the weights are missing"):
-        list(engine.map(refuses_to_build, [1, 2]))
-
-
-def test_a_worker_that_dies_fails_its_item_alone_and_is_replaced() -> None:
-    outcomes = list(LocalEngine(2).map(partial(dies_on, 3), range(10)))
-    failed = [each for each in outcomes if each.failure is not None]
-    assert [each.item for each in failed] == [3]
-    assert "exit code 3" in failed[0].failure.message
-    assert sorted(each.value for each in outcomes if each.failure is None) == [
-        item for item in range(10) if item != 3
-    ]
-
-
-def test_a_worker_that_dies_on_the_last_item_is_still_reported() -> None:
-    (outcome,) = LocalEngine(1).map(partial(dies_on, 0), [0])
-    assert "exit code 3" in outcome.failure.message
-
-
-def test_a_worker_that_dies_while_being_built_ends_the_map() -> None:
-    with pytest.raises(BenchError, match="died .exit code 4. while it was being set up"):
-        list(LocalEngine(1).map(dies_while_building, [1]))
-
-
-def test_leaving_a_map_early_stops_its_workers() -> None:
-    outcomes = LocalEngine(2).map(partial(dies_on, -1), range(1000))
-    next(outcomes)
-    outcomes.close()
-    with pytest.raises(StopIteration):
-        next(outcomes)
+def device_of_worker(device: str) -> Callable[[int], str]:
+    return lambda item: device
 
 
 def loads_torch_at_once() -> Callable[[int], int]:
@@ -131,11 +81,92 @@ def loads_torch_late() -> Callable[[int], int]:
     return work
 
 
-@pytest.mark.parametrize("factory", [loads_torch_at_once, loads_torch_late])
-def test_a_worker_has_one_thread_whenever_its_libraries_are_loaded(
-    factory: Callable[[], Callable[[int], int]],
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_every_item_comes_back_once_with_its_value_or_its_failure(engine: Engine) -> None:
+    outcomes = {each.item: each for each in engine.map(square_unless_seven, range(12))}
+    assert sorted(outcomes) == list(range(12))
+    values = {item: each.value for item, each in outcomes.items() if each.failure is None}
+    assert values == {item: item * item for item in range(12) if item not in (7, 8)}
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_a_refusal_is_one_sentence_and_a_mistake_has_a_traceback(engine: Engine) -> None:
+    failures = {each.item: each.failure for each in engine.map(square_unless_seven, [7, 8])}
+    assert failures[7].message == "seven is refused"
+    assert failures[7].traceback == ""
+    assert failures[8].message == "ZeroDivisionError: eight is a mistake"
+    assert "in _square" in failures[8].traceback
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+@pytest.mark.parametrize("number", [1, 3, 4, 20])
+def test_work_that_looks_ahead_answers_every_item(engine: Engine, number: int) -> None:
+    outcomes = {each.item: each for each in engine.stream(squares_by_threes, range(number), THREES)}
+    assert sorted(outcomes) == list(range(number))
+    for item, outcome in outcomes.items():
+        if item in (7, 8):
+            assert outcome.failure is not None
+        else:
+            assert outcome.value == item * item
+
+
+@pytest.mark.parametrize("engine", [InlineEngine(), LocalEngine(1)], ids=IDS)
+def test_one_worker_answers_in_the_order_of_the_items(engine: Engine) -> None:
+    outcomes = engine.stream(squares_by_threes, range(20), THREES)
+    assert [each.item for each in outcomes] == list(range(20))
+
+
+@pytest.mark.parametrize(("engine", "most"), [(ENGINES[0], 1), (ENGINES[1], 2)])
+def test_the_costly_state_is_built_once_per_worker(
+    engine: Engine, most: int, tmp_path: Path
 ) -> None:
-    assert [outcome.value for outcome in LocalEngine(1).map(factory, [0, 1])] == [1, 1]
+    log = tmp_path / "log"
+    assert len(list(engine.map(partial(built_once, log), range(9)))) == 9
+    assert 1 <= log.read_text().count("built") <= most
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_nothing_is_built_without_items(engine: Engine) -> None:
+    assert list(engine.map(refuses_to_build, [])) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_a_worker_that_cannot_be_built_ends_the_map(engine: Engine) -> None:
+    with pytest.raises(BenchError, match="the weights are missing"):
+        list(engine.map(refuses_to_build, [1, 2]))
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_endless_items_are_pulled_only_as_far_as_workers_have_room(engine: Engine) -> None:
+    pulled = itertools.count()
+    outcomes = engine.map(square_unless_seven, pulled)
+    for _ in range(5):
+        next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert next(pulled) <= 5 + 2 * 2
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_each_worker_is_bound_to_a_device_of_its_own(engine: Engine) -> None:
+    settings = WorkerSettings(devices=("cuda:0", "cuda:1"))
+    found = {each.value for each in engine.map(device_of_worker, range(100), settings)}
+    assert found == ({"cuda:0"} if isinstance(engine, InlineEngine) else {"cuda:0", "cuda:1"})
+
+
+@pytest.mark.parametrize("engine", [InlineEngine(), LocalEngine(1)], ids=IDS)
+@pytest.mark.parametrize(
+    ("factory", "threads"),
+    [(loads_torch_at_once, 1), (loads_torch_at_once, 3), (loads_torch_late, 1)],
+)
+def test_a_worker_has_its_threads_whenever_its_libraries_are_loaded(
+    engine: Engine, factory: Callable[[], Callable[[int], int]], threads: int
+) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    settings = WorkerSettings(threads=threads)
+    assert [each.value for each in engine.map(factory, [0, 1], settings)] == [threads, threads]
+    assert torch.get_num_threads() == before
 
 
 def test_no_workers_means_this_process() -> None:

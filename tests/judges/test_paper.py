@@ -49,12 +49,12 @@ def extracted(pair: Pair, scoring: Scoring):
     """The keys of a pair whose features are in the stores now."""
     (outcome,) = extract_features([pair], scoring, 0)
     assert outcome.failure is None
-    return outcome.value["keys"]
+    return outcome.value
 
 
 def scored(pair: Pair, keys, scoring: Scoring):
     (outcome,) = score_pairs([(pair, keys)], scoring, InlineEngine())
-    return outcome.value["scores"]
+    return outcome.value
 
 
 def panns_images(waveform: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.features import FeatureStore, shared_root
 from bench.judges import open_judge
+from bench.pipeline.feature_store import FeatureStore, shared_root
 from bench.pipeline.journal import Journal, row_kind
 from bench.results import Column, Results, Score, write_results
 from bench.suite import SUITE_VERSION, select

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.pipeline.evaluate import Ledger, evaluate
+from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.score import Pair, Scoring
 from bench.types import Clip, Excerpt
 from tests.pipeline.networks import METRICS, small_judge
@@ -29,8 +29,8 @@ def _pair(folder: Path, name: str) -> Pair:
 def scores(folder: Path, workers: int) -> dict[str, dict[str, float]]:
     """Score the clips two at a time; features of samples lie in the folder too."""
     scoring = Scoring(METRICS, small_judge(folder / "log", 2), folder)
-    ledger = Ledger(lambda stage, done, total: None)
-    rows = evaluate(pairs_in(folder), scoring, workers, ledger)
+    run_log = RunLog(lambda stage, done, total: None)
+    rows = evaluate(pairs_in(folder), scoring, workers, run_log)
     return {
         row.pair.clip.name: {metric.name: row.scores[metric.name] for metric in METRICS}
         for row in rows

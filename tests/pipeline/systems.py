@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from bench.errors import BenchError
-from bench.system import Generate, System
+from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Request
 
 RATE_HZ = 16_000
@@ -54,38 +60,67 @@ def _not_a_number(request: Request) -> Audio:
     return Audio(samples, RATE_HZ)
 
 
-def _open_tone(device: str) -> Generate:
-    return _tone
+def _never_ends(request: Request) -> Audio:
+    if request.name.endswith("1"):
+        time.sleep(600)
+    return _tone(request)
 
 
-def _open_slow(device: str) -> Generate:
-    return _slow
+def _dies(request: Request) -> Audio:
+    if request.name.endswith("1"):
+        os._exit(7)
+    return _tone(request)
 
 
-def _open_loud(device: str) -> Generate:
-    return _loud
-
-
-def _open_almost(device: str) -> Generate:
-    return _almost
-
-
-def _open_second_fails(device: str) -> Generate:
-    return _second_fails
+def _open(function: Callable[[Request], Audio], device: str) -> Generate:
+    return one_by_one(function)
 
 
 def _open_broken(device: str) -> Generate:
     raise BenchError("the weights are missing: fetch them")
 
 
-def _system(name: str, opened: object) -> System:
-    return System(name, name, frozenset({"video"}), opened)  # type: ignore[arg-type]
+def _open_batched(log: str, device: str) -> Generate:
+    """Logs the clips of each batch; a batch with a clip "…1" is refused as a whole."""
+
+    def generate(requests: Sequence[Request]) -> list[Audio]:
+        names = [request.name for request in requests]
+        if log:
+            with Path(log).open("a") as file:
+                file.write(f"{device} {torch.get_num_threads()} {' '.join(names)}\n")
+        if len({request.seconds for request in requests}) > 1:
+            raise AssertionError("clips of several lengths in one batch")
+        if any(name.endswith("1") for name in names):
+            raise BenchError("clip 1 cannot be done")
+        return [_tone(request) for request in requests]
+
+    return generate
 
 
-TONE = _system("tone", _open_tone)
-SLOW = _system("slow", _open_slow)
-SECOND_FAILS = _system("second-fails", _open_second_fails)
-LOUD = _system("loud", _open_loud)
-ALMOST = _system("almost", _open_almost)
+def batched(log: str) -> System:
+    """A system of batches of two that logs what it is given."""
+    return System(
+        "batched", "batched", frozenset({"video"}), partial(_open_batched, log), batch_size=2
+    )
+
+
+def large(log: str) -> System:
+    """The same as a model of which each device has one copy."""
+    return replace(batched(log), workers_per_device=1)
+
+
+def _system(name: str, opened: Callable[[str], Generate]) -> System:
+    # This file alone, since other checkouts on the path may have a folder "tests" too.
+    code = ("tests.pipeline.systems",)
+    return System(name, name, frozenset({"video"}), opened, code=code)
+
+
+TONE = _system("tone", partial(_open, _tone))
+SLOW = _system("slow", partial(_open, _slow))
+SECOND_FAILS = _system("second-fails", partial(_open, _second_fails))
+LOUD = _system("loud", partial(_open, _loud))
+ALMOST = _system("almost", partial(_open, _almost))
+NEVER_ENDS = _system("never-ends", partial(_open, _never_ends))
+DIES = _system("dies", partial(_open, _dies))
 BROKEN = _system("broken", _open_broken)
 NOT_A_SYSTEM = 3

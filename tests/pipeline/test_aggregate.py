@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.features import FeatureStore
 from bench.judges import open_judge
 from bench.pipeline.aggregate import (
     aggregate,
@@ -17,6 +16,7 @@ from bench.pipeline.aggregate import (
     set_scores,
     with_reasons,
 )
+from bench.pipeline.feature_store import FeatureStore
 from bench.pipeline.score import Pair, Scoring
 from bench.suite import select
 from bench.types import Clip, Excerpt

@@ -19,14 +19,14 @@ import torch
 import bench.media
 from bench.judges import open_judge
 from bench.media import write_audio, write_video
-from bench.pipeline.evaluate import Ledger, evaluate
+from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.extract import extract_features
 from bench.pipeline.score import Pair, Scoring
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
 from tests.conftest import ROOT
 from tests.pipeline import passes
-from tests.pipeline.networks import CHOKES, DIES, METRICS, NOT_FINITE, small_judge
+from tests.pipeline.networks import CHOKES, DIES, HANGS, METRICS, NOT_FINITE, small_judge
 
 SECONDS = (2.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0)
 
@@ -64,9 +64,9 @@ def _scoring(tmp_path: Path, name: str, batch_size: int) -> Scoring:
 
 def _scores(pairs: list[Pair], scoring: Scoring, workers: int = 0) -> tuple[dict, dict]:
     """Scores and failures by clip."""
-    ledger = Ledger(lambda stage, done, total: None)
-    rows = {row.pair.clip.name: row.scores for row in evaluate(pairs, scoring, workers, ledger)}
-    return rows, {failure.clip: failure for failure in ledger.failures}
+    run_log = RunLog(lambda stage, done, total: None)
+    rows = {row.pair.clip.name: row.scores for row in evaluate(pairs, scoring, workers, run_log)}
+    return rows, {failure.clip: failure for failure in run_log.failures}
 
 
 def _given(tmp_path: Path, name: str) -> Counter[str]:
@@ -168,6 +168,19 @@ def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path
     failures = {each.item.clip.name: each.failure for each in outcomes}
     assert failures["clip 0"] is None
     assert "died (exit code 5) on this item" in failures["clip 3"].message
+
+
+@pytest.mark.parametrize("metrics", [METRICS[1:2], METRICS], ids=["signal", "networks"])
+def test_a_clip_whose_extraction_never_ends_is_one_failure(tmp_path, pairs, home, metrics):
+    bad = _pair(tmp_path / "bad", 3, 2.0, HANGS)
+    scoring = Scoring(metrics, small_judge(tmp_path / "log", 2), tmp_path)
+    outcomes = list(extract_features([pairs[0], bad, pairs[1]], scoring, 1, timeout_s=5.0))
+    assert len(outcomes) == 3
+    (failed,) = (each for each in outcomes if each.failure)
+    assert failed.item == bad
+    assert (
+        "killed after 5 s without a result on this item; --timeout sets" in failed.failure.message
+    )
 
 
 def test_a_file_that_cannot_be_decoded_is_one_failure(tmp_path, pairs, home):

@@ -46,7 +46,7 @@ def test_a_sample_beyond_full_scale_is_limited_and_its_peak_remembered():
 
 
 def test_a_sample_that_is_too_short_or_not_a_number_is_refused():
-    with pytest.raises(BenchError, match="short made 0.500 s of sound where 2 s were asked for"):
+    with pytest.raises(BenchError, match="short made 0.500 s of audio where 2 s were asked for"):
         fit(systems._short(request()), 2.0, "short")
     with pytest.raises(BenchError, match="not finite"):
         fit(systems._not_a_number(request()), 2.0, "nan")

@@ -20,7 +20,7 @@ from bench.system import System
 
 ADAPTER = """
 import numpy as np
-from bench.system import System
+from bench.system import System, one_by_one
 from bench.types import Audio
 from helper_of_{name} import LOUDNESS
 
@@ -30,7 +30,7 @@ def make(request):
 
 
 def open_model(device):
-    return make
+    return one_by_one(make)
 
 
 SYSTEM = System("mine", "mine", frozenset({{"video"}}), open_model)

@@ -73,10 +73,10 @@ def test_half_precision_is_close(tmp_path):
 def test_statistics_of_latents_are_those_of_all_targets_of_the_first_folder(tmp_path):
     first, second = write_features(tmp_path / "a"), write_features(tmp_path / "b", "other")
     made = [encode_clip(ENCODING, clip(name), LAYOUT)["target.mean"] for name in NAMES]
-    stacked = np.concatenate(made)
+    stack_batch = np.concatenate(made)
     latents = FeatureDataset([first, second]).latents()
-    np.testing.assert_allclose(latents.mean, stacked.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(latents.std, stacked.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(latents.mean, stack_batch.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(latents.std, stack_batch.std(axis=0), rtol=1e-5)
 
 
 def test_values_too_large_for_half_precision_are_refused(tmp_path):

@@ -1,0 +1,424 @@
+"""The one protocol of worker processes.
+
+A worker builds its state once and then answers items in the order in which it was given them. It
+may hold several: work that looks ahead loads the next items while it computes, and answers batches.
+
+    parent -> worker    (item,) ...  END       END closes a round: no item comes before all
+                                               that it holds are answered
+                        STOP                   leave
+    worker -> parent    ("ready", None)        or ("refused", Failure): it cannot be built
+                        ("answer", (value, failure, seconds)) ...
+                        ("broken", Failure)    the work itself raised instead of answering
+
+What is guaranteed:
+
+- A worker that dies, or that has not answered within the time limit, is killed with everything that
+  it has started, and is replaced. If it held one item, that item is the failure. If it held
+  several, each of them is tried again alone, in a round of its own: only the guilty ones fail.
+- Items are pulled from their iterator when a worker has room for them.
+- No process outlives the parent: a thread of each worker waits on its pipe, and when the parent is
+  gone, however it went, it kills the worker's process group.
+- Workers may have children, such as the loaders of a system: they are no daemons.
+- Ctrl-C reaches the parent alone, since every worker leads a process group of its own.
+
+Why no library: `concurrent.futures` loses all queued items when one worker dies, and has no time
+limits. `pebble.ProcessPool` 5.2 has limits and knows which item a dead worker held, but
+
+- it calls a function per item: work that looks ahead would need a second protocol beside it;
+- its workers share one pipe under one lock: a worker that is killed while it holds the lock stops
+  the others until the lock times out (60 s), one that is killed while it writes leaves half a
+  message to all of them;
+- its `map` pulls all items at once;
+- a factory that raises is a broken pool, without the reason;
+- it does not kill what a worker has started.
+
+An item costs it twice the time (`benchmarks/engine_speed.py`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import multiprocessing as mp
+import multiprocessing.util  # noqa: F401 - registers its exit function, which ours must precede
+import os
+import select
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+import psutil
+
+from bench.engine.inline import DEFAULT
+from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of, open_one_by_one
+from bench.engine.settings import WorkerSettings, set_threads
+from bench.errors import BenchError
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+# Spawned, not forked: numerical libraries and decoders hold threads that a fork would cut off.
+PROCESSES = mp.get_context("spawn")
+
+END, STOP = "end", "stop"
+#: How often it is checked that workers are alive. A pipe alone does not show every death: a child
+#: of the worker may hold its end open.
+CHECK_S = 0.5
+#: Loading gigabytes of weights from a slow disk takes minutes.
+SETUP_LIMIT_S = 1_800.0
+#: A worker that was asked to leave may clean up for so long.
+GRACE_S = 5.0
+KILL_WAIT_S = 10.0
+
+_EXHAUSTED = object()
+
+
+class LocalEngine:
+    """Handle items in up to ``workers`` processes on this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(
+        self,
+        factory: Callable[..., Callable[[Item], Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Yield one outcome per item, in the order in which they finish.
+
+        Raises:
+            BenchError: a worker could not be built (the model does not load, say).
+        """
+        return self.stream(partial(open_one_by_one, factory), items, settings)
+
+    def stream(
+        self,
+        factory: Callable[..., Work[Item, Value]],
+        items: Iterable[Item],
+        settings: WorkerSettings = DEFAULT,
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Yield one outcome per item, for work that is given an iterator of items.
+
+        Outcomes of one worker come in the order of its items, those of several as they finish.
+
+        Raises:
+            BenchError: a worker could not be built.
+        """
+        return _Pool(factory, items, settings, self.workers).outcomes()
+
+
+class _Worker:
+    """The parent's side of one worker: its process, its pipe and the items that it holds."""
+
+    def __init__(self, factory: Callable[..., Any], settings: WorkerSettings, slot: int) -> None:
+        self.pipe, its_pipe = PROCESSES.Pipe()
+        arguments = (factory, settings, slot, its_pipe)
+        self.process = PROCESSES.Process(target=_worker_main, args=arguments)
+        self.process.start()
+        its_pipe.close()
+        self.settings = settings
+        self.held: deque[Any] = deque()
+        self.is_ready = False
+        self.is_alone = False  # it holds a single item that is tried again
+        self.has_round = False  # it was given items, and no END since
+        self.since_s = time.monotonic()
+        _RUNNING.add(self)
+
+    def give(self, item: Any) -> None:
+        if not self.held and self.is_ready:
+            self.since_s = time.monotonic()
+        self.held.append(item)
+        self.has_round = True
+        self.send((item,))
+
+    def end_round(self) -> None:
+        if self.has_round:
+            self.has_round = False
+            self.send(END)
+
+    def send(self, message: Any) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed by itself
+            self.pipe.send(message)
+
+    def limit_s(self) -> float:
+        """Return how long it may take until its next message."""
+        if not self.is_ready:
+            return SETUP_LIMIT_S
+        if self.settings.timeout_s is None:
+            return math.inf
+        return self.settings.timeout_s * max(1, min(len(self.held), self.settings.batch_size))
+
+    def deadline_s(self) -> float:
+        return self.since_s + self.limit_s()
+
+    def cause_of_death(self) -> str:
+        """Return the signal or the exit code by which the process ended."""
+        self.process.join(KILL_WAIT_S)
+        code = self.process.exitcode
+        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        return f"died ({how})"
+
+    def kill(self) -> None:
+        """Kill the process and everything that it has started."""
+        children: list[psutil.Process] = []
+        if self.process.is_alive():
+            with suppress(psutil.Error):  # those in sessions of their own are not in the group
+                children = psutil.Process(self.process.pid).children(recursive=True)
+        assert self.process.pid is not None  # noqa: S101 - it was started; 0 would mean this group
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # it may not have come as far as having a group
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
+        self.pipe.close()
+        self.process.join(KILL_WAIT_S)
+        _RUNNING.discard(self)
+
+
+#: Workers of this process. Python joins every child that is no daemon at its exit, and would wait
+#: for ever for those of a map that nobody has closed.
+_RUNNING: set[_Worker] = set()
+
+
+@atexit.register
+def _kill_all() -> None:
+    for worker in tuple(_RUNNING):
+        worker.kill()
+
+
+class _Pool:
+    """The workers of one map, and what each of them is given next."""
+
+    def __init__(
+        self,
+        factory: Callable[..., Any],
+        items: Iterable[Any],
+        settings: WorkerSettings,
+        n_workers: int,
+    ) -> None:
+        self.factory, self.settings = factory, settings
+        self.items = iter(items)
+        self.suspects: deque[Any] = deque()  # one of them has killed a worker
+        self.workers: list[_Worker | None] = [None] * n_workers
+        self.is_exhausted = False
+        self.next_check_s = 0.0
+
+    def outcomes(self) -> Iterator[Outcome[Any, Any]]:
+        try:
+            self._fill()
+            while any(worker and worker.held for worker in self.workers):
+                for slot, has_message in self._wait():
+                    outcome = self._receive(slot, has_message)
+                    while self._give_next(slot):
+                        pass
+                    if self.is_exhausted or self.suspects:
+                        self._fill()  # others may hold a part of a batch, or be idle
+                    if outcome is not None:
+                        yield outcome
+            self._dismiss()
+        finally:
+            for worker in self.workers:
+                if worker is not None:
+                    worker.kill()
+
+    def _fill(self) -> None:
+        """Give each worker that has room one item in turn, until none has room or none is left."""
+        while any([self._give_next(slot) for slot in range(len(self.workers))]):
+            pass
+
+    def _give_next(self, slot: int) -> bool:
+        worker = self.workers[slot]
+        n_held = len(worker.held) if worker else 0
+        if worker and n_held and (worker.is_alone or n_held >= self.settings.n_ahead):
+            return False
+        is_alone = bool(self.suspects) and n_held == 0
+        item = self.suspects.popleft() if is_alone else next(self.items, _EXHAUSTED)
+        if item is _EXHAUSTED:
+            self.is_exhausted = True
+            if worker and n_held:
+                worker.end_round()
+            return False
+        if worker is None:
+            worker = self.workers[slot] = _Worker(self.factory, self.settings, slot)
+        worker.give(item)
+        worker.is_alone = is_alone
+        if is_alone:
+            worker.end_round()
+        return True
+
+    def _wait(self) -> list[tuple[int, bool]]:
+        """Wait for news; return the workers that have some, and whether it is a message.
+
+        The others have died, or are overdue.
+        """
+        busy = [
+            (slot, worker) for slot, worker in enumerate(self.workers) if worker and worker.held
+        ]
+        next_s = min([worker.deadline_s() for _, worker in busy])
+        timeout_s = max(0.0, min(CHECK_S, next_s - time.monotonic()))
+        ready = wait([worker.pipe for _, worker in busy], timeout_s)
+        now_s = time.monotonic()
+        is_check = now_s >= self.next_check_s
+        if is_check:
+            self.next_check_s = now_s + CHECK_S
+        news = []
+        for slot, worker in busy:
+            if worker.pipe in ready:
+                news.append((slot, True))
+            elif now_s >= worker.deadline_s() or (is_check and not worker.process.is_alive()):
+                news.append((slot, False))
+        return news
+
+    def _receive(self, slot: int, has_message: bool) -> Outcome[Any, Any] | None:
+        """Read one message of a worker, or replace it; return the outcome of an item, if any.
+
+        An overdue or dead worker may have answered in the last moment, and that counts.
+        """
+        worker = self.workers[slot]
+        assert worker is not None  # noqa: S101 - it was busy
+        try:
+            if not has_message and not worker.pipe.poll():
+                if not worker.process.is_alive():
+                    return self._lose(slot, worker.cause_of_death())
+                option = self.settings.timeout_option
+                cause = f"was killed after {worker.limit_s():g} s without a result"
+                return self._lose(slot, cause, f"; {option} sets the limit" if option else "")
+            kind, content = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return self._lose(slot, worker.cause_of_death())
+        worker.since_s = time.monotonic()
+        if kind == "ready":
+            worker.is_ready = True
+            return None
+        if kind == "refused":
+            raise content.as_error()
+        if kind == "broken":
+            cause = "was stopped, since its work failed"
+            return self._lose(slot, cause, f": {content.message}", content.traceback)
+        return Outcome(worker.held.popleft(), *content)
+
+    def _lose(
+        self, slot: int, cause: str, hint: str = "", traceback: str = ""
+    ) -> Outcome[Any, Any] | None:
+        """Remove a worker: a single item that it held has failed, of several each is suspect."""
+        worker = self.workers[slot]
+        assert worker is not None  # noqa: S101 - it was busy
+        self.workers[slot] = None
+        worker.kill()
+        if not worker.is_ready:
+            raise BenchError(f"a worker process {cause} while it was being set up")
+        if len(worker.held) > 1:
+            self.suspects.extend(worker.held)
+            return None
+        failure = Failure(f"the worker process {cause} on this item{hint}", traceback)
+        return Outcome(worker.held.popleft(), failure=failure, seconds=0.0)
+
+    def _dismiss(self) -> None:
+        """Let the workers leave by themselves, so that what they have opened is closed."""
+        workers = [worker for worker in self.workers if worker is not None]
+        for worker in workers:
+            worker.send(STOP)
+        deadline_s = time.monotonic() + GRACE_S
+        for worker in workers:
+            worker.process.join(max(0.0, deadline_s - time.monotonic()))
+
+
+def _worker_main(
+    factory: Callable[..., Work[Any, Any]], settings: WorkerSettings, slot: int, pipe: Connection
+) -> None:
+    """Run as a worker: build, report that, then answer round after round."""
+    os.setpgrp()
+    receive = _begin_to_receive(pipe, settings.n_ahead)
+    set_threads(settings.threads)
+    built = attempt(lambda make: make(*settings.arguments(slot)), factory)
+    set_threads(settings.threads)  # again, for libraries that building has loaded
+    if built.value is None:
+        pipe.send(("refused", built.failure))
+        return
+    pipe.send(("ready", None))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        message = receive()
+        while message != STOP:
+            message = _answer_round(built.value, message, receive, pipe)
+
+
+def _begin_to_receive(pipe: Connection, n_ahead: int) -> Callable[[], Any]:
+    """Return a function that waits for the next message; watch for the end of the parent."""
+    if n_ahead == 1:
+        # Without a thread in between, which would cost 50 us per item.
+        Thread(target=_watch, args=(pipe,), daemon=True).start()
+        return pipe.recv
+    inbox: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_receive_all, args=(pipe, inbox), daemon=True).start()
+    return inbox.get
+
+
+def _watch(pipe: Connection) -> None:
+    """Wait until the parent is gone, however it went."""
+    poll = select.poll()
+    poll.register(pipe, 0)  # not for messages, only for the hang-up that is always reported
+    poll.poll()
+    _leave()
+
+
+def _receive_all(pipe: Connection, inbox: SimpleQueue[Any]) -> None:
+    """Take every message from the pipe at once.
+
+    With several items on their way, parent and worker could else both wait until the other reads.
+    """
+    with suppress(EOFError, OSError):
+        while True:
+            inbox.put(pipe.recv())
+    _leave()
+
+
+def _leave() -> None:
+    """End this process and all that it has started, whatever it is doing."""
+    os.killpg(0, signal.SIGKILL)
+
+
+def _answer_round(
+    work: Work[Any, Any], message: Any, receive: Callable[[], Any], pipe: Connection
+) -> Any:
+    """Answer the items up to END or STOP, the first of them ``message``; return what comes next."""
+    n_open = 0
+
+    def items() -> Iterator[Any]:
+        nonlocal message, n_open
+        while message not in (END, STOP):
+            n_open += 1
+            yield message[0]
+            message = receive()
+
+    try:
+        for outcome in work(items()):
+            n_open -= 1
+            _send_answer(pipe, outcome)
+        if n_open:
+            raise RuntimeError(f"the work left {n_open} items without an outcome")
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:
+        pipe.send(("broken", failure_of(error)))
+    return receive() if message == END else message
+
+
+def _send_answer(pipe: Connection, outcome: Outcome[Any, Any]) -> None:
+    # Without the item, which the parent has: that halves what is pickled.
+    try:
+        answer = "answer", (outcome.value, outcome.failure, outcome.seconds)
+        pickled = ForkingPickler.dumps(answer)
+    except Exception as error:  # pickling runs code of the value, which may raise anything
+        failure = Failure(f"the result cannot be sent to the parent process: {error}")
+        pickled = ForkingPickler.dumps(("answer", (None, failure, outcome.seconds)))
+    pipe.send_bytes(pickled)

@@ -1,0 +1,73 @@
+"""How workers are set up and how much each of them is given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What the workers of one map have and are given.
+
+    - ``batch_size``: how many items a worker may answer at once.
+    - ``ahead``: how many items a worker is given before it has answered; by default a batch.
+      The work must not ask for more before it answers.
+    - ``timeout_s``: how long one item may take. A worker may take as many times that as it holds
+      items, up to a batch, until its next answer. None sets no limit.
+    - ``timeout_option``: the option that sets the limit, for the message of a failure.
+    - ``threads``: threads of OpenMP, and so of torch, in each worker; None leaves the default of
+      the libraries. BLAS always has one thread: sums in another order have other last digits.
+    - ``devices``: where given, worker ``i`` calls ``factory(devices[i % len(devices)])``.
+    """
+
+    batch_size: int = 1
+    ahead: int = 0
+    timeout_s: float | None = None
+    timeout_option: str = ""
+    threads: int | None = 1
+    devices: tuple[str, ...] = ()
+
+    @property
+    def n_ahead(self) -> int:
+        """How many items a worker is given before it has answered."""
+        return max(self.ahead, self.batch_size)
+
+    def arguments(self, slot: int) -> tuple[str, ...]:
+        """Return what the factory of worker number ``slot`` is called with."""
+        return (self.devices[slot % len(self.devices)],) if self.devices else ()
+
+
+def core_count() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limits(threads: int | None) -> dict[str, int]:
+    return {"blas": 1} | ({} if threads is None else {"openmp": threads})
+
+
+def set_threads(threads: int | None) -> None:
+    """Limit the threads of this process for good, for libraries that are loaded now or later."""
+    from threadpoolctl import threadpool_limits
+
+    # Libraries that are loaded later read the environment.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    threadpool_limits(limits=_limits(threads))
+    if threads is not None and "torch" in sys.modules:
+        # Its first computation would set the number that MKL chooses, the physical cores.
+        sys.modules["torch"].set_num_threads(threads)
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """Limit the threads of libraries that are loaded now, as in a worker process."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=_limits(threads)):
+        yield

@@ -1,0 +1,82 @@
+"""How many copies of a system run at once, on which devices, and with how many threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.engine import core_count
+from bench.system import System
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The workers that generate: worker ``i`` opens the system on ``devices[i % len(devices)]``.
+
+    With ``n_workers`` 0 the system is opened in this process, on the first device. ``threads`` is
+    the number of threads of each worker.
+    """
+
+    n_workers: int
+    devices: tuple[str, ...]
+    threads: int
+
+    @property
+    def n_models(self) -> int:
+        """How many copies of the system there are."""
+        return max(1, self.n_workers)
+
+    @property
+    def n_at_once(self) -> int:
+        """How many times one copy's rate they make together: copies on one GPU share it."""
+        is_cpu = self.devices == ("cpu",)
+        return self.n_models if is_cpu else min(self.n_models, len(self.devices))
+
+
+def place_system(system: System, device: str, workers: int) -> Placement:
+    """Decide where the copies of a system run.
+
+    ``cuda`` means all GPUs that are visible, ``cuda:1`` and ``cpu`` just that device. ``workers``
+    is the most there may be. A system that declares ``workers_per_device`` gets no more than that
+    on each device, and on a CPU its workers share the cores. Any other has one thread per worker,
+    so that its samples are equal to the bit whatever the number of workers. No GPU gets more copies
+    than fit into its memory, where the system declares what one needs.
+    """
+    devices = visible_devices(device)
+    limits = [system.workers_per_device, _fitting_copies(system, devices)]
+    n_workers = min([workers, *(len(devices) * each for each in limits if each is not None)])
+    if system.workers_per_device is None:
+        return Placement(n_workers, devices, threads=1)
+    return Placement(n_workers, devices, max(1, core_count() // max(1, n_workers)))
+
+
+def _fitting_copies(system: System, devices: tuple[str, ...]) -> int | None:
+    """Return how many copies fit on the smallest of the GPUs, at least 1; None where unknown."""
+    if system.device_memory_gib is None or devices == ("cpu",):
+        return None
+    memory_gib = [gpu_memory_gib(device) for device in devices]
+    found = [each for each in memory_gib if each is not None]
+    return max(1, int(min(found) / system.device_memory_gib)) if found else None
+
+
+def gpu_memory_gib(device: str) -> float | None:
+    """Return the size of a GPU's memory; None where there is no such GPU."""
+    import torch
+
+    index = torch.device(device).index or 0
+    if index >= torch.cuda.device_count():
+        return None
+    return float(torch.cuda.get_device_properties(index).total_memory / 2**30)
+
+
+def visible_devices(device: str) -> tuple[str, ...]:
+    """Return the devices that ``cpu``, ``cuda`` or ``cuda:1`` stands for.
+
+    >>> visible_devices("cpu")
+    ('cpu',)
+    """
+    if device != "cuda":
+        return (device,)
+    import torch
+
+    # Where none is visible the system itself refuses, with the reason.
+    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or (device,)
