@@ -63,7 +63,7 @@ def test_labels_are_read_with_and_without_a_header(tmp_path, clicks_folder, file
 def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
     shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "a.mp4")
     (tmp_path / "labels.csv").write_text("a\n")
-    with pytest.raises(BenchError, match="lacks a name or a label"):
+    with pytest.raises(BenchError, match="has no name or no label"):
         open_split(f"folder:{tmp_path}")
 
 

@@ -106,7 +106,7 @@ def test_a_list_that_cannot_be_understood_is_refused(folder, text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"0.5 caf\xe9\n", r"csv, line 2: cannot read the hits .*hits\.txt: 'utf-8' codec"),
+        (b"0.5 caf\xe9\n", r"the hits of .*csv, line 2, .*hits\.txt, line 1: it is not UTF-8"),
         (b"0.5\nlater\n", r"hits\.txt, line 2: 'later' is not a time"),
     ],
 )
