@@ -98,7 +98,7 @@ def test_names_of_nested_files_are_distinct(tmp_path, clicks_folder):
     assert names == ["x=a", "y=a"]
 
 
-def test_names_that_cannot_be_file_names_stay_apart(tmp_path, clicks_folder):
+def test_names_that_cannot_be_file_names_stay_distinct(tmp_path, clicks_folder):
     for stem in ("犬", "猫", "a b", "a;b", "z" * 220, "z" * 221):
         shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{stem}.mp4")
     split = open_split(f"folder:{tmp_path}")
@@ -141,7 +141,7 @@ def test_videos_of_any_suffix_and_case_and_behind_links_take_part(tmp_path, clic
     assert "No such file" in refusal.reason
 
 
-def test_what_is_no_video_is_counted_and_named_in_the_notes(tmp_path, clicks_folder):
+def test_other_files_are_counted_and_named_in_the_notes(tmp_path, clicks_folder):
     shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "dog_barking.mp4")
     for name in ("dog_barking.wav", "notes.txt", "._dog_barking.mp4"):
         (tmp_path / name).touch()

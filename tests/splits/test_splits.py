@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
+from bench.cli.data import verify_command
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
@@ -17,7 +19,7 @@ from bench.types import Clip, Excerpt
 SOUND = Excerpt(Path("a.mp4"), 0.0, 8.0)
 
 
-def test_every_split_of_ours_opens_without_its_files(home):
+def test_every_built_in_split_opens_without_its_files(home):
     for name in SPLITS:
         if name.startswith("mini"):
             assert open_split(name).clips
@@ -99,6 +101,17 @@ def test_preparing_again_keeps_what_is_there(home):
     before = path.stat().st_mtime_ns
     list(prepare_mini(2, InlineEngine()).rows)
     assert path.stat().st_mtime_ns == before
+
+
+def test_verifying_a_split_prints_its_notes(clicks_folder, tmp_path, capsys):
+    (tmp_path / "a.mp4").symlink_to(clicks_folder / "clip_000000.mp4")
+    (tmp_path / "b.txt").write_text("words")
+    with pytest.raises(typer.Exit) as end:
+        verify_command(f"folder:{tmp_path}")
+    assert end.value.exit_code == 0
+    found = " ".join(capsys.readouterr().err.split())
+    assert "1 file is neither audio nor video" in found
+    assert "1 clips, 0 problems" in found
 
 
 @pytest.mark.parametrize("n_clips", [0, N_CLIPS + 1])
