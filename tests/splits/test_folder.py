@@ -16,7 +16,7 @@ from bench.types import Audio
 
 
 def silent_video(path: Path, seconds: float, *, read_audio_seconds: float | None = None) -> None:
-    """A grey picture over silence, as long as it unless given; without sound for 0 seconds."""
+    """A grey video with silence of its length by default; without audio for 0 seconds."""
     frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
     read_audio_seconds = seconds if read_audio_seconds is None else read_audio_seconds
     audio = np.zeros((1, round(read_audio_seconds * 44_100)), dtype=np.float32)

@@ -16,7 +16,7 @@ from bench.splits.split import slugify_path
 from bench.splits.verify import verify_split
 from bench.types import Clip, Excerpt
 
-SOUND = Excerpt(Path("a.mp4"), 0.0, 8.0)
+AUDIO = Excerpt(Path("a.mp4"), 0.0, 8.0)
 
 
 def test_every_built_in_split_opens_without_its_files(home):
@@ -39,7 +39,7 @@ def test_a_split_that_is_not_understood_is_refused(spec, message):
 
 
 def test_two_clips_of_one_name_are_refused():
-    clip = Clip("twin", SOUND, 8.0)
+    clip = Clip("twin", AUDIO, 8.0)
     with pytest.raises(BenchError, match="'twin' more than once"):
         Split("s", (clip, clip))
     with pytest.raises(BenchError, match="'twin' more than once"):
@@ -49,7 +49,7 @@ def test_two_clips_of_one_name_are_refused():
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "x" * 201, "nul\0"])
 def test_a_clip_name_that_is_no_file_name_is_refused(name):
     with pytest.raises(BenchError, match="cannot be a file name"):
-        Split("s", (Clip(name, SOUND, 8.0),))
+        Split("s", (Clip(name, AUDIO, 8.0),))
 
 
 def test_slugs_of_different_paths_with_one_name_differ():
