@@ -1,4 +1,4 @@
-"""How fast the Fréchet distance is beside the reference's matrix square root, at equal values.
+"""Compare the speed of the Fréchet distance with a matrix square root, at equal values.
 
     python benchmarks/frechet_speed.py [--dimensions 2048] [--samples 8676] [--repeats 2]
 

@@ -1,10 +1,10 @@
-"""How fast the metrics are beside the packages they replace, at equal values.
+"""Compare the speed of the metrics with that of the packages they replace, at equal values.
 
     python benchmarks/metrics_speed.py [repeats]
 
 Needs the packages fastdtw and pymcd (``pip install '.[benchmarks]'``). Contestants take turns in
 one process on one thread and the best of the repeats counts, so that ratios survive a busy machine.
-Sounds are real ones where the folder ``shared`` lies beside the checkout, synthetic ones elsewhere.
+Audio is real where the folder ``shared`` is beside the checkout, synthetic elsewhere.
 Exits with 1 if a ratio falls below its target, with 2 if a package is missing.
 """
 
@@ -30,12 +30,12 @@ RATE_HZ = 22_050
 SECONDS = 8
 REAL = Path(__file__).resolve().parents[2] / "shared/golden/media"
 
-Sound = np.ndarray
+Waveform = np.ndarray
 Work = Callable[[], object]
 
 
 class Race(NamedTuple):
-    """Best seconds of both sides for the same work, and the ratio that is expected of us."""
+    """Best seconds of both sides for the same work, and the expected ratio."""
 
     title: str
     theirs_s: float
@@ -61,22 +61,22 @@ def main() -> int:
         print(f"missing {' and '.join(missing)}; install with: pip install '.[benchmarks]'")
         return 2
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    kind, sounds = load_sounds()
-    print(f"{len(sounds)} {kind} sounds of {SECONDS} s, one thread, best of {repeats}")
+    kind, waveforms = load_waveforms()
+    print(f"{len(waveforms)} {kind} waveforms of {SECONDS} s, one thread, best of {repeats}")
     print(f"{'':<44} {'theirs':>12} {'ours':>12} {'ratio':>9}")
     with threadpool_limits(1):
         races = [race_alignment, race_distortion, race_distortion_uncached, race_onsets]
-        results = [race(sounds, repeats) for race in races]
+        results = [race(waveforms, repeats) for race in races]
     print(*results, sep="\n")
     return int(any(result.ratio < result.target for result in results))
 
 
-def race_alignment(sounds: list[Sound], repeats: int) -> Race:
+def race_alignment(waveforms: list[Waveform], repeats: int) -> Race:
     """FastDTW of one pair of cepstra: the package in pure Python, as pip installs it, and ours."""
     from fastdtw import fastdtw
     from scipy.spatial.distance import euclidean
 
-    true, generated = (cepstra_of(audio)[:, 1:] for audio in sounds[:2])
+    true, generated = (cepstra_of(audio)[:, 1:] for audio in waveforms[:2])
     cost, path = fastdtw(true, generated, dist=euclidean)
     ours = metrics.fastdtw_path(true, generated)
     require(
@@ -92,23 +92,23 @@ def race_alignment(sounds: list[Sound], repeats: int) -> Race:
     return Race("alignment of one pair, against fastdtw", theirs_s, ours_s, target=10)
 
 
-def race_distortion(sounds: list[Sound], repeats: int) -> Race:
+def race_distortion(waveforms: list[Waveform], repeats: int) -> Race:
     """MCD of one pair of files, the true side analysed before, against pymcd."""
-    return distortion_race(sounds, repeats, is_cached=True)
+    return distortion_race(waveforms, repeats, is_cached=True)
 
 
-def race_distortion_uncached(sounds: list[Sound], repeats: int) -> Race:
+def race_distortion_uncached(waveforms: list[Waveform], repeats: int) -> Race:
     """MCD of one pair of files, both sides analysed, against pymcd."""
-    return distortion_race(sounds, repeats, is_cached=False)
+    return distortion_race(waveforms, repeats, is_cached=False)
 
 
-def distortion_race(sounds: list[Sound], repeats: int, *, is_cached: bool) -> Race:
+def distortion_race(waveforms: list[Waveform], repeats: int, *, is_cached: bool) -> Race:
     """Both sides read their files, which are at 22,050 Hz already."""
     from pymcd.mcd import Calculate_MCD
 
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{side}.wav") for side in ("true", "generated")]
-        for file, audio in zip(files, sounds, strict=False):
+        for file, audio in zip(files, waveforms, strict=False):
             soundfile.write(file, audio, RATE_HZ, subtype="FLOAT")
         package, names = Calculate_MCD("dtw"), [str(file) for file in files]
         true = cepstra_of(soundfile.read(files[0])[0])
@@ -129,23 +129,23 @@ def distortion_race(sounds: list[Sound], repeats: int, *, is_cached: bool) -> Ra
     return Race(title, theirs_s, ours_s, target=3 if is_cached else 1)
 
 
-def race_onsets(sounds: list[Sound], repeats: int) -> Race:
-    """Onset scores of every sound against every sound, as a chance level needs them."""
+def race_onsets(waveforms: list[Waveform], repeats: int) -> Race:
+    """Onset scores of every waveform against every other, as for a level of chance."""
 
     def ours() -> list[tuple[float, float]]:
-        described = [metrics.onset_features(audio) for audio in sounds]
+        described = [metrics.onset_features(audio) for audio in waveforms]
         return [metrics.onset_scores(a, b)[:2] for a in described for b in described]
 
     def theirs() -> list[tuple[float, float]]:
-        return [naive_onset_scores(a, b) for a in sounds for b in sounds]
+        return [naive_onset_scores(a, b) for a in waveforms for b in waveforms]
 
     require(np.allclose(ours(), theirs(), atol=1e-9), "the onset scores differ")
     theirs_s, ours_s = best_of(repeats, theirs, ours)
-    title = f"onset scores of {len(sounds) ** 2} pairs, against a plain one"
+    title = f"onset scores of {len(waveforms) ** 2} pairs, against a plain one"
     return Race(title, theirs_s, ours_s, target=1)
 
 
-def naive_onset_scores(true: Sound, generated: Sound) -> tuple[float, float]:
+def naive_onset_scores(true: Waveform, generated: Waveform) -> tuple[float, float]:
     """The published procedure pair by pair: detect both, drop close ones, pair, rank."""
     from sklearn.metrics import average_precision_score
 
@@ -181,7 +181,7 @@ def without_close_ones(found: list[int], trust: dict[int, float]) -> list[int]:
     return sorted(kept)
 
 
-def cepstra_of(audio: Sound) -> np.ndarray:
+def cepstra_of(audio: Waveform) -> np.ndarray:
     """The cepstra that the reported distortion compares."""
     return metrics.mel_cepstra(metrics.world_envelope(audio))
 
@@ -203,22 +203,22 @@ def require(is_equal: bool, complaint: str) -> None:
         raise SystemExit(f"{complaint}: no ratio can be given")
 
 
-def load_sounds() -> tuple[str, list[Sound]]:
-    """Sounds of 8 s at 22,050 Hz, and whether they are real."""
+def load_waveforms() -> tuple[str, list[Waveform]]:
+    """Waveforms of 8 s at 22,050 Hz, and whether they are real."""
     names = ("v1_gt", "v2_gt", "v1_predA", "v2_predA", "c_gt", "c_pred", "c_dense", "c_few")
     if REAL.is_dir():
-        return "real and synthetic", [read_sound(REAL / f"{name}.flac") for name in names]
-    return "synthetic", [make_sound(np.random.default_rng(seed)) for seed in range(len(names))]
+        return "real and synthetic", [read_waveform(REAL / f"{name}.flac") for name in names]
+    return "synthetic", [make_waveform(np.random.default_rng(seed)) for seed in range(len(names))]
 
 
-def read_sound(path: Path) -> Sound:
+def read_waveform(path: Path) -> Waveform:
     """A file as mono float32 at 22,050 Hz."""
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     audio = soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ)
     return np.ascontiguousarray(audio[: SECONDS * RATE_HZ])
 
 
-def make_sound(rng: np.random.Generator) -> Sound:
+def make_waveform(rng: np.random.Generator) -> Waveform:
     """Decaying tones with harmonics and noise at random times, over a faint hiss."""
     time_s = np.arange(SECONDS * RATE_HZ) / RATE_HZ
     audio = 1e-3 * rng.normal(size=len(time_s))

@@ -1,12 +1,12 @@
-"""How long all metrics of whole sets take with their intervals, over a published test set.
+"""Time all metrics of sets with their intervals, at the size of a published test set.
 
     python benchmarks/set_intervals.py [--clips 8676]
 
 Features of the widths of the three networks (PaSST 768, PANNs 2,048, VGGish 8 patches of 128 and
-527 labels) are drawn; every set column of the suite is computed of them, with its interval, one
-after another. Prints the seconds of each by the clock and of the processor, and the most memory
-that the process held; exits with 1 if all together take more than 90 s by the clock. Where other
-work shares the cores, OPENBLAS_NUM_THREADS=1 and the seconds of the processor tell more.
+527 labels) are random; every set column of the suite is computed from them, with its interval, one
+after another. Prints the seconds of each by the clock and of the processor, and the peak memory
+of the process; exits with 1 if all together take more than 90 s by the clock. Where other
+work shares the cores, use OPENBLAS_NUM_THREADS=1 and the seconds of the processor.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def main() -> int:
     spent_s = 0.0
     for network in EMBEDDINGS:
         rng = np.random.default_rng(0)
-        true, generated = (drawn(rng, network, n_clips, shift) for shift in (0.0, 0.02))
+        true, generated = (draw_features(rng, network, n_clips, shift) for shift in (0.0, 0.02))
         for metric in (each for each in metrics if each.reads == (network,)):
-            spent_s += timed(metric, true, generated)
+            spent_s += time_metric(metric, true, generated)
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"all {len(metrics)} columns over {n_clips:,} clips: {spent_s:.1f} s on {os.cpu_count()} "
@@ -52,10 +52,10 @@ def main() -> int:
     return int(spent_s > MOST_SECONDS)
 
 
-def timed(metric: Metric, true: Sides, generated: Sides) -> float:
+def time_metric(metric: Metric, true: Sides, generated: Sides) -> float:
     """Print one column with its interval; the seconds that it took."""
     if metric.score_set is None:
-        raise ValueError(f"{metric.name} is no metric of a whole set")
+        raise ValueError(f"{metric.name} is not a metric of sets")
     start_s, start_busy_s = time.perf_counter(), time.process_time()
     estimate = metric.score_set(true, generated)
     score = score_of_set(estimate, [str(i) for i in range(len(true))])
@@ -65,7 +65,7 @@ def timed(metric: Metric, true: Sides, generated: Sides) -> float:
     return seconds
 
 
-def drawn(rng: np.random.Generator, network: str, n_clips: int, shift: float) -> Sides:
+def draw_features(rng: np.random.Generator, network: str, n_clips: int, shift: float) -> Sides:
     """Rectified, mixed embeddings whose spectrum falls off, and labels that are fairly sure."""
     n_rows, width = EMBEDDINGS[network]
     mix = rng.normal(size=(width, width)).astype(np.float32) * np.arange(1, width + 1) ** -0.5

@@ -60,7 +60,7 @@ SCHEMES = {
 
 
 @pytest.mark.parametrize(("stem", "clip"), SCHEMES.values(), ids=SCHEMES.keys())
-def test_every_scheme_leads_back_to_its_clip(stem: str, clip: str) -> None:
+def test_a_name_of_every_scheme_is_parsed_to_its_clip(stem: str, clip: str) -> None:
     assert match([clip], [Path(f"{stem}.wav")]).found == {clip: Path(f"{stem}.wav")}
 
 
@@ -138,7 +138,7 @@ def test_the_lowest_sample_counts_and_the_others_are_recorded() -> None:
         ("Y0DCit2EBtjs_000030_1", "0DCit2EBtjs_000030_1"),
     ],
 )
-def test_two_files_of_equal_claim_are_never_chosen_between(stems: tuple[str, str]) -> None:
+def test_of_two_files_of_equal_rank_none_is_chosen(stems: tuple[str, str]) -> None:
     files = [Path(f"{stem}.wav") for stem in stems]
     matching = match(["0DCit2EBtjs_000030"], files)
     assert sorted(matching.ambiguous["0DCit2EBtjs_000030"]) == sorted(files)
@@ -146,7 +146,7 @@ def test_two_files_of_equal_claim_are_never_chosen_between(stems: tuple[str, str
     assert matching.missing == {}
 
 
-def test_a_file_that_bears_a_clips_name_is_never_taken_for_another_clip() -> None:
+def test_a_file_with_the_name_of_a_clip_is_never_assigned_to_another() -> None:
     names = ["walk_202401", "walk_202401_1", "walk_202401_generated"]
     files = [Path("walk_202401_1.wav"), Path("walk_202401_generated.wav")]
     matching = match(names, files)
@@ -168,13 +168,13 @@ def test_files_of_no_clip_are_reported() -> None:
         ("犬.mp4", "_-1e82f9b0"),
     ],
 )
-def test_a_clip_is_named_by_its_path_and_a_hash_of_what_had_to_change(relative, name) -> None:
+def test_a_clip_is_named_by_its_path_with_a_hash_if_characters_are_replaced(relative, name) -> None:
     assert make_clip_name(Path(relative)) == name
     assert make_clip_name(Path(relative).with_suffix(".flac")) == name
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0=."), min_size=1), min_size=1))
-def test_every_path_has_a_safe_name_of_its_own(parts: list[str]) -> None:
+def test_every_path_has_a_unique_safe_name(parts: list[str]) -> None:
     path = Path(*parts)
     name = make_clip_name(path)
     assert require_safe_name(name) == name
@@ -188,7 +188,7 @@ def test_long_names_that_differ_at_their_end_stay_apart() -> None:
     assert len(require_safe_name(first)) <= 200
 
 
-def test_below_a_root_a_file_bears_the_name_of_its_path() -> None:
+def test_below_a_root_a_file_has_the_name_of_its_path() -> None:
     root = Path("/samples")
     files = [root / name for name in ("a.wav", "x/a.wav", "my dog.wav", "犬.wav", "猫.wav")]
     names = [make_clip_name(path.relative_to(root)) for path in files]

@@ -47,7 +47,7 @@ def test_every_metric_reads_extractors_that_some_judge_has():
         assert select_computable(rows, open_judge("paper", profile, Path("weights"))) == rows
 
 
-def test_the_signal_judge_computes_what_needs_no_network():
+def test_the_signal_judge_computes_all_columns_without_networks():
     rows = select_computable(PROFILES["av-benchmark"], SIGNAL)
     lost = {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows}
     assert lost == {*PAPER_COLUMNS, *SET_COLUMNS, "clap"}
@@ -85,7 +85,7 @@ def test_profiles_and_checkpoints_never_share_features():
     assert "e2ee543a2791" in published.version
 
 
-def test_what_an_extractor_is_given_is_selected_with_it():
+def test_the_inputs_of_an_extractor_are_selected_with_it():
     judge = open_judge("paper", "strict", Path("w"))
     assert [each.name for each in judge.select(["sync"])] == ["sync_picture", "sync"]
 
@@ -149,7 +149,7 @@ def _sides(rng: np.random.Generator, n: int, shift: float) -> list[dict[str, dic
     ]
 
 
-def test_metrics_of_sets_tell_a_shifted_set_from_one_of_the_same_law(rng):
+def test_metrics_of_sets_distinguish_a_shifted_set_from_one_of_the_same_distribution(rng):
     true, same, shifted = (_sides(rng, 200, shift) for shift in (0.0, 0.0, 2.0))
     for name in ("fd_panns", "fd_inf_panns", "kid_panns"):
         (metric,) = select("av-benchmark", [name])
@@ -194,7 +194,7 @@ def test_a_clip_with_several_embeddings_contributes_once(rng):
     assert abs(found.true.sum()) < 1e-6
 
 
-def test_a_metric_says_which_clips_it_takes():
+def test_a_metric_states_the_lengths_it_accepts():
     words = {
         m.name: m.accepted_lengths
         for m in select("av-benchmark", ["fd_passt", "kl_panns", "desync"])

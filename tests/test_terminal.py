@@ -1,4 +1,4 @@
-"""Output that is not UTF-8 gets ASCII for what it lacks; every refusal is one line."""
+"""Output that is not UTF-8 gets ASCII for other characters; every error is one line."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def runs(tmp_path) -> Path:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("style", ["terminal", "markdown", "latex", "csv"])
-def test_tables_are_printed_whatever_the_encoding(style, encoding, runs, streams):
+def test_tables_are_printed_in_any_encoding(style, encoding, runs, streams):
     code, out, err = streams(encoding)(bench_cli.main, "table", runs, "--format", style)
     assert (code, err) == (0, "")
     shown = {
@@ -96,7 +96,7 @@ def test_acfoley_refuses_a_video_beyond_ascii_in_one_line(streams):
     assert err.count("\n") == 1
 
 
-def test_a_file_name_that_is_no_text_is_printed_as_an_escape(streams):
+def test_a_file_name_that_is_not_text_is_printed_as_an_escape(streams):
     name = os.fsdecode(b"dog\xff.wav")
     code, out, _ = streams("utf-8")(lambda: run_app(lambda: (print_line(name), sys.exit(0))))
     assert (code, out) == (0, "dog\\udcff.wav\n")
@@ -142,7 +142,7 @@ def test_an_error_of_the_system_is_one_sentence_with_its_remedy(case, streams):
     assert streams("utf-8")(lambda: run_app(app)) == (2, "", expected)
 
 
-def test_an_error_that_nobody_foresaw_keeps_its_traceback(streams):
+def test_an_unexpected_error_keeps_its_traceback(streams):
     def app() -> None:
         raise ValueError("a bug")
 

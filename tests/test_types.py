@@ -21,6 +21,6 @@ def test_a_condition_names_what_is_masked_in_one_order(condition, name):
     assert condition.name == name
 
 
-def test_a_system_that_masks_what_there_is_not_is_refused():
+def test_a_system_that_masks_an_unknown_component_is_refused():
     with pytest.raises(ValueError, match=r"'x' masks \['picture'\], known: \['audio', 'sync'"):
         System("x", "x", frozenset(), lambda device: None, masks=frozenset({"picture"}))

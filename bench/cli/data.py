@@ -52,6 +52,8 @@ def verify_command(spec: str) -> None:
         problems = verify_split(split, open_engine(worker_count(None)), partial(progress, "verify"))
     for problem in problems:
         console().print(problem)
+    for note in split.notes:
+        notices().print(note)
     total = len(split.clips) + len(split.refused)
     notices().print(f"{spec}: {total} clips, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)

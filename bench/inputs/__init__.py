@@ -1,13 +1,14 @@
-"""What users hand in, as other people's programs wrote it: folders of media, tables, label files.
+"""Read what users bring, as any program wrote it: folders of media, tables, label files.
 
-list_folder(folder)     the audio and video files below it, and what is neither
-read_table(path)        the rows of a .csv or .tsv file with their lines
+list_folder(folder)     the audio and video files below it, and the others
+read_table(path)        the rows of a .csv or .tsv file with their line numbers
+read_lines(path)        the lines of a text file with their numbers
 read_labels(path)       the prompts of a label file, assigned to clips by name
 """
 
 from bench.inputs.folder import Listing, format_paths, list_folder, natural_sort_key
 from bench.inputs.labels import Labels, Prompts, find_labels, read_labels
-from bench.inputs.tables import Record, Row, read_records, read_table
+from bench.inputs.tables import Record, Row, read_lines, read_records, read_table
 
 __all__ = [
     "Labels",
@@ -19,6 +20,7 @@ __all__ = [
     "list_folder",
     "natural_sort_key",
     "read_labels",
+    "read_lines",
     "read_records",
     "read_table",
     "format_paths",

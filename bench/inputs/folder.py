@@ -1,8 +1,8 @@
-"""What a folder of media holds: nothing that has a name there vanishes uncounted.
+"""List a folder of media: every visible file is counted as audio, video or other.
 
 Links to files and folders are followed. Hidden files (``.DS_Store``, ``._x.wav`` of AppleDouble)
-and those that systems leave behind (``Thumbs.db``) are no part of the data. A known suffix says
-what a file is meant to be, in any case; of a file with an unknown one the content decides.
+and those that systems leave behind (``Thumbs.db``) do not count. A known suffix, in any case,
+decides the kind of a file; for an unknown one its content is probed.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ LABEL_FILES = ("labels.csv", "labels.tsv")
 
 @dataclass(frozen=True)
 class Listing:
-    """The files below ``folder`` by what they are meant to be, each group sorted by path.
+    """The files below ``folder`` by kind, each group sorted by path.
 
-    A link to nothing is listed as what its suffix says, or as both where that says nothing, so
-    that opening it fails by name.
+    A broken link is listed by its suffix, or as audio and video where that is unknown, so that
+    opening it fails with its name.
     """
 
     folder: Path
@@ -46,29 +46,29 @@ class Listing:
 
     @property
     def with_audio(self) -> tuple[Path, ...]:
-        """The audio files, and the videos that have no audio file of their name beside them.
+        """The audio files, and the videos without an audio file of the same name beside them.
 
-        Many systems write a sample twice, alone and under the video.
+        Many systems write a sample twice, as audio and as video with that audio.
         """
         twins = {path.with_suffix("") for path in self.audio}
         alone = [path for path in self.videos if path.with_suffix("") not in twins]
         return tuple(sorted({*self.audio, *alone}))
 
     def require(self, files: tuple[Path, ...], kind: str) -> tuple[Path, ...]:
-        """Return ``files``; MissingError where there are none, ``kind`` says of what."""
+        """Return ``files``. Raises MissingError, which names the ``kind``, if there are none."""
         if not files:
             rest = f"; there are {format_paths(self.other, self.folder)}" if self.other else ""
             raise MissingError(f"{self.folder} holds no {kind} file{rest}")
         return files
 
     def audio_notes(self) -> tuple[str, ...]:
-        """What is left out of ``with_sound``: videos with an audio file beside them, and others."""
+        """Return sentences on the files that ``with_audio`` leaves out."""
         n_twins = len(set(self.videos) - set(self.with_audio))
         what = f"videos in {self.folder.name} have an audio file beside them, which was taken"
         return (*((f"{n_twins} {what}",) if n_twins else ()), *self.notes())
 
     def notes(self) -> tuple[str, ...]:
-        """One sentence on the files that are neither audio nor video; none where all are."""
+        """Return one sentence on the files that are neither audio nor video, or none."""
         if not self.other:
             return ()
         verb = "file is" if len(self.other) == 1 else "files are"
@@ -77,12 +77,12 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """Return what is below ``folder``, links followed; a link back to a parent ends there.
+    """Return the files below ``folder``. Links are followed, except those to a parent folder.
 
     Paths are absolute: ffmpeg would take the name ``a:b.wav`` alone for a protocol.
 
     Raises:
-        MissingError: there is no such folder, or one below it cannot be read.
+        MissingError: the folder does not exist, or one below it cannot be read.
     """
     folder = folder.absolute()
     if not folder.is_dir():
@@ -91,13 +91,13 @@ def list_folder(folder: Path) -> Listing:
     groups: dict[str, list[Path]] = {"audio": [], "video": [], "other": []}
     for path in sorted(_files(folder, ())):
         is_label_file = path.parent == folder and path.name.lower() in LABEL_FILES
-        for kind in () if is_label_file else _kinds(path):
+        for kind in () if is_label_file else _classify(path):
             groups[kind].append(path)
     return Listing(folder, *(tuple(group) for group in groups.values()))
 
 
 def natural_sort_key(path: Path) -> tuple[object, ...]:
-    """A key that sorts paths as people count: ``2.wav`` before ``10.wav``, folder by folder."""
+    """Return a key that sorts numbers by value: ``2.wav`` before ``10.wav``, folder by folder."""
     numbered = (
         re.split(r"(\d+)", part, flags=re.ASCII) for part in Path(normalize_name(str(path))).parts
     )
@@ -106,17 +106,18 @@ def natural_sort_key(path: Path) -> tuple[object, ...]:
 
 
 def format_paths(paths: Iterable[Path], folder: Path) -> str:
-    """The first three of ``paths`` below ``folder``, and how many more there are."""
+    """Return the first three of ``paths`` below ``folder``, and the number of the others."""
     return format_names(to_printable(str(path.relative_to(folder))) for path in paths)
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    """Everything visible below a folder that is no folder; ``parents`` are the folders around."""
+    """Yield the visible files below a folder; ``parents`` identify the folders around it."""
     try:
         status = folder.stat()
         entries = list(os.scandir(folder))
     except OSError as error:
         raise MissingError(f"cannot list the folder {folder}: {error.strerror}") from error
+    # Device and inode, not the path: a link to a parent has another path on every round.
     identity = (status.st_dev, status.st_ino)
     if identity in parents:
         return
@@ -130,7 +131,7 @@ def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]
             yield path
 
 
-def _kinds(path: Path) -> tuple[str, ...]:
+def _classify(path: Path) -> tuple[str, ...]:
     suffix = path.suffix.lower()
     if suffix in AUDIO_SUFFIXES:
         return ("audio",)
@@ -138,10 +139,10 @@ def _kinds(path: Path) -> tuple[str, ...]:
         return ("video",)
     if suffix in DATA_SUFFIXES:
         return ("other",)
-    return ("audio", "video") if not path.exists() else (_kind_by_content(path),)
+    return ("audio", "video") if not path.exists() else (_probe_kind(path),)
 
 
-def _kind_by_content(path: Path) -> str:
+def _probe_kind(path: Path) -> str:
     from bench.media import probe
 
     try:

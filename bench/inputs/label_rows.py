@@ -1,4 +1,4 @@
-"""The rows of a label file: which columns of which published list hold the name and the prompt.
+"""Parse the rows of a label file: the columns of published lists with names and prompts.
 
 id,start,label,split                 VGGSound's own list, without a header
 <id>_<start>.mp4,label               its test list, without a header
@@ -53,26 +53,26 @@ class Label(NamedTuple):
 
 
 def parse_labels(path: Path) -> tuple[list[Label], tuple[str, ...]]:
-    """Return the labels of a file in its order, and notes on what was chosen in reading it.
+    """Return the labels of a file in its order, and notes on the columns that were chosen.
 
     Raises:
-        BenchError: it cannot be read, has no column of names or of labels, or has a number in the
-            place of a prompt; the message names the line.
+        BenchError: it cannot be read, has no column of names or of labels, or has a number for a
+            prompt; the message names the line.
     """
     rows = read_table(path)
     if not rows:
         raise BenchError(f"{path} is empty: expected rows of a name and a label")
     header = [cell.lower() for cell in rows[0].cells]
-    columns = _columns(header)
+    columns = _find_columns(header)
     if columns is None:
-        return list(_without_header(rows, path)), ()
-    labels = list(_with_header(rows[1:], columns, len(header), path))
-    notes = tuple(_column_notes(path, header, columns))
-    return labels if columns.modality is None else _joined(labels), notes
+        return list(_parse_without_header(rows, path)), ()
+    labels = list(_parse_with_header(rows[1:], columns, len(header), path))
+    notes = tuple(_note_columns(path, header, columns))
+    return labels if columns.modality is None else _merge_prompts(labels), notes
 
 
 class _Columns(NamedTuple):
-    """Where a header has what; None where it has no such column."""
+    """Indices of columns in a header; None for a missing column."""
 
     name: int
     label: int
@@ -82,20 +82,20 @@ class _Columns(NamedTuple):
     modality: int | None
 
 
-def _columns(header: list[str]) -> _Columns | None:
-    """The columns of a header; None where the row is none."""
+def _find_columns(header: list[str]) -> _Columns | None:
+    """Return the columns of a header; None where the row is not a header."""
 
-    def place(wanted: Iterable[str]) -> int | None:
+    def find(wanted: Iterable[str]) -> int | None:
         return next((header.index(each) for each in wanted if each in header), None)
 
-    name, label = place(NAME_COLUMNS), place(LABEL_COLUMNS)
+    name, label = find(NAME_COLUMNS), find(LABEL_COLUMNS)
     if name is None or label is None:
         return None
     others = (YOUTUBE_COLUMNS, START_COLUMNS, (SPLIT_COLUMN,), (MODALITY_COLUMN,))
-    return _Columns(name, label, *map(place, others))
+    return _Columns(name, label, *map(find, others))
 
 
-def _column_notes(path: Path, header: list[str], columns: _Columns) -> Iterator[str]:
+def _note_columns(path: Path, header: list[str], columns: _Columns) -> Iterator[str]:
     chosen = header[columns.label]
     if others := [each for each in header if each in LABEL_COLUMNS and each != chosen]:
         yield f"prompts are the column {chosen!r} of {path.name}, not {', '.join(others)}"
@@ -103,30 +103,32 @@ def _column_notes(path: Path, header: list[str], columns: _Columns) -> Iterator[
         yield f"of the labels of a clip in {path.name} the audible ones are joined"
 
 
-def _with_header(rows: list[Row], columns: _Columns, width: int, path: Path) -> Iterator[Label]:
-    for row in (_trimmed(row, width) for row in rows):
+def _parse_with_header(
+    rows: list[Row], columns: _Columns, width: int, path: Path
+) -> Iterator[Label]:
+    for row in (_trim(row, width) for row in rows):
         _check_width(row, width, path)
         video, start, split, modality = (
-            "" if place is None else row.cells[place] for place in columns[2:]
+            "" if index is None else row.cells[index] for index in columns[2:]
         )
         name, prompt = row.cells[columns.name], row.cells[columns.label]
         if columns.modality is None or "A" in modality.upper():
-            yield _label(row, name, prompt, path, start=start, video=video, split=split)
+            yield _make_label(row, name, prompt, path, start=start, video=video, split=split)
 
 
-def _without_header(rows: list[Row], path: Path) -> Iterator[Label]:
+def _parse_without_header(rows: list[Row], path: Path) -> Iterator[Label]:
     """Rows of two cells, or of VGGSound's own list: id, start, label, split."""
-    for row in (_trimmed(row, 2) for row in rows):
+    for row in (_trim(row, 2) for row in rows):
         cells = row.cells
         if len(cells) < 2:
             raise BenchError(
-                f"{path}, line {row.line}: the row {list(cells)} lacks a name or a label column"
+                f"{path}, line {row.line}: the row {list(cells)} has no name or no label column"
             )
         if len(cells) == 2:
-            yield _label(row, *cells, path)
+            yield _make_label(row, *cells, path)
         elif len(cells) <= 4 and cells[1].isdigit():
             split = cells[3] if len(cells) == 4 else ""
-            yield _label(row, cells[0], cells[2], path, start=cells[1], split=split)
+            yield _make_label(row, cells[0], cells[2], path, start=cells[1], split=split)
         else:
             raise BenchError(
                 f"{path}, line {row.line}: {list(cells)} is neither a name and a label, nor "
@@ -134,8 +136,8 @@ def _without_header(rows: list[Row], path: Path) -> Iterator[Label]:
             )
 
 
-def _trimmed(row: Row, width: int) -> Row:
-    """The row without blank cells after the first ``width``, as spreadsheets leave them."""
+def _trim(row: Row, width: int) -> Row:
+    """Return the row without blank cells after the first ``width``, as spreadsheets leave them."""
     cells = row.cells
     while len(cells) > width and not cells[-1]:
         cells = cells[:-1]
@@ -145,17 +147,17 @@ def _trimmed(row: Row, width: int) -> Row:
 def _check_width(row: Row, n_columns: int, path: Path) -> None:
     if len(row.cells) < n_columns:
         raise BenchError(
-            f"{path}, line {row.line}: the row {list(row.cells)} lacks a name or a label column"
+            f"{path}, line {row.line}: the row {list(row.cells)} has no name or no label column"
         )
     if len(row.cells) > n_columns:
         raise BenchError(
             f"{path}, line {row.line}: {len(row.cells)} cells under {n_columns} columns; a label "
-            "that holds the delimiter stands in double quotes"
+            "that contains the delimiter has to be in double quotes"
         )
 
 
-def _label(row: Row, name: str, prompt: str, path: Path, **more: str) -> Label:
-    """The label of a row; ``more`` are its ``start``, ``video`` and ``split`` where it has them."""
+def _make_label(row: Row, name: str, prompt: str, path: Path, **more: str) -> Label:
+    """Return the label of a row; ``more`` has its ``start``, ``video`` and ``split`` if any."""
     where = f"{path}, line {row.line}"
     if not name:
         raise BenchError(f"{where}: the name of the clip is blank")
@@ -164,16 +166,16 @@ def _label(row: Row, name: str, prompt: str, path: Path, **more: str) -> Label:
     start = more.get("start", "")
     if start and not _NUMBER.fullmatch(start):
         raise BenchError(f"{where}: {start!r} is not the second at which the clip starts")
-    own, *aliases = _names(name, start, more.get("video", ""))
+    own, *aliases = _list_names(name, start, more.get("video", ""))
     return Label(own, prompt, row.line, tuple(aliases), more.get("split", "").lower())
 
 
-def _names(written: str, start: str, video: str) -> Iterable[str]:
-    """The name of a clip in a list, then the others that its file may bear.
+def _list_names(written: str, start: str, video: str) -> Iterable[str]:
+    """Return the name of a clip in a list, then the other names that its file may have.
 
-    ``video`` is its YouTube id where a column holds it; ``start`` its first second.
+    ``video`` is its YouTube id where there is such a column; ``start`` its first second.
     """
-    parts = _parts(written)
+    parts = _split_path(written)
     own, stem = "/".join(parts), parts[-1]
     others = ["/".join(parts[at:]) for at in range(1, len(parts))]
     others += [parse_canonical_name(stem) or "", parse_youtube_id(stem) or ""]
@@ -188,16 +190,16 @@ def _names(written: str, start: str, video: str) -> Iterable[str]:
     return dict.fromkeys(name for name in (own, *others) if name)
 
 
-def _parts(written: str) -> list[str]:
-    """A name or path in a list by its parts, without the suffix of an audio or video file."""
+def _split_path(written: str) -> list[str]:
+    """Split a name or path in a list, without the suffix of an audio or video file."""
     name, dot, suffix = normalize_name(written).rpartition(".")
     is_media = f".{suffix.lower()}" in MEDIA_SUFFIXES
-    whole = name if dot and is_media else normalize_name(written)
-    return [part for part in whole.split("/") if part not in ("", ".")] or [whole]
+    path = name if dot and is_media else normalize_name(written)
+    return [part for part in path.split("/") if part not in ("", ".")] or [path]
 
 
-def _joined(labels: list[Label]) -> list[Label]:
-    """One label for each name: all of its prompts in the order of the list."""
+def _merge_prompts(labels: list[Label]) -> list[Label]:
+    """Return one label for each name, with all of its prompts in the order of the list."""
     prompts: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         prompts[label.name].append(label.prompt)

@@ -1,8 +1,8 @@
-"""Label files: which prompt belongs to which clip.
+"""Label files: assign prompts to clips.
 
 A clip may be named by its path below the folder, by its name alone, by a published scheme of
-``bench.matching``, or by the bare YouTube id where that says which clip is meant. The forms that
-lists are published in are those of ``bench.inputs.label_rows``.
+``bench.matching``, or by the bare YouTube id where that is unambiguous. Supported forms of lists
+are described in ``bench.inputs.label_rows``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.matching import make_clip_name, normalize_name, parse_canonical_name,
 
 @dataclass(frozen=True)
 class Prompts:
-    """The prompts of some clips by name ("" where there is none), and what there is to say."""
+    """Prompts by name of clip ("" where a clip has none), and notes for the result."""
 
     by_clip: Mapping[str, str]
     notes: tuple[str, ...]
@@ -38,26 +38,26 @@ class Labels:
     def assign(self, clips: Mapping[str, Path]) -> Prompts:
         """Return the prompt of each clip; ``clips`` are their paths below their folder, by name.
 
-        A clip that the file has several prompts for gets none, and a note says so.
+        A clip with several prompts in the file gets none, which a note reports.
 
         Raises:
             BenchError: the file names none of the clips.
         """
         found = {name: self._find(path) for name, path in clips.items()}
         if clips and not any(found.values()):
-            theirs, ours = self.labels[0].name, next(iter(clips.values()))
+            listed, path = self.labels[0].name, next(iter(clips.values()))
             raise BenchError(
-                f"{self.path} names none of the {len(clips)} clips: it has {theirs!r} and others, "
-                f"the clips are {str(ours)!r} and others"
+                f"{self.path} names none of the {len(clips)} clips: it has {listed!r} and others, "
+                f"the clips are {str(path)!r} and others"
             )
         options = {name: {label.prompt for label in rows} for name, rows in found.items()}
         unclear = [name for name, prompts in options.items() if len(prompts) > 1]
         prompts = {
             name: next(iter(each)) if len(each) == 1 else "" for name, each in options.items()
         }
-        return Prompts(prompts, (*self.notes, *self._unclear_note(unclear, found)))
+        return Prompts(prompts, (*self.notes, *self._note_unclear(unclear, found)))
 
-    def _unclear_note(self, names: list[str], found: Mapping[str, list[Label]]) -> tuple[str, ...]:
+    def _note_unclear(self, names: list[str], found: Mapping[str, list[Label]]) -> tuple[str, ...]:
         if not names:
             return ()
         lines = ", ".join(str(label.line) for label in found[names[0]])
@@ -67,14 +67,14 @@ class Labels:
         )
 
     def _find(self, path: Path) -> list[Label]:
-        """The labels of the clip at ``path``: by its own names, then by aliases of the list's."""
+        """Return the labels of the clip at ``path``: by its own names, then by their aliases."""
         stem = normalize_name(path.stem)
         keys = [normalize_name(path.with_suffix("").as_posix()), make_clip_name(path), stem]
         keys += [parse_canonical_name(stem) or stem]
         for index in (self._by_name, self._by_alias):
             if key := next((key for key in keys if key in index), None):
                 return index[key]
-        # A list of bare ids means every window of a video; one with starts only its own window.
+        # A list of bare ids is for every window of a video, one with starts for its own windows.
         return self._by_name.get(parse_youtube_id(stem) or "", [])
 
     @cached_property
@@ -91,10 +91,10 @@ class Labels:
 
 
 def find_labels(folder: Path) -> Path | None:
-    """Return ``labels.csv`` or ``labels.tsv`` of a folder, in any case; None where there is none.
+    """Return ``labels.csv`` or ``labels.tsv`` of a folder, in any case; None where it has neither.
 
     Raises:
-        BenchError: there are both.
+        BenchError: it has both.
     """
     found = sorted(path for path in folder.iterdir() if path.name.lower() in LABEL_FILES)
     if len(found) > 1:
@@ -107,8 +107,8 @@ def read_labels(path: Path) -> Labels:
     """Return the labels of a file, one for each name.
 
     Raises:
-        BenchError: as for ``parse_labels``, or there is no label, or there are two prompts for one
-            name; the message names the lines.
+        BenchError: as for ``parse_labels``, or the file has no label, or two prompts for one name;
+            the message names the lines.
     """
     labels, notes = parse_labels(path)
     if not any(label.prompt for label in labels):

@@ -1,8 +1,9 @@
-"""Tables in .csv and .tsv files, by the rules of CSV, whatever program saved them.
+"""Read text files that users bring: tables (.csv, .tsv) and lists with one entry a line.
 
-A field in quotes may hold delimiters and line breaks. The delimiter (tab, comma or semicolon) is
-the one under which the rows have equally many cells. Text is UTF-8, or UTF-16 with its mark as
-spreadsheets export it; nothing else is guessed.
+A field in quotes may contain delimiters and line breaks. The delimiter (tab, comma or semicolon) is
+the one under which all rows have equally many cells: the suffix is not reliable, since spreadsheets
+save semicolons as .csv. Text is UTF-8, or UTF-16 with its byte order mark as spreadsheets export
+it; no other encoding is guessed.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ DELIMITERS = ("\t", ",", ";")
 
 
 class Row(NamedTuple):
-    """The cells of one row, blanks around them removed, and the line that it begins on."""
+    """The cells of one row without surrounding blanks, and the number of its first line."""
 
     line: int
     cells: tuple[str, ...]
 
 
 class Record(NamedTuple):
-    """The cells of one row by the header's columns, and the line that it begins on."""
+    """The cells of one row by column of the header, and the number of its first line."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_table(path: Path) -> list[Row]:
-    """Return the rows of a table that are not blank, a header included if it has one.
+    """Return the rows of a table that are not blank, including the header if it has one.
 
     Raises:
         BenchError: the file cannot be read, is not UTF-8, or breaks the rules of CSV.
     """
-    text = _text(path)
+    text = _read_text(path, "the list")
     tables: list[list[Row]] = []
     errors: list[BenchError] = []
     for delimiter in DELIMITERS:
@@ -50,6 +51,8 @@ def read_table(path: Path) -> list[Row]:
         widths = {len(row.cells) for row in rows}
         if len(widths) == 1 and widths != {1}:
             return rows
+    # No delimiter fits all rows: take the one that splits the first row most, so that the caller
+    # reports the line that does not fit.
     widest = max(tables, key=lambda rows: len(rows[0].cells) if rows else 0, default=[])
     is_split = bool(widest) and len(widest[0].cells) > 1
     if errors and not is_split:
@@ -58,10 +61,10 @@ def read_table(path: Path) -> list[Row]:
 
 
 def read_records(path: Path) -> tuple[list[str], list[Record]]:
-    """Return the columns of a table with a header, and its rows by them.
+    """Return the columns of a table with a header, and its rows by column.
 
     Raises:
-        BenchError: as for ``read_table``, or a column is there twice, or a row has more or fewer
+        BenchError: as for ``read_table``, or a column occurs twice, or a row has more or fewer
             cells than the header; the message names the line.
     """
     rows = read_table(path)
@@ -72,7 +75,7 @@ def read_records(path: Path) -> tuple[list[str], list[Record]]:
         if len(row.cells) != len(columns):
             raise BenchError(
                 f"{path}, line {row.line}: {len(row.cells)} cells under {len(columns)} columns "
-                "(text that holds the delimiter stands in double quotes)"
+                "(put text that contains the delimiter in double quotes)"
             )
     cells = (dict(zip(columns, row.cells, strict=True)) for row in rows[1:])
     return columns, [Record(row.line, each) for row, each in zip(rows[1:], cells, strict=True)]
@@ -93,17 +96,29 @@ def _parse(text: str, delimiter: str, path: Path) -> list[Row]:
     return rows
 
 
-def _text(path: Path) -> str:
+def read_lines(path: Path, content: str) -> list[tuple[int, str]]:
+    """Return the lines of a text file that are not blank, stripped, with their numbers.
+
+    ``content`` describes the file in messages, such as ``the names of clips in``.
+
+    Raises:
+        BenchError: the file cannot be read or is not UTF-8.
+    """
+    lines = _read_text(path, content).split("\n")
+    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _read_text(path: Path, content: str) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BenchError(f"cannot read the list {path}: {error.strerror}") from error
+        raise BenchError(f"cannot read {content} {path}: {error.strerror}") from error
     has_utf16_mark = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if has_utf16_mark else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BenchError(
-            f"cannot read the list {path}, line {line}: it is not UTF-8 "
+            f"cannot read {content} {path}, line {line}: it is not UTF-8 "
             f"(byte 0x{data[error.start]:02x}); save it as UTF-8"
         ) from error

@@ -133,7 +133,7 @@ def check_window(excerpt: Excerpt) -> None:
 
 
 def _check_file(path: Path) -> None:
-    # ffmpeg reports all three as "not found" or "invalid data", which does not say what to do.
+    # ffmpeg reports all three as "not found" or "invalid data", which names no remedy.
     try:
         n_bytes = path.stat().st_size
     except OSError as error:

@@ -1,4 +1,10 @@
-"""Splits: named lists of clips, each with its protocol. One file per source of clips."""
+"""Splits: named lists of clips, each with its protocol. One file per source of clips.
+
+split.py        Split, and the protocol of the paper
+mini.py, vggsound.py, folder.py, pairs.py    the sources of clips
+pick.py         selection of clips (--limit, --only, --clip)
+verify.py       check that all files can be read
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ __all__ = ["SPLITS", "Refusal", "Split", "SplitEntry", "open_split", "require_fi
 
 
 class SplitEntry(NamedTuple):
-    """One row of the table: what it is, and how to open it (with the argument after the colon)."""
+    """One row of the table: a description, and a function of the argument after the colon."""
 
     summary: str
     open: Callable[[str], Split]
@@ -74,10 +80,11 @@ SPLITS: dict[str, SplitEntry] = {
 
 
 def open_split(spec: str) -> Split:
-    """Return the split that ``name`` or ``name:argument`` stands for.
+    """Return the split named by ``name`` or ``name:argument``.
 
     Raises:
-        BenchError: no such split, an argument missing or too many, or clips that cannot be listed.
+        BenchError: no such split, a missing or superfluous argument, or clips that cannot be
+            listed.
     """
     name, _, argument = spec.partition(":")
     if name not in SPLITS:

@@ -1,11 +1,10 @@
 """``folder:PATH``: every video below a folder, under the paper's protocol.
 
 The first 8 s are the target and the 2 s after them the reference. A clip that is too short for its
-target is refused by name; one that only lacks the reference takes part without it, and systems that
-need a reference fail on it. Videos that differ by nothing but their suffix cannot be told apart by
-name and are refused, each of them. Prompts come from ``labels.csv`` or ``labels.tsv`` in the folder
-(``bench.inputs.labels`` says in which forms), else from the file name. Files that are no videos are
-counted and named in the results.
+target is refused by name; one that is too short for the reference is scored without it, and systems
+that need a reference fail on it. Videos that differ only in their suffix have the same name and are
+all refused. Prompts come from ``labels.csv`` or ``labels.tsv`` in the folder (forms in
+``bench.inputs.labels``), else from the file name. Other files are counted and named in the results.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ def open_folder(path: Path) -> Split:
     """Return the split of all videos below ``path``.
 
     Raises:
-        BenchError: the folder is not there or holds no video, one below it cannot be read, or its
-            label file is not one or names none of the videos.
+        BenchError: the folder is missing or has no video, one below it cannot be read, or its
+            label file cannot be read or names none of the videos.
     """
     folder = expand_user(path).absolute()
     listing = list_folder(folder)
@@ -46,15 +45,15 @@ def open_folder(path: Path) -> Split:
         named[make_clip_name(video.relative_to(folder))].append(video)
     label_file = find_labels(folder)
     single = {name: videos[0] for name, videos in named.items() if len(videos) == 1}
-    labels = _labels(label_file, single, folder)
+    labels = _read_prompts(label_file, single, folder)
     clips, refused = [], []
     for name, videos in named.items():
         if len(videos) > 1:
-            refused += _twins(name, videos, folder)
+            refused += _refuse_all(name, videos, folder)
             continue
         try:
-            prompt = labels.by_clip.get(name) or _words(videos[0].stem)
-            clips.append(_clip(videos[0], name, prompt))
+            prompt = labels.by_clip.get(name) or _make_prompt(videos[0].stem)
+            clips.append(_make_clip(videos[0], name, prompt))
         except MediaError as error:
             refused.append(Refusal(name, str(error)))
     return Split(
@@ -63,27 +62,27 @@ def open_folder(path: Path) -> Split:
         (*NETWORK_METRICS, *BASE_METRICS),
         tuple(refused),
         label_file=label_file.name if label_file else "",
-        notes=(*labels.notes, *_words_note(clips, labels), *_left_out(listing)),
+        notes=(*labels.notes, *_note_file_names(clips, labels), *_note_other_files(listing)),
     )
 
 
-def _labels(label_file: Path | None, videos: Mapping[str, Path], folder: Path) -> Prompts:
-    """The labels of the clips; none where there is no label file."""
+def _read_prompts(label_file: Path | None, videos: Mapping[str, Path], folder: Path) -> Prompts:
+    """Return the prompts of the clips in the label file, if any."""
     if label_file is None:
         return Prompts({}, ())
     relative = {name: video.relative_to(folder) for name, video in videos.items()}
     return read_labels(label_file).assign(relative)
 
 
-def _words_note(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
-    """How many prompts come from file names, which say more or less what is audible."""
+def _note_file_names(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
+    """Return a note on prompts that come from file names, which may not describe the audio."""
     words = [clip.prompt for clip in clips if clip.prompt and not labels.by_clip.get(clip.name)]
     what = "prompts are the words of the file name, e.g."
     return (f"{len(words)} {what} {words[0]!r}",) if words else ()
 
 
-def _left_out(listing: Listing) -> tuple[str, ...]:
-    """What the folder holds besides videos."""
+def _note_other_files(listing: Listing) -> tuple[str, ...]:
+    """Return notes on the files besides videos."""
     audio = sorted(set(listing.audio) - set(listing.videos))
     if not audio:
         return listing.notes()
@@ -91,21 +90,21 @@ def _left_out(listing: Listing) -> tuple[str, ...]:
     return (f"{what}: {format_paths(audio, listing.folder)}", *listing.notes())
 
 
-def _twins(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
-    """A refusal of each of several videos of one name, under a name that holds its suffix."""
+def _refuse_all(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
+    """Return a refusal for each of several videos of one name, under a name with its suffix."""
     paths = [video.relative_to(folder) for video in videos]
     rivals = ", ".join(map(str, paths))
     reason = f"{len(videos)} videos in {folder} are called {name!r}, rename all but one: {rivals}"
     return [Refusal(make_hashed_name("=".join(path.parts)), reason) for path in paths]
 
 
-def _words(stem: str) -> str:
-    """A prompt from a file name: its words, unless it is an identifier and says nothing."""
+def _make_prompt(stem: str) -> str:
+    """Return the words of a file name as a prompt, "" for an identifier."""
     words = re.sub(r"[_\-.]+", " ", stem).strip()
     return words if re.fullmatch(r"[A-Za-z ]{3,}", words) else ""
 
 
-def _clip(video: Path, name: str, prompt: str) -> Clip:
+def _make_clip(video: Path, name: str, prompt: str) -> Clip:
     from bench.media import probe, read_audio_seconds
 
     info = probe(video)

@@ -1,8 +1,8 @@
-"""The splits of the mini world: procedural clips whose truth is known (``bench.synthetic``).
+"""The splits of the mini world: procedural clips with known truth (``bench.synthetic``).
 
 ``mini`` follows the paper's protocol (0-8 s target, 8-10 s reference of the same clip),
 ``mini-hits`` that of Greatest Hits (2 s silent targets, each under three conditions from other
-clips), and ``mini-references`` that of Table 7 (each target under five references for all).
+clips), and ``mini-references`` that of Table 7 (each target under the same five references).
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ N_REFERENCE_TARGETS = 16
 PREPARE = "bench data prepare mini"
 
 METRICS = (*NETWORK_METRICS, *BASE_METRICS)
-#: Offsets are heard in windows of 4.8 s, which excerpts of 2 s do not have.
+#: Synchformer predicts offsets in windows of 4.8 s, and these targets have 2 s.
 HITS_METRICS = tuple(name for name in METRICS if name != "desync")
 
 
 def mini_directory() -> Path:
-    """Where the clips lie: ``$BENCH_HOME/data/mini``."""
+    """Return the folder of the clips, ``$BENCH_HOME/data/mini``."""
     return bench_home() / "data" / "mini"
 
 
 def open_mini() -> Split:
-    """The held-out clips of the mini world under the paper's protocol."""
+    """Return the held-out clips of the mini world under the paper's protocol."""
     return _split("mini", [_clip(make_scene("mini", index)) for index in range(N_CLIPS)])
 
 
 def open_mini_hits() -> Split:
-    """Targets of 2 s, each with three conditions from other clips."""
+    """Return targets of 2 s, each with three conditions from other clips."""
     clips = [
         _hits_clip(pair.target, condition)
         for pair in hits_pairs(N_HITS_TARGETS)
@@ -70,7 +70,7 @@ def open_mini_hits() -> Split:
 
 
 def open_mini_references() -> Split:
-    """The first clips, each under five references that serve for all; grouped by reference."""
+    """Return the first clips, each under the same five references; grouped by reference."""
     scenes = [make_scene("mini", index) for index in range(N_REFERENCE_TARGETS)]
     clips = [_reference_clip(scene, name) for scene in scenes for name in REFERENCE_NAMES]
     return _split("mini-references", clips, (*METRICS, "mcd_ref"))
@@ -78,7 +78,7 @@ def open_mini_references() -> Split:
 
 @dataclass(frozen=True)
 class Preparation:
-    """The clips to render: a number to announce, and the rows as they are finished."""
+    """The clips to render: their number, and their rows of the manifest as they are finished."""
 
     total: int
     rows: Iterator[Row]
@@ -87,7 +87,7 @@ class Preparation:
 def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
     """Render the first ``n_clips`` clips and the five references into ``mini_directory()``.
 
-    Clips that are there and whole are kept. The manifest is written when the last row is taken.
+    Existing undamaged clips are kept. The manifest is written after the last row.
 
     Raises:
         BenchError: the number is out of range.

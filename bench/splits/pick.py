@@ -1,4 +1,4 @@
-"""Which clips of a split take part: all, the first, or those that a user names."""
+"""Select clips of a split: all, the first, or those that a user names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.inputs import read_lines
 from bench.splits.split import Split
 from bench.types import Clip
 
@@ -15,12 +16,13 @@ def pick_clips(
 ) -> tuple[Clip, ...]:
     """Return the clips of a split in its order: those named in ``names`` and in the file ``only``.
 
-    Without either, all; of what is left, the first ``limit``. The file has one name a line.
+    Without either, all; of these, the first ``limit``. The file has one name a line.
 
     Raises:
         BenchError: the file cannot be read, or a name is not a clip of the split.
     """
-    wanted = [*names, *(_read_names(only) if only else ())]
+    listed = read_lines(only, "the names of clips in") if only else []
+    wanted = [*names, *(name for _, name in listed)]
     if only is not None and not wanted:
         raise BenchError(f"{only} names no clip: it needs one name of {split.name} a line")
     if not wanted:
@@ -37,11 +39,3 @@ def pick_clips(
             )
     chosen = set(wanted)
     return tuple(clip for clip in split.clips if clip.name in chosen)[:limit]
-
-
-def _read_names(file: Path) -> list[str]:
-    try:
-        lines = file.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"cannot read the names of clips in {file}: {error}") from error
-    return [line.strip() for line in lines if line.strip()]

@@ -1,4 +1,4 @@
-"""What a split is: a named list of clips, its protocol, and the clips that cannot take part."""
+"""A split: a named list of clips, its protocol, and the clips that cannot be scored."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bench.types import Clip
 TARGET_SECONDS = 8.0
 REFERENCE_SECONDS = 2.0
 
-#: The paper's columns that need networks; they are filled where the judge's weights are there.
+#: The paper's columns that need networks; computed where the judge's weights are installed.
 NETWORK_METRICS = ("fd_passt", "fd_panns", "fd_vgg", "kl_passt", "kl_panns", "ib", "desync")
 
-#: The columns that every split can fill; a split adds those its protocol is about.
+#: The columns that every split has; a split adds those that its protocol is about.
 BASE_METRICS = ("onset_acc", "onset_ap", "mcd", "onset_f1", "mcd_c1", "env_corr", "lsd")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A clip that the split holds but the protocol cannot use, and why."""
+    """A clip of the split that the protocol cannot use, with the reason."""
 
     clip: str
     reason: str
@@ -34,8 +34,8 @@ class Split:
     """Clips in a fixed order, with the columns that the protocol is about.
 
     ``refused`` are recorded as failures of every run, never dropped. ``preparation`` is the command
-    that makes the files of a split of ours. ``label_file`` names the file of the prompts, if any;
-    ``notes`` are for the reader of every result: what was chosen or passed over in listing.
+    that creates the files of a built-in split. ``label_file`` is the name of the file of prompts,
+    if any; ``notes`` are sentences for every result on files that were chosen or left out.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Split:
             require_safe_name(name)
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise BenchError(f"split {self.name!r} holds the clip {twice!r} more than once")
+            raise BenchError(f"split {self.name!r} has the clip {twice!r} more than once")
         if not names:
-            raise BenchError(f"split {self.name!r} holds no clips")
+            raise BenchError(f"split {self.name!r} has no clips")
 
 
 def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
-    """Refuse to start while files of a split that we prepare ourselves are missing.
+    """Check that the files of a built-in split exist.
 
     Raises:
-        MissingError: how many are missing, and the command that makes them.
+        MissingError: some are missing; the message has their number and the command to create them.
     """
     if not split.preparation:
         return
@@ -75,7 +75,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
 
 
 def slugify_path(path: Path) -> str:
-    """A short name for a path given by the user, unique enough to name a run directory."""
+    """Return a short name for a path of the user, unique enough to name a run directory."""
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in path.name)
     return f"{kept[:40] or 'root'}-{digest}"

@@ -1,4 +1,4 @@
-"""Checking the clips of a split: everything a run will read can be read, and is long enough."""
+"""Check the clips of a split: every file that a run reads can be decoded and is long enough."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bench.errors import BenchError
 from bench.splits.split import Split
 from bench.types import MAX_SHORTFALL_S, Clip
 
-#: Called with how many clips are checked, and how many there are.
+#: Called with the number of clips checked, and that of all.
 Progress = Callable[[int, int], None]
 
 
 def verify_split(split: Split, engine: Engine, progress: Progress) -> list[str]:
-    """Decode every sound and picture of a split; return what is wrong, one sentence each."""
+    """Decode all audio and video of a split; return the problems, one sentence each."""
     problems = [f"{refusal.clip}: {refusal.reason}" for refusal in split.refused]
     if split.is_mini:
         problems += _mini_problems()
@@ -37,7 +37,7 @@ def _open_check() -> Callable[[Clip], bool]:
 
 
 def check_clip(clip: Clip) -> bool:
-    """Decode what a run reads of a clip.
+    """Decode the audio, reference and video of a clip.
 
     Raises:
         BenchError: a file is missing, damaged or too short; the message names it.

@@ -1,7 +1,7 @@
-"""``vggsound-test`` and ``vggsound-ib0.3``: the paper's test clips, from files that you have.
+"""``vggsound-test`` and ``vggsound-ib0.3``: the paper's test clips, from the user's files.
 
-Nothing of VGGSound can be fetched by name: its videos are YouTube's, and many are gone. So they lie
-in ``$BENCH_HOME/data/vggsound``:
+Nothing of VGGSound can be downloaded by name: its videos are YouTube's, and many are gone. So they
+are expected in ``$BENCH_HOME/data/vggsound``:
 
     test.csv     the official list: <id>_<start second, six digits>.mp4,<label>; or the rows of
                  vggsound.csv, id,start,label,split, of which those of the test split count
@@ -37,27 +37,27 @@ LABELS, FILTERED, VIDEOS = "test.csv", "ib0.3.txt", "videos"
 
 
 def vggsound_directory() -> Path:
-    """Where lists and videos lie: ``$BENCH_HOME/data/vggsound``."""
+    """Return the folder of lists and videos, ``$BENCH_HOME/data/vggsound``."""
     return bench_home() / "data" / "vggsound"
 
 
 def open_vggsound_test() -> Split:
-    """All clips of the official test list.
+    """Return the split of all clips of the official test list.
 
     Raises:
-        MissingError: the list or all videos are missing; the message says what goes where.
+        MissingError: the list or all videos are missing; the message has their paths.
     """
-    return _split("vggsound-test", _labels())
+    return _make_split("vggsound-test", _read_test_labels())
 
 
 def open_vggsound_filtered() -> Split:
-    """The clips of the test list whose ImageBind score is at least 0.3.
+    """Return the split of the test clips whose ImageBind score is at least 0.3.
 
     Raises:
-        MissingError: a list or all videos are missing; the message says what goes where.
+        MissingError: a list or all videos are missing; the message has their paths.
         BenchError: a list cannot be read, or a name of the filtered one is not in the test list.
     """
-    labels, path = _labels(), vggsound_directory() / FILTERED
+    labels, path = _read_test_labels(), vggsound_directory() / FILTERED
     if not path.is_file():
         raise MissingError(
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
@@ -70,10 +70,10 @@ def open_vggsound_filtered() -> Split:
             f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
             f"({len(unknown)} of {len(names)} names)"
         )
-    return _split("vggsound-ib0.3", {name: labels[name] for name in names})
+    return _make_split("vggsound-ib0.3", {name: labels[name] for name in names})
 
 
-def _labels() -> dict[str, str]:
+def _read_test_labels() -> dict[str, str]:
     path = vggsound_directory() / LABELS
     if not path.is_file():
         raise MissingError(
@@ -85,25 +85,25 @@ def _labels() -> dict[str, str]:
     return {parse_canonical_name(label.name) or label.name: label.prompt for label in listed}
 
 
-def _split(name: str, labels: dict[str, str]) -> Split:
+def _make_split(name: str, labels: dict[str, str]) -> Split:
     folder = vggsound_directory() / VIDEOS
     videos = list_folder(folder).videos if folder.is_dir() else ()
     matching = match(list(labels), videos, folder)
     found = matching.found
-    clips = [_clip(each, found[each], labels[each]) for each in labels if each in found]
+    clips = [_make_clip(each, found[each], labels[each]) for each in labels if each in found]
     if not clips:
         raise MissingError(
-            f"split {name} needs {len(labels)} videos and {folder} holds none of them: "
+            f"split {name} needs {len(labels)} videos and {folder} has none of them: "
             "put them there as <id>_<start second, six digits>.mp4"
         )
     left = [each for each in labels if each not in found]
-    refused = [Refusal(each, _reason(each, matching, folder)) for each in left]
+    refused = [Refusal(each, _explain_missing(each, matching, folder)) for each in left]
     metrics = (*NETWORK_METRICS, *BASE_METRICS)
     return Split(name, tuple(clips), metrics, tuple(refused), label_file=LABELS)
 
 
-def _reason(name: str, matching: Matching, folder: Path) -> str:
-    """Why a listed clip has no video."""
+def _explain_missing(name: str, matching: Matching, folder: Path) -> str:
+    """Return the reason why a listed clip has no video."""
     if rivals := matching.ambiguous.get(name):
         named = format_paths(rivals, folder)
         return f"{len(rivals)} videos in {folder} are this clip, keep one: {named}"
@@ -111,7 +111,7 @@ def _reason(name: str, matching: Matching, folder: Path) -> str:
     return f"no video in {folder}" + (near and f": {near}")
 
 
-def _clip(name: str, path: Path, label: str) -> Clip:
+def _make_clip(name: str, path: Path, label: str) -> Clip:
     target = Excerpt(path, 0.0, TARGET_SECONDS)
     reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
     cluster = make_cluster_name(name) or name

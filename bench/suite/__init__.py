@@ -1,14 +1,13 @@
-"""The suite: which columns there are, by profile.
+"""The suite: the metrics of a table, by profile.
 
-    metric      what a column is
-    networks    the columns that need networks
-    signal      the columns that need none
-    clips sets  what they compute: from features to a number, per clip and per set
+    columns.py  the table: name, label, features read, direction, decimals of each metric
+    scores.py   its functions: from features to a number, per clip and per set
 
-To add a metric, add a row. A profile is one definition of every column: ``av-benchmark`` computes
-each as the field's reference scripts do, quirks included, so that numbers can stand beside
-published ones; ``strict`` repairs the quirks (``bench.metrics`` documents them one by one). Numbers
-of different profiles never share a table. A change that moves any number raises ``SUITE_VERSION``.
+To add a metric, add a row and a function. A profile is one definition of every column:
+``av-benchmark`` computes each as the field's reference scripts do, quirks included, so that numbers
+are comparable with published ones; ``strict`` repairs the quirks (``bench.metrics`` documents
+each). Numbers of different profiles never share a table. A change of any number raises
+``SUITE_VERSION``.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from collections.abc import Iterable
 
 from bench.errors import BenchError
 from bench.judges import Judge
-from bench.suite.metric import Metric, Side
-from bench.suite.networks import CLAP_ROW, NETWORK_ROWS, SET_ROWS
-from bench.suite.signal import signal_rows, strict_signal_rows
+from bench.suite.columns import PROFILES, Metric
+from bench.suite.scores import Side
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -34,17 +32,12 @@ __all__ = [
 SUITE_VERSION = 2
 DEFAULT_PROFILE = "av-benchmark"
 
-PROFILES: dict[str, tuple[Metric, ...]] = {
-    "av-benchmark": (*NETWORK_ROWS, *signal_rows("reference"), *SET_ROWS, CLAP_ROW),
-    "strict": (*NETWORK_ROWS, *strict_signal_rows(), *SET_ROWS, CLAP_ROW),
-}
-
 
 def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """Return a profile's rows of these names in the table's order; None means all of them.
+    """Return the metrics of a profile with these names in the table's order; None means all.
 
     Raises:
-        BenchError: no such profile or metric; the message lists those there are.
+        BenchError: no such profile or metric; the message lists the known ones.
     """
     if profile not in PROFILES:
         raise BenchError(f"no profile {profile!r}; there are: {', '.join(PROFILES)}")
@@ -59,7 +52,7 @@ def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ..
 
 
 def select_computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:
-    """Those of the metrics that this judge has the extractors for."""
+    """Return those of the metrics whose features this judge extracts."""
     known = {extractor.name for extractor in judge.extractors}
     return tuple(
         metric for metric in metrics if {*metric.reads, *metric.reads_of(metric.against)} <= known

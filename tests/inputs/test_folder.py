@@ -72,7 +72,7 @@ def test_a_link_to_nothing_is_listed_so_that_opening_it_fails_by_name(tmp_path):
     assert below(tmp_path, found.other) == ["gone.txt"]
 
 
-def test_of_an_unknown_suffix_the_content_decides(tmp_path):
+def test_the_kind_of_an_unknown_suffix_is_that_of_its_content(tmp_path):
     write_audio(tmp_path / "a.wav", NOISE)
     frames = (np.full((32, 32, 3), 80, np.uint8) for _ in range(5))
     write_video(tmp_path / "b.mp4", frames, 25, NOISE)
@@ -108,14 +108,14 @@ def test_a_folder_that_is_missing_or_cannot_be_read_is_refused_by_name(tmp_path,
         list_folder(tmp_path)
 
 
-def test_a_group_that_is_needed_and_empty_is_refused_with_what_there_is(tmp_path):
+def test_an_empty_group_is_refused_with_the_other_files(tmp_path):
     found = list_folder(fill(tmp_path, "notes.txt"))
     expected = f"{tmp_path} holds no audio or video file; there are notes.txt"
     with pytest.raises(MissingError, match=re.escape(expected)):
         found.require(found.with_audio, "audio or video")
 
 
-def test_names_are_ordered_as_people_count():
+def test_numbers_in_names_are_sorted_by_value():
     names = ["10.wav", "2.wav", "b/1.wav", "1.wav", "0002.wav", "a/20.wav", "a/3.wav"]
     ordered = sorted(map(Path, names), key=natural_sort_key)
     expected = ["1.wav", "0002.wav", "2.wav", "10.wav", "a/3.wav", "a/20.wav", "b/1.wav"]

@@ -76,14 +76,14 @@ def test_a_bare_id_is_the_clip_of_that_video_and_of_two_windows_with_two_labels_
     )
 
 
-def test_another_window_of_a_video_lends_no_prompt_but_a_bare_id_means_every_window(tmp_path):
+def test_another_window_of_a_video_gives_no_prompt_but_a_bare_id_is_every_window(tmp_path):
     path = write(tmp_path, "--U7joUcTCo,60,dog,train\n---g-f_I2yQ,1,cat,train\n")
     assert prompts(path, CLIP, OTHER).by_clip == {CLIP: "", OTHER: "cat"}
     path = write(tmp_path, "--U7joUcTCo,dog\n")
     assert prompts(path, CLIP).by_clip == {CLIP: "dog"}
 
 
-def test_equal_names_in_folders_are_told_apart_by_their_path(tmp_path):
+def test_equal_names_in_folders_are_distinguished_by_their_path(tmp_path):
     path = write(tmp_path, "file,label\nset/dog/001.mp4,bark\nset/cat/001.mp4,meow\n002,rain\n")
     clips = {name: Path(f"{name}.mp4") for name in ("dog/001", "cat/001", "cat/002")}
     found = read_labels(path).assign(clips).by_clip
@@ -109,11 +109,11 @@ def test_a_label_file_that_names_no_clip_is_refused(tmp_path):
             "id,label\n0DCit2EBtjs_000030,dog\n0DCit2EBtjs_30000_40000,cat\n",
             "lines 2 and 3: two prompts for '0DCit2EBtjs_30000_40000', 'dog' and 'cat'",
         ),
-        ("a\nb\n", r"line 1: the row \['a'\] lacks a name or a label"),
+        ("a\nb\n", r"line 1: the row \['a'\] has no name or no label"),
         ("a,30\n", "line 1: the prompt of 'a' is the number 30, expected words"),
         ("id,label\na,0\n", "line 2: the prompt of 'a' is the number 0"),
         ("id,label\na,dog, loud\n", "line 2: 3 cells under 2 columns"),
-        ("id,label,x\na\n", "line 2: the row .* lacks a name or a label"),
+        ("id,label,x\na\n", "line 2: the row .* has no name or no label"),
         ("when,where,what\na,b,c\n", r"line 1: \['when', 'where', 'what'\] is neither"),
         ("id,label\n,dog\n", "line 2: the name of the clip is blank"),
         ("id,start,label\na,soon,dog\n", "line 2: 'soon' is not the second"),
@@ -122,7 +122,7 @@ def test_a_label_file_that_names_no_clip_is_refused(tmp_path):
         ("", "is empty"),
     ],
 )
-def test_what_gives_no_clear_prompt_is_refused_with_its_line(tmp_path, text, message):
+def test_rows_without_a_clear_prompt_are_refused_with_their_line(tmp_path, text, message):
     with pytest.raises(BenchError, match=message):
         read_labels(write(tmp_path, text))
 
@@ -143,7 +143,7 @@ def test_a_folder_has_one_label_file_in_any_case(tmp_path):
         find_labels(tmp_path)
 
 
-def test_the_published_lists_are_read_whole(shared):
+def test_the_published_lists_are_read_completely(shared):
     lists = shared / "media" / "lists"
     official = read_labels(lists / "vggsound_test_official.csv")
     mmaudio = read_labels(lists / "vggsound_test_mmaudio.tsv")

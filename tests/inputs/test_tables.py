@@ -45,7 +45,7 @@ def test_quoted_fields_keep_breaks_and_delimiters_and_rows_know_their_first_line
     ]
 
 
-def test_what_is_no_table_is_refused_with_its_line(tmp_path):
+def test_a_malformed_table_is_refused_with_its_line(tmp_path):
     with pytest.raises(BenchError, match=r"t\.csv, line 2: it is not UTF-8 \(byte 0xe8\)"):
         read_table(table(tmp_path, b"id,label\na,pi\xe8ce\n"))
     with pytest.raises(BenchError, match=r"cannot read the list .*t\.csv, line 2: unexpected end"):

@@ -91,7 +91,7 @@ def write_frames(
 
 def write_clip(
     path: Path,
-    sounds: Sequence[tuple[float, Waveform]],
+    segments: Sequence[tuple[float, Waveform]],
     rate: int,
     codec: str,
     sample_format: str,
@@ -103,16 +103,16 @@ def write_clip(
     is_m2ts: bool = False,
     ticks_hz: int = 1000,
 ) -> None:
-    """Encode ``sounds``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
+    """Encode ``segments``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
 
-    What lies between two sounds has no packets; without ``video_start_s`` there is no video.
+    What lies between two segments has no packets; without ``video_start_s`` there is no video.
     """
     options = {"mpegts_m2ts_mode": "1"} if is_m2ts else {}
     with av.open(str(path), "w", format=container, options=options) as target:
         packets = []
         if video_start_s is not None:
             packets += _encoded_video(target, video_codec, n_frames, video_start_s, ticks_hz)
-        packets += _encoded(target, sounds, rate, codec, sample_format)
+        packets += _encoded(target, segments, rate, codec, sample_format)
         for packet in sorted(packets, key=lambda each: (each.dts or 0) * each.time_base):
             target.mux(packet)
 
@@ -138,19 +138,19 @@ def _encoded_video(
 
 def _encoded(
     container: OutputContainer,
-    sounds: Sequence[tuple[float, Waveform]],
+    segments: Sequence[tuple[float, Waveform]],
     rate: int,
     codec: str,
     sample_format: str,
 ) -> list[Packet]:
-    layout = "mono" if len(sounds[0][1]) == 1 else "stereo"
+    layout = "mono" if len(segments[0][1]) == 1 else "stereo"
     stream = container.add_stream(codec, rate=rate)
     stream.codec_context.layout, stream.codec_context.format = layout, sample_format
     stream.codec_context.time_base = Fraction(1, rate)
     stream.codec_context.bit_rate = 128_000
     converter = av.AudioResampler(sample_format, layout, rate)
     packets = []
-    for start_s, samples in sounds:
+    for start_s, samples in segments:
         for first in range(0, samples.shape[1], 960):
             block = np.ascontiguousarray(samples[:, first : first + 960])
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)

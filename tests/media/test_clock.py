@@ -37,7 +37,7 @@ def onset_s(samples: Waveform) -> float:
 def clip(
     folder: Path,
     how: tuple[str, str, str],
-    sounds: list[tuple[float, Waveform]],
+    segments: list[tuple[float, Waveform]],
     video_start_s: float | None,
 ) -> Path:
     name, codec, sample_format = how
@@ -45,7 +45,7 @@ def clip(
     video_codec = "libvpx-vp9" if path.suffix == ".webm" else "libx264"
     write_clip(
         path,
-        sounds,
+        segments,
         RATE,
         codec,
         sample_format,
@@ -109,8 +109,8 @@ def test_a_single_track_starts_at_its_first_sample(tmp_path):
 @pytest.mark.parametrize("hole_s", [0.06, 0.5])
 def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path, how, hole_s):
     half, n_hole = RATE // 2, round(hole_s * RATE)
-    sounds = [(0.0, TWO_SECONDS[:, :half]), (0.5 + hole_s, TWO_SECONDS[:, half:])]
-    path = clip(tmp_path, how, sounds, 0.0)
+    segments = [(0.0, TWO_SECONDS[:, :half]), (0.5 + hole_s, TWO_SECONDS[:, half:])]
+    path = clip(tmp_path, how, segments, 0.0)
     audio = read_audio(Excerpt(path))
     expected = np.insert(TWO_SECONDS, np.full(n_hole, half), 0, axis=1)
     silent = np.flatnonzero(~audio.samples[0].astype(bool))
@@ -157,17 +157,17 @@ def test_many_small_holes_do_not_add_up(tmp_path):
 
 
 def test_an_overlap_is_cut(tmp_path):
-    sounds = [(0.0, TWO_SECONDS[:, :RATE]), (0.8, TWO_SECONDS[:, RATE:])]
-    audio = read_audio(Excerpt(clip(tmp_path, LOSSLESS[0], sounds, 0.0)))
+    segments = [(0.0, TWO_SECONDS[:, :RATE]), (0.8, TWO_SECONDS[:, RATE:])]
+    audio = read_audio(Excerpt(clip(tmp_path, LOSSLESS[0], segments, 0.0)))
     assert audio.seconds == pytest.approx(1.8, abs=0.05)
     assert audio.repaired_s == pytest.approx(0.2, abs=0.05)
     assert np.abs(audio.samples[:, -RATE // 2 :] - TWO_SECONDS[:, -RATE // 2 :]).max() < 1e-4
 
 
 def test_time_stamps_that_leap_far_are_refused(tmp_path):
-    sounds = [(0.0, TWO_SECONDS[:, :RATE]), (101.0, TWO_SECONDS[:, RATE:])]
+    segments = [(0.0, TWO_SECONDS[:, :RATE]), (101.0, TWO_SECONDS[:, RATE:])]
     with pytest.raises(MediaError, match=r"its time stamps leap by \+100\.000 s after 1\.0\d+ s"):
-        read_audio(Excerpt(clip(tmp_path, LOSSLESS[0], sounds, None)))
+        read_audio(Excerpt(clip(tmp_path, LOSSLESS[0], segments, None)))
 
 
 def test_time_stamps_that_go_back_are_refused(tmp_path):

@@ -20,7 +20,7 @@ from bench.media import (
 from bench.types import Audio, Excerpt, Pixels
 from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_frames
 
-SOUND = Audio(tone(1.0, 48_000, (440.0, 660.0)), 48_000)
+AUDIO = Audio(tone(1.0, 48_000, (440.0, 660.0)), 48_000)
 
 
 def video_packets(path: Path) -> list[bytes]:
@@ -29,26 +29,26 @@ def video_packets(path: Path) -> list[bytes]:
 
 
 def test_a_wav_file_returns_every_sample_exactly(tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", SOUND)
+    write_audio(tmp_path / "a.wav", AUDIO)
     samples, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
     assert rate == 48_000
-    assert np.array_equal(samples.T, SOUND.samples)
+    assert np.array_equal(samples.T, AUDIO.samples)
 
 
 def test_a_flac_file_is_within_one_step_of_24_bits(tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.flac", SOUND)
+    write_audio(tmp_path / "a.flac", AUDIO)
     samples, _ = soundfile.read(tmp_path / "a.flac", dtype="float64")
     assert soundfile.info(tmp_path / "a.flac").subtype == "PCM_24"
-    assert np.abs(samples.T - SOUND.samples).max() <= 2**-23
+    assert np.abs(samples.T - AUDIO.samples).max() <= 2**-23
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4"])
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
     for folder in (tmp_path / "one", tmp_path / "two"):
         if name == "a.mp4":
-            write_video(folder / name, numbered_frames(30), 25, SOUND)
+            write_video(folder / name, numbered_frames(30), 25, AUDIO)
         else:
-            write_audio(folder / name, SOUND)
+            write_audio(folder / name, AUDIO)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
@@ -94,14 +94,14 @@ def test_more_channels_than_flac_has_are_refused(tmp_path: Path) -> None:
 
 def test_a_video_returns_its_frames_in_order_and_its_audio(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    write_video(path, numbered_frames(50), 25, SOUND)
+    write_video(path, numbered_frames(50), 25, AUDIO)
     info = probe(path)
     assert (info.video.width, info.video.height, info.video.fps) == (64, 48, 25)
     assert (info.audio.codec, info.audio.sample_rate_hz, info.audio.channels) == ("aac", 48_000, 2)
     frames = read_frames(Excerpt(path), 25)
     assert [number_of(pixels) for pixels in frames.pixels] == list(range(50))
-    error = read_audio(Excerpt(path, 0, 1.0)).samples - SOUND.samples
-    assert np.sqrt((error**2).mean() / (SOUND.samples**2).mean()) < 0.05
+    error = read_audio(Excerpt(path, 0, 1.0)).samples - AUDIO.samples
+    assert np.sqrt((error**2).mean() / (AUDIO.samples**2).mean()) < 0.05
 
 
 def test_frames_are_drawn_one_by_one(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_frames_are_drawn_one_by_one(tmp_path: Path) -> None:
             most = max(most, sum(reference() is not None for reference in drawn))
             yield pixels
 
-    write_video(tmp_path / "a.mp4", frames(), 25, SOUND)
+    write_video(tmp_path / "a.mp4", frames(), 25, AUDIO)
     assert most <= 4
 
 
@@ -169,7 +169,7 @@ def test_a_video_of_another_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_muxing_copies_the_video_and_replaces_the_audio(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", numbered_frames(50), 25, SOUND)
+    write_video(tmp_path / "a.mp4", numbered_frames(50), 25, AUDIO)
     other = Audio(tone(2.0, 16_000, (1000.0,)), 16_000)
     mux_audio(tmp_path / "a.mp4", other, tmp_path / "b.mp4")
     assert video_packets(tmp_path / "b.mp4") == video_packets(tmp_path / "a.mp4")
@@ -180,14 +180,14 @@ def test_muxing_copies_the_video_and_replaces_the_audio(tmp_path: Path) -> None:
 
 def test_muxing_ends_the_video_with_the_audio(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
-    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+    mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / "b.mp4")
     frames = read_frames(Excerpt(tmp_path / "b.mp4"), 25)
     assert 25 <= len(frames.index) <= 29
 
 
 def test_muxing_may_start_between_two_key_frames(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered_frames(100), 25)
-    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4", start_s=2.6)
+    mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / "b.mp4", start_s=2.6)
     frames = read_frames(Excerpt(tmp_path / "b.mp4", 0, 1.0), 25)
     assert [number_of(pixels) for pixels in frames.pixels] == list(range(65, 90))
 
@@ -195,7 +195,7 @@ def test_muxing_may_start_between_two_key_frames(tmp_path: Path) -> None:
 def test_muxing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered_frames(50), 25)
     for name in ("b.mp4", "c.mp4"):
-        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / name, start_s=0.5)
+        mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / name, start_s=0.5)
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "c.mp4").read_bytes()
 
 
@@ -203,24 +203,24 @@ def test_muxing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_muxing_copies_video_from_other_containers(tmp_path: Path, name: str, codec: str) -> None:
     frames = list(numbered_frames(25))
     write_frames(tmp_path / name, frames, np.arange(25) / 25, codec)
-    mux_audio(tmp_path / name, SOUND, tmp_path / "b.mp4")
+    mux_audio(tmp_path / name, AUDIO, tmp_path / "b.mp4")
     muxed = read_frames(Excerpt(tmp_path / "b.mp4"), 25)
     assert [number_of(pixels) for pixels in muxed.pixels] == list(range(25))
 
 
 def test_muxing_keeps_a_portrait_video_upright(tmp_path: Path) -> None:
     write_frames(tmp_path / "a.mp4", [numbered_frame(5)] * 3, [0, 0.04, 0.08], rotation_deg=90)
-    mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+    mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / "b.mp4")
     assert probe(tmp_path / "b.mp4").video == probe(tmp_path / "a.mp4").video
 
 
 def test_muxing_refuses_a_file_without_video_in_the_window(tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", SOUND)
+    write_audio(tmp_path / "a.wav", AUDIO)
     with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
-        mux_audio(tmp_path / "a.wav", SOUND, tmp_path / "b.mp4")
+        mux_audio(tmp_path / "a.wav", AUDIO, tmp_path / "b.mp4")
     write_video(tmp_path / "a.mp4", numbered_frames(25), 25)
     with pytest.raises(MediaError, match="it ends before 7 s"):
-        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4", start_s=7.0)
+        mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / "b.mp4", start_s=7.0)
 
 
 #: A file, its codec and pixel format, and what holds it.
@@ -262,7 +262,7 @@ def test_the_check_before_muxing_has_the_message_of_muxing(
         if suffix in held_by:
             check_muxing(path, target)
             assert not target.exists()
-            mux_audio(path, SOUND, target)
+            mux_audio(path, AUDIO, target)
             frames = read_frames(Excerpt(target, 0, 0.4), 25)
             assert [number_of(pixels) for pixels in frames.pixels] == list(range(10))
             continue
@@ -270,12 +270,12 @@ def test_the_check_before_muxing_has_the_message_of_muxing(
         with pytest.raises(MediaError, match=said):
             check_muxing(path, target)
         with pytest.raises(MediaError):
-            mux_audio(path, SOUND, target)
+            mux_audio(path, AUDIO, target)
         assert not target.exists()
 
 
 def test_the_check_before_muxing_refuses_what_has_no_video(tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", SOUND)
+    write_audio(tmp_path / "a.wav", AUDIO)
     with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
         check_muxing(tmp_path / "a.wav", tmp_path / "b.mp4")
 
@@ -284,17 +284,17 @@ def test_the_check_before_muxing_refuses_what_has_no_video(tmp_path: Path) -> No
 def test_hevc_is_tagged_as_the_players_of_apple_want_it(tmp_path: Path, name: str) -> None:
     write_codec(tmp_path / "a.mkv", "libx265", "yuv420p")
     if name == "a.mov":
-        mux_audio(tmp_path / "a.mkv", SOUND, tmp_path / name)
+        mux_audio(tmp_path / "a.mkv", AUDIO, tmp_path / name)
     elif name == "a.ts":
         write_codec(tmp_path / name, "libx265", "yuv420p")
-    mux_audio(tmp_path / name, SOUND, tmp_path / "b.mp4")
+    mux_audio(tmp_path / name, AUDIO, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"
 
 
 def test_the_kind_of_prores_is_kept(tmp_path: Path) -> None:
     write_codec(tmp_path / "a.mov", "prores_ks", "yuv422p10le")
-    mux_audio(tmp_path / "a.mov", SOUND, tmp_path / "b.mov")
+    mux_audio(tmp_path / "a.mov", AUDIO, tmp_path / "b.mov")
     with av.open(str(tmp_path / "b.mov")) as container:
         assert container.streams.video[0].codec_context.codec_tag == "apco"
 
@@ -305,7 +305,7 @@ def test_any_file_name_can_be_muxed_by_a_relative_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_video(Path(name), numbered_frames(10), 25)
-    mux_audio(Path(name), SOUND, Path(f"out{name}"))
+    mux_audio(Path(name), AUDIO, Path(f"out{name}"))
     assert probe(Path(f"out{name}")).audio.seconds == pytest.approx(1.0, abs=0.01)
 
 
@@ -315,5 +315,5 @@ def test_muxing_refuses_a_video_that_was_cut_off(tmp_path: Path) -> None:
     content = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "a.mp4").write_bytes(content[: len(content) // 4])
     with pytest.raises(MediaError, match=r"cannot read .*a\.mp4"):
-        mux_audio(tmp_path / "a.mp4", SOUND, tmp_path / "b.mp4")
+        mux_audio(tmp_path / "a.mp4", AUDIO, tmp_path / "b.mp4")
     assert not (tmp_path / "b.mp4").exists()

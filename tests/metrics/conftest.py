@@ -1,4 +1,4 @@
-"""Reference arrays and sounds for the metrics."""
+"""Reference arrays and waveforms for the metrics."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def load_22050(path: Path) -> npt.NDArray[np.float32]:
 
 
 @pytest.fixture(scope="session")
-def sounds() -> dict[str, npt.NDArray[np.float32]]:
-    """The synthetic sounds of the onset goldens by name, 8 s at 22,050 Hz."""
+def waveforms() -> dict[str, npt.NDArray[np.float32]]:
+    """The synthetic waveforms of the onset goldens by name, 8 s at 22,050 Hz."""
     return {path.stem: load_22050(path) for path in (GOLDEN / "onset_audio").glob("*.flac")}
 
 
 @pytest.fixture(scope="session")
-def real_sounds(shared: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """All sounds of the onset goldens by name, real ones included, 8 s at 22,050 Hz."""
+def real_waveforms(shared: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """All waveforms of the onset goldens by name, real ones included, 8 s at 22,050 Hz."""
     folder = shared / "golden/media"
     names = [path for path in sorted(folder.glob("*.flac")) if "stereo" not in path.stem]
     return {path.stem: load_22050(path)[: 8 * 22_050] for path in names}

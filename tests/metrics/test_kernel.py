@@ -57,7 +57,7 @@ def test_sums_over_pairs_agree(seed, shape):
 
 
 @given(seeds)
-def test_whole_sets_give_the_same_in_any_order_and_direction(seed):
+def test_full_sets_give_the_same_in_any_order_and_direction(seed):
     rng = np.random.default_rng(seed)
     true, generated = rng.normal(size=(2, 9, 3))
     distance = kernel_distance(true, generated, rng, n_subsets=1).mean
@@ -65,7 +65,7 @@ def test_whole_sets_give_the_same_in_any_order_and_direction(seed):
     assert again == pytest.approx(distance, rel=1e-9, abs=1e-12)
 
 
-def test_sets_of_one_law_are_at_zero_on_average_whatever_their_size(rng):
+def test_the_distance_of_sets_of_one_distribution_is_zero_on_average_for_any_size(rng):
     for n in (5, 50):
         values = [
             kernel_distance(*rng.normal(size=(2, n, 8)), rng, n_subsets=1).mean for _ in range(300)
@@ -73,7 +73,7 @@ def test_sets_of_one_law_are_at_zero_on_average_whatever_their_size(rng):
         assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(300)
 
 
-def test_the_distance_grows_with_the_damage(rng):
+def test_the_distance_grows_with_the_shift(rng):
     true, generated = rng.normal(size=(2, 200, 8))
     values = [
         kernel_distance(true, generated + shift, rng, subset_size=100, n_subsets=20).mean

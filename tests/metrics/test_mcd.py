@@ -51,18 +51,18 @@ def plain_cepstra(waveform, sample_rate_hz: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("true", "generated"), PAIRS)
 def test_the_package_gives_the_same_distortion_on_synthetic_audio(
-    true, generated, sounds, package_golden
+    true, generated, waveforms, package_golden
 ):
     expected = float(package_golden[f"{true}|{generated}.pymcd_dtw"])
-    found = mel_cepstral_distortion(cepstra_of(sounds[true]), cepstra_of(sounds[generated]))
+    found = mel_cepstral_distortion(cepstra_of(waveforms[true]), cepstra_of(waveforms[generated]))
     assert found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("true", "generated"), REAL_PAIRS)
 def test_the_package_gives_the_same_distortion_on_real_audio(
-    true, generated, real_sounds, mcd_golden
+    true, generated, real_waveforms, mcd_golden
 ):
-    first, second = cepstra_of(real_sounds[true]), cepstra_of(real_sounds[generated])
+    first, second = cepstra_of(real_waveforms[true]), cepstra_of(real_waveforms[generated])
     plain, warped, _ = mcd_golden[f"f64_{true}|{generated}.pymcd_plain_dtw_dtwsl"]
     assert mel_cepstral_distortion(first, second) == pytest.approx(warped, abs=1e-6)
     frame_by_frame = DECIBELS * np.linalg.norm(first - second, axis=1).mean()
@@ -70,18 +70,18 @@ def test_the_package_gives_the_same_distortion_on_real_audio(
 
 
 @pytest.mark.parametrize("name", ["v1_gt", "v1_predA"])
-def test_cepstra_of_real_audio_are_those_of_the_package(name, real_sounds, mcd_golden):
-    cepstra = cepstra_of(real_sounds[name])
+def test_cepstra_of_real_audio_are_those_of_the_package(name, real_waveforms, mcd_golden):
+    cepstra = cepstra_of(real_waveforms[name])
     assert len(cepstra) == mcd_golden[f"{name}.pymcd_mcep22050.frames"]
     assert np.allclose(cepstra[::4], mcd_golden[f"{name}.pymcd_mcep22050.every4"], atol=1e-6)
     assert np.allclose(cepstra.mean(0), mcd_golden[f"f64_{name}.pymcd_mcep22050.mean"], atol=1e-9)
 
 
-def test_the_envelope_is_bit_for_bit_that_of_the_complete_world_analysis(sounds):
+def test_the_envelope_is_bit_for_bit_that_of_the_complete_world_analysis(waveforms):
     import pyworld
 
     for name in ("c_gt", "c_start"):
-        waveform = sounds[name].astype(np.float64)
+        waveform = waveforms[name].astype(np.float64)
         _, expected, _ = pyworld.wav2world(waveform, 22_050, fft_size=512, frame_period=5.0)
         assert np.array_equal(world_envelope(waveform), expected)
 
@@ -136,8 +136,8 @@ def test_noise_under_the_floor_counts_as_silence(rng):
     assert 2.0 < mel_cepstral_distortion(silence, louder) < 5.0
 
 
-def test_the_distortion_of_audio_from_itself_is_zero(sounds):
-    envelope = world_envelope(sounds["c_gt"])
+def test_the_distortion_of_audio_from_itself_is_zero(waveforms):
+    envelope = world_envelope(waveforms["c_gt"])
     assert mel_cepstral_distortion(mel_cepstra(envelope), mel_cepstra(envelope)) == 0.0
     assert mcd_c1(mel_cepstra_c1(envelope), mel_cepstra_c1(envelope)) == 0.0
 
@@ -159,8 +159,8 @@ def test_halving_the_power_shifts_only_the_level_coefficient():
     assert mcd_c1(loud, quiet) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_halving_the_level_of_real_audio_costs_eight_decibels(real_sounds):
-    audio = real_sounds["v1_gt"]
+def test_halving_the_level_of_real_audio_costs_eight_decibels(real_waveforms):
+    audio = real_waveforms["v1_gt"]
     reported = mel_cepstral_distortion(cepstra_of(audio), cepstra_of(0.5 * audio))
     assert reported == pytest.approx(8.4, abs=0.5)
     assert mcd_c1(c1_cepstra_of(audio), c1_cepstra_of(0.5 * audio)) < 0.5
@@ -209,8 +209,8 @@ def test_stretching_time_costs_nothing_where_frames_repeat(rng):
     assert mcd_c1(true, np.repeat(true, 4, axis=0)) == 0.0
 
 
-def test_more_noise_is_further_away(sounds, rng):
-    audio, true = sounds["c_dense"], c1_cepstra_of(sounds["c_dense"])
+def test_more_noise_is_further_away(waveforms, rng):
+    audio, true = waveforms["c_dense"], c1_cepstra_of(waveforms["c_dense"])
     hiss = rng.normal(size=len(audio))
     distances = [mcd_c1(true, c1_cepstra_of(audio + level * hiss)) for level in (1e-3, 1e-2, 1e-1)]
     assert distances == sorted(distances)
@@ -222,8 +222,8 @@ def test_the_periodogram_is_a_rough_stand_in_for_world(rng):
     assert stft_envelope(noise(rng, 20.0))[5:-5].mean() == pytest.approx(0.01, rel=0.02)
 
 
-def test_distortions_from_the_periodogram_are_like_those_from_world(real_sounds):
-    first, second = real_sounds["v2_gt"], real_sounds["v1_gt"]
+def test_distortions_from_the_periodogram_are_like_those_from_world(real_waveforms):
+    first, second = real_waveforms["v2_gt"], real_waveforms["v1_gt"]
     world = mel_cepstral_distortion(cepstra_of(first), cepstra_of(second))
     approximate = mel_cepstral_distortion(
         mel_cepstra(stft_envelope(first)), mel_cepstra(stft_envelope(second))

@@ -18,7 +18,7 @@ FINE_HZ = 88_200
 
 
 def at(delay_s: float, kind: str) -> np.ndarray:
-    """2 s of sound at 22,050 Hz, late by any delay that 88.2 kHz can tell."""
+    """2 s of audio at 22,050 Hz, delayed by any time that 88.2 kHz resolves."""
     from scipy.signal import resample_poly
 
     rng = np.random.default_rng(3)

@@ -34,7 +34,7 @@ def _start(begin_s: float, cache) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_processes_that_start_together_on_a_fresh_machine_do_not_spoil_the_cache(tmp_path):
+def test_processes_that_start_together_on_a_fresh_machine_do_not_corrupt_the_cache(tmp_path):
     # staggered, so that one is in the middle of its list of signatures when another begins
     begin_s = time.time() + 2.0
     together = [_start(begin_s + 0.35 * number, tmp_path) for number in range(4)]

@@ -29,14 +29,16 @@ def clicks(*times_s: float, seconds: float = 4.0) -> np.ndarray:
     return noise * level
 
 
-def test_detected_positions_are_exactly_the_golden_ones(sounds, onset_golden):
+def test_detected_positions_are_exactly_the_golden_ones(waveforms, onset_golden):
     for name in SYNTHETIC:
-        assert np.array_equal(detect_onsets(sounds[name]), onset_golden[f"{name}.onsets_raw"])
+        assert np.array_equal(detect_onsets(waveforms[name]), onset_golden[f"{name}.onsets_raw"])
 
 
-def test_detected_positions_of_real_audio_are_exactly_the_golden_ones(real_sounds, onset_golden):
+def test_detected_positions_of_real_audio_are_exactly_the_golden_ones(real_waveforms, onset_golden):
     for name in REAL:
-        assert np.array_equal(detect_onsets(real_sounds[name]), onset_golden[f"{name}.onsets_raw"])
+        assert np.array_equal(
+            detect_onsets(real_waveforms[name]), onset_golden[f"{name}.onsets_raw"]
+        )
 
 
 def test_bursts_are_found_within_two_hops():
@@ -86,16 +88,16 @@ def test_signed_description_measures_from_the_lowest_sample():
     assert onsets.confidence == pytest.approx([2 / (2 + 1e-6), 1 / (2 + 1e-6)], rel=1e-12)
 
 
-def test_the_confidences_are_the_golden_ones(sounds, onset_golden):
+def test_the_confidences_are_the_golden_ones(waveforms, onset_golden):
     # Without any match, the scores that enter average precision are all confidences in order.
     described = describe_onsets(
-        sounds["c_pred"], onset_golden["c_pred.onsets_nms"], rectify=False
+        waveforms["c_pred"], onset_golden["c_pred.onsets_nms"], rectify=False
     ).confidence
     expected = onset_golden["c_pred|c_silence.y_pred"]
     assert described == pytest.approx(expected, abs=1e-4)
 
 
-def test_an_onset_near_the_start_looks_at_what_there_is():
+def test_an_onset_near_the_start_uses_the_samples_available():
     # The reference's slice turns negative there and it raises; its detector never gets there.
     audio = np.zeros(10_000)
     audio[10] = 1.0

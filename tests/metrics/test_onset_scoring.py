@@ -58,14 +58,14 @@ def check_golden_rows(rows, described, onset_golden):
     return n_rows
 
 
-def test_both_evaluators_are_reproduced_on_synthetic_audio(sounds, onset_golden):
-    described = {name: onset_features(audio) for name, audio in sounds.items()}
+def test_both_evaluators_are_reproduced_on_synthetic_audio(waveforms, onset_golden):
+    described = {name: onset_features(audio) for name, audio in waveforms.items()}
     rows = golden_rows(onset_golden, is_real=False)
     assert check_golden_rows(rows, described, onset_golden) == 8
 
 
-def test_both_evaluators_are_reproduced_on_real_audio(real_sounds, onset_golden):
-    described = {name: onset_features(audio) for name, audio in real_sounds.items()}
+def test_both_evaluators_are_reproduced_on_real_audio(real_waveforms, onset_golden):
+    described = {name: onset_features(audio) for name, audio in real_waveforms.items()}
     rows = golden_rows(onset_golden, is_real=True)
     assert check_golden_rows(rows, described, onset_golden) == 4
 
@@ -86,8 +86,8 @@ def test_matching_reproduces_the_f_measures_of_mir_eval(number, is_inclusive, sh
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_audio_scored_against_itself_is_perfect(mode, sounds):
-    described = onset_features(sounds["c_gt"])
+def test_audio_scored_against_itself_is_perfect(mode, waveforms):
+    described = onset_features(waveforms["c_gt"])
     scores = onset_scores(described, described, mode=mode)
     assert scores == (1.0, pytest.approx(1.0), 1.0, 9, 9, 9)
 

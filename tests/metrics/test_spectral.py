@@ -57,8 +57,8 @@ def test_correlation_ignores_gain_and_offset_and_knows_the_sign(rng):
     assert envelope_correlation(true, -true) == pytest.approx(-1.0)
 
 
-def test_correlation_falls_as_the_audio_is_shifted(sounds):
-    level = envelope(sounds["c_gt"], 22_050)
+def test_correlation_falls_as_the_audio_is_shifted(waveforms):
+    level = envelope(waveforms["c_gt"], 22_050)
     found = [envelope_correlation(level, np.roll(level, shift)) for shift in (0, 2, 5, 20)]
     assert found[0] == pytest.approx(1.0)
     assert found == sorted(found, reverse=True)
@@ -98,13 +98,13 @@ def test_the_distance_is_root_mean_square_over_bands_and_mean_over_frames():
     assert log_spectral_distance(true, generated) == pytest.approx((3.0 + 1.0) / 2)
 
 
-def test_a_spectrum_is_nothing_away_from_itself(sounds):
-    spectrum = log_mel(sounds["c_gt"])
+def test_a_spectrum_is_nothing_away_from_itself(waveforms):
+    spectrum = log_mel(waveforms["c_gt"])
     assert log_spectral_distance(spectrum, spectrum) == 0.0
 
 
-def test_more_noise_is_further_away(sounds, rng):
-    audio, hiss = sounds["c_gt"], rng.normal(size=len(sounds["c_gt"]))
+def test_more_noise_is_further_away(waveforms, rng):
+    audio, hiss = waveforms["c_gt"], rng.normal(size=len(waveforms["c_gt"]))
     true = log_mel(audio)
     found = [log_spectral_distance(true, log_mel(audio + g * hiss)) for g in (1e-3, 1e-2, 1e-1)]
     assert 0 < found[0] < found[1] < found[2]

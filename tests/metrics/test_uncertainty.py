@@ -23,7 +23,7 @@ def singles(n: int) -> list[str]:
     return [str(i) for i in range(n)]
 
 
-def test_the_interval_of_a_large_sample_is_that_of_the_normal_law(rng):
+def test_the_interval_of_a_large_sample_is_that_of_the_normal_distribution(rng):
     values = rng.normal(3.0, 2.0, size=4_000)
     interval = mean_interval(values, singles(4_000), rng)
     half_width = 1.96 * values.std() / math.sqrt(len(values))
@@ -90,7 +90,7 @@ def test_an_interval_may_leave_the_range_of_its_metric(rng):
     assert mean_interval([0.0, 0.0, 0.0, 0.3], singles(4), rng).low < 0
 
 
-def test_no_value_and_no_interval_say_why(rng):
+def test_a_missing_value_or_interval_has_a_reason(rng):
     nothing = mean_interval([math.nan], ["a"], rng)
     assert np.isnan(nothing[:3]).all()
     assert nothing.reason == "no clip has a score"
@@ -184,7 +184,7 @@ def test_the_error_of_independent_sets_is_that_of_welchs_test(rng):
 
 @settings(deadline=None)
 @given(st.integers(2, 40), st.integers(0, 2**32))
-def test_a_derangement_keeps_nothing_in_place(n, seed):
+def test_a_derangement_has_no_fixed_point(n, seed):
     found = derangements(n, np.random.default_rng(seed), 3)
     assert found.shape == (3, n)
     for order in found:

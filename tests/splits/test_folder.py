@@ -16,7 +16,7 @@ from bench.types import Audio
 
 
 def silent_video(path: Path, seconds: float, *, read_audio_seconds: float | None = None) -> None:
-    """A grey picture over silence, as long as it unless given; without sound for 0 seconds."""
+    """A grey video with silence of its length by default; without audio for 0 seconds."""
     frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
     read_audio_seconds = seconds if read_audio_seconds is None else read_audio_seconds
     audio = np.zeros((1, round(read_audio_seconds * 44_100)), dtype=np.float32)
@@ -63,7 +63,7 @@ def test_labels_are_read_with_and_without_a_header(tmp_path, clicks_folder, file
 def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
     shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "a.mp4")
     (tmp_path / "labels.csv").write_text("a\n")
-    with pytest.raises(BenchError, match="lacks a name or a label"):
+    with pytest.raises(BenchError, match="has no name or no label"):
         open_split(f"folder:{tmp_path}")
 
 
@@ -98,7 +98,7 @@ def test_names_of_nested_files_are_distinct(tmp_path, clicks_folder):
     assert names == ["x=a", "y=a"]
 
 
-def test_names_that_cannot_be_file_names_stay_apart(tmp_path, clicks_folder):
+def test_names_that_cannot_be_file_names_stay_distinct(tmp_path, clicks_folder):
     for stem in ("犬", "猫", "a b", "a;b", "z" * 220, "z" * 221):
         shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / f"{stem}.mp4")
     split = open_split(f"folder:{tmp_path}")
@@ -141,7 +141,7 @@ def test_videos_of_any_suffix_and_case_and_behind_links_take_part(tmp_path, clic
     assert "No such file" in refusal.reason
 
 
-def test_what_is_no_video_is_counted_and_named_in_the_notes(tmp_path, clicks_folder):
+def test_other_files_are_counted_and_named_in_the_notes(tmp_path, clicks_folder):
     shutil.copy(clicks_folder / "clip_000000.mp4", tmp_path / "dog_barking.mp4")
     for name in ("dog_barking.wav", "notes.txt", "._dog_barking.mp4"):
         (tmp_path / name).touch()

@@ -53,7 +53,7 @@ def test_a_row_may_name_its_sample_its_length_its_prompt_and_its_hits(folder):
     assert "onset_acc_hits" in split.metrics
 
 
-def test_a_target_is_one_cluster_however_its_path_is_spelled(folder):
+def test_spellings_of_a_path_are_one_cluster(folder):
     (folder / "link.mp4").symlink_to("t.mp4")
     spelled = ("t.mp4", "./t.mp4", f"{folder}/../{folder.name}/t.mp4", "link.mp4")
     rows = "".join(f"{path},c1.mp4,n{n}\n" for n, path in enumerate((*spelled, "c2.mp4")))
@@ -94,10 +94,10 @@ def test_a_pair_whose_file_is_missing_is_refused_by_name(folder):
         ("target,condition,hits\nt.mp4,c1.mp4,1;-2\n", "'-2' is not a time"),
         ("target,condition,hits\nt.mp4,c1.mp4,none.txt\n", "none.txt is missing"),
         ("target,condition\nt.mp4,c1.mp4\nt.mp4,c1.mp4\n", "more than once"),
-        ("target,condition\n", "holds no clips"),
+        ("target,condition\n", "has no clips"),
     ],
 )
-def test_a_list_that_cannot_be_understood_is_refused(folder, text, message):
+def test_a_malformed_list_is_refused(folder, text, message):
     (folder / "pairs.csv").write_text(text)
     with pytest.raises(BenchError, match=message):
         open_split(f"pairs:{folder / 'pairs.csv'}")
@@ -106,11 +106,11 @@ def test_a_list_that_cannot_be_understood_is_refused(folder, text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"0.5 caf\xe9\n", r"csv, line 2: cannot read the hits .*hits\.txt: 'utf-8' codec"),
+        (b"0.5 caf\xe9\n", r"the hits of .*csv, line 2, .*hits\.txt, line 1: it is not UTF-8"),
         (b"0.5\nlater\n", r"hits\.txt, line 2: 'later' is not a time"),
     ],
 )
-def test_hits_that_cannot_be_read_are_refused_with_their_place(folder, content, message):
+def test_hits_that_cannot_be_read_are_refused_with_their_line(folder, content, message):
     (folder / "hits.txt").write_bytes(content)
     (folder / "pairs.csv").write_text("target,condition,hits\nt.mp4,c1.mp4,hits.txt\n")
     with pytest.raises(BenchError, match=message):

@@ -39,7 +39,7 @@ def test_a_name_that_starts_with_a_dash_is_a_name():
         ("a\nnope\n", "s has no clip 'nope'; its 4 clips are named like a"),
         ("short\n", "'short' of s cannot take part: its audio lasts 3 s"),
         ("\n\n", "names no clip"),
-        (b"\xff\xfe", "cannot read the names of clips"),
+        (b"caf\xe9\n", "cannot read the names of clips in .*line 1: it is not UTF-8"),
     ],
 )
 def test_names_that_cannot_be_picked_are_refused(content, message, tmp_path):

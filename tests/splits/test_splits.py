@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
+from bench.cli.data import verify_command
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
@@ -14,10 +16,10 @@ from bench.splits.split import slugify_path
 from bench.splits.verify import verify_split
 from bench.types import Clip, Excerpt
 
-SOUND = Excerpt(Path("a.mp4"), 0.0, 8.0)
+AUDIO = Excerpt(Path("a.mp4"), 0.0, 8.0)
 
 
-def test_every_split_of_ours_opens_without_its_files(home):
+def test_every_built_in_split_opens_without_its_files(home):
     for name in SPLITS:
         if name.startswith("mini"):
             assert open_split(name).clips
@@ -37,7 +39,7 @@ def test_a_split_that_is_not_understood_is_refused(spec, message):
 
 
 def test_two_clips_of_one_name_are_refused():
-    clip = Clip("twin", SOUND, 8.0)
+    clip = Clip("twin", AUDIO, 8.0)
     with pytest.raises(BenchError, match="'twin' more than once"):
         Split("s", (clip, clip))
     with pytest.raises(BenchError, match="'twin' more than once"):
@@ -47,7 +49,7 @@ def test_two_clips_of_one_name_are_refused():
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "x" * 201, "nul\0"])
 def test_a_clip_name_that_is_no_file_name_is_refused(name):
     with pytest.raises(BenchError, match="cannot be a file name"):
-        Split("s", (Clip(name, SOUND, 8.0),))
+        Split("s", (Clip(name, AUDIO, 8.0),))
 
 
 def test_slugs_of_different_paths_with_one_name_differ():
@@ -99,6 +101,17 @@ def test_preparing_again_keeps_what_is_there(home):
     before = path.stat().st_mtime_ns
     list(prepare_mini(2, InlineEngine()).rows)
     assert path.stat().st_mtime_ns == before
+
+
+def test_verifying_a_split_prints_its_notes(clicks_folder, tmp_path, capsys):
+    (tmp_path / "a.mp4").symlink_to(clicks_folder / "clip_000000.mp4")
+    (tmp_path / "b.txt").write_text("words")
+    with pytest.raises(typer.Exit) as end:
+        verify_command(f"folder:{tmp_path}")
+    assert end.value.exit_code == 0
+    found = " ".join(capsys.readouterr().err.split())
+    assert "1 file is neither audio nor video" in found
+    assert "1 clips, 0 problems" in found
 
 
 @pytest.mark.parametrize("n_clips", [0, N_CLIPS + 1])

@@ -38,7 +38,7 @@ def test_listed_clips_have_prompt_target_and_reference_and_missing_ones_are_refu
     assert not split.is_mini
 
 
-def test_videos_have_any_suffix_and_scheme_and_lie_in_folders_and_behind_links(data, tmp_path):
+def test_videos_may_have_any_suffix_and_scheme_and_be_in_folders_or_links(data, tmp_path):
     videos = data / "videos"
     (tmp_path / "elsewhere.mp4").touch()
     for path in videos.iterdir():
@@ -70,21 +70,21 @@ def test_the_filtered_split_has_the_clips_of_its_list_in_its_order(data):
     assert split.refused == ()
 
 
-def test_what_is_missing_is_said_in_one_sentence(home):
+def test_a_missing_list_is_reported_in_one_sentence(home):
     with pytest.raises(MissingError, match=r"VGGSound needs .*test.csv: the official list"):
         open_split("vggsound-ib0.3")
 
 
-def test_a_missing_filter_or_no_video_at_all_is_said_too(data):
+def test_a_missing_filter_and_missing_videos_are_reported(data):
     with pytest.raises(MissingError, match=r"needs .*ib0.3.txt: names of the test clips"):
         open_split("vggsound-ib0.3")
     for path in (data / "videos").iterdir():
         path.unlink()
-    with pytest.raises(MissingError, match="needs 3 videos and .*videos holds none of them"):
+    with pytest.raises(MissingError, match="needs 3 videos and .*videos has none of them"):
         open_split("vggsound-test")
 
 
-def test_a_name_that_the_test_list_lacks_is_refused(data):
+def test_a_name_that_is_not_in_the_test_list_is_refused(data):
     (data / "ib0.3.txt").write_text("someone_else_000001\n")
     with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
         open_split("vggsound-ib0.3")
@@ -93,7 +93,7 @@ def test_a_name_that_the_test_list_lacks_is_refused(data):
         open_split("vggsound-ib0.3")
 
 
-def test_the_official_list_is_read_whole(shared, home):
+def test_the_official_list_is_read_completely(shared, home):
     folder = home / "data" / "vggsound"
     (folder / "videos").mkdir(parents=True)
     listed = (shared / "media" / "lists" / "vggsound_test_official.csv").read_bytes()
