@@ -61,7 +61,9 @@ __all__ = [
 ]
 
 NAME = "imagebind"
-PREPROCESSING = "1"
+#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
+#: torchvision to the bit.
+PREPROCESSING = "2"
 
 #: Frames, rows and columns of a patch of picture; rows and columns of a patch of mel.
 PICTURE_PATCH = (2, 14, 14)

@@ -18,7 +18,7 @@ from bench.media.length import audio_seconds
 from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe
 from bench.media.remarks import MediaRemarks, describe_media
 from bench.media.resample import reference_waveform, resample
-from bench.media.resize import center_crop, resize_short_side, three_crops
+from bench.media.resize import center_crop, resize_frames, resize_short_side, three_crops
 from bench.media.write import check_muxing, mux_audio, write_audio, write_video
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "read_frames",
     "reference_waveform",
     "resample",
+    "resize_frames",
     "resize_short_side",
     "audio_seconds",
     "three_crops",

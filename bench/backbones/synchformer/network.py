@@ -32,7 +32,9 @@ from bench.checkpoints.load import assign_state, load_state
 from bench.errors import MediaError
 
 NAME = "synchformer"
-PREPROCESSING = "1"
+#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
+#: torchvision to the bit.
+PREPROCESSING = "2"
 
 #: Each takes some 100 MB while it is looked at; more at once are no faster on a CPU.
 VIDEO_SEGMENTS_AT_ONCE = 4
