@@ -143,7 +143,7 @@ def test_clips_are_consecutive_frames_crop_by_crop() -> None:
 
 
 def test_pictures_that_cannot_be_paired_are_refused() -> None:
-    with pytest.raises(MediaError, match="this picture has 1: use one of at least 3 s"):
+    with pytest.raises(MediaError, match="this video has 1: use one of at least 3 s"):
         video_clips(np.zeros((3, 1, SIDE, SIDE, 3), np.uint8))
     with pytest.raises(ValueError, match=re.escape("got uint8 [3, 4, 112, 112, 3]")):
         video_clips(np.zeros((3, 4, 112, 112, 3), np.uint8))

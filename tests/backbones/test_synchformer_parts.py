@@ -12,7 +12,7 @@ from bench.backbones.synchformer import front_end, video_front_end
 from bench.backbones.synchformer.attention import ClassTokenPool, SelfAttention
 from bench.backbones.synchformer.segments import audio_segments, video_segments
 from bench.backbones.synchformer.spectrogram import log_mel
-from bench.backbones.synchformer.video import PLACES, TIMES, DividedAttention
+from bench.backbones.synchformer.video import POSITIONS, TIMES, DividedAttention
 from bench.errors import MediaError
 from tests.backbones.seeded import drawn_state, relative_errors
 from tests.backbones.synchformer_inputs import (
@@ -96,7 +96,7 @@ def test_frames_are_those_of_the_reference_evaluator(shared: Path, name: str) ->
     assert np.mean(levels < 1.01) > 0.999
 
 
-@pytest.mark.parametrize(("group_axis", "n_seen"), [(TIMES, 197), (PLACES, 9)])
+@pytest.mark.parametrize(("group_axis", "n_seen"), [(TIMES, 197), (POSITIONS, 9)])
 def test_divided_attention_is_full_attention_under_a_mask(group_axis: int, n_seen: int) -> None:
     attention = drawn(DividedAttention(group_axis))
     tokens = 10 * noise(1, 1569, 768)
