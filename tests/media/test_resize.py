@@ -99,7 +99,7 @@ def test_a_portrait_is_cropped_at_top_centre_and_bottom() -> None:
     assert three_crops(pixels, 4).shape == (3, 4, 4, 3)
 
 
-def test_a_picture_smaller_than_the_crop_is_refused() -> None:
+def test_frames_smaller_than_the_crop_are_refused() -> None:
     with pytest.raises(MediaError, match="5 x 5 from frames of 4 x 9"):
         center_crop(columns(9), 5)
     with pytest.raises(MediaError, match="5 x 5 from frames of 4 x 9"):
