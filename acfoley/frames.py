@@ -1,9 +1,9 @@
-"""The picture of a clip as CLIP and Synchformer are shown it.
+"""The frames of a clip as input of CLIP and Synchformer.
 
-Frames are picked by ``bench.media``, as ffmpeg's ``fps`` filter does and the published batch
-evaluation with it (the demonstration script picks the first frame at or after each time instead).
-Both networks see the same stretch of time. Of a video that ends up to 0.1 s before it, the last
-frame is repeated, as everywhere.
+Frames are selected by ``bench.media``, as ffmpeg's ``fps`` filter does and the published batch
+evaluation with it (the demonstration script takes the first frame at or after each time instead).
+Both networks get the same span of time. The last frame of a video that ends up to 0.1 s early is
+repeated, as everywhere.
 
 Source: Cheng et al., "MMAudio", CVPR 2025, and its code.
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from acfoley.params import CLIP_FPS, SYNC_FPS
 from bench.backbones.synchformer import SIDE_PIXELS as SYNC_SIDE
 from bench.backbones.synchformer import video_front_end
-from bench.media import center_crop, iterate_frames, read_frames
+from bench.media import center_crop, iterate_frames, read_frames, resize_frames
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels
 
 CLIP_SIDE = 384
@@ -30,29 +30,33 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 def clip_frames(video: Excerpt, seconds: float) -> Tensor:
     """The first ``int(8 seconds)`` frames at 8 fps as float32 ``[F, 3, 384, 384]``, normalised.
 
-    They are squeezed to a square, whatever their proportions (bicubic), one by one, so that a large
-    picture is never whole in memory.
+    Each is resized to a square, whatever its proportions (bicubic). One by one, so that a video is
+    never in memory at its full size.
 
     Raises:
         MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
     n_frames = int(CLIP_FPS * seconds)
     excerpt = replace(video, seconds=n_frames / CLIP_FPS)
-    squares: list[Tensor] = []
+    squares: list[Pixels] = []
     last_index = -1
     for frame in iterate_frames(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
-        repeats = frame.index == last_index
-        squares.append(squares[-1] if repeats else _square(frame.pixels))
+        is_repeated = frame.index == last_index
+        if is_repeated:
+            squares.append(squares[-1])
+        else:
+            squares.append(resize_frames(frame.pixels, CLIP_SIDE, CLIP_SIDE))
         last_index = frame.index
     mean, std = torch.tensor([CLIP_MEAN, CLIP_STD])[:, :, None, None]
-    normalised: Tensor = (torch.cat(squares) / 255 - mean) / std
+    images = torch.from_numpy(np.stack(squares)).movedim(-1, 1).contiguous()
+    normalised: Tensor = (images / 255 - mean) / std
     return normalised
 
 
 def sync_frames(video: Excerpt, seconds: float) -> Tensor:
     """The first ``int(25 seconds)`` frames at 25 fps as float32 ``[F, 3, 224, 224]`` in [-1, 1].
 
-    The short side is resized to 224 (bicubic) and the middle kept.
+    The short side is resized to 224 (bicubic) and the centre is cropped.
 
     Raises:
         MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
@@ -60,10 +64,3 @@ def sync_frames(video: Excerpt, seconds: float) -> Tensor:
     excerpt = replace(video, seconds=int(SYNC_FPS * seconds) / SYNC_FPS)
     frames = read_frames(excerpt, SYNC_FPS, short_side=SYNC_SIDE, shortfall_s=MAX_SHORTFALL_S)
     return video_front_end(torch.from_numpy(center_crop(frames.pixels, SYNC_SIDE)))
-
-
-def _square(pixels: Pixels) -> Tensor:
-    """``pixels [H, W, 3]`` as uint8 ``[1, 3, 384, 384]``, to the bit as torchvision resizes."""
-    image = torch.from_numpy(pixels).movedim(-1, 0)[None].contiguous()
-    size = (CLIP_SIDE, CLIP_SIDE)
-    return functional.interpolate(image, size, mode="bicubic", antialias=True)

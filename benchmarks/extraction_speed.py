@@ -1,13 +1,13 @@
-"""What extraction costs beside the networks themselves, in time and in memory.
+"""The cost of extraction beside the networks themselves, in time and in memory.
 
     python -m benchmarks.extraction_speed [time|memory|both] [pairs] [batch]
 
-time      all extractors of the judge `paper` on real clips: the whole pass (decode, resample, front
+time      all extractors of the judge `paper` on real clips: the full pass (decode, resample, front
           ends, signal extractors, networks, store) against the sum of the networks' forward times
           on batches of the same size that are ready in memory; target ratio 1.15. The five networks
           are the full ones under seeded weights of the official layouts. Weights are loaded and
           paged in before: the ratio is of what grows with the clips.
-memory    peak of a whole `bench score` with PANNs and VGGish on 50 and on 500 clips of 1 s.
+memory    peak of a full `bench score` with PANNs and VGGish on 50 and on 500 clips of 1 s.
 
 Needs Linux, the folder ``shared`` beside the checkout, 5 GB of disk and memory, and on two cores
 some ten minutes. Wall times of a machine that does other things as well are uncertain: CPU time is
@@ -96,7 +96,7 @@ class TimedBench(ExtractorCache):
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def embed(self, extractor: NetworkExtractor, batch: Sequence[Prepared]) -> Sequence[Features]:
-        """The answers of the network."""
+        """Time the network."""
         answers: list[Sequence[Features]] = []
         seconds = _timed(lambda: answers.append(super(TimedBench, self).embed(extractor, batch)))
         earlier = self.spent.get(extractor.name, (0.0, 0.0))

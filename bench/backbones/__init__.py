@@ -1,12 +1,13 @@
-"""The judges' networks: one per file, each with its front end and the tensors of its checkpoint.
+"""The judges' networks: each with its front end and the loader of its official checkpoint.
 
-    weights     the table of official files: names, sizes, checksums, licences, and who needs them
-    verify      whether the files that are here are the official ones; what is missing
-    fetch       how a file gets here: from its official place or a mirror, checked, placed whole
-    download    one URL to one file, going on where it stopped
-    loading     checkpoints to tensors, tensors to modules, safely and strictly
+    passt panns vggish     audio taggers, by the classes of their published packages
+    clap                   audio and prompts, by the package transformers
+    imagebind*             audio and video in one space
+    synchformer/           offset of audio and video
+    packages               imports the published packages without their side effects
+    device                 whether a device can be used
 
-A network's file holds its name in the table of weights, the version and the rate of its front end,
-the module itself with the tensor names of the official checkpoint, and the functions that load it,
-prepare its input and embed. Nothing is imported here: torch loads when a network is asked for.
+The module of a network has its name in ``bench.checkpoints.registry``, the version
+(``PREPROCESSING``) and the sample rate of its front end, ``front_end``, and the functions that load
+the network and embed. Nothing is imported here, for importing a network's module imports torch.
 """

@@ -1,11 +1,11 @@
-"""CLAP: sounds and prompts as vectors of one space, whose cosine says how well they agree.
+"""CLAP: embeddings of audio and prompts in one space, whose cosine measures how well they agree.
 
 Wu et al., "Large-Scale Contrastive Language-Audio Pretraining with Feature Fusion and
 Keyword-to-Caption Augmentation", 2023. The networks (HTSAT-base, RoBERTa-base) are those of the
 package transformers, an extra of this one; weights are those of
 ``music_speech_audioset_epoch_15_esc_89.98.pt``, front end and order of steps those of LAION's
-package laion_clap without fusion, but for one thing: of a long sound the first 10 s are heard,
-where that package draws 10 s at random.
+package laion_clap without fusion, but for one thing: of longer audio it takes the first 10 s,
+while that package takes 10 s at random.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WIDTH = 512
 N_FFT, HOP = 1024, 480
 N_MELS, MIN_HZ, MAX_HZ = 64, 50.0, 14_000.0
 POWER_FLOOR = 1e-10
-#: Sounds pass through 16 bits on their way.
+#: Waveforms are rounded to 16 bits, as in training.
 FULL_SCALE = 32_767
 
 N_TOKENS = 77
@@ -58,20 +58,20 @@ ROBERTA_BASE = {
 
 
 def require_transformers() -> None:
-    """Refuse to go on without the package that has the networks.
+    """Check that the package with the networks is installed.
 
     Raises:
-        MissingError: it is not installed; the message has the command.
+        MissingError: it is not; the message has the command that installs it.
     """
     if find_spec("transformers") is None:
         raise MissingError(describe_missing_module("transformers", "CLAP") or "")
 
 
 def load_clap_audio(checkpoint: Path, device: torch.device | str = "cpu") -> nn.Module:
-    """Return what hears, frozen, on ``device``: for ``embed_audio``.
+    """Return the audio tower, frozen, on ``device``: for ``embed_audio``.
 
     Raises:
-        MissingError: there is no such file, or no package transformers.
+        MissingError: ``checkpoint`` does not exist, or transformers is not installed.
         BenchError: its tensors are not those of CLAP with HTSAT-base, or it is damaged.
     """
     require_transformers()
@@ -83,10 +83,10 @@ def load_clap_audio(checkpoint: Path, device: torch.device | str = "cpu") -> nn.
 
 
 def load_clap_text(checkpoint: Path, device: torch.device | str = "cpu") -> nn.Module:
-    """Return what reads, frozen, on ``device``: for ``embed_text``.
+    """Return the text tower, frozen, on ``device``: for ``embed_text``.
 
     Raises:
-        MissingError: there is no such file, or no package transformers.
+        MissingError: ``checkpoint`` does not exist, or transformers is not installed.
         BenchError: its tensors are not those of CLAP with RoBERTa-base, or it is damaged.
     """
     require_transformers()
@@ -106,7 +106,7 @@ def load_tokeniser(vocabulary: Path, merges: Path) -> Any:
     """Return RoBERTa's tokeniser from its two files; one thread at a time may use it.
 
     Raises:
-        MissingError: there is no package transformers.
+        MissingError: transformers is not installed.
     """
     require_transformers()
     from transformers import RobertaTokenizer
@@ -117,19 +117,19 @@ def load_tokeniser(vocabulary: Path, merges: Path) -> Any:
 def front_end(waveforms: Tensor) -> Tensor:
     """Return log-mel frames ``[B, 1001, 64]`` in dB of 48 kHz ``waveforms [B, T]``.
 
-    The first 10 s, or a shorter sound as often as it fits into them and then zeros; rounded to
+    The first 10 s; shorter audio is repeated as often as it fits and padded with zeros. Rounded to
     16 bits; centred frames of 1024 samples every 480 with mirrored ends, periodic Hann, power, 64
     Slaney mel bands from 50 to 14,000 Hz, 10 log10(max(x, 1e-10)).
 
     Raises:
-        MediaError: the sounds are empty.
+        MediaError: the waveforms are empty.
     """
     check_waveforms(waveforms, "CLAP", SAMPLE_RATE_HZ)
-    heard = waveforms[:, :WINDOW]
-    heard = heard.repeat(1, WINDOW // heard.shape[1])
-    heard = functional.pad(heard, (0, WINDOW - heard.shape[1]))
-    heard = (heard.clamp(-1, 1) * FULL_SCALE).trunc() / FULL_SCALE
-    power = power_spectrogram(heard, torch.hann_window(N_FFT), n_fft=N_FFT, hop_samples=HOP)
+    padded = waveforms[:, :WINDOW]
+    padded = padded.repeat(1, WINDOW // padded.shape[1])
+    padded = functional.pad(padded, (0, WINDOW - padded.shape[1]))
+    padded = (padded.clamp(-1, 1) * FULL_SCALE).trunc() / FULL_SCALE
+    power = power_spectrogram(padded, torch.hann_window(N_FFT), n_fft=N_FFT, hop_samples=HOP)
     bank = torch.from_numpy(slaney_mel_bank(N_MELS, N_FFT, SAMPLE_RATE_HZ, MIN_HZ, MAX_HZ))
     mels = power.transpose(1, 2) @ bank.float().to(power.device)
     return 10 * mels.clamp(min=POWER_FLOOR).log10()
@@ -137,9 +137,9 @@ def front_end(waveforms: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def embed_audio(tower: nn.Module, log_mels: Tensor) -> dict[str, Tensor]:
-    """Return ``embedding [B, 512]`` of length 1 of what ``front_end`` gives."""
-    answer = tower(input_features=log_mels[:, None])
-    return {"embedding": functional.normalize(answer.audio_embeds, dim=-1)}
+    """Return ``embedding [B, 512]`` of length 1 from the output of ``front_end``."""
+    output = tower(input_features=log_mels[:, None])
+    return {"embedding": functional.normalize(output.audio_embeds, dim=-1)}
 
 
 @torch.inference_mode()
@@ -148,8 +148,8 @@ def embed_text(tower: nn.Module, tokeniser: Any, prompts: Sequence[str]) -> dict
     device = next(tower.parameters()).device
     read = tokenise(tokeniser, prompts)
     tokens, mask = (torch.from_numpy(each).to(device) for each in read)
-    answer = tower(input_ids=tokens, attention_mask=mask)
-    return {"embedding": functional.normalize(answer.text_embeds, dim=-1)}
+    output = tower(input_ids=tokens, attention_mask=mask)
+    return {"embedding": functional.normalize(output.text_embeds, dim=-1)}
 
 
 def tokenise(tokeniser: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -165,15 +165,15 @@ def tokenise(tokeniser: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.nda
 
 
 def _official(checkpoint: Path, tower: Tower) -> dict[str, Tensor]:
-    # Beside the weights lies the state of training, with numbers of NumPy, which the restricted
-    # unpickler takes for code unless told that they are data.
+    # The file also stores the state of training, with numbers of NumPy, which the restricted
+    # unpickler rejects as code unless their types are named as safe.
     with torch.serialization.safe_globals(_numbers()):
         state = load_state(checkpoint, key="state_dict", prefix="module.")
     return tower_state(state, tower)
 
 
 def _numbers() -> list[Any]:
-    """What a pickled float64 of NumPy is made of, under the names of NumPy 1 and 2."""
+    """Return the types that a pickled float64 refers to, by the names of NumPy 1 and 2."""
     rebuild = np.float64(0).__reduce__()[0]
     return [
         (rebuild, "numpy.core.multiarray.scalar"),

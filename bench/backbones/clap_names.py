@@ -1,7 +1,7 @@
 """The tensors of CLAP: under the official names, and under those of the package transformers.
 
 The official file comes from LAION's training code, the networks from transformers, which has the
-same two towers under other names. All that is known of this difference is here.
+same two towers under other names. This module maps one to the other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 Tower = Literal["audio", "text"]
 
-#: What each official name becomes, one replacement after another.
+#: Replacements in an official name, applied in this order.
 RENAMES = (
     ("text_branch.", "text_model."),
     ("audio_branch.bn0.", "audio_branch.batch_norm."),
@@ -33,7 +33,7 @@ RENAMES = (
 JOINED = ".attention.self.qkv."
 PARTS = ("query", "key", "value")
 
-#: What the official file holds beside what embeds: constants of the front end and of the shifted
+#: Tensors of the official file that no embedding needs: constants of the front end and the shifted
 #: windows, the tagger that the audio tower was before, and a counter that older versions of
 #: transformers wrote down.
 UNUSED = (
@@ -46,7 +46,7 @@ UNUSED = (
 def tower_state(state: Mapping[str, Tensor], tower: Tower) -> dict[str, Tensor]:
     """Of the official tensors return those of one tower, under the names of transformers.
 
-    Names that are not known stay what they are, so that whoever loads them can refuse them.
+    Unknown names stay as they are, so that the loader can reject them.
     """
     renamed: dict[str, Tensor] = {}
     for official, tensor in state.items():

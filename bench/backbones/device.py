@@ -11,7 +11,7 @@ def usable_device(name: str) -> torch.device:
     """Return the device called ``name``: cpu, cuda, cuda:1.
 
     Raises:
-        BenchError: there is no such device here.
+        BenchError: this machine has no such device.
     """
     try:
         device = torch.device(name)
@@ -21,5 +21,5 @@ def usable_device(name: str) -> torch.device:
         raise BenchError(f"no device {name!r}: use cpu, cuda or cuda:N")
     n_gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     if device.type == "cuda" and (device.index or 0) >= n_gpus:
-        raise BenchError(f"there is no {name!r} here: this machine has {n_gpus} GPUs; use cpu")
+        raise BenchError(f"no device {name!r}: this machine has {n_gpus} GPUs; use cpu")
     return device

@@ -1,12 +1,14 @@
-"""ImageBind: sound and picture in one space of 1024 dimensions (Girdhar et al., CVPR 2023).
+"""ImageBind: audio and video in one space of 1024 dimensions (Girdhar et al., CVPR 2023).
 
-Two of its trunks, vision and audio, in the layout of the official ``imagebind_huge.pth``. A caller
-that has media in memory goes
+Two of its trunks, vision and audio, in the layout of the official ``imagebind_huge.pth``:
 
     mels = reference_clips(samples)          # or front_end(waveforms): see the front end
-    sound = embed_audio(model, mels[None])["embedding"]
-    picture = embed_picture(model, picture_clips(crops)[None])["embedding"]
-    score = cosine(picture, sound)
+    audio = embed_audio(model, mels[None])["embedding"]
+    video = embed_video(model, video_clips(crops)[None])["embedding"]
+
+The IB score is their cosine. Written here because the one release that installs,
+``imagebind-unofficial``, is non-commercial, imports a module that torchvision no longer has, and
+needs a pytorchvideo whose windows differ from the reference evaluator's.
 
 The weights are not for commercial use (CC BY-NC-SA 4.0).
 """
@@ -18,7 +20,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bench.backbones.imagebind_front_end import (
     FPS,
@@ -50,8 +51,6 @@ __all__ = [
     "ImageBind",
     "ImageBindParams",
     "TrunkParams",
-    "cosine",
-    "embed",
     "embed_audio",
     "embed_video",
     "front_end",
@@ -61,17 +60,19 @@ __all__ = [
 ]
 
 NAME = "imagebind"
-PREPROCESSING = "1"
+#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
+#: torchvision to the bit.
+PREPROCESSING = "2"
 
-#: Frames, rows and columns of a patch of picture; rows and columns of a patch of mel.
-PICTURE_PATCH = (2, 14, 14)
+#: Frames, rows and columns of a patch of video; rows and columns of a patch of mel.
+VIDEO_PATCH = (2, 14, 14)
 MEL_PATCH, MEL_STRIDE = 16, 10
 
-#: What the official file holds beyond sound and picture: four more senses, never read.
-OTHER_SENSES = tuple(
-    f"modality_{part}.{sense}."
+#: Tensors of the four other modalities of the official file, which are never read.
+OTHER_MODALITIES = tuple(
+    f"modality_{part}.{modality}."
     for part in ("preprocessors", "trunks", "heads", "postprocessors")
-    for sense in ("text", "depth", "thermal", "imu")
+    for modality in ("text", "depth", "thermal", "imu")
 )
 
 
@@ -93,13 +94,13 @@ HUGE = ImageBindParams(
 
 
 class ImageBind(nn.Module):
-    """Sound and picture to embeddings; tensor names are those of the official checkpoint."""
+    """Audio and video to embeddings; tensor names are those of the official checkpoint."""
 
     def __init__(self, params: ImageBindParams) -> None:
         super().__init__()
         vision, audio = params.vision, params.audio
         self.modality_preprocessors = nn.ModuleDict(
-            {"vision": _picture_tokens(vision.width), "audio": _mel_tokens(audio.width)}
+            {"vision": _video_tokens(vision.width), "audio": _mel_tokens(audio.width)}
         )
         self.modality_trunks = nn.ModuleDict(
             {
@@ -122,19 +123,19 @@ class ImageBind(nn.Module):
         """``mels [N, 128, 204]`` to embeddings ``[N, 1024]`` of length 20."""
         return self._embedding("audio", mels.unsqueeze(1))
 
-    def _embedding(self, sense: str, inputs: Tensor) -> Tensor:
-        tokens = self.modality_preprocessors[sense](inputs)
-        tokens = self.modality_trunks[sense](tokens)
-        embeddings = self.modality_heads[sense](tokens)
-        scaled: Tensor = self.modality_postprocessors[sense](embeddings)
+    def _embedding(self, modality: str, inputs: Tensor) -> Tensor:
+        tokens = self.modality_preprocessors[modality](inputs)
+        tokens = self.modality_trunks[modality](tokens)
+        embeddings = self.modality_heads[modality](tokens)
+        scaled: Tensor = self.modality_postprocessors[modality](embeddings)
         return scaled
 
 
-def _picture_tokens(width: int) -> Tokens:
-    convolution = nn.Conv3d(3, width, PICTURE_PATCH, stride=PICTURE_PATCH, bias=False)
-    # Index 0 of the official module doubles single pictures, and has no tensors.
+def _video_tokens(width: int) -> Tokens:
+    convolution = nn.Conv3d(3, width, VIDEO_PATCH, stride=VIDEO_PATCH, bias=False)
+    # Index 0 of the official module doubles single images, and has no tensors.
     proj = nn.Sequential(nn.Identity(), convolution)
-    n_patches = (SIDE // PICTURE_PATCH[1]) * (SIDE // PICTURE_PATCH[2])
+    n_patches = (SIDE // VIDEO_PATCH[1]) * (SIDE // VIDEO_PATCH[2])
     return Tokens(proj, nn.Identity(), n_patches, width)
 
 
@@ -150,16 +151,16 @@ def load_imagebind(
     """The network with the weights of ``checkpoint``, frozen and ready for inference.
 
     On the CPU the weights stay mapped to the file and are read when first used: 2.9 of the 4.8 GB
-    of the official file, since the other senses are never touched.
+    of the official file, since the other modalities are never read.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: ``checkpoint`` does not exist.
         BenchError: the file is damaged, or is not of this network.
     """
     state = {
         name: tensor
         for name, tensor in load_state(checkpoint).items()
-        if not name.startswith(OTHER_SENSES)
+        if not name.startswith(OTHER_MODALITIES)
     }
     with torch.device("meta"):
         model = ImageBind(params)
@@ -167,20 +168,11 @@ def load_imagebind(
     return model.to(device)
 
 
-def embed(model: ImageBind, waveforms: Tensor) -> dict[str, Tensor]:
-    """``embedding [B, 1024]`` of mono ``waveforms [B, T]`` at 16 kHz, of which 8 s are heard.
-
-    Raises:
-        MediaError: the waveforms are shorter than that.
-    """
-    return embed_audio(model, front_end(waveforms))
-
-
 @torch.inference_mode()
 def embed_audio(model: ImageBind, mels: Tensor) -> dict[str, Tensor]:
     """``embedding [B, 1024]``, float32 on the CPU, of log-mel images ``mels [B, K, 128, 204]``.
 
-    It is the mean over K clips of embeddings of length 20, and so a little shorter.
+    The mean over K clips of embeddings of length 20, and so a little shorter.
     """
     embeddings = model.audio(mels.flatten(0, 1).to(_device(model)))
     return {"embedding": embeddings.reshape(*mels.shape[:2], -1).mean(dim=1).cpu()}
@@ -190,18 +182,10 @@ def embed_audio(model: ImageBind, mels: Tensor) -> dict[str, Tensor]:
 def embed_video(model: ImageBind, clips: Tensor) -> dict[str, Tensor]:
     """``embedding [B, 1024]``, float32 on the CPU, of ``clips [B, K, 3, 2, 224, 224]``.
 
-    It is the mean over K pairs of frames of embeddings of length 1, and so a little shorter.
+    The mean over K pairs of frames of embeddings of length 1, and so a little shorter.
     """
     embeddings = model.video(clips.flatten(0, 1).to(_device(model)))
     return {"embedding": embeddings.reshape(*clips.shape[:2], -1).mean(dim=1).cpu()}
-
-
-def cosine(video: Tensor, audio: Tensor) -> Tensor:
-    """The IB score of embeddings ``[..., 1024]`` of both kinds: ``[...]`` in [-1, 1], best 1.
-
-    Published tables print its mean over clips times 100.
-    """
-    return functional.cosine_similarity(video, audio, dim=-1)
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -1,13 +1,13 @@
-"""What ImageBind hears and sees: media in memory to the tensors of its two trunks.
+"""ImageBind's front ends: media in memory to the tensors of its two trunks.
 
-Sound, at 16 kHz: three clips of two seconds, equally spaced from the first sample to the last, each
+Audio, at 16 kHz: three clips of two seconds, equally spaced from the first sample to the last, each
 as a normalised log-mel image ``[128, 204]``. There are two ways to cut them. ``front_end`` is the
 repaired one (profile ``strict``); ``reference_clips`` does what hkchengrex/av-benchmark does to a
-file, side effects included (profile ``av-benchmark``). Both want the sound resampled by
+file, side effects included (profile ``av-benchmark``). Both expect audio resampled by
 ``sinc_hann``.
 
-Picture: four frames in eight seconds, three square crops of each, consecutive frames in pairs:
-``picture_clips(three_crops(read_frames(excerpt, FPS, short_side=SIDE).pixels, SIDE))``.
+Video: four frames in eight seconds, three square crops of each, consecutive frames in pairs:
+``video_clips(three_crops(read_frames(excerpt, FPS, short_side=SIDE).pixels, SIDE))``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PIXEL_SCALE = (0.26862954, 0.26130258, 0.27577711)
 def front_end(waveforms: Tensor, seconds: float = 8.0) -> Tensor:
     """Log-mel images ``[B, 3, 128, 204]`` of mono ``waveforms [B, T]`` at 16 kHz, in [-1, 1].
 
-    Profile ``strict``: exactly the first ``seconds`` are heard, and each clip loses its own mean.
+    Profile ``strict``: exactly the first ``seconds`` are used, and each clip loses its own mean.
 
     Raises:
         MediaError: the waveforms are shorter than ``seconds``.
@@ -54,12 +54,12 @@ def front_end(waveforms: Tensor, seconds: float = 8.0) -> Tensor:
 
 
 def reference_clips(samples: Tensor) -> Tensor:
-    """Log-mel images ``[3, 128, 204]`` of a whole file, ``samples [C, T]`` at 16 kHz.
+    """Log-mel images ``[3, 128, 204]`` of a full file, ``samples [C, T]`` at 16 kHz.
 
-    Profile ``av-benchmark``, with its three surprises. The clips are spread over the whole file,
+    Profile ``av-benchmark``, with its three surprises. The clips are spread over the full file,
     not over eight seconds. The mean over all channels of a clip is subtracted from the file itself:
-    where clips overlap (below six seconds), the next one starts from what the last one left. And
-    only the first channel is heard.
+    where clips overlap (below six seconds), the next one starts from the changed samples. And only
+    the first channel is used.
 
     Raises:
         MediaError: the file is shorter than one frame of 25 ms.
@@ -67,15 +67,15 @@ def reference_clips(samples: Tensor) -> Tensor:
     """
     check_waveforms(samples, "ImageBind", SAMPLE_RATE_HZ)
     file = samples.clone()  # the side effect stays in here
-    heard = []
+    clips = []
     for span in clip_spans(file.shape[1]):
         file[:, span] -= file[:, span].mean()
-        heard.append(file[0, span].clone())
-    return _mel_images(torch.stack(heard))
+        clips.append(file[0, span].clone())
+    return _mel_images(torch.stack(clips))
 
 
 def clip_spans(n_samples: int) -> list[slice]:
-    """Where the three clips lie in ``n_samples`` at 16 kHz; below two seconds all are the whole.
+    """Spans of the three clips in ``n_samples`` at 16 kHz; below two seconds each has all samples.
 
     Clip i of n starts at i (T - 2) / (n - 1) seconds, rounded down to a sample. As in the reference
     (pytorchvideo at the commit that it pins), T is a float: 9.6 s is a little less, and its second
@@ -102,7 +102,7 @@ def video_clips(crops: Pixels) -> Tensor:
         )
     if crops.shape[1] < 2:
         raise MediaError(
-            f"ImageBind sees pairs of frames, this picture has {crops.shape[1]}: use one of at "
+            f"ImageBind takes pairs of frames, this video has {crops.shape[1]}: use one of at "
             f"least {1.5 / FPS:g} s, which has two at {FPS:g} fps"
         )
     scaled = torch.tensor(crops).float() / 255

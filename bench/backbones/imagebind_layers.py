@@ -49,8 +49,8 @@ class Tokens(nn.Module):
 class Trunk(nn.Module):
     """Pre-norm transformer blocks, ``[N, n_tokens, width]`` to the same.
 
-    ``has_first_norm``: a norm comes before all blocks (vision). ``has_extra_key``: attention sees
-    one more, learned, key and value (audio).
+    ``has_first_norm``: a norm comes before all blocks (vision). ``has_extra_key``: attention
+    has one more, learned, key and value (audio).
     """
 
     def __init__(self, params: TrunkParams, *, has_first_norm: bool, has_extra_key: bool) -> None:
@@ -128,8 +128,8 @@ class _Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         normed = self.norm_1(tokens)
         tokens = tokens + self.attn(normed, normed, normed, need_weights=False)[0]
-        to_float32: Tensor = self.mlp(self.norm_2(tokens))
-        return tokens + to_float32
+        change: Tensor = self.mlp(self.norm_2(tokens))
+        return tokens + change
 
 
 class _MLP(nn.Module):

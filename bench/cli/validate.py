@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import typer
+from reports.faults import FAULTS, Fault
 
 from bench.cli.console import notices, progress_bars
-from bench.cli.faults import FAULTS, Fault
 from bench.cli.judge import Choice
 from bench.cli.plan import Order, plan_run
 from bench.io import atomic_path

@@ -1,1 +1,1 @@
-"""Front-end blocks that several networks share: mel filter banks and Kaldi filter banks."""
+"""Blocks of front ends that networks share: mel banks, power spectra, Kaldi filter banks."""

@@ -1,8 +1,11 @@
-"""Kaldi's log-mel filter bank, in torch: what several published networks were trained on.
+"""Kaldi's log-mel filter bank, in torch: the input that ImageBind's audio trunk was trained on.
 
 Written from the definition of ``compute-fbank-feats`` (Povey et al., The Kaldi Speech Recognition
 Toolkit, ASRU 2011), with the settings that audio transformers use: 25 ms Hann frames every 10 ms,
-no dither, no energy. Frames lie inside the sound; nothing is padded at its ends.
+no dither, no energy. No padding at the ends.
+
+Not ``torchaudio.compliance.kaldi.fbank``, which takes one waveform at a time and computes its bank
+in float32: the logarithms differ by up to 1e-3 where a band has little power.
 """
 
 from __future__ import annotations
@@ -28,12 +31,12 @@ def fbank(waveforms: Tensor, sample_rate_hz: int, n_mels: int) -> Tensor:
     its mean and is pre-emphasised; bands lie between 20 Hz and half the rate.
 
     Raises:
-        MediaError: the sound is shorter than one frame of 25 ms.
+        MediaError: the waveforms are shorter than one frame of 25 ms.
     """
     n_frame, n_shift = round(FRAME_S * sample_rate_hz), round(SHIFT_S * sample_rate_hz)
     if waveforms.shape[-1] < n_frame:
         raise MediaError(
-            f"a sound of {waveforms.shape[-1]} samples has no frame of {n_frame} samples "
+            f"audio of {waveforms.shape[-1]} samples has no frame of {n_frame} samples "
             f"({FRAME_S * 1000:g} ms at {sample_rate_hz} Hz): use a longer one"
         )
     frames = waveforms.unfold(-1, n_frame, n_shift)

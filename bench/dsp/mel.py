@@ -79,7 +79,8 @@ def slaney_mel_bank(
     bank: FloatArray = mel(
         sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
     )
-    return bank.T
+    # Contiguous, because the layout of a matrix decides in which order products are summed.
+    return np.ascontiguousarray(bank.T)
 
 
 @cache

@@ -45,8 +45,8 @@ JUDGES = ("signal", "paper", "mini")
 #: Clips per batch: a CPU gains nothing from more, a GPU idles with fewer.
 CPU_BATCH, GPU_BATCH = 4, 16
 
-#: Guesses of what all networks of a judge take for a clip of 8 s and its truth, on all CPU cores or
-#: on a GPU: the published ones have a billion parameters.
+#: Guesses of the time of a judge's networks for a clip of 8 s and its truth, on all CPU cores or on
+#: a GPU: the published ones have a billion parameters.
 NETWORK_SECONDS = {"paper": SecondsPerClip(300.0, 2.0), "mini": SecondsPerClip(3.0, 0.5)}
 
 
@@ -71,7 +71,7 @@ class Judge:
     missing: tuple[str, ...] = ()
 
     def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
-        """The extractors of these names and those whose features they are given, in order."""
+        """Return the extractors of these names and those whose features they read, in order."""
         wanted = set(names)
         for extractor in self.extractors:
             if extractor.name in wanted:
@@ -91,7 +91,7 @@ def open_judge(
     Without the extras that its columns need, the judge has the other extractors.
 
     Raises:
-        BenchError: there is no such judge, or the batch size is not positive.
+        BenchError: no such judge exists, or the batch size is not positive.
     """
     if name not in JUDGES:
         raise BenchError(f"no judge {name!r}; there are: {', '.join(JUDGES)}")

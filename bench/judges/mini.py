@@ -17,8 +17,9 @@ from bench.mini_judges.weights import load_network, weights_hash
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Raised when the input of a network changes, or what is stored of its output.
-PREPROCESSING = "1"
+#: Raised when the input of a network changes, or what is stored of its output. 2: frames resized as
+#: by torchvision to the bit.
+PREPROCESSING = "2"
 
 
 def _prepare_audio(media: ClipMedia, profile: str, *, sample_rate_hz: int) -> Prepared:

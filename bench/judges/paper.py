@@ -8,8 +8,9 @@ not in the paper, gets the mono mix of the window under both, resampled as its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,46 +38,21 @@ PREPROCESSING = "1"
 VOCABULARY = ("roberta-vocab", "roberta-merges")
 
 
-# --- PaSST, PANNs, VGGish: the front end of the mono mix
+def _load(source: tuple[str, Path], device: str) -> nn.Module:
+    """Load a backbone from its checkpoint; every backbone but CLAP has one ``load_<name>``."""
+    name, checkpoint = source
+    load: Callable[[Path, str], nn.Module]
+    load = getattr(import_module(f"bench.backbones.{name}"), f"load_{name}")
+    return load(checkpoint, device)
 
 
-def _prepare_passt(media: ClipMedia, profile: str) -> Prepared:
-    from bench.backbones import passt
-
-    waveform = _read_mono(media, profile, passt.SAMPLE_RATE_HZ, remove_dc=True)
-    return {"images": passt.front_end(_to_batch(waveform))[0].numpy()}
+# --- PaSST, PANNs, VGGish
 
 
-def _prepare_panns(media: ClipMedia, profile: str) -> Prepared:
-    from bench.backbones import panns
-
-    waveform = _read_mono(media, profile, panns.SAMPLE_RATE_HZ, remove_dc=True)
-    return {"images": panns.front_end(_to_batch(waveform))[0].numpy()}
-
-
-def _prepare_vggish(media: ClipMedia, profile: str) -> Prepared:
-    from bench.backbones import vggish
-
-    waveform = _read_mono(media, profile, vggish.SAMPLE_RATE_HZ, remove_dc=True)
-    return {"images": vggish.front_end(_to_batch(waveform))[0].numpy()}
-
-
-def _load_passt(checkpoint: Path, device: str) -> nn.Module:
-    from bench.backbones import passt
-
-    return passt.load_passt(checkpoint, device)
-
-
-def _load_panns(checkpoint: Path, device: str) -> nn.Module:
-    from bench.backbones import panns
-
-    return panns.load_panns(checkpoint, device)
-
-
-def _load_vggish(checkpoint: Path, device: str) -> nn.Module:
-    from bench.backbones import vggish
-
-    return vggish.load_vggish(checkpoint, device)
+def _prepare_log_mel(media: ClipMedia, profile: str, *, backbone: str) -> Prepared:
+    network = import_module(f"bench.backbones.{backbone}")
+    waveform = _read_mono(media, profile, network.SAMPLE_RATE_HZ, remove_dc=True)
+    return {"images": network.front_end(_to_batch(waveform))[0].numpy()}
 
 
 def _embed_and_tag(network: Any, batch: Batch) -> Mapping[str, Tensor]:
@@ -113,12 +89,6 @@ def _prepare_imagebind_video(media: ClipMedia, profile: str) -> Prepared:
     return {"clips": imagebind.video_clips(three_crops(pixels, imagebind.SIDE)).numpy()}
 
 
-def _load_imagebind(checkpoint: Path, device: str) -> nn.Module:
-    from bench.backbones import imagebind
-
-    return imagebind.load_imagebind(checkpoint, device)
-
-
 def _embed_imagebind_audio(network: ImageBind, batch: Batch) -> Mapping[str, Tensor]:
     from bench.backbones import imagebind
 
@@ -152,12 +122,6 @@ def _prepare_sync(media: ClipMedia, profile: str) -> Prepared:
     n_missing = int(rate_hz * media.window().seconds) - len(waveform)
     padded = np.pad(waveform, (0, max(0, n_missing)))
     return {"images": synchformer.front_end(_to_batch(padded))[0].numpy()}
-
-
-def _load_synchformer(checkpoint: Path, device: str) -> nn.Module:
-    from bench.backbones import synchformer
-
-    return synchformer.load_synchformer(checkpoint, device)
 
 
 def _embed_sync_video(network: Synchformer, batch: Batch) -> Mapping[str, Tensor]:
@@ -200,10 +164,10 @@ def _prepare_clap_text(media: ClipMedia, profile: str) -> Prepared:
     return {"prompt": np.array(media.prompt, dtype=object)}
 
 
-def _load_clap_audio(checkpoint: Path, device: str) -> nn.Module:
+def _load_clap_audio(source: tuple[str, Path], device: str) -> nn.Module:
     from bench.backbones import clap
 
-    return clap.load_clap_audio(checkpoint, device)
+    return clap.load_clap_audio(source[1], device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +176,10 @@ class _TextEncoder:
     tokeniser: Any
 
 
-def _load_clap_text(checkpoint: Path, device: str) -> _TextEncoder:
+def _load_clap_text(source: tuple[str, Path], device: str) -> _TextEncoder:
     from bench.backbones import clap
 
+    _, checkpoint = source
     files = (checkpoint.parent / OFFICIAL_FILES[name].file for name in VOCABULARY)
     return _TextEncoder(clap.load_clap_text(checkpoint, device), clap.load_tokeniser(*files))
 
@@ -232,41 +197,30 @@ def _embed_clap_text(network: _TextEncoder, batch: Batch) -> Mapping[str, Tensor
     return clap.embed_text(network.tower, network.tokeniser, prompts)
 
 
+_PASST, _PANNS, _VGGISH = (
+    partial(_prepare_log_mel, backbone=name) for name in ("passt", "panns", "vggish")
+)
+
 ROWS = (
-    NetworkRow("passt", "passt", _prepare_passt, _load_passt, _embed_and_tag),
-    NetworkRow("panns", "panns", _prepare_panns, _load_panns, _embed_and_tag),
-    NetworkRow("vggish", "vggish", _prepare_vggish, _load_vggish, _embed_vggish),
+    NetworkRow("passt", "passt", _PASST, _load, _embed_and_tag),
+    NetworkRow("panns", "panns", _PANNS, _load, _embed_and_tag),
+    NetworkRow("vggish", "vggish", _VGGISH, _load, _embed_vggish),
     NetworkRow(
-        "imagebind_audio",
-        "imagebind",
-        _prepare_imagebind_audio,
-        _load_imagebind,
-        _embed_imagebind_audio,
+        "imagebind_audio", "imagebind", _prepare_imagebind_audio, _load, _embed_imagebind_audio
     ),
     NetworkRow(
         "imagebind_picture",
         "imagebind",
         _prepare_imagebind_video,
-        _load_imagebind,
+        _load,
         _embed_imagebind_video,
         "picture",
     ),
     NetworkRow(
-        "sync_picture",
-        "synchformer",
-        _prepare_sync_video,
-        _load_synchformer,
-        _embed_sync_video,
-        "picture",
+        "sync_picture", "synchformer", _prepare_sync_video, _load, _embed_sync_video, "picture"
     ),
     NetworkRow(
-        "sync",
-        "synchformer",
-        _prepare_sync,
-        _load_synchformer,
-        _embed_sync,
-        "both",
-        after=("sync_picture",),
+        "sync", "synchformer", _prepare_sync, _load, _embed_sync, "both", after=("sync_picture",)
     ),
     NetworkRow("clap_audio", "clap", _prepare_clap_audio, _load_clap_audio, _embed_clap_audio),
     NetworkRow(
@@ -290,7 +244,8 @@ def _extractor(row: NetworkRow, profile: str, directory: Path, device: str) -> N
     weights = OFFICIAL_FILES[row.network]
     front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
     version = f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}"
-    return row.extractor(version, directory / weights.file, profile, device, row.network)
+    source = row.network, directory / weights.file
+    return row.extractor(version, source, profile, device, row.network)
 
 
 def _read_mono(media: ClipMedia, profile: str, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:

@@ -11,12 +11,12 @@ import numpy as np
 
 from bench.judges.extractor import ClipMedia, Extract, Features, SignalExtractor
 
-#: Raised when what is described changes.
+#: Raised when a remark changes.
 VERSION = "1"
 
 
 def describe_audio(media: ClipMedia) -> Features:
-    """Tracks and start gap of the file (``MediaRemarks``), and what decoding showed.
+    """Tracks and start gap of the file (``MediaRemarks``), and facts found while decoding.
 
     ``peak`` is that of the window, full scale 1, before channels are mixed to mono; ``repaired_s``
     is that of ``Audio``.
@@ -39,7 +39,7 @@ def _headers(media: ClipMedia) -> Features:
 
     excerpt = media.audio or media.video
     if excerpt is None:
-        raise ValueError("this stimulus has neither audio nor video")
+        raise ValueError("this clip has neither audio nor video")
     remarks = asdict(describe_media(excerpt.path))
     return {name: np.array(value, dtype=np.float64) for name, value in remarks.items()}
 

@@ -18,7 +18,7 @@ from bench.media.audio import cut_audio, read_audio
 from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe, read_audio_seconds
 from bench.media.remarks import MediaRemarks, describe_media
 from bench.media.resample import prepare_evaluator_waveform, resample
-from bench.media.resize import center_crop, resize_short_side, three_crops
+from bench.media.resize import center_crop, resize_frames, resize_short_side, three_crops
 from bench.media.video import Frame, Frames, iterate_frames, read_frames
 from bench.media.write import check_muxing, mux_audio, write_audio, write_video
 
@@ -41,6 +41,7 @@ __all__ = [
     "read_audio_seconds",
     "read_frames",
     "resample",
+    "resize_frames",
     "resize_short_side",
     "three_crops",
     "write_audio",

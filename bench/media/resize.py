@@ -1,7 +1,8 @@
-"""Pictures at another size: antialiased bicubic resizing and the crops of the reference evaluators.
+"""Frames at another size: antialiased bicubic resizing and the crops of the reference evaluators.
 
-Pixels are uint8 with channels last, ``[H, W, 3]`` or any number of leading axes. Resizing is
-Pillow's, which agrees with torchvision's (bicubic, antialias, on uint8) to one grey level.
+Pixels are uint8 with channels last, ``[H, W, 3]`` or any number of leading axes. Judges and acfoley
+resize by one function, equal to torchvision's to the bit (bicubic, antialias, on uint8), which the
+published evaluators and models resize with. It needs torch.
 """
 
 from __future__ import annotations
@@ -14,28 +15,36 @@ from bench.errors import MediaError
 from bench.types import Pixels
 
 
+def resize_frames(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Resize ``pixels [..., H, W, 3]`` to ``[..., height, width, 3]``, whatever the proportions."""
+    # Imported here: ``bench.media`` also serves installs without torch, which resize no frames.
+    import torch
+    from torch.nn import functional
+
+    frames = torch.from_numpy(np.ascontiguousarray(pixels).reshape(-1, *pixels.shape[-3:]))
+    # The axes of an image that is stored channels last, which torch's uint8 kernel is made for.
+    resized = functional.interpolate(
+        frames.movedim(-1, 1), (height, width), mode="bicubic", antialias=True
+    )
+    channels_last = np.ascontiguousarray(resized.movedim(1, -1).numpy())
+    return channels_last.reshape(*pixels.shape[:-3], height, width, 3)
+
+
 def resize_short_side(pixels: Pixels, short_side: int) -> Pixels:
-    """``pixels [..., H, W, 3]`` with the short side at ``short_side`` and the same proportions.
+    """Resize ``pixels [..., H, W, 3]`` so that the short side is ``short_side``.
 
-    The long side is ``int(short_side * long / short)``.
+    The long side is ``int(short_side * long / short)``, as torchvision computes it.
     """
-    from PIL import Image
-
     height, width = pixels.shape[-3:-1]
-    if height == short_side <= width or width == short_side <= height:
+    if min(height, width) == short_side:
         return pixels
-    short, long = sorted((height, width))
-    long_side = int(short_side * long / short)
-    size = (short_side, long_side) if width <= height else (long_side, short_side)
-    frames = [
-        np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
-        for frame in pixels.reshape(-1, height, width, 3)
-    ]
-    return np.stack(frames).reshape(*pixels.shape[:-3], size[1], size[0], 3)
+    if width <= height:
+        return resize_frames(pixels, int(short_side * height / width), short_side)
+    return resize_frames(pixels, short_side, int(short_side * width / height))
 
 
 def center_crop(pixels: Pixels, size: int) -> Pixels:
-    """The middle ``[..., size, size, 3]`` of ``pixels``; a half offset is rounded to even.
+    """Crop the centre ``[..., size, size, 3]`` of ``pixels``; a half offset is rounded to even.
 
     As torchvision's CenterCrop does, which feeds Synchformer.
     """
@@ -44,7 +53,7 @@ def center_crop(pixels: Pixels, size: int) -> Pixels:
 
 
 def three_crops(pixels: Pixels, size: int) -> Pixels:
-    """Three squares along the long side of ``pixels [..., H, W, 3]``: ``[3, ..., size, size, 3]``.
+    """Crop three squares along the long side of ``pixels``: ``[3, ..., size, size, 3]``.
 
     Left, centre and right of a landscape or square, top, centre and bottom of a portrait; a half
     offset of the centre is rounded up. As pytorchvideo's spatial crops, which feed ImageBind.
@@ -61,7 +70,7 @@ def three_crops(pixels: Pixels, size: int) -> Pixels:
 def _checked_size(pixels: Pixels, size: int) -> tuple[int, int]:
     height, width = pixels.shape[-3:-1]
     if min(height, width) < size:
-        raise MediaError(f"cannot crop {size} x {size} from a picture of {height} x {width}")
+        raise MediaError(f"cannot crop {size} x {size} from frames of {height} x {width}")
     return height, width
 
 

@@ -21,7 +21,7 @@ from bench.pipeline.aggregate import (
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
 from bench.pipeline.limits import SCORE_TIMEOUT_S, TIMEOUT_OPTION
-from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
+from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
 from bench.results import Column, Failure, Results, Score
 from bench.suite import SUITE_VERSION, Metric

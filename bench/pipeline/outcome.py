@@ -9,8 +9,8 @@ from typing import Any
 from bench.io import read_json, write_json
 from bench.pipeline.evaluate import Row, RunLog, summarise
 from bench.pipeline.journal import Journal
+from bench.pipeline.notes import sample_notes
 from bench.pipeline.plan import RunPlan
-from bench.pipeline.remarks import sample_notes
 from bench.pipeline.rows import pair_of, row_entry
 from bench.pipeline.samples import Samples, count_origins
 from bench.results import Failure, Results, write_failures, write_results, write_rows

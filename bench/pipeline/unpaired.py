@@ -16,8 +16,8 @@ from bench.pipeline.aggregate import length_reason, score_of, score_without_inte
 from bench.pipeline.evaluate import Identity, Progress, RunLog, describe
 from bench.pipeline.extract import extract_features
 from bench.pipeline.folders import LONGEST_SECONDS, SHORTEST_SECONDS, FolderPlan, FolderResult
+from bench.pipeline.notes import media_notes
 from bench.pipeline.provenance import provenance
-from bench.pipeline.remarks import media_notes
 from bench.pipeline.score import Keys, Pair, Scoring
 from bench.results import Failure, Score
 from bench.suite import Metric

@@ -78,7 +78,7 @@ def test_log_mels_are_those_of_the_package(name):
         pytest.param("loud", marks=pytest.mark.slow),
     ],
 )
-def test_sounds_are_heard_as_by_the_package(listener, name):
+def test_audio_is_embedded_as_by_the_package(listener, name):
     heard = clap.embed_audio(listener, clap.front_end(batch(name)))["embedding"]
     assert relative_errors(heard, golden()[f"audio.{name}"][None]).max() < 1e-5
 
@@ -99,7 +99,7 @@ def test_a_prompt_is_read_the_same_beside_others(reader, tmp_path):
     assert relative_errors(together, alone.numpy()).max() < 1e-5
 
 
-def test_of_a_long_sound_the_first_ten_seconds_are_heard(rng):
+def test_only_the_first_ten_seconds_of_longer_audio_count(rng):
     noise = torch.from_numpy(rng.normal(0, 0.1, (1, 600_000)).astype(np.float32))
     assert torch.equal(clap.front_end(noise), clap.front_end(noise[:, :480_000]))
 

@@ -53,12 +53,12 @@ def test_reference_images_have_the_block_means_of_the_reference(
     assert np.abs(blocks - loading[f"{name}.ib_clips_block"]).max() < 1e-4
 
 
-def test_both_profiles_hear_the_same_in_eight_seconds_of_mono(shared: Path) -> None:
+def test_both_profiles_agree_on_eight_seconds_of_mono(shared: Path) -> None:
     samples = file_samples(shared, "v2_gt")
     assert torch.allclose(front_end(samples)[0], reference_clips(samples), atol=1e-5)
 
 
-def test_the_strict_profile_hears_exactly_the_first_seconds() -> None:
+def test_the_strict_profile_uses_exactly_the_first_seconds() -> None:
     waveform = noise(1, 160_000)
     longer = front_end(waveform)
     assert torch.equal(longer, front_end(waveform[:, :128_000]))
@@ -66,7 +66,7 @@ def test_the_strict_profile_hears_exactly_the_first_seconds() -> None:
     assert front_end(waveform, seconds=5.0).shape == (1, 3, 128, 204)
 
 
-def test_the_strict_profile_hears_both_channels_and_the_reference_the_first(shared: Path) -> None:
+def test_the_strict_profile_uses_both_channels_and_the_reference_the_first(shared: Path) -> None:
     audio = read_audio(Excerpt(shared / "golden" / "media" / "v1_stereo48_4s.flac"))
     waveform = prepare_evaluator_waveform(audio, SAMPLE_RATE_HZ, 4.0, remove_dc=False)
     strict = front_end(torch.from_numpy(waveform)[None], seconds=4.0)[0]
@@ -79,7 +79,7 @@ def test_the_strict_profile_hears_both_channels_and_the_reference_the_first(shar
     assert torch.allclose(reference_clips(silenced), reference_clips(samples), atol=0.02)
 
 
-def test_clips_that_overlap_see_each_others_subtraction_only_in_the_reference() -> None:
+def test_subtraction_reaches_overlapping_clips_only_in_the_reference() -> None:
     """Of a ramp, the first clip's subtraction leaves a step in the middle of the second clip."""
     ramp = torch.linspace(-0.5, 0.5, 64_000)[None] + noise(1, 64_000, level=1e-4)
     strict = front_end(ramp, seconds=4.0)[0]
@@ -105,14 +105,14 @@ def test_the_last_frames_of_an_image_are_filled_with_raw_zeros() -> None:
     assert torch.allclose(half_a_second[..., 48:], torch.tensor(4.268 / 9.138))
 
 
-def test_sound_that_is_too_short_is_refused() -> None:
+def test_audio_that_is_too_short_is_refused() -> None:
     with pytest.raises(MediaError, match=re.escape("at least 128,000 samples (8 s")):
         front_end(noise(2, 127_999))
     with pytest.raises(MediaError, match="no frame of 400 samples"):
         reference_clips(noise(1, 399))
 
 
-def test_sound_of_another_shape_is_refused() -> None:
+def test_audio_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("float32 [B, T], got torch.float32 [128000]")):
         front_end(noise(128_000))
     with pytest.raises(ValueError, match=re.escape("torch.float64 [1, 8000]")):
@@ -120,7 +120,7 @@ def test_sound_of_another_shape_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_pictures_equal_those_of_the_reference(shared: Path, name: str) -> None:
+def test_frames_equal_those_of_the_reference(shared: Path, name: str) -> None:
     golden = np.load(shared / "golden" / "m7_frames.npz")
     frames = read_frames(video(shared, name), FPS, short_side=SIDE)
     assert list(frames.index) == list(golden[f"{name}.fps0_5.index"])
@@ -142,8 +142,8 @@ def test_clips_are_consecutive_frames_crop_by_crop() -> None:
     assert pairs == first + second + third
 
 
-def test_pictures_that_cannot_be_paired_are_refused() -> None:
-    with pytest.raises(MediaError, match="this picture has 1: use one of at least 3 s"):
+def test_frames_that_cannot_be_paired_are_refused() -> None:
+    with pytest.raises(MediaError, match="this video has 1: use one of at least 3 s"):
         video_clips(np.zeros((3, 1, SIDE, SIDE, 3), np.uint8))
     with pytest.raises(ValueError, match=re.escape("got uint8 [3, 4, 112, 112, 3]")):
         video_clips(np.zeros((3, 4, 112, 112, 3), np.uint8))

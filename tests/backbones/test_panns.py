@@ -110,7 +110,7 @@ def test_features_do_not_depend_on_their_batch(embed, rng):
 
 
 @pytest.mark.parametrize(("seconds", "n_frames"), [(2, 201), (4, 401), (10, 1001)])
-def test_sounds_of_any_length_give_one_vector(embed, rng, seconds, n_frames):
+def test_audio_of_any_length_gives_one_vector(embed, rng, seconds, n_frames):
     noise = torch.from_numpy(rng.normal(0, 0.1, (1, 16_000 * seconds)).astype(np.float32))
     assert front_end(noise).shape == (1, n_frames, 64)
     features = embed_waveforms(embed, noise)
@@ -128,7 +128,7 @@ def test_silence_is_at_the_floor():
     assert front_end(torch.zeros(1, 16_000)).numpy() == pytest.approx(-100.0)
 
 
-def test_the_shortest_sound_is_the_one_that_five_poolings_leave_a_frame_of(embed):
+def test_the_shortest_audio_leaves_one_frame_after_five_poolings(embed):
     assert torch.isfinite(embed_waveforms(embed, torch.zeros(1, 4960))["logits"]).all()
     with pytest.raises(MediaError, match=r"PANNs Cnn14 needs .* 4,960 samples \(0.31 s"):
         front_end(torch.zeros(1, 4959))
@@ -151,7 +151,7 @@ def test_weights_without_a_mel_bank_are_refused(tmp_path):
         load_panns(path)
 
 
-def test_a_file_that_lacks_tensors_is_refused(tmp_path):
+def test_a_file_with_missing_tensors_is_refused(tmp_path):
     path = tmp_path / "Cnn14.pth"
     save_as_in_training({"logmel_extractor.melW": mel_bank(16_000, 512, 8000)}, path)
     with pytest.raises(BenchError, match=r"does not fit Cnn14: .* missing \(bn0.weight"):

@@ -93,7 +93,7 @@ def test_log_mels_of_files_are_those_of_the_reference(clips, golden):
 
 
 @pytest.mark.parametrize("seconds", [2, 4, 10])
-def test_what_is_missing_of_ten_seconds_is_heard_as_silence(rng, seconds):
+def test_audio_is_padded_with_silence_to_ten_seconds(rng, seconds):
     noise = rng.normal(0, 0.1, (1, 32_000 * seconds)).astype(np.float32)
     padded = np.pad(noise, ((0, 0), (0, 320_000 - noise.shape[1])))
     assert torch.equal(front_end(torch.from_numpy(noise)), front_end(torch.from_numpy(padded)))
@@ -117,7 +117,7 @@ def test_more_than_ten_seconds_are_refused():
         front_end(torch.zeros(1, 320_001))
 
 
-def test_a_sound_without_samples_is_refused():
+def test_audio_without_samples_is_refused():
     with pytest.raises(MediaError, match="PaSST needs"):
         front_end(torch.zeros(1, 0))
 

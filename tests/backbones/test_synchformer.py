@@ -12,7 +12,7 @@ from torch import Tensor
 from bench.backbones.synchformer import (
     Synchformer,
     VideoEncoder,
-    audio_features,
+    audio_tokens,
     front_end,
     load_synchformer,
     load_video_encoder,
@@ -117,7 +117,7 @@ def test_audio_features_equal_the_reference_from_the_same_waveform(
 def test_audio_features_equal_the_reference_from_the_file(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    features = audio_features(model, audio(shared, "v1_predA"))
+    features = audio_tokens(model, front_end(audio(shared, "v1_predA")))
     assert features.shape == (1, 24, 6, 768)
     assert relative_errors(features[:, KEPT], golden["audio_feat"][1:2]).max() < 1e-4
     assert relative_errors(features.mean(2), golden["audio_feat_mean"][1:2]).max() < 1e-4
@@ -185,8 +185,8 @@ def test_the_windows_are_the_first_and_the_last_fourteen_segments(model: Synchfo
 
 def test_audio_features_do_not_depend_on_the_batch(model: Synchformer) -> None:
     waveforms = noise(3, 15_360) * torch.tensor([[0.01], [1], [10]])
-    together = audio_features(model, waveforms)
-    alone = torch.cat([audio_features(model, waveform[None]) for waveform in waveforms])
+    together = audio_tokens(model, front_end(waveforms))
+    alone = torch.cat([audio_tokens(model, front_end(waveform[None])) for waveform in waveforms])
     assert together.shape == (3, 2, 6, 768)
     assert together.numpy() == pytest.approx(alone.numpy(), abs=1e-5)
 
@@ -208,7 +208,7 @@ def test_video_features_depend_neither_on_the_batch_nor_on_other_segments(
 def test_offsets_of_real_clips_are_those_of_the_reference_evaluator(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    heard = {name: audio_features(model, audio(shared, name)) for name in SOUNDS}
+    heard = {name: audio_tokens(model, front_end(audio(shared, name))) for name in SOUNDS}
     seen = {name: video_features(model, video(shared, name)) for name in VIDEOS}
     audio, video = torch.cat(list(heard.values())), torch.cat(list(seen.values()))
     assert relative_errors(audio[:, KEPT], golden["audio_feat"]).max() < 1e-4

@@ -12,7 +12,7 @@ from bench.backbones.synchformer import front_end, video_front_end
 from bench.backbones.synchformer.attention import ClassTokenPool, SelfAttention
 from bench.backbones.synchformer.segments import audio_segments, video_segments
 from bench.backbones.synchformer.spectrogram import log_mel
-from bench.backbones.synchformer.video import PLACES, TIMES, DividedAttention
+from bench.backbones.synchformer.video import POSITIONS, TIMES, DividedAttention
 from bench.errors import MediaError
 from tests.backbones.seeded import drawn_state, relative_errors
 from tests.backbones.synchformer_inputs import (
@@ -40,7 +40,7 @@ def test_log_mel_is_that_of_torchaudio(gain: float) -> None:
     assert log_mel(waveforms).numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_log_mel_of_a_real_sound_equals_the_reference(shared: Path) -> None:
+def test_the_log_mel_of_real_audio_equals_the_reference(shared: Path) -> None:
     golden = np.load(shared / "golden" / "m6_synchformer.npz")["mel_log_frames"]
     for name, expected in zip(SOUNDS, golden, strict=True):
         mels = log_mel(audio_segments(sound_by_torchaudio(shared, name))[0, [0, 23]])
@@ -56,16 +56,14 @@ def test_the_appended_frame_reads_as_a_power_of_one() -> None:
     assert silence == pytest.approx((np.log(1e-6) + 4.2677393) / (2 * 4.5689974), abs=1e-5)
 
 
-def test_a_segment_of_sound_is_heard_as_if_it_were_alone() -> None:
+def test_a_segment_of_audio_does_not_depend_on_its_neighbours() -> None:
     waveforms = noise(1, 20_480)
     alone = front_end(waveforms[:, 5_120:15_360])
     assert torch.equal(front_end(waveforms)[:, 1:2], alone)
 
 
 @pytest.mark.parametrize(("seconds", "n_segments"), [(2, 5), (4.8, 14), (8, 24), (10, 30)])
-def test_sound_and_picture_have_the_same_number_of_segments(
-    seconds: float, n_segments: int
-) -> None:
+def test_audio_and_video_have_the_same_number_of_segments(seconds: float, n_segments: int) -> None:
     waveforms = torch.zeros(1, round(16_000 * seconds))
     frames = torch.zeros(1, 1, 3, 224, 224).expand(-1, round(25 * seconds), -1, -1, -1)
     assert audio_segments(waveforms).shape == (1, n_segments, 10_240)
@@ -96,7 +94,7 @@ def test_frames_are_those_of_the_reference_evaluator(shared: Path, name: str) ->
     assert np.mean(levels < 1.01) > 0.999
 
 
-@pytest.mark.parametrize(("group_axis", "n_seen"), [(TIMES, 197), (PLACES, 9)])
+@pytest.mark.parametrize(("group_axis", "n_seen"), [(TIMES, 197), (POSITIONS, 9)])
 def test_divided_attention_is_full_attention_under_a_mask(group_axis: int, n_seen: int) -> None:
     attention = drawn(DividedAttention(group_axis))
     tokens = 10 * noise(1, 1569, 768)
@@ -143,7 +141,7 @@ def test_self_attention_is_that_of_torch(n_heads: int) -> None:
 
 
 @pytest.mark.parametrize("n_samples", [0, 10_239])
-def test_a_sound_shorter_than_a_segment_is_refused(n_samples: int) -> None:
+def test_audio_shorter_than_a_segment_is_refused(n_samples: int) -> None:
     with pytest.raises(MediaError, match=r"at least 10,240 samples \(0\.64 s"):
         front_end(torch.zeros(1, n_samples))
 

@@ -93,7 +93,7 @@ def test_an_embedding_does_not_depend_on_its_batch(embed, rng):
     ("n_samples", "n_patches"),
     [(15_600, 1), (30_959, 1), (30_960, 2), (32_000, 2), (64_000, 4), (128_000, 8), (160_000, 10)],
 )
-def test_every_whole_patch_counts_and_what_is_left_over_is_dropped(n_samples, n_patches):
+def test_every_full_patch_counts_and_the_remainder_is_dropped(n_samples, n_patches):
     assert front_end(torch.zeros(1, n_samples)).shape == (1, n_patches, 96, 64)
 
 
@@ -102,7 +102,7 @@ def test_silence_is_the_logarithm_of_the_offset():
 
 
 @pytest.mark.parametrize("n_samples", [0, 15_360, 15_599])
-def test_a_sound_without_a_whole_patch_is_refused(n_samples):
+def test_audio_shorter_than_a_patch_is_refused(n_samples):
     with pytest.raises(MediaError, match=r"VGGish needs .* 15,600 samples \(0.975 s"):
         front_end(torch.zeros(1, n_samples))
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import typer
+from reports.faults import FAULTS
 
 from baselines import SYSTEMS
 from bench.cli import validate as validating
-from bench.cli.faults import FAULTS
 from bench.pipeline import RunResult
 from bench.results import Column, Failure, Results, Score
 from bench.suite import PROFILES

@@ -35,7 +35,7 @@ def torchaudio_fbank(waveform: torch.Tensor, sample_rate_hz: int, n_mels: int) -
     ("sample_rate_hz", "n_mels"), [(16_000, 128), (16_000, 40), (32_000, 128), (44_100, 64)]
 )
 @pytest.mark.filterwarnings("ignore:At least one mel filterbank:UserWarning")
-def test_noise_gives_what_torchaudio_gives(sample_rate_hz: int, n_mels: int) -> None:
+def test_noise_gives_the_values_of_torchaudio(sample_rate_hz: int, n_mels: int) -> None:
     waveform = noise(2 * sample_rate_hz)
     expected = torchaudio_fbank(waveform, sample_rate_hz, n_mels)
     ours = fbank(waveform, sample_rate_hz, n_mels)
@@ -44,7 +44,7 @@ def test_noise_gives_what_torchaudio_gives(sample_rate_hz: int, n_mels: int) -> 
     assert (ours - expected).abs().mean() < 1e-5
 
 
-def test_a_real_sound_gives_what_torchaudio_gives(shared: Path) -> None:
+def test_real_audio_gives_the_values_of_torchaudio(shared: Path) -> None:
     audio = read_audio(Excerpt(shared / "golden" / "media" / "v1_gt.flac", 0.0, 2.0))
     waveform = torch.from_numpy(audio.mono())
     expected = torchaudio_fbank(waveform, audio.sample_rate_hz, 64)
@@ -52,11 +52,11 @@ def test_a_real_sound_gives_what_torchaudio_gives(shared: Path) -> None:
 
 
 @pytest.mark.parametrize(("n_samples", "n_frames"), [(400, 1), (559, 1), (560, 2), (32_000, 198)])
-def test_frames_lie_inside_the_sound(n_samples: int, n_frames: int) -> None:
+def test_frames_are_inside_the_audio(n_samples: int, n_frames: int) -> None:
     assert fbank(noise(n_samples), 16_000, 128).shape == (128, n_frames)
 
 
-def test_silence_reads_the_floor() -> None:
+def test_silence_is_at_the_floor() -> None:
     assert torch.all(fbank(torch.zeros(16_000), 16_000, 128) == math.log(POWER_FLOOR))
 
 
@@ -65,7 +65,7 @@ def test_a_gain_adds_twice_its_logarithm() -> None:
     assert torch.allclose(difference, torch.full_like(difference, 2 * math.log(4)), atol=1e-4)
 
 
-def test_a_constant_offset_is_not_heard() -> None:
+def test_a_constant_offset_does_not_matter() -> None:
     shifted = fbank(noise(16_000) + 0.25, 16_000, 40)
     assert torch.allclose(shifted, fbank(noise(16_000), 16_000, 40), atol=1e-2)
 
@@ -82,7 +82,7 @@ def test_a_tone_is_loudest_in_its_band(frequency_hz: int) -> None:
     assert abs(int(fbank(tone, 16_000, 40).mean(dim=1).argmax()) - band) <= 0.51
 
 
-def test_sounds_of_a_batch_do_not_touch_each_other() -> None:
+def test_waveforms_of_a_batch_do_not_affect_each_other() -> None:
     batch = torch.stack([noise(8_000, 0.1), noise(8_000, 0.3), torch.zeros(8_000)])
     together = fbank(batch.reshape(1, 3, -1), 16_000, 128)[0]
     for waveform, row in zip(batch, together, strict=True):
@@ -96,6 +96,6 @@ def test_the_waveform_is_left_as_it_was() -> None:
     assert torch.equal(waveform, before)
 
 
-def test_a_sound_shorter_than_a_frame_is_refused() -> None:
+def test_audio_shorter_than_a_frame_is_refused() -> None:
     with pytest.raises(MediaError, match=re.escape("399 samples has no frame of 400 samples")):
         fbank(torch.zeros(399), 16_000, 128)

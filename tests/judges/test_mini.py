@@ -73,7 +73,7 @@ def test_answers_do_not_depend_on_the_batch(excerpts):
 
 
 @pytest.mark.parametrize("name", ["passt", "panns"])
-def test_the_class_of_a_clip_is_heard_through_its_codec(name, excerpts):
+def test_the_class_of_a_clip_is_recognised_after_its_codec(name, excerpts):
     told = [int(f["logits"].argmax()) for f in answers(name, [ClipMedia(e) for e in excerpts])]
     scenes = [make_scene(SPLIT, index) for index in CLIPS]
     assert told == [label_of(scene.action, scene.material) for scene in scenes]
@@ -91,7 +91,7 @@ def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
     assert (logits.argmax(axis=-1) == 10).all()
 
 
-def test_the_picture_of_a_clip_fits_its_own_sound_better(excerpts):
+def test_the_video_of_a_clip_matches_its_own_audio_better(excerpts):
     pictures = answers("imagebind_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
     sounds = answers("imagebind_audio", [ClipMedia(excerpt) for excerpt in excerpts])
     sides = [np.stack([f["embedding"] for f in side]) for side in (pictures, sounds)]

@@ -61,7 +61,7 @@ def panns_images(waveform: np.ndarray) -> np.ndarray:
     return panns.front_end(torch.from_numpy(waveform)[None])[0].numpy()
 
 
-def test_the_published_profile_hears_the_whole_file_before_it_is_cut(audio):
+def test_the_published_profile_processes_the_full_file_before_it_is_cut(audio):
     images = prepared("panns", PUBLISHED, ClipMedia(audio))["images"]
     whole = read_audio(Excerpt(audio.path))
     heard = prepare_evaluator_waveform(whole, 16_000, 8.0, remove_dc=True)
@@ -69,21 +69,21 @@ def test_the_published_profile_hears_the_whole_file_before_it_is_cut(audio):
     assert images.shape == (801, 64)
 
 
-def test_the_strict_profile_hears_the_window_and_nothing_else(audio):
+def test_the_strict_profile_uses_the_window_and_nothing_else(audio):
     images = prepared("panns", STRICT, ClipMedia(audio))["images"]
     heard = prepare_evaluator_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
     assert np.array_equal(images, panns_images(heard))
     assert not np.array_equal(images, prepared("panns", PUBLISHED, ClipMedia(audio))["images"])
 
 
-def test_a_window_that_starts_later_is_heard_as_if_it_had_been_cut_out(audio):
+def test_a_window_that_starts_later_is_treated_as_a_file_of_its_own(audio):
     later = Excerpt(audio.path, 1.0, 8.0)
     heard = prepare_evaluator_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
     images = prepared("panns", PUBLISHED, ClipMedia(later))["images"]
     assert np.array_equal(images, panns_images(heard))
 
 
-def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(audio, monkeypatch):
+def test_imagebind_gets_all_channels_of_the_file_or_the_mono_window(audio, monkeypatch):
     heard: dict[str, torch.Tensor] = {}
 
     def reference_clips(samples):
@@ -102,13 +102,13 @@ def test_imagebind_hears_all_channels_of_the_file_or_the_mono_window(audio, monk
     assert heard["mono"].shape == (1, 128_000)
 
 
-def test_imagebind_sees_nine_pairs_of_frames(video):
+def test_imagebind_gets_nine_pairs_of_frames(video):
     clips = prepared("imagebind_picture", PUBLISHED, ClipMedia(None, video))["clips"]
     assert clips.shape == (9, 3, 2, 224, 224)
 
 
 @pytest.mark.parametrize("n_frames", [200, 199, 198])
-def test_a_picture_a_little_short_of_its_window_shows_its_last_frame_again(tmp_path, n_frames):
+def test_a_video_a_little_shorter_than_its_window_repeats_its_last_frame(tmp_path, n_frames):
     frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(n_frames))
     write_video(tmp_path / "picture.mp4", frames, 25)
     window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
@@ -117,7 +117,7 @@ def test_a_picture_a_little_short_of_its_window_shows_its_last_frame_again(tmp_p
     assert all(np.array_equal(frame, pixels[n_frames - 1]) for frame in pixels[n_frames:])
 
 
-def test_a_picture_that_lacks_more_than_a_tenth_of_a_second_is_refused(tmp_path):
+def test_a_video_short_by_more_than_a_tenth_of_a_second_is_refused(tmp_path):
     frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(197))
     write_video(tmp_path / "picture.mp4", frames, 25)
     window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
@@ -153,9 +153,7 @@ def synchformer_stand_in(monkeypatch):
     return given
 
 
-def test_desync_compares_the_sample_with_the_stored_picture(
-    audio, video, synchformer_stand_in, home
-):
+def test_desync_compares_the_sample_with_the_stored_video(audio, video, synchformer_stand_in, home):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     pair = Pair(Clip("clip", audio, 8.0, video=video), audio)
@@ -167,7 +165,7 @@ def test_desync_compares_the_sample_with_the_stored_picture(
     assert metrics[0].score({}, generated) == pytest.approx(0.4)
 
 
-def test_a_picture_is_looked_at_once_for_all_systems(audio, video, synchformer_stand_in, home):
+def test_a_video_is_encoded_once_for_all_systems(audio, video, synchformer_stand_in, home):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "desync")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     clip = Clip("clip", audio, 8.0, video=video)
@@ -178,7 +176,7 @@ def test_a_picture_is_looked_at_once_for_all_systems(audio, video, synchformer_s
     assert "waveforms" in synchformer_stand_in
 
 
-def test_without_a_picture_desync_is_not_scored(audio, synchformer_stand_in, home):
+def test_without_video_desync_is_not_scored(audio, synchformer_stand_in, home):
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in {"desync", "onset_acc"})
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
     pair = Pair(Clip("clip", audio, 8.0), audio)
@@ -189,7 +187,7 @@ def test_without_a_picture_desync_is_not_scored(audio, synchformer_stand_in, hom
     assert scores["onset_acc"] == 1.0
 
 
-def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(audio, home):
+def test_a_clip_that_a_network_cannot_encode_keeps_its_other_columns(audio, home):
     names = {"kl_passt", "onset_acc"}
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in names)
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
@@ -201,7 +199,7 @@ def test_a_clip_that_a_network_cannot_hear_keeps_its_other_columns(audio, home):
     assert scores["onset_acc"] == 1.0
 
 
-def test_a_sample_a_frame_short_has_as_many_segments_as_its_picture(
+def test_a_sample_a_frame_short_has_as_many_segments_as_its_video(
     tmp_path, video, synchformer_stand_in, home
 ):
     samples = np.zeros((1, 352_359), np.float32)  # 7.99 s

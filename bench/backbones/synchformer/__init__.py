@@ -1,14 +1,14 @@
-"""Synchformer: by how much a sound is ahead of a picture or behind it.
+"""Synchformer: by how much audio is ahead of video or behind it.
 
     segments     pieces of 0.64 s, one every 0.32 s: 24 of them in 8 s
     spectrogram  a waveform to one normalised log-mel image per segment
     audio        images to 6 tokens per segment
     video        frames to 8 tokens per segment
     offset       tokens of 14 segments of both to the logits of 21 offsets
-    network      the whole, its checkpoint, and the functions to call
+    network      both encoders and the comparison, the checkpoint, and the functions to call
 
 ``synchformer_state_dict.pth`` (model 24-01-04T16-39-21, trained on AudioSet) as the evaluator
-hkchengrex/av-benchmark uses it: whole files at 16 kHz, frames resized to 224 at the short side.
+hkchengrex/av-benchmark uses it: full files at 16 kHz, frames resized to 224 at the short side.
 Generative models condition on the video tokens, so the video encoder also loads on its own.
 
 Source: Iashin et al., "Synchformer: Efficient Synchronization from Sparse Cues", ICASSP 2024.
@@ -18,7 +18,6 @@ from bench.backbones.synchformer.network import (
     NAME,
     PREPROCESSING,
     Synchformer,
-    audio_features,
     audio_tokens,
     load_synchformer,
     load_video_encoder,
@@ -37,7 +36,6 @@ __all__ = [
     "SIDE_PIXELS",
     "Synchformer",
     "VideoEncoder",
-    "audio_features",
     "audio_tokens",
     "front_end",
     "load_synchformer",

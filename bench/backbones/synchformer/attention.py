@@ -8,15 +8,15 @@ from torch.nn import functional
 
 WIDTH = 768
 HIDDEN = 4 * WIDTH
-#: Of both encoders; the comparison of the two has fewer.
+#: Of both encoders; the transformer that compares them has fewer.
 N_HEADS = 12
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, n_heads: int = N_HEADS) -> Tensor:
-    """What each query sees, ``[..., N, D]``, in keys and values ``[..., M, D]`` cut into heads."""
+    """Attention of queries ``[..., N, D]`` over keys and values ``[..., M, D]``, cut into heads."""
     queries, keys, values = (_split(each, n_heads) for each in (query, key, value))
-    seen = functional.scaled_dot_product_attention(queries, keys, values)
-    return seen.transpose(1, 2).reshape(query.shape)
+    attended = functional.scaled_dot_product_attention(queries, keys, values)
+    return attended.transpose(1, 2).reshape(query.shape)
 
 
 def _split(tokens: Tensor, n_heads: int) -> Tensor:
@@ -26,7 +26,7 @@ def _split(tokens: Tensor, n_heads: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Every token sees every token; the result is not projected."""
+    """Every token attends to every token; the result is not projected."""
 
     def __init__(self, n_heads: int) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class ClassTokenPool(nn.Module):
         groups = tokens.flatten(0, 1)
         groups = torch.cat([self.cls_token.expand(len(groups), -1, -1), groups], dim=1)
         keys = self.norm1(groups)
-        seen, _ = self.self_attn(keys[:, :1], keys, keys, need_weights=False)
-        pooled: Tensor = groups[:, :1] + seen
+        attended, _ = self.self_attn(keys[:, :1], keys, keys, need_weights=False)
+        pooled: Tensor = groups[:, :1] + attended
         hidden = functional.gelu(self.linear1(self.norm2(pooled)))
         pooled = pooled + self.linear2(hidden)
         return pooled.reshape(*tokens.shape[:2], WIDTH)

@@ -1,7 +1,7 @@
 """Synchformer's audio encoder: a spectrogram transformer, then one token per step of time.
 
-A segment's image is cut into 12 x 6 overlapping patches (frequency x time). Twelve layers look at
-all of them at once; then the 12 frequencies of each time are pooled into one token.
+A segment's image is cut into 12 x 6 overlapping patches (frequency x time). Twelve layers attend
+to all of them; then the 12 frequencies of each time are pooled into one token.
 
 Source: Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 """
@@ -24,7 +24,7 @@ N_LAYERS = 12
 PATCH_SIDE = 16
 PATCH_STRIDE = 10
 N_FREQUENCIES, N_TIMES = 12, 6
-#: Class and distillation token, which the checkpoint's model is given and this one drops.
+#: Class and distillation token, which take part in attention and are then dropped.
 N_EXTRA = 2
 EPS = 1e-12
 
@@ -63,7 +63,7 @@ class SpectrogramTransformer(nn.Module):
 
 
 class PatchEmbeddings(nn.Module):
-    """Images to tokens that know their place."""
+    """Images to tokens of patches with their positions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,8 +97,8 @@ class Layer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``tokens [N, 74, 768]`` to as many."""
-        seen = self.attention["attention"](self.layernorm_before(tokens))
-        tokens = tokens + self.attention["output"](seen)
+        attended = self.attention["attention"](self.layernorm_before(tokens))
+        tokens = tokens + self.attention["output"](attended)
         hidden = functional.gelu(self.intermediate(self.layernorm_after(tokens)))
         change: Tensor = self.output(hidden)
         return tokens + change

@@ -1,11 +1,11 @@
-"""The whole network, its checkpoint, and features and logits of batches of clips.
+"""The full network, its checkpoint, and features and logits of batches of clips.
 
-Features are made once per sound and once per picture, and compared as often as wanted:
+Features are computed once per audio and once per video, and compared as often as wanted:
 
     model = load_synchformer(checkpoint, device)
-    seen = video_features(model, video_front_end(pixels))   # [B, 24, 8, 768] for 8 s
-    heard = audio_features(model, waveforms)                # [B, 24, 6, 768]
-    logits = offset_logits(model, seen, heard)              # [B, 2, 21]
+    video = video_features(model, video_front_end(pixels))   # [B, 24, 8, 768] for 8 s
+    audio = audio_tokens(model, front_end(waveforms))        # [B, 24, 6, 768]
+    logits = offset_logits(model, video, audio)              # [B, 2, 21]
 
 Segments are independent of one another and of their batch. All results are float32 on the CPU.
 """
@@ -26,15 +26,16 @@ from bench.backbones.synchformer.offset import (
     OffsetTransformer,
 )
 from bench.backbones.synchformer.segments import video_segments
-from bench.backbones.synchformer.spectrogram import front_end
 from bench.backbones.synchformer.video import VideoEncoder
 from bench.checkpoints.load import assign_state, load_state
 from bench.errors import MediaError
 
 NAME = "synchformer"
-PREPROCESSING = "1"
+#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
+#: torchvision to the bit.
+PREPROCESSING = "2"
 
-#: Each takes some 100 MB while it is looked at; more at once are no faster on a CPU.
+#: Each takes some 100 MB while it is encoded; more at once are no faster on a CPU.
 VIDEO_SEGMENTS_AT_ONCE = 4
 AUDIO_SEGMENTS_AT_ONCE = 64
 
@@ -65,7 +66,7 @@ def load_synchformer(checkpoint: Path, device: torch.device | str = "cpu") -> Sy
     """Return the network with the tensors of ``synchformer_state_dict.pth``, frozen.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: ``checkpoint`` does not exist.
         BenchError: the file is damaged, or its tensors are not Synchformer's.
     """
     with torch.device("meta"):
@@ -85,21 +86,12 @@ def load_video_encoder(checkpoint: Path, device: torch.device | str = "cpu") -> 
     return assign_state(encoder, state, checkpoint, optional=UNUSED).to(device)
 
 
-def audio_features(model: Synchformer, waveforms: Tensor) -> Tensor:
-    """``waveforms [B, T]`` at 16 kHz as tokens ``[B, S, 6, 768]``, S = (T - 10240) // 5120 + 1.
+def audio_tokens(model: Synchformer, images: Tensor) -> Tensor:
+    """``images [B, S, 128, 66]``, as ``front_end`` returns them, to tokens ``[B, S, 6, 768]``.
 
     The reference evaluator takes the channel mean, resampled without removing the mean, and
-    exactly 8 s of it (S = 24). Waveforms may lie on any device.
-
-    Raises:
-        ValueError: the waveforms are not float32 [B, T].
-        MediaError: they are shorter than one segment (0.64 s).
+    exactly 8 s of it (S = 24). Images may be on any device.
     """
-    return audio_tokens(model, front_end(waveforms))
-
-
-def audio_tokens(model: Synchformer, images: Tensor) -> Tensor:
-    """The same of ``images [B, S, 128, 66]``, as ``front_end`` makes them of waveforms."""
     with torch.inference_mode():
         return _encoded(model.afeat_extractor, images, AUDIO_SEGMENTS_AT_ONCE)
 
@@ -108,7 +100,7 @@ def video_features(model: Synchformer | VideoEncoder, frames: Tensor) -> Tensor:
     """``frames [B, F, 3, 224, 224]`` at 25 fps as tokens ``[B, S, 8, 768]``, S = (F - 16) // 8 + 1.
 
     Frames are in [-1, 1], as ``video_front_end`` makes them of pixels whose short side was resized
-    to 224 and whose middle was cropped; they may lie on any device. 8 s are 200 frames, S = 24.
+    to 224 and whose centre was cropped; they may be on any device. 8 s are 200 frames, S = 24.
 
     Raises:
         ValueError: the frames are not float32 [B, F, 3, 224, 224].
@@ -143,7 +135,7 @@ def _encoded(encoder: nn.Module, segments: Tensor, n_at_once: int) -> Tensor:
     """``segments [B, S, ...]`` encoded a few at a time, ``[B, S, ...]`` on the CPU."""
     device = next(encoder.parameters()).device
     n_clips, n_segments = segments.shape[:2]
-    # Picture segments are an overlapping view: only those of one chunk are ever copied.
+    # Video segments are an overlapping view: only those of one chunk are ever copied.
     chunks = torch.split(torch.arange(n_clips * n_segments), n_at_once)
     features = [
         encoder(segments[chunk // n_segments, chunk % n_segments].to(device)).cpu()

@@ -1,6 +1,6 @@
 """Synchformer's comparison: tokens of both sides to the logits of 21 offsets.
 
-One sequence: a token for the answer, the picture's tokens, a token in between, the sound's tokens.
+One sequence: a token for the result, the video's tokens, a token in between, the audio's tokens.
 Its positions are a table of fixed size, so exactly 14 segments (4.8 s) are compared at a time.
 """
 
@@ -21,7 +21,7 @@ N_OFFSETS = 21
 
 
 class OffsetTransformer(nn.Module):
-    """Projected tokens of 14 segments of picture and sound to logits."""
+    """Projected tokens of 14 segments of video and audio to logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class OffsetTransformer(nn.Module):
 
     def forward(self, video: Tensor, audio: Tensor) -> Tensor:
         """``video [B, 112, 768]`` and ``audio [B, 84, 768]`` to ``[B, 21]``."""
-        answer, between = (
+        result, between = (
             token.expand(len(video), -1, -1) for token in (self.OFF_tok, self.MOD_tok)
         )
         sides = self.vis_in_lnorm(video), self.aud_in_lnorm(audio)
-        sequence = torch.cat([answer, sides[0], between, sides[1]], dim=1)
+        sequence = torch.cat([result, sides[0], between, sides[1]], dim=1)
         sequence = self.blocks(sequence + self.pos_emb_cfg["pos_emb"])
         logits: Tensor = self.off_head(self.ln_f(sequence[:, 0]))
         return logits

@@ -1,8 +1,8 @@
-"""Cutting sound and picture into the overlapping segments that Synchformer looks at one by one.
+"""Cutting audio and video into the overlapping segments that Synchformer encodes one by one.
 
-A segment lasts 0.64 s, 10,240 samples or 16 frames, and the next one starts 0.32 s later. Sound and
-picture of the same length have the same number of segments: 24 in 8 s, 14 in 4.8 s, 30 in 10 s.
-What is left over at the end is not looked at.
+A segment lasts 0.64 s, 10,240 samples or 16 frames, and the next one starts 0.32 s later. Audio and
+video of the same length have the same number of segments: 24 in 8 s, 14 in 4.8 s, 30 in 10 s.
+A remainder at the end is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.errors import MediaError
 
 SAMPLE_RATE_HZ = 16_000
 FRAMES_PER_S = 25
-#: Side of the square that is cut from the middle of each frame.
+#: Side of the square that is cut from the centre of each frame.
 SIDE_PIXELS = 224
 
 SEGMENT_SAMPLES = 10_240

@@ -44,5 +44,5 @@ def log_mel(waveforms: Tensor) -> Tensor:
     power = power_spectrogram(
         waveforms, torch.hann_window(WINDOW_SAMPLES), n_fft=FFT_SAMPLES, hop_samples=HOP_SAMPLES
     )
-    bank = torchaudio_mel_bank(N_MELS, FFT_SAMPLES, SAMPLE_RATE_HZ).to(waveforms.device)
-    return torch.log(bank.T @ power + POWER_FLOOR)
+    bank = torchaudio_mel_bank(N_MELS, FFT_SAMPLES, SAMPLE_RATE_HZ).T.contiguous()
+    return torch.log(bank.to(waveforms.device) @ power + POWER_FLOOR)

@@ -1,9 +1,9 @@
 """Synchformer's video encoder: attention divided into time and space, then one token per time.
 
 A segment of 16 frames is cut into 8 x 196 patches of 2 frames x 16 x 16 pixels, time slowest.
-In each of twelve layers a patch looks first at its own place at all times, then at all places at
-its own time; the class token sees everything and is seen by everyone. Last, the 196 places of each
-time are pooled into one token.
+In each of twelve layers a patch attends first to its own position at all times, then to all
+positions at its own time; the class token attends to all patches, and they to it. Last, the 196
+positions of each time are pooled into one token.
 
 Source: Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?",
 ICML 2021; Patrick et al., "Keeping Your Eye on the Ball" (Motionformer), NeurIPS 2021.
@@ -20,9 +20,9 @@ from bench.backbones.synchformer.attention import HIDDEN, WIDTH, ClassTokenPool,
 
 N_LAYERS = 12
 PATCH = (2, 16, 16)
-N_TIMES, N_PLACES = 8, 196
+N_TIMES, N_POSITIONS = 8, 196
 #: Axes of patches ``[N, 8, 196, D]``.
-TIMES, PLACES = 1, 2
+TIMES, POSITIONS = 1, 2
 EPS = 1e-6
 
 
@@ -38,7 +38,7 @@ class VideoEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, WIDTH))
-        self.pos_embed = nn.Parameter(torch.empty(1, 1 + N_PLACES, WIDTH))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + N_POSITIONS, WIDTH))
         self.temp_embed = nn.Parameter(torch.empty(1, N_TIMES, WIDTH))
         self.patch_embed_3d = nn.ModuleDict({"proj": nn.Conv3d(3, WIDTH, PATCH, PATCH)})
         self.blocks = nn.ModuleList(Block() for _ in range(N_LAYERS))
@@ -51,11 +51,11 @@ class VideoEncoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         patches = self.norm(tokens[:, 1:])
-        pooled: Tensor = self.spatial_attn_agg(patches.reshape(-1, N_TIMES, N_PLACES, WIDTH))
+        pooled: Tensor = self.spatial_attn_agg(patches.reshape(-1, N_TIMES, N_POSITIONS, WIDTH))
         return pooled
 
     def _embedded(self, segments: Tensor) -> Tensor:
-        """The class token and all patches, each with its place and time, ``[N, 1569, 768]``."""
+        """The class token and all patches, each with its position and time, ``[N, 1569, 768]``."""
         patches = self.patch_embed_3d["proj"](segments.transpose(1, 2))
         patches = patches.flatten(3).permute(0, 2, 3, 1)
         patches = patches + self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
@@ -64,12 +64,12 @@ class VideoEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm transformer layer: time, space, and a perceptron."""
+    """A pre-norm transformer layer: time, space, and an MLP."""
 
     def __init__(self) -> None:
         super().__init__()
         self.norm3 = nn.LayerNorm(WIDTH, eps=EPS)
-        self.timeattn = DividedAttention(PLACES)
+        self.timeattn = DividedAttention(POSITIONS)
         self.norm1 = nn.LayerNorm(WIDTH, eps=EPS)
         self.attn = DividedAttention(TIMES)
         self.norm2 = nn.LayerNorm(WIDTH, eps=EPS)
@@ -85,7 +85,7 @@ class Block(nn.Module):
 
 
 class DividedAttention(nn.Module):
-    """Patches see their own group, which shares a time or a place, and the class token."""
+    """Patches attend to the class token and their group, which shares a time or a position."""
 
     def __init__(self, group_axis: int) -> None:
         super().__init__()
@@ -97,17 +97,17 @@ class DividedAttention(nn.Module):
         """``tokens [N, 1569, 768]`` to as many."""
         query, key, value = self.qkv(tokens).chunk(3, dim=-1)
         first = attend(query[:, :1], key, value)
-        groups = attend(self._groups(query), self._seen(key), self._seen(value))
+        groups = attend(self._groups(query), self._context(key), self._context(value))
         patches = groups.movedim(1, self.group_axis).flatten(1, 2)
         mixed: Tensor = self.proj(torch.cat([first, patches], dim=1))
         return mixed
 
     def _groups(self, tokens: Tensor) -> Tensor:
         """The patches of ``tokens [N, 1569, D]``, group by group: ``[N, G, 1568 / G, D]``."""
-        patches = tokens[:, 1:].reshape(-1, N_TIMES, N_PLACES, WIDTH)
+        patches = tokens[:, 1:].reshape(-1, N_TIMES, N_POSITIONS, WIDTH)
         return patches.movedim(self.group_axis, 1)
 
-    def _seen(self, tokens: Tensor) -> Tensor:
+    def _context(self, tokens: Tensor) -> Tensor:
         """The groups with the class token in front of each, ``[N, G, 1 + 1568 / G, D]``."""
         groups = self._groups(tokens)
         first = tokens[:, None, :1].expand(-1, groups.shape[1], -1, -1)
