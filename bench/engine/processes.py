@@ -128,6 +128,7 @@ class _Worker:
         self.settings = settings
         self.held: deque[Any] = deque()
         self.is_ready = False
+        self.has_answered = False
         self.is_alone = False  # it holds a single item that is tried again
         self.has_round = False  # it was given items, and no END since
         self.since_s = time.monotonic()
@@ -155,7 +156,9 @@ class _Worker:
             return SETUP_LIMIT_S
         if self.settings.timeout_s is None:
             return math.inf
-        return self.settings.timeout_s * max(1, min(len(self.held), self.settings.batch_size))
+        n_items = max(1, min(len(self.held), self.settings.batch_size))
+        least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
+        return max(self.settings.timeout_s * n_items, least_s)
 
     def deadline_s(self) -> float:
         return self.since_s + self.limit_s()
@@ -305,6 +308,7 @@ class _Pool:
         if kind == "broken":
             cause = "was stopped, since its work failed"
             return self._lose(slot, cause, f": {content.message}", content.traceback)
+        worker.has_answered = True
         return Outcome(worker.held.popleft(), *content)
 
     def _lose(
