@@ -32,7 +32,7 @@ limits. `pebble.ProcessPool` 5.2 has limits and knows which item a dead worker h
 - a factory that raises is a broken pool, without the reason;
 - it does not kill what a worker has started.
 
-An item costs it twice the time (`benchmarks/engine_speed.py`).
+The time per item is no reason for either: `benchmarks/engine_speed.py` measures all of them.
 """
 
 from __future__ import annotations
