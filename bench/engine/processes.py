@@ -32,7 +32,7 @@ limits. `pebble.ProcessPool` 5.2 has limits and knows which item a dead worker h
 - a factory that raises is a broken pool, without the reason;
 - it does not kill what a worker has started.
 
-An item costs it twice the time (`benchmarks/engine_speed.py`).
+The time per item is no reason for either: `benchmarks/engine_speed.py` measures all of them.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ class _Worker:
         self.settings = settings
         self.held: deque[Any] = deque()
         self.is_ready = False
+        self.has_answered = False
         self.is_alone = False  # it holds a single item that is tried again
         self.has_round = False  # it was given items, and no END since
         self.since_s = time.monotonic()
@@ -155,7 +156,9 @@ class _Worker:
             return SETUP_LIMIT_S
         if self.settings.timeout_s is None:
             return math.inf
-        return self.settings.timeout_s * max(1, min(len(self.held), self.settings.batch_size))
+        n_items = max(1, min(len(self.held), self.settings.batch_size))
+        least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
+        return max(self.settings.timeout_s * n_items, least_s)
 
     def deadline_s(self) -> float:
         return self.since_s + self.limit_s()
@@ -305,6 +308,7 @@ class _Pool:
         if kind == "broken":
             cause = "was stopped, since its work failed"
             return self._lose(slot, cause, f": {content.message}", content.traceback)
+        worker.has_answered = True
         return Outcome(worker.held.popleft(), *content)
 
     def _lose(

@@ -18,6 +18,8 @@ class WorkerSettings:
       The work must not ask for more before it answers.
     - ``timeout_s``: how long one item may take. A worker may take as many times that as it holds
       items, up to a batch, until its next answer. None sets no limit.
+    - ``first_timeout_s``: the least that a worker may take until its first answer, for which
+      libraries load and kernels are compiled.
     - ``timeout_option``: the option that sets the limit, for the message of a failure.
     - ``threads``: threads of OpenMP, and so of torch, in each worker; None leaves the default of
       the libraries. BLAS always has one thread: sums in another order have other last digits.
@@ -27,6 +29,7 @@ class WorkerSettings:
     batch_size: int = 1
     ahead: int = 0
     timeout_s: float | None = None
+    first_timeout_s: float = 0.0
     timeout_option: str = ""
     threads: int | None = 1
     devices: tuple[str, ...] = ()

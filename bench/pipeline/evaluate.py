@@ -20,8 +20,8 @@ from bench.pipeline.aggregate import (
 )
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
-from bench.pipeline.limits import SCORE_TIMEOUT_S, TIMEOUT_OPTION
-from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
+from bench.pipeline.limits import FIRST_TIMEOUT_S, SCORE_TIMEOUT_S, TIMEOUT_OPTION
+from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
 from bench.results import Column, Failure, Results, Score
 from bench.suite import SUITE_VERSION, Metric
@@ -95,7 +95,11 @@ def evaluate(
     extracted = list(
         run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
     )
-    settings = WorkerSettings(timeout_s=timeout_s or SCORE_TIMEOUT_S, timeout_option=TIMEOUT_OPTION)
+    settings = WorkerSettings(
+        timeout_s=timeout_s or SCORE_TIMEOUT_S,
+        first_timeout_s=0.0 if timeout_s else FIRST_TIMEOUT_S,
+        timeout_option=TIMEOUT_OPTION,
+    )
     scored = run_log.successes(
         "score",
         score_pairs(extracted, scoring, open_engine(workers), settings),

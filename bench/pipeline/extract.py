@@ -21,7 +21,7 @@ from bench.engine import Outcome, Work, WorkerSettings, attempt, open_engine
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
-from bench.pipeline.limits import TIMEOUT_OPTION, extract_timeout_s
+from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION, extract_timeout_s
 from bench.pipeline.score import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
 from bench.types import Excerpt
 
@@ -43,11 +43,14 @@ def extract_features(
     ``timeout_s`` limits one clip; by default it comes from the expected time. The seconds of an
     outcome are those of one worker; beside networks, those that the pass takes longer by this clip.
     """
+    first_timeout_s = FIRST_TIMEOUT_S if timeout_s is None else 0.0
     if timeout_s is None:
         longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
         timeout_s = extract_timeout_s(scoring, longest_s)
     if not scoring.networks():
-        settings = WorkerSettings(timeout_s=timeout_s, timeout_option=TIMEOUT_OPTION)
+        settings = WorkerSettings(
+            timeout_s=timeout_s, first_timeout_s=first_timeout_s, timeout_option=TIMEOUT_OPTION
+        )
         return open_engine(workers).map(partial(_open_signal, scoring), pairs, settings)
     batch_size = scoring.judge.batch_size
     settings = WorkerSettings(
@@ -55,6 +58,7 @@ def extract_features(
         # A group that is computed, as many clips that are loaded, and those of ``_load_ahead``.
         ahead=2 * batch_size + 2,
         timeout_s=timeout_s,
+        first_timeout_s=first_timeout_s,
         timeout_option=TIMEOUT_OPTION,
         threads=None,  # the networks have all cores
     )

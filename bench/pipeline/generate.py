@@ -13,7 +13,7 @@ import numpy as np
 from bench.engine import Failure, Outcome, Work, WorkerSettings, attempt, failure_of, open_engine
 from bench.errors import BenchError
 from bench.pipeline.estimate import generate_timeout_s
-from bench.pipeline.limits import TIMEOUT_OPTION
+from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION
 from bench.pipeline.placement import place_system
 from bench.pipeline.plan import RunPlan
 from bench.system import Generate, System
@@ -53,6 +53,7 @@ def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[G
     settings = WorkerSettings(
         batch_size=batch_size,
         timeout_s=generate_timeout_s(plan),
+        first_timeout_s=FIRST_TIMEOUT_S if plan.timeout_s is None else 0.0,
         timeout_option=TIMEOUT_OPTION,
         threads=placement.threads,
         devices=placement.devices,

@@ -91,6 +91,14 @@ def sleeps_in_groups(victims: tuple[int, ...]) -> Work[int, int]:
     return work
 
 
+def slow_at_first() -> Callable[[int], int]:
+    def work(item: int) -> int:
+        time.sleep(1.0 if item == 0 else 0.0)
+        return item
+
+    return work
+
+
 def half_a_second_each() -> Work[int, int]:
     def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
         while group := list(itertools.islice(items, 3)):
@@ -225,6 +233,12 @@ def test_the_limit_grows_with_the_items_that_are_answered_at_once() -> None:
     settings = WorkerSettings(batch_size=3, timeout_s=1.0)
     outcomes = list(LocalEngine(1).stream(half_a_second_each, range(5), settings))
     assert [each.value for each in outcomes] == list(range(5))
+
+
+def test_the_first_answer_of_a_worker_may_take_longer() -> None:
+    settings = WorkerSettings(timeout_s=0.2, first_timeout_s=30.0)
+    outcomes = list(LocalEngine(1).map(slow_at_first, range(3), settings))
+    assert [each.value for each in outcomes] == [0, 1, 2]
 
 
 def test_the_limit_does_not_count_while_the_caller_is_busy() -> None:

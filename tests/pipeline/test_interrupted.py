@@ -83,7 +83,7 @@ def test_a_second_process_is_refused_while_the_first_one_works(make_plan, clicks
     _, said = second.communicate(timeout=60)
     assert second.returncode == 2
     assert b"another process works on" in said
-    first.communicate(timeout=60)
+    first.communicate(timeout=240)
     assert first.returncode == 0
 
 
