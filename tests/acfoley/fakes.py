@@ -24,7 +24,7 @@ class FakeEncoders:
     """Features drawn by what was given; ``counts`` says how often."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    places: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
 
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         self.counts["video"] += 1
@@ -47,7 +47,7 @@ class FakeEncoders:
         return draw(f"embedding {waveform.std():.6f}", (512,))
 
     def to(self, device: torch.device | str) -> FakeEncoders:
-        self.places.append(str(device))
+        self.devices.append(str(device))
         return self
 
 
@@ -56,7 +56,7 @@ class FakeCodec:
     """Latents are levels of 1,024 samples each, and the other way round."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    places: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
 
     def encode(self, waveforms: Tensor) -> Posterior:
         self.counts["encode"] += 1
@@ -68,7 +68,7 @@ class FakeCodec:
         return torch.tanh(latents.mean(-1)).repeat_interleave(1024, dim=1)
 
     def to(self, device: torch.device | str) -> FakeCodec:
-        self.places.append(str(device))
+        self.devices.append(str(device))
         return self
 
 

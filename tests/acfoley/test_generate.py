@@ -145,8 +145,8 @@ def test_with_low_memory_networks_visit_the_device_in_turns(clip):
     device = torch.device("cpu", 0)
     model = fake_model(visiting=device)
     (audio,) = model.generate([job(clip)], QUICK)
-    assert model.encoders._encoders.places == ["cpu:0", "cpu"] * 3
-    assert model.codec.places == ["cpu:0", "cpu"] * 2
+    assert model.encoders._encoders.devices == ["cpu:0", "cpu"] * 3
+    assert model.codec.devices == ["cpu:0", "cpu"] * 2
     assert np.array_equal(audio.samples, fake_model().generate([job(clip)], QUICK)[0].samples)
 
 
