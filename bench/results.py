@@ -30,6 +30,22 @@ DEEPEST_SCORES = 5
 N_NAMED = 5
 
 
+#: What results must have in common for their numbers to be compared or share a table.
+COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a result is about, as a table names it."""
+
+    system: str
+    split: str
+    condition: str
+    seed: int
+    is_mini: bool = False
+    is_anchor: bool = False
+
+
 @dataclass(frozen=True)
 class Column:
     """How a metric is headed and printed."""
@@ -98,8 +114,8 @@ class Results:
     """One row of a table. ``expected`` counts every clip asked for, refused ones included.
 
     ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
-    ``made_by`` says what made the samples (``bench.pipeline.origin``), each with how many; ``kept``
-    counts those that would be made otherwise now, and were scored all the same.
+    ``made_by`` is what made the samples (``bench.pipeline.provenance``), each with their number;
+    ``kept`` counts samples that would be made otherwise now and were scored all the same.
     """
 
     system: str
@@ -126,6 +142,18 @@ class Results:
     def coverage(self) -> float:
         """The share of the clips asked for that were scored, in [0, 1]."""
         return self.scored / self.expected if self.expected else 0.0
+
+
+def describe_mismatch(first: Results, other: Results) -> str:
+    """Return why numbers of two results cannot be compared: ``split 'a' and 'b'``; "" if they can.
+
+    Their ``COMMON`` fields must be equal.
+    """
+    for name in COMMON:
+        values = getattr(first, name), getattr(other, name)
+        if values[0] != values[1]:
+            return f"{name} {values[0]!r} and {values[1]!r}"
+    return ""
 
 
 def write_results(directory: Path, results: Results) -> None:
@@ -179,6 +207,20 @@ def _where_scores_are(directory: Path) -> str:
     if not found:
         return "there is no scores.json"
     return f"its scores.json is further inside; name one of {first_few(found, N_NAMED)}"
+
+
+def find_finished_runs(path: Path) -> list[Path]:
+    """Return the directory of every finished run in or below a folder, by name.
+
+    A run may have several: of parts of the split, of other judges or profiles.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = sorted(file.parent for file in path.rglob("scores.json"))
+    if not found:
+        raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
+    return found
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

@@ -1,4 +1,4 @@
-"""Results as text: Markdown, LaTeX (booktabs) or CSV.
+"""Results as text: Markdown, LaTeX (booktabs), CSV, and the content of a JSON file.
 
 Markdown and LaTeX hold one table per comparable set of runs, each titled by its split, with the
 tables by group below it.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
+from typing import Any
 
 from bench.errors import BenchError
-from bench.results import Results
+from bench.results import Failure, Results
 from reports.groups import group_tables
-from reports.tables import Cell, Table, build_table, comparable_sets
+from reports.tables import Cell, Table, build_table, comparable_sets, small_sample_notes
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -115,6 +117,26 @@ def as_csv(results: Sequence[Results]) -> str:
                 fields = [getattr(score, field) for field in SCORE_FIELDS]
                 writer.writerow([*run, group, name, *fields])
     return out.getvalue()
+
+
+def as_json(
+    results: Results,
+    failures: Sequence[Failure],
+    provenance: Mapping[str, Any],
+    bounds: Sequence[Results] = (),
+) -> dict[str, Any]:
+    """The content of ``--json``: metrics by name with their bounds, failures, provenance."""
+    row = asdict(results)
+    for name, score in row["metrics"].items():
+        known = (each for each in bounds if name in each.metrics)
+        score["bounds"] = {each.system: each.metrics[name].value for each in known}
+    about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
+    about["notes"] = [*results.notes, *small_sample_notes([results], results.columns)]
+    return {
+        "metrics": row["metrics"],
+        "failures": [asdict(failure) for failure in failures],
+        "provenance": {**provenance, **about},
+    }
 
 
 def tables(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.results import Column, Results, Score
+from bench.results import COMMON, Column, Results, Score, describe_mismatch
 from reports.ranking import Rank, may_rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -22,9 +22,6 @@ CHANCE = "chance"
 
 #: Clips per dimension from which a Fréchet distance depends little on how many there are.
 FEWEST_PER_DIMENSION = 4
-
-#: What the runs of one table have in common.
-COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
 
 
 @dataclass(frozen=True)
@@ -111,13 +108,8 @@ def check_comparable(results: Sequence[Results]) -> None:
         raise BenchError("a table needs at least one finished run")
     first = results[0]
     for each in results[1:]:
-        for what in COMMON:
-            ours, theirs = getattr(first, what), getattr(each, what)
-            if ours != theirs:
-                raise BenchError(
-                    f"{first.system} and {each.system} cannot share a table: "
-                    f"{what} {ours!r} and {theirs!r}"
-                )
+        if mismatch := describe_mismatch(first, each):
+            raise BenchError(f"{first.system} and {each.system} cannot share a table: {mismatch}")
 
 
 def shown_columns(results: Sequence[Results], extras: bool) -> list[Column]:

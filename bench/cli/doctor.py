@@ -16,11 +16,12 @@ from rich.text import Text
 from bench import __version__
 from bench.checkpoints.registry import select_weights, weights_directory
 from bench.checkpoints.verify import describe_missing, is_verified, missing_weights
-from bench.cli.console import console, worker_count
+from bench.cli.console import console
 from bench.cli.weights import presence
 from bench.errors import BenchError
 from bench.io import bench_home
 from bench.judges import has_pyworld
+from bench.pipeline.prepare import count_workers
 from bench.pipeline.provenance import PACKAGES
 
 GIBIBYTE = 2**30
@@ -68,7 +69,7 @@ def examine() -> Iterator[Check]:
     yield Check("foley-bench", __version__)
     yield _python()
     yield from _packages()
-    yield Check("cores", str(worker_count(None)))
+    yield Check("cores", str(count_workers(None)))
     yield _memory()
     yield _devices()
     yield _home()

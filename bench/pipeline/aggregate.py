@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.pipeline.score import Keys, Pair, Role, Scoring, score_sides
+from bench.pipeline.roles import Keys, Pair, Role, Scoring
+from bench.pipeline.score import score_sides
 from bench.results import Score
 from bench.seeds import stable_seed
 from bench.suite import Metric, Side

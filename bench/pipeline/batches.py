@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from bench.engine import Failure, Outcome, attempt
 from bench.features import ExtractorCache, FeatureStore, finite, joined
 from bench.judges import Features, NetworkExtractor, Prepared
-from bench.pipeline.score import Keys, Scoring, feature_key
+from bench.pipeline.roles import Keys, Scoring, feature_key
 
 
 @dataclass(frozen=True, eq=False)

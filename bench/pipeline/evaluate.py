@@ -20,9 +20,10 @@ from bench.pipeline.aggregate import (
 )
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
-from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
-from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
-from bench.results import Column, Failure, Results, Score
+from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
+from bench.pipeline.roles import Keys, Pair, Scoring
+from bench.pipeline.score import score_pairs
+from bench.results import Column, Failure, Identity, Results, Score
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -96,18 +97,6 @@ def evaluate(
     )
     for (pair, keys), value in scored:
         yield Row(pair, keys, value["scores"])
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a result is about, as a table names it."""
-
-    system: str
-    split: str
-    condition: str
-    seed: int
-    is_mini: bool = False
-    is_anchor: bool = False
 
 
 def summarise(

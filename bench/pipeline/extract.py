@@ -22,7 +22,7 @@ from bench.engine import Outcome, StreamEngine, attempt, open_engine
 from bench.features import ExtractorCache, checked, excerpt_key, prompt_key
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, Need
-from bench.pipeline.score import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
+from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
 from bench.types import Excerpt
 
 #: What became of a pair: its ``keys``, and the ``seconds_spent`` on it.

@@ -5,7 +5,7 @@ says is only believed while it still describes what is on disk, so every entry c
 fingerprint of what it was made from, and a changed clip, prompt or setting is simply done again.
 
     sample <clip>    ``file`` (digest of the sample), ``made_by`` (the key of its origin)
-    origin <key>     what made samples: version, code, weights, device (``bench.pipeline.origin``)
+    origin <key>     what made samples: version, code, weights, device (``provenance``)
     row <judge> <profile> <clip>
                      ``scores`` by column, ``keys`` of the features by role, and ``extractors``, the
                      versions of those that the scores come from

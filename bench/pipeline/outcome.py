@@ -1,4 +1,8 @@
-"""What a run writes beside its samples: scores, rows, failures, and what all of it was made by."""
+"""The end of a run: rows of scores in the journal, and the files with the results.
+
+Scores of a clip are kept in the journal with the fingerprint of all that they were computed from;
+columns of earlier calls stay valid while their extractors keep their versions.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,98 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bench.checkpoints.registry import weights_directory
+from bench.checkpoints.verify import describe_missing, missing_weights
+from bench.errors import MissingError
 from bench.io import read_json, write_json
-from bench.pipeline.evaluate import Ledger, Row, summarise
-from bench.pipeline.journal import Journal
-from bench.pipeline.plan import RunPlan
-from bench.pipeline.remarks import sample_notes
-from bench.pipeline.rows import pair_of, row_entry
+from bench.pipeline.evaluate import Ledger, Row, evaluate, summarise
+from bench.pipeline.journal import Entry, Journal, row_kind
+from bench.pipeline.notes import sample_notes
+from bench.pipeline.plan import RunPlan, scoring_fingerprint
+from bench.pipeline.roles import Pair, Scoring
 from bench.pipeline.samples import Samples, count_origins
 from bench.results import Failure, Results, write_failures, write_results, write_rows
+from bench.suite import computable, select
+from bench.types import Clip, Excerpt
+
+
+def score_clips(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
+    """Score the clips that lack a row or a part of it, and add their rows to the journal.
+
+    Raises:
+        MissingError: they lack columns whose weights are not here.
+    """
+    failed = ledger.failed_clips()
+    clips = [clip for clip in without_row(plan, journal) if clip.name not in failed]
+    if clips:
+        _require_weights(plan, len(clips))
+    kind, reads, versions = _row_kind(plan), _reads_by_column(plan), _versions(plan)
+    for row in evaluate([pair_of(plan, c) for c in clips], plan.scoring, plan.workers, ledger):
+        name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
+        scores, keys = dict(row.scores), dict(row.keys)
+        if before := journal.find(kind, name, made_from):  # columns of earlier calls still hold
+            keys = before["keys"] | keys
+            kept = {
+                column: before["scores"][column]
+                for column in reads.keys() & before["scores"].keys()
+                if all(before["extractors"].get(e) == versions[e] for e in reads[column])
+            }
+            scores = kept | scores
+        journal.add(kind, name, made_from, keys=keys, scores=scores, extractors=versions)
+
+
+def _require_weights(plan: RunPlan, n_clips: int) -> None:
+    """Refuse clips that lack columns of an earlier call whose weights are no longer here."""
+    directory, needed = plan.judge.weights or weights_directory(), plan.scoring.weights()
+    if needed and (missing := missing_weights(needed, directory)):
+        raise MissingError(
+            f"{n_clips} clips of {plan.results_directory} lack columns that the run has of the "
+            f"others: {describe_missing(missing, directory)}, or use --runs elsewhere"
+        )
+
+
+def _versions(plan: RunPlan) -> dict[str, str]:
+    return {extractor.name: extractor.version for extractor in plan.judge.extractors}
+
+
+def _reads_by_column(plan: RunPlan) -> dict[str, set[str]]:
+    """The extractors behind every column that the judge can compute."""
+    return {
+        metric.name: Scoring((metric,), plan.judge, None).extractor_names()
+        for metric in computable(select(plan.judge.profile), plan.judge)
+    }
+
+
+def row_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
+    """Return the row of a clip, if it was scored from just what is here now."""
+    return journal.find(_row_kind(plan), clip.name, scoring_fingerprint(plan, clip))
+
+
+def _row_kind(plan: RunPlan) -> str:
+    return row_kind(plan.judge.name, plan.judge.profile)
+
+
+def pair_of(plan: RunPlan, clip: Clip) -> Pair:
+    """Return a clip with its sample, as they are scored."""
+    return Pair(clip, Excerpt(plan.sample_path(clip), 0.0, clip.seconds))
+
+
+def without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
+    """Clips that lack a column, or a feature that is read once all clips are scored."""
+    versions = _versions(plan)
+    names = [metric.name for metric in plan.metrics if metric.score is not None]
+
+    def has_row(clip: Clip) -> bool:
+        entry = row_entry(plan, journal, clip)
+        return (
+            entry is not None
+            and all(name in entry["scores"] for name in names)
+            and all(entry["extractors"].get(each) == versions[each] for each in reads)
+            and plan.scoring.holds(clip, entry["keys"])
+        )
+
+    reads = plan.scoring.extractor_names()
+    return [clip for clip in plan.clips if not has_row(clip)]
 
 
 def write_outcome(

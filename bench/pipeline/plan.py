@@ -12,10 +12,10 @@ from bench.digests import file_identity
 from bench.errors import BenchError
 from bench.features import PREPARATION
 from bench.judges import Judge
-from bench.pipeline.evaluate import Identity
 from bench.pipeline.journal import fingerprint
-from bench.pipeline.origin import SampleOrigin, origin_of
-from bench.pipeline.score import Scoring
+from bench.pipeline.provenance import SampleOrigin, origin_of
+from bench.pipeline.roles import Scoring
+from bench.results import Identity
 from bench.seeds import stable_seed
 from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric

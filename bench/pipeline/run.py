@@ -14,35 +14,54 @@ from filelock import FileLock, Timeout
 
 from bench.digests import hash_files
 from bench.engine import open_engine
-from bench.errors import RunError
-from bench.io import read_json
+from bench.errors import BenchError, MissingError, RunError
+from bench.io import bench_home, read_json, require_folder
+from bench.pipeline.columns import Notify, require_devices
 from bench.pipeline.estimate import Estimate, estimate
 from bench.pipeline.evaluate import Ledger, Progress
 from bench.pipeline.generate import generate_samples
 from bench.pipeline.journal import Journal
-from bench.pipeline.outcome import by_clip, refusals, write_outcome, write_run
+from bench.pipeline.outcome import (
+    by_clip,
+    refusals,
+    score_clips,
+    without_row,
+    write_outcome,
+    write_run,
+)
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.provenance import provenance
-from bench.pipeline.rows import score_clips, without_row
 from bench.pipeline.samples import (
     choose_clips,
     describe_stale,
     examine_samples,
     remember_sample,
 )
-from bench.results import Failure, Results, load_results
+from bench.results import Failure, Results, Score, load_results
 from bench.suite import SUITE_VERSION, computable, select
 from bench.types import Clip
+
+GIBIBYTE = 2**30
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found, the clips that have no score, and where everything is."""
+    """The results of a run, the clips that have no score, and where everything is stored.
+
+    ``directory`` has the scores; ``bounds`` are the results of anchors on the same clips, where
+    they were asked for.
+    """
 
     results: Results
     failures: tuple[Failure, ...]
     directory: Path
     provenance: Mapping[str, Any]
+    bounds: tuple[Results, ...] = ()
+
+    @property
+    def metrics(self) -> Mapping[str, Score]:
+        """The scores by column."""
+        return self.results.metrics
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
@@ -68,6 +87,39 @@ def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool =
     stale = "" if plan.stale == "keep" else describe_stale(plan, samples)
     found = estimate(plan, to_generate=len(to_generate), to_score=len(to_score))
     return replace(found, stale=stale)
+
+
+def require_ready(plan: RunPlan, ahead: Estimate, notify: Notify) -> None:
+    """Report what is done over again, and refuse before any work what could only fail after it.
+
+    Raises:
+        MissingError: the system cannot be opened for samples that are still to be made.
+        BenchError: there is no such device, a folder cannot be written to, or the disk is too full.
+    """
+    require_devices(plan.device, plan.judge.device)
+    if ahead.stale:
+        duration = format_duration(ahead.times["generate"].seconds)
+        notify(f"{ahead.stale}; they are made again, which takes about {duration}")
+    if ahead.to_generate and plan.system.lacks and (missing := plan.system.lacks()):
+        raise MissingError(f"{plan.system.name} cannot generate, it needs {missing}")
+    for folder in (bench_home(), plan.root):
+        require_folder(folder)
+    if ahead.bytes_needed > ahead.bytes_free:
+        raise BenchError(
+            f"the run needs about {ahead.bytes_needed / GIBIBYTE:.1f} GiB and {plan.root} has "
+            f"{ahead.bytes_free / GIBIBYTE:.1f} GiB free; use --runs DIR elsewhere, or --limit"
+        )
+
+
+def format_duration(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> format_duration(95), format_duration(7320)
+    ('1 min 35 s', '2 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def run(

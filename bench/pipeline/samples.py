@@ -11,8 +11,8 @@ from bench.digests import file_identity
 from bench.errors import RunError
 from bench.pipeline.estimate import estimate
 from bench.pipeline.journal import Entry, Journal
-from bench.pipeline.origin import UNKNOWN, SampleOrigin
 from bench.pipeline.plan import RunPlan
+from bench.pipeline.provenance import UNKNOWN, SampleOrigin
 from bench.types import Clip
 
 #: Longer work than this is not begun over again unasked.

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import acfoley.generate
-from baselines import open_system
 from bench.errors import BenchError, MissingError
+from bench.plugins import open_system
 from bench.types import Condition, Request
 from tests.acfoley.fakes import fake_model
 

@@ -10,8 +10,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline.gate import gate_runs
-from bench.pipeline.margins import Margin
-from bench.pipeline.rules import ColumnRule, Rules
+from bench.pipeline.rules import ColumnRule, Margin, Rules
 from bench.results import load_results, write_results
 from bench.suite import SUITE_VERSION
 from tests.pipeline.finished import write_embeddings, write_run

@@ -11,7 +11,7 @@ import soundfile
 
 from bench.judges import open_judge
 from bench.pipeline import FolderPlan, run, score_folders, score_unpaired
-from bench.pipeline.remarks import sample_notes
+from bench.pipeline.notes import sample_notes
 from bench.suite import select
 from bench.types import Waveform
 from tests.media.samples import write_clip, write_tracks

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.errors import first_few
 from bench.pipeline.journal import Entry
-from bench.pipeline.score import Keys, Pair, Role, Scoring, remarks_of
+from bench.pipeline.roles import Keys, Pair, Role, Scoring, remarks_of
 
 #: The roles that stand for the true side of a clip.
 TRUE_ROLES: tuple[Role, ...] = ("target", "reference", "picture")
