@@ -1,4 +1,4 @@
-"""Results on disk: what a run found, self-describing, so that tables need nothing else.
+"""Results on disk. They describe themselves, so that tables need nothing else.
 
     run.json        configuration, provenance, timings
     scores.json     aggregate: the columns with their meaning, and each value with n and interval
@@ -177,29 +177,29 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[
 
 
 def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
-    """Write ``failures.jsonl``; an empty file says that nothing failed."""
+    """Write ``failures.jsonl``; an empty file means that nothing failed."""
     with atomic_path(directory / "failures.jsonl") as temporary:
         lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
         temporary.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
 def load_results(directory: Path) -> Results:
-    """Read what a run found.
+    """Read the results of a run.
 
     Raises:
         RunError: there is no finished run in this directory.
     """
     path = directory / "scores.json"
     if not path.is_file():
-        raise RunError(f"{directory} holds no finished run: {_where_scores_are(directory)}")
+        raise RunError(f"{directory} holds no finished run: {_describe_missing_scores(directory)}")
     try:
         return _parse(read_json(path))
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
 
 
-def _where_scores_are(directory: Path) -> str:
-    """What to name instead: scores of another judge or profile are in a folder of the run."""
+def _describe_missing_scores(directory: Path) -> str:
+    """The directories to name instead: those of other judges or profiles are in the run's."""
     depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
     found = sorted(
         file.parent for above in depths for file in directory.glob(f"{above}scores.json")

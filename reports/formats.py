@@ -48,7 +48,7 @@ RUN_FIELDS = (
     "suite_version",
 ) + ("expected", "is_anchor")
 
-#: What a line of CSV says of a score; empty where there is nothing to say.
+#: The columns of a score in CSV; empty where a score has none.
 SCORE_FIELDS = ("value", "low", "high", "chance", "n", "n_clusters", "dimensions", "reason")
 
 
@@ -70,7 +70,7 @@ def as_markdown(table: Table) -> str:
 def as_latex(table: Table) -> str:
     """A booktabs table: best bold, second best underlined; anchors below a rule of their own.
 
-    The caption names the split and holds the footnotes, so that a table in a paper says what its
+    The caption names the split and holds the footnotes, so that a table in a paper states what its
     numbers are.
     """
     caption = ". ".join(map(latex_escape, (table.title, *table.footnotes)))
@@ -105,7 +105,7 @@ def as_csv(results: Sequence[Results]) -> str:
 
     Any runs may share it: it ranks nothing, and its lines name all that numbers may differ by
     (split, judge, profile, suite version). Groups of clips have lines of their own, named in
-    ``group``; the lines of the whole run leave it empty.
+    ``group``; it is empty in the lines of the full run.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -179,7 +179,7 @@ def render(
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it stands here."""
+    """Return text that LaTeX prints literally."""
     return "".join(LATEX_ESCAPES.get(char, char) for char in text)
 
 
@@ -195,6 +195,6 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def markdown_escape(text: str) -> str:
-    """Text that Markdown prints as it stands here, also inside a table."""
+    """Return text that Markdown prints literally, also inside a table."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)

@@ -22,7 +22,7 @@ NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def title(gate: Gate) -> str:
-    """What is compared with what, where; two runs of one system bear their condition and seed."""
+    """Return which runs are compared on which split; two of one system with condition and seed."""
     new, base = gate.new.system, gate.base.system
     if new == base:
         new, base = (f"{r.system} ({r.condition}, seed {r.seed})" for r in (gate.new, gate.base))
@@ -35,7 +35,7 @@ def rows(gate: Gate) -> list[tuple[str, ...]]:
 
 
 def summary(gate: Gate) -> str:
-    """The outcome in one sentence."""
+    """Return the outcome in one sentence."""
     n = _n_tested(gate)
     worse = _names(each for each in gate.decisions if each.outcome == "regression")
     if worse:
@@ -68,7 +68,7 @@ def explanations(gate: Gate) -> list[str]:
 
 
 def verdict(decision: Decision) -> str:
-    """The outcome of a primary column; an improvement is named."""
+    """Return the outcome of a primary column; an improvement is named."""
     is_better = isinstance(decision.found, Difference) and decision.found.verdict == "better"
     return decision.outcome + (" (better)" if is_better and decision.outcome == "not worse" else "")
 

@@ -28,7 +28,7 @@ from bench.terminal import plain_console
 from reports.groups import group_tables
 from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
-#: Columns of text where there is no terminal to ask.
+#: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200
 
 #: Names of systems up to this length stay on one line.

@@ -29,11 +29,11 @@ from bench.types import FULL, Clip
 #: The systems that are bounds, by name: ceiling, floors, and the reference that only repeats.
 BOUNDS = ("ground-truth", "shuffled", "silence", "reference-loop")
 
-#: Up to so many clips, and so much work, bounds are made unasked.
+#: Bounds of at most this many clips and seconds of work are computed without being asked for.
 MOST_UNASKED_CLIPS = 500
 LONGEST_UNASKED_S = 1_800.0
 
-#: Up to so many clips are done before worker processes would have started.
+#: So few clips are done before worker processes would have started.
 FEW_CLIPS = 8
 
 #: All runs share the bounds of this seed.

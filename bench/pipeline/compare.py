@@ -312,7 +312,7 @@ def run_sides(
     journal, kind = Journal(home / "journal.jsonl"), row_kind(judge.name, judge.profile)
     entries = {clip: journal.latest(kind, clip) for clip in clips}
     if lost := [clip for clip, entry in entries.items() if entry is None]:
-        raise BenchError(f"{run} does not say where the features of {lost[0]} are; run it again")
+        raise BenchError(f"{run} has no journal entry for the features of {lost[0]}; run it again")
     scoring = Scoring((metric,), judge, home)
     keys = [entry["keys"] for entry in entries.values() if entry is not None]
     true = [_side(scoring, metric, metric.against, each) for each in keys]

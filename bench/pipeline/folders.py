@@ -82,12 +82,12 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     """
     if not plan.is_paired:
         return score_unpaired(plan, progress)
-    sees = any(metric.against == "picture" for metric in plan.metrics)
-    videos = plan.videos if sees else None
+    reads_video = any(metric.against == "picture" for metric in plan.metrics)
+    videos = plan.videos if reads_video else None
     pairing = pair_folders(plan.reference, plan.generated, videos, plan.match)
     prompts = _prompts(pairing.pairs, plan)
     ledger = Ledger(progress, list(pairing.failures))
-    pairs, n_cut = _windowed(pairing.pairs, plan, prompts.by_clip, ledger)
+    pairs, n_cut = _choose_windows(pairing.pairs, plan, prompts.by_clip, ledger)
     scoring = Scoring(plan.metrics, plan.judge, None)
     scored = evaluate(pairs, scoring, plan.workers, ledger)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
@@ -109,20 +109,20 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
 
 
 def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:
-    """The prompts of the pairs by name, where there are labels; a note says how many have one."""
+    """The prompts of the pairs by name, where there are labels; a note states how many have one."""
     if plan.labels is None:
         return Prompts({}, ())
     clips = {pair.name: pair.true.relative_to(plan.reference.absolute()) for pair in pairs}
     prompts = plan.labels.assign(clips)
-    n_told = sum(map(bool, prompts.by_clip.values()))
-    count = f"{n_told} of {len(clips)} clips have a prompt ({plan.labels.path.name})"
+    n_prompts = sum(map(bool, prompts.by_clip.values()))
+    count = f"{n_prompts} of {len(clips)} clips have a prompt ({plan.labels.path.name})"
     return Prompts(prompts.by_clip, (count, *prompts.notes))
 
 
-def _windowed(
+def _choose_windows(
     pairs: Sequence[FilePair], plan: FolderPlan, prompts: Mapping[str, str], ledger: Ledger
 ) -> tuple[list[Pair], int]:
-    """The pairs with the window to compare; how many windows the sample made shorter."""
+    """The pairs with the window to compare, and how many windows the sample made shorter."""
     windowed, n_cut = [], 0
     for pair in pairs:
         try:
@@ -176,7 +176,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     ledger, scoring = Ledger(progress, []), Scoring(plan.metrics, plan.judge, None)
     folders = (plan.reference, plan.generated)
     listings = [list_folder(folder) for folder in folders]
-    sides = [_sounds(listing, plan.seconds, ledger) for listing in listings]
+    sides = [_list_audio(listing, plan.seconds, ledger) for listing in listings]
     outcomes = extract_features([pair for side in sides for pair in side], scoring, plan.workers)
     total = sum(map(len, sides))
     done = ledger.successes("extract", outcomes, total, lambda pair: pair.clip.name)
@@ -203,10 +203,10 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     return FolderResult(results, (), failures, provenance(plan.judge, plan.device))
 
 
-def _sounds(listing: Listing, seconds: float | None, ledger: Ledger) -> list[Pair]:
+def _list_audio(listing: Listing, seconds: float | None, ledger: Ledger) -> list[Pair]:
     """The audio files of a folder that can be opened; the others are failures in the ledger."""
     files = listing.require(listing.with_audio, "audio or video")
-    found = (_alone(path, seconds, ledger) for path in files)
+    found = (_pair_with_itself(path, seconds, ledger) for path in files)
     return [pair for pair in found if pair is not None]
 
 
@@ -219,7 +219,7 @@ def _require_set(folder: Path, readable: Readable, failures: Sequence[Failure]) 
         )
 
 
-def _alone(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
+def _pair_with_itself(path: Path, seconds: float | None, ledger: Ledger) -> Pair | None:
     """An audio file as the pair of itself: whatever side it is on, its features are the same."""
     from bench.media import audio_seconds
 

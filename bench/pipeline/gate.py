@@ -53,7 +53,7 @@ class Decision:
 
     @property
     def outcome(self) -> Outcome:
-        """What the two tests say."""
+        """The outcome of the two tests."""
         if isinstance(self.found, Untested):
             return "not tested"
         if self.p_regression <= self.alpha:
@@ -119,7 +119,7 @@ def gate_runs(
     """Compare a new run with a base run over the clips that both scored, and decide.
 
     With ``require_equivalence``, every primary column has to be shown to be not worse. The notes
-    of the result say which clips and which rules were left out.
+    of the result name the clips and the rules that were left out.
 
     Raises:
         BenchError: the runs are of different splits, judges, profiles or suite versions, more than

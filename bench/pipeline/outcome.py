@@ -26,10 +26,10 @@ from bench.types import Clip, Excerpt
 
 
 def score_clips(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
-    """Score the clips that lack a row or a part of it, and add their rows to the journal.
+    """Score the clips that have no complete row, and add their rows to the journal.
 
     Raises:
-        MissingError: they lack columns whose weights are not here.
+        MissingError: they need columns whose weights are not here.
     """
     failed = ledger.failed_clips()
     clips = [clip for clip in without_row(plan, journal) if clip.name not in failed]
@@ -51,12 +51,12 @@ def score_clips(plan: RunPlan, journal: Journal, ledger: Ledger) -> None:
 
 
 def _require_weights(plan: RunPlan, n_clips: int) -> None:
-    """Refuse clips that lack columns of an earlier call whose weights are no longer here."""
+    """Refuse clips without columns of an earlier call whose weights are no longer here."""
     directory, needed = plan.judge.weights or weights_directory(), plan.scoring.weights()
     if needed and (missing := missing_weights(needed, directory)):
         raise MissingError(
-            f"{n_clips} clips of {plan.results_directory} lack columns that the run has of the "
-            f"others: {describe_missing(missing, directory)}, or use --runs elsewhere"
+            f"{n_clips} clips of {plan.results_directory} have no score in columns that the "
+            f"others have: {describe_missing(missing, directory)}, or use --runs elsewhere"
         )
 
 
@@ -73,7 +73,7 @@ def _reads_by_column(plan: RunPlan) -> dict[str, set[str]]:
 
 
 def row_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
-    """Return the row of a clip, if it was scored from just what is here now."""
+    """Return the row of a clip, if it was scored from exactly what is here now."""
     return journal.find(_row_kind(plan), clip.name, scoring_fingerprint(plan, clip))
 
 
@@ -87,7 +87,7 @@ def pair_of(plan: RunPlan, clip: Clip) -> Pair:
 
 
 def without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
-    """Clips that lack a column, or a feature that is read once all clips are scored."""
+    """Return clips without a column, or without a feature that is read after all are scored."""
     versions = _versions(plan)
     names = [metric.name for metric in plan.metrics if metric.score is not None]
 
@@ -113,7 +113,7 @@ def write_outcome(
 ) -> Results:
     """Write scores, rows, failures and provenance of a plan whose clips are done; return results.
 
-    ``facts`` say what scored them (``bench.pipeline.provenance``).
+    ``facts`` are what scored them (``bench.pipeline.provenance``).
     """
     failed = ledger.failed_clips()
     rows = []
@@ -149,7 +149,7 @@ def write_outcome(
 
 
 def refusals(plan: RunPlan) -> list[Failure]:
-    """Clips that the split could not use; a run of a part of the clips says nothing of them."""
+    """Return failures for clips that the split could not use; none for a part of the clips."""
     refused = () if plan.subset else plan.split.refused
     return [Failure(each.clip, "split", each.reason) for each in refused]
 
@@ -160,9 +160,9 @@ def by_clip(failures: Iterable[Failure]) -> tuple[Failure, ...]:
 
 
 def _partial_note(plan: RunPlan) -> tuple[str, ...]:
-    whole = len(plan.split.clips) + len(plan.split.refused)
+    n_all = len(plan.split.clips) + len(plan.split.refused)
     which = "the first " if plan.subset.startswith("first") else ""
-    return (f"only {which}{len(plan.clips)} of {whole} clips",) if plan.subset else ()
+    return (f"only {which}{len(plan.clips)} of {n_all} clips",) if plan.subset else ()
 
 
 def _kept_note(n_kept: int, n_rows: int, samples: Samples) -> tuple[str, ...]:
@@ -180,8 +180,8 @@ def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
     source = plan.split.label_file
     if "prompt" not in plan.system.uses and not source:
         return ()
-    n_told = sum(bool(clip.prompt) for clip in plan.clips)
-    return (f"{n_told} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
+    n_prompts = sum(bool(clip.prompt) for clip in plan.clips)
+    return (f"{n_prompts} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
 
 
 def _system_notes(plan: RunPlan) -> tuple[str, ...]:
@@ -197,10 +197,10 @@ def _sample_notes(rows: Iterable[Row], journal: Journal) -> tuple[str, ...]:
 def write_run(
     plan: RunPlan, journal: Journal, facts: Mapping[str, Any], seconds_per_clip: Mapping[str, float]
 ) -> None:
-    """Write ``run.json``, keeping the timings of earlier sittings where this one has none.
+    """Write ``run.json``, keeping the timings of earlier calls where this one has none.
 
-    ``samples`` says what all samples in the folder were made by, whatever is installed now;
-    ``provenance`` what scored them last.
+    ``samples`` is what made all samples in the folder, whatever is installed now;
+    ``provenance`` is what scored them last.
     """
     path = plan.directory / "run.json"
     earlier = read_json(path).get("seconds_per_clip", {}) if path.exists() else {}

@@ -64,15 +64,15 @@ class SampleOrigin:
         return fingerprint(asdict(self))
 
     def compare(self, now: SampleOrigin) -> Kinship:
-        """Say whether samples of this origin are those that ``now`` would make."""
+        """Return how samples of this origin relate to those that ``now`` would make."""
         if self.describe_changes(now):
             return "changed"
         return "same" if (self.device, self.dtype) == (now.device, now.dtype) else "elsewhere"
 
     def describe_changes(self, now: SampleOrigin) -> list[str]:
-        """Name what differs in version, code and weights.
+        """Return what differs in version, code and weights, in words.
 
-        A file of weights that is missing now says nothing about the samples that it once made.
+        A file of weights that is missing now does not count as changed.
         """
         changes = []
         if self.version != now.version:
@@ -88,7 +88,7 @@ class SampleOrigin:
         return changes
 
 
-#: Samples of a journal that does not say what made them.
+#: The origin of samples whose journal names none.
 UNKNOWN = SampleOrigin("unknown", "unknown")
 
 
@@ -118,16 +118,16 @@ def _hash_weights(system: System) -> dict[str, str | None]:
 
 
 def _hash_code(names: tuple[str, ...]) -> str:
-    """One digest of all source files, by their places below the package or folder."""
+    """One digest of all source files, by their paths below the package or folder."""
     total = hashlib.sha256()
     for name in dict.fromkeys(names):
-        for place, path in _source_files(name):
-            total.update(f"{name}\0{place}\0{file_digest(path)}\n".encode())
+        for relative, path in _source_files(name):
+            total.update(f"{name}\0{relative}\0{file_digest(path)}\n".encode())
     return total.hexdigest()
 
 
 def _source_files(name: str) -> list[tuple[str, Path]]:
-    """The source files that ``name`` stands for, with their places, sorted.
+    """The source files of ``name`` with their relative paths, sorted.
 
     They are all below a package, the file of a module inside a package, and all below the folder of
     a module that is in no package (its helpers are beside it), unless that is a folder of installed
@@ -157,8 +157,8 @@ def _locate(name: str) -> tuple[list[Path], Path | None]:
         spec = None
     if spec is not None and spec.submodule_search_locations:
         # A package without __init__.py lists its folder once for each entry of sys.path.
-        places = dict.fromkeys(Path(each).resolve() for each in spec.submodule_search_locations)
-        return list(places), None
+        folders = dict.fromkeys(Path(each).resolve() for each in spec.submodule_search_locations)
+        return list(folders), None
     origin = spec.origin if spec else getattr(sys.modules.get(name), "__file__", None)
     if origin is None or not Path(origin).is_file():
         raise BenchError(f"cannot find the source of {name!r}, whose samples must name their code")
@@ -172,24 +172,24 @@ def _is_installed(folder: Path) -> bool:
 
 def _walk(root: Path) -> Iterator[Path]:
     """The source files below a folder, links followed; each folder once, none that holds it."""
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         here = Path(folder)
-        seen.add(here.resolve())
-        folders[:] = sorted(name for name in folders if _is_own(here / name, root, seen))
+        visited.add(here.resolve())
+        folders[:] = sorted(name for name in folders if _is_own(here / name, root, visited))
         for path in (here / name for name in files):
             # A link to nothing is what an editor leaves while a file is open.
             if path.suffix in SOURCE_SUFFIXES and path.is_file():
                 yield path
 
 
-def _is_own(folder: Path, root: Path, seen: set[Path]) -> bool:
+def _is_own(folder: Path, root: Path, visited: set[Path]) -> bool:
     if folder.name.startswith(".") or folder.name in SKIPPED_FOLDERS:
         return False
-    place = folder.resolve()
+    path = folder.resolve()
     return (
-        place not in seen
-        and not root.resolve().is_relative_to(place)
+        path not in visited
+        and not root.resolve().is_relative_to(path)
         and not (folder / "pyvenv.cfg").exists()
     )
 

@@ -1,7 +1,7 @@
-"""What each clip is made of, and what the metrics need of it: the ground of all stages of a run.
+"""The roles of a clip's files, and what the metrics need of each: shared by all stages of a run.
 
 ``bench run`` and ``bench score`` both end in pairs of a clip and a generated audio file, which
-``Scoring`` says how to extract and score.
+``Scoring`` extracts and scores.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.judges import (
 from bench.suite import Metric, Side
 from bench.types import Clip, Excerpt
 
-#: The parts that a sound, a picture, a prompt, or an annotation in a sound's place, plays here.
+#: The role of an audio file, a video, a prompt, or annotated hits instead of audio.
 Role = Literal["target", "reference", "hits", "picture", "prompt", "generated"]
 ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "prompt", "generated")
 
@@ -41,12 +41,12 @@ Keys = Mapping[Role, str]
 
 
 def can_sense(extractor: Extractor, keys: Keys) -> bool:
-    """Whether the clip has what the extractor hears and sees."""
+    """Return whether the clip has the audio and video that the extractor reads."""
     return extractor.senses != "both" or "picture" in keys
 
 
 def feature_key(extractor: Extractor, role: Role, keys: Keys) -> str:
-    """The key of what this extractor makes of one role, its picture included where it sees it."""
+    """Return the key of the features of one role, which covers the video where it is read too."""
     if extractor.senses == "both":
         return joint_key(keys[role], keys["picture"])
     return keys[role]
@@ -54,7 +54,7 @@ def feature_key(extractor: Extractor, role: Role, keys: Keys) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """One clip, and the sound that a system made for it."""
+    """One clip, and the audio that a system made for it."""
 
     clip: Clip
     generated: Excerpt
@@ -64,8 +64,8 @@ class Pair:
 class Scoring:
     """What is computed, by which judge, and where features are.
 
-    Features of true sounds and pictures are shared by all runs; those of samples lie with their
-    run, or are shared too where there is none.
+    Features of true audio and video are shared by all runs; those of samples are stored with their
+    run, or shared too where ``directory`` is None.
     """
 
     metrics: tuple[Metric, ...]
@@ -73,17 +73,17 @@ class Scoring:
     directory: Path | None
 
     def store(self, role: Role) -> FeatureStore:
-        """Where the features of one role are."""
+        """Return the store of the features of one role."""
         if role == "generated" and self.directory is not None:
             return FeatureStore(self.directory / "features")
         return FeatureStore(shared_root(self.judge.name))
 
     def suited(self, seconds: float) -> Scoring:
-        """The same with those metrics only that clips of this length can be scored by."""
+        """Return the same with only the metrics that clips of this length can be scored by."""
         return replace(self, metrics=tuple(each for each in self.metrics if each.suits(seconds)))
 
     def extractors(self, role: Role) -> tuple[Extractor, ...]:
-        """What is extracted of one role for these metrics, in an order that can be followed."""
+        """Return what is extracted of one role, each extractor after those that it depends on."""
         names: set[str] = set()
         for metric in self.metrics:
             if role == "generated":
@@ -91,28 +91,28 @@ class Scoring:
             if metric.against == role:
                 names.update(metric.reads_of(role))
         if role == "picture":
-            seen = self.judge.select(name for metric in self.metrics for name in metric.reads)
-            names.update(each.name for each in seen if each.senses == "picture")
+            read = self.judge.select(name for metric in self.metrics for name in metric.reads)
+            names.update(each.name for each in read if each.senses == "picture")
         return tuple(each for each in self.judge.extractors if each.name in names)
 
     def extractor_names(self) -> set[str]:
-        """The extractors that these metrics read, of any role."""
+        """Return the names of the extractors that these metrics read, of any role."""
         return {each.name for role in ROLES for each in self.extractors(role)}
 
     def networks(self) -> tuple[NetworkExtractor, ...]:
-        """The networks that these metrics need, each after those whose features it is given."""
+        """Return the networks that these metrics need, each after those whose features it reads."""
         names = self.extractor_names()
         wanted = (each for each in self.judge.extractors if each.name in names)
         return tuple(each for each in wanted if isinstance(each, NetworkExtractor))
 
     def weights(self) -> tuple[str, ...]:
-        """The official files that these metrics need, by name."""
+        """Return the names of the official files that these metrics need."""
         extractors = (each for role in ROLES for each in self.extractors(role))
         needed = {name for each in extractors for name in (each.weights, *each.also)}
         return tuple(sorted(needed - {""}))
 
     def holds(self, clip: Clip, keys: Keys) -> bool:
-        """Whether the features are there that are read once all clips are scored.
+        """Return whether the features are stored that are read after all clips are scored.
 
         Those are the ones of metrics with a level of chance, of metrics of the whole set, and the
         remarks on the files.
@@ -134,7 +134,7 @@ class Scoring:
         )
 
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
-        """The features of these names of one role; None where the clip has no such side."""
+        """Return the features of these names of one role; None where the clip has no such side."""
         if role == "hits":
             return _annotated(clip) if "hits" in clip.truth else None
         if role not in keys:
@@ -149,7 +149,7 @@ class Scoring:
 
 
 def remarks_of(role: Role, keys: Keys, scoring: Scoring) -> Features:
-    """The remarks on the file of one role; empty where no metric reads that role."""
+    """Return the remarks on the file of one role; empty where no metric reads that role."""
     if role not in keys:
         return {}
     return scoring.store(role).load(REMARKS[role], keys[role])

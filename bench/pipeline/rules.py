@@ -140,7 +140,7 @@ COLUMN_KEYS = ("absolute", "relative", "alpha", "required", "ignored")
 
 @dataclass(frozen=True)
 class ColumnRule:
-    """What a file says of one column; None where it leaves the default."""
+    """The rule of one column; None leaves the default."""
 
     margin: Margin | None = None
     alpha: float | None = None
@@ -168,7 +168,7 @@ class Rules:
                 )
 
     def rule(self, column: str) -> ColumnRule:
-        """What is said of this column."""
+        """Return the rule of this column."""
         return self.columns.get(column, ColumnRule())
 
     def margin(self, column: str) -> Margin:
@@ -203,8 +203,7 @@ def load_rules(path: Path) -> Rules:
     """Read the rules of a gate.
 
     Raises:
-        BenchError: there is no such file, it is not TOML, or it names a column, a key or a value
-            that there is not.
+        BenchError: the file is missing, is not TOML, or has an unknown column, key or value.
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -65,15 +65,15 @@ class RunResult:
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool = False) -> Estimate:
-    """What ``run`` would do now, and what it would cost; nothing is changed.
+    """Return what ``run`` would do now and how long it would take; nothing is changed.
 
     Raises:
         RunError: the directory holds another run, or samples of other code, weights or devices
-            that the plan does not say what to do with.
+            for which the plan has no rule.
     """
     if fresh or not _journal_path(plan).exists():
         return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
@@ -131,12 +131,12 @@ def run(
 ) -> RunResult:
     """Carry out a plan and write its results below ``plan.directory``.
 
-    ``fresh`` forgets what was made of these clips before. ``verify_bytes`` reads all media and
+    ``fresh`` discards what was made of these clips before. ``verify_bytes`` reads all media and
     samples again instead of trusting the digests that are remembered.
 
     Raises:
         RunError: another process works on this run, or the directory holds a different one, or
-            samples of other code, weights or devices that the plan does not say what to do with.
+            samples of other code, weights or devices for which the plan has no rule.
         BenchError: the system cannot be opened.
     """
     with _locked(plan.directory):
@@ -159,7 +159,7 @@ def run(
 
 
 def with_finished_columns(plan: RunPlan) -> RunPlan:
-    """Add the columns that earlier calls have finished, so that a question adds to the answer."""
+    """Return the plan with the columns that earlier calls finished, which stay in the results."""
     if not (plan.results_directory / "scores.json").is_file():
         return plan
     try:
@@ -214,7 +214,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _discard(plan: RunPlan) -> None:
-    """Forget what was made of the clips of a plan; all that a run wrote, where they are all."""
+    """Delete what was made of the clips of a plan; for the full split, all that a run wrote."""
     if plan.subset:
         with _opened_journal(plan) as journal:
             journal.discard(clip.name for clip in plan.clips)

@@ -45,7 +45,7 @@ def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], dict[str, A
 
 
 def score_sides(metric: Metric, true: Side | None, generated: Side | None) -> float:
-    """The metric's value; NaN, "not scored", where the clip lacks a side."""
+    """Return the metric's value; NaN, "not scored", where the clip has no such side."""
     if metric.score is None or true is None or generated is None:
         return math.nan
     return metric.score(true, generated)
@@ -56,7 +56,7 @@ def _onset_count(side: Side | None) -> int | None:
 
 
 def _none_or_finite(value: float) -> float | None:
-    """A metric answers NaN for "not scored"; anything else that is not finite is a fault."""
+    """None for NaN, which means "not scored"; an infinite value is a defect of the metric."""
     if math.isnan(value):
         return None
     if math.isinf(value):
