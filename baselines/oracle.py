@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
+from bench.plugins import Family
 from bench.seeds import stable_seed
 from bench.synthetic.audio import render_audio
 from bench.synthetic.corruptions import (
@@ -110,7 +110,7 @@ def _family(
 ) -> Family:
     """Oracles that differ by the number after the colon, the first argument of what they do."""
     make = partial(_make, name, amount, summary, corrupt_scene, corrupt_audio)
-    return Family(amount.what.upper(), summary, USES, make)
+    return Family(summary, USES, make)
 
 
 def _make(

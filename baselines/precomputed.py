@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from baselines import Family
 from baselines.opening import nothing_to_load
 from bench.errors import BenchError
 from bench.inputs import Listing, list_folder
 from bench.io import expand_user
 from bench.matching import Catalogue, match
 from bench.media import read_audio
+from bench.plugins import Family
 from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Excerpt, Request
 
@@ -136,7 +136,6 @@ class Samples:
 
 
 PRECOMPUTED = Family(
-    "DIRECTORY",
     "Samples from a directory, found by name; without one, those that the split itself names",
     frozenset(),
     precomputed,

@@ -1,4 +1,4 @@
-"""Results on disk: what a run found, self-describing, so that tables need nothing else.
+"""Results on disk. They describe themselves, so that tables need nothing else.
 
     run.json        configuration, provenance, timings
     scores.json     aggregate: the columns with their meaning, and each value with n and interval
@@ -28,6 +28,22 @@ if TYPE_CHECKING:
 #: A folder of runs holds scores at most this deep: system, split, condition and seed, part, judge.
 DEEPEST_SCORES = 5
 N_NAMED = 5
+
+
+#: What results must have in common for their numbers to be compared or share a table.
+COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a result is about, as a table names it."""
+
+    system: str
+    split: str
+    condition: str
+    seed: int
+    is_mini: bool = False
+    is_anchor: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,8 @@ class Results:
     """One row of a table. ``expected`` counts every clip asked for, refused ones included.
 
     ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
-    ``made_by`` says what made the samples (``bench.pipeline.origin``), each with how many; ``kept``
-    counts those that would be made otherwise now, and were scored all the same.
+    ``made_by`` is what made the samples (``bench.pipeline.provenance``), each with their number;
+    ``kept`` counts samples that would be made otherwise now and were scored all the same.
     """
 
     system: str
@@ -128,6 +144,18 @@ class Results:
         return self.scored / self.expected if self.expected else 0.0
 
 
+def describe_mismatch(first: Results, other: Results) -> str:
+    """Return why numbers of two results cannot be compared: ``split 'a' and 'b'``; "" if they can.
+
+    Their ``COMMON`` fields must be equal.
+    """
+    for name in COMMON:
+        values = getattr(first, name), getattr(other, name)
+        if values[0] != values[1]:
+            return f"{name} {values[0]!r} and {values[1]!r}"
+    return ""
+
+
 def write_results(directory: Path, results: Results) -> None:
     """Write ``scores.json``."""
     write_json(directory / "scores.json", asdict(results))
@@ -149,29 +177,29 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[
 
 
 def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
-    """Write ``failures.jsonl``; an empty file says that nothing failed."""
+    """Write ``failures.jsonl``; an empty file means that nothing failed."""
     with atomic_path(directory / "failures.jsonl") as temporary:
         lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
         temporary.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
 def load_results(directory: Path) -> Results:
-    """Read what a run found.
+    """Read the results of a run.
 
     Raises:
         RunError: there is no finished run in this directory.
     """
     path = directory / "scores.json"
     if not path.is_file():
-        raise RunError(f"{directory} holds no finished run: {_where_scores_are(directory)}")
+        raise RunError(f"{directory} holds no finished run: {_describe_missing_scores(directory)}")
     try:
         return _parse(read_json(path))
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
 
 
-def _where_scores_are(directory: Path) -> str:
-    """What to name instead: scores of another judge or profile are in a folder of the run."""
+def _describe_missing_scores(directory: Path) -> str:
+    """The directories to name instead: those of other judges or profiles are in the run's."""
     depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
     found = sorted(
         file.parent for above in depths for file in directory.glob(f"{above}scores.json")
@@ -179,6 +207,20 @@ def _where_scores_are(directory: Path) -> str:
     if not found:
         return "there is no scores.json"
     return f"its scores.json is further inside; name one of {format_names(found, N_NAMED)}"
+
+
+def find_finished_runs(path: Path) -> list[Path]:
+    """Return the directory of every finished run in or below a folder, by name.
+
+    A run may have several: of parts of the split, of other judges or profiles.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = sorted(file.parent for file in path.rglob("scores.json"))
+    if not found:
+        raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
+    return found
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

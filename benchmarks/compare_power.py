@@ -26,11 +26,9 @@ from bench.judges import open_judge
 from bench.media import read_audio, write_audio
 from bench.metrics import SetEstimate, frechet_estimate
 from bench.metrics.clusters import clustered_mean, clustered_sum
-from bench.pipeline.compare import Difference, paired_rows
-from bench.pipeline.decide import Decision, decide
-from bench.pipeline.margins import PRIMARY, Margin
-from bench.pipeline.rules import ColumnRule, Rules
-from bench.pipeline.run_features import run_sides
+from bench.pipeline.compare import Difference, paired_rows, run_sides
+from bench.pipeline.gate import Decision, decide
+from bench.pipeline.rules import PRIMARY, ColumnRule, Margin, Rules
 from bench.results import Column, load_rows
 from bench.suite import Metric, Side, select
 from bench.types import Audio, Excerpt

@@ -36,7 +36,7 @@ from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.batches import Batches
 from bench.pipeline.extract import load, open_pass
 from bench.pipeline.feature_store import ExtractorCache
-from bench.pipeline.score import Pair, Scoring
+from bench.pipeline.roles import Pair, Scoring
 from bench.seeds import stable_seed
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt

@@ -1,4 +1,4 @@
-"""Known-truth curves: what metrics say of samples whose only fault, and its size, is known."""
+"""Known-truth curves: metrics of samples with exactly one fault, of known size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Curve:
         return next(column for column in self.results[0].columns if column.name == metric)
 
     def chance(self, metric: str) -> float:
-        """What the metric says of unrelated sounds, on average over the amounts; 0 if unknown."""
+        """The mean over the amounts of the metric's level of chance; 0 if unknown."""
         levels = [each.metrics[metric].chance for each in self.results]
         known = [level for level in levels if level is not None]
         return sum(known) / len(known) if known else 0.0

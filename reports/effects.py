@@ -1,4 +1,4 @@
-"""The effects that the paper reports, as claims about pairs of runs, and what runs say of them.
+"""The effects that the paper reports, as claims about pairs of runs, with verdicts.
 
 A claim names two runs, the metrics that show it, and the rule that it is judged by; the rules are
 ``RULES``, in words, and ``verdict``.
@@ -138,24 +138,24 @@ def verdict(claim: Claim, found: Contrast) -> Verdict:
     """Judge what was measured by the rule of the claim.
 
     Unless the rule says otherwise, a claim is ``contrary`` where the whole interval of the paired
-    difference lies on the other side, and ``does not show`` otherwise.
+    difference is on the other side, and ``does not show`` otherwise.
     """
     if claim.rule == "no bar":
         return "reported"
     rises = (found.column.better == "higher") == (claim.expects == "better")
-    says = _TESTS[claim.rule](found, 1.0 if rises else -1.0)
-    if says is not None:
-        return "holds" if says else "contrary"
+    holds = _TESTS[claim.rule](found, 1.0 if rises else -1.0)
+    if holds is not None:
+        return "holds" if holds else "contrary"
     return "does not show"
 
 
 def _clear(found: Contrast, sign: float) -> bool | None:
-    low, high = _turned(found.difference, sign)
+    low, high = _orient(found.difference, sign)
     return True if low > 0 else False if high < 0 else None
 
 
 def _apart(found: Contrast, sign: float) -> bool | None:
-    (_, base_high), (new_low, _) = _turned(found.base, sign), _turned(found.new, sign)
+    (_, base_high), (new_low, _) = _orient(found.base, sign), _orient(found.new, sign)
     return True if new_low > base_high else _only_contrary(_clear(found, sign))
 
 
@@ -165,7 +165,7 @@ def _doubles(found: Contrast, sign: float) -> bool | None:
 
 
 def _changes_little(found: Contrast, sign: float) -> bool | None:
-    (low, high), bound = _turned(found.difference, 1.0), _bound(found)
+    (low, high), bound = _orient(found.difference, 1.0), _bound(found)
     if -bound < low and high < bound:
         return True
     return False if high < -bound or low > bound else None
@@ -174,7 +174,7 @@ def _changes_little(found: Contrast, sign: float) -> bool | None:
 def _not_worse(found: Contrast, sign: float) -> bool | None:
     if _clear(found, sign) is False:
         return False
-    low, _ = _turned(found.difference, sign)
+    low, _ = _orient(found.difference, sign)
     return True if low > -_bound(found) else None
 
 
@@ -184,11 +184,11 @@ def _bound(found: Contrast) -> float:
     return max(BOUND * abs(found.base.value or 0.0), smallest)
 
 
-def _only_contrary(says: bool | None) -> bool | None:
-    return False if says is False else None
+def _only_contrary(holds: bool | None) -> bool | None:
+    return False if holds is False else None
 
 
-def _turned(score: Score, sign: float) -> tuple[float, float]:
+def _orient(score: Score, sign: float) -> tuple[float, float]:
     """The bounds of an interval, times a sign; NaN, which no rule holds for, where it has none."""
     if score.low is None or score.high is None:
         return float("nan"), float("nan")
@@ -279,11 +279,11 @@ def _numbers(effect: Effect) -> list[str]:
 
 
 def _marked(effect: Effect) -> str:
-    said = effect.verdict
-    if said == "not run":
+    verdict_ = effect.verdict
+    if verdict_ == "not run":
         commands = (f"`{run_command(run, effect.claim.split)}`" for run in effect.missing)
         return f"not run: {', '.join(commands)}"
-    return f"**{said}**" if said in ("holds", "contrary") else said
+    return f"**{verdict_}**" if verdict_ in ("holds", "contrary") else verdict_
 
 
 def _with_interval(score: Score, digits: int, sign: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Results as text: Markdown, LaTeX (booktabs) or CSV.
+"""Results as text: Markdown, LaTeX (booktabs), CSV, and the content of a JSON file.
 
 Markdown and LaTeX hold one table per comparable set of runs, each titled by its split, with the
 tables by group below it.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
+from typing import Any
 
 from bench.errors import BenchError
-from bench.results import Results
+from bench.results import Failure, Results
 from reports.groups import group_tables
-from reports.tables import Cell, Table, build_table, comparable_sets
+from reports.tables import Cell, Table, build_table, comparable_sets, small_sample_notes
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -46,7 +48,7 @@ RUN_FIELDS = (
     "suite_version",
 ) + ("expected", "is_anchor")
 
-#: What a line of CSV says of a score; empty where there is nothing to say.
+#: The columns of a score in CSV; empty where a score has none.
 SCORE_FIELDS = ("value", "low", "high", "chance", "n", "n_clusters", "dimensions", "reason")
 
 
@@ -68,7 +70,7 @@ def as_markdown(table: Table) -> str:
 def as_latex(table: Table) -> str:
     """A booktabs table: best bold, second best underlined; anchors below a rule of their own.
 
-    The caption names the split and holds the footnotes, so that a table in a paper says what its
+    The caption names the split and holds the footnotes, so that a table in a paper states what its
     numbers are.
     """
     caption = ". ".join(map(latex_escape, (table.title, *table.footnotes)))
@@ -103,7 +105,7 @@ def as_csv(results: Sequence[Results]) -> str:
 
     Any runs may share it: it ranks nothing, and its lines name all that numbers may differ by
     (split, judge, profile, suite version). Groups of clips have lines of their own, named in
-    ``group``; the lines of the whole run leave it empty.
+    ``group``; it is empty in the lines of the full run.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -115,6 +117,26 @@ def as_csv(results: Sequence[Results]) -> str:
                 fields = [getattr(score, field) for field in SCORE_FIELDS]
                 writer.writerow([*run, group, name, *fields])
     return out.getvalue()
+
+
+def as_json(
+    results: Results,
+    failures: Sequence[Failure],
+    provenance: Mapping[str, Any],
+    bounds: Sequence[Results] = (),
+) -> dict[str, Any]:
+    """The content of ``--json``: metrics by name with their bounds, failures, provenance."""
+    row = asdict(results)
+    for name, score in row["metrics"].items():
+        known = (each for each in bounds if name in each.metrics)
+        score["bounds"] = {each.system: each.metrics[name].value for each in known}
+    about = {key: row[key] for key in row if key not in {"metrics", "columns"}}
+    about["notes"] = [*results.notes, *small_sample_notes([results], results.columns)]
+    return {
+        "metrics": row["metrics"],
+        "failures": [asdict(failure) for failure in failures],
+        "provenance": {**provenance, **about},
+    }
 
 
 def tables(
@@ -157,7 +179,7 @@ def render(
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it stands here."""
+    """Return text that LaTeX prints literally."""
     return "".join(LATEX_ESCAPES.get(char, char) for char in text)
 
 
@@ -173,6 +195,6 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def markdown_escape(text: str) -> str:
-    """Text that Markdown prints as it stands here, also inside a table."""
+    """Return text that Markdown prints literally, also inside a table."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)

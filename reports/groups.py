@@ -17,7 +17,7 @@ def group_tables(
 ) -> list[Table]:
     """One table per metric, a row per system and a column per group; none without groups.
 
-    The metrics are those of the main table, and ``mcd_ref``. Groups stand in the order in which the
+    The metrics are those of the main table, and ``mcd_ref``. Groups are in the order in which the
     runs name them. A row's n counts the clips of all its groups.
 
     Raises:
@@ -59,7 +59,7 @@ def _table(
 
 
 def _reasons(scores: Mapping[str, Sequence[Score | None]]) -> tuple[str, ...]:
-    """Why groups lack a value or an interval."""
+    """The reasons that groups have no value or no interval."""
     groups: dict[str, list[str]] = {}
     for name, column in scores.items():
         for reason in dict.fromkeys(score.reason for score in column if score and score.reason):

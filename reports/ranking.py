@@ -9,7 +9,7 @@ from bench.results import Column, Results, Score
 
 Rank = Literal["best", "second", ""]
 
-#: A run by its place in the table, and its number as printed.
+#: A run by its row in the table, and its number as printed.
 _Entry = tuple[int, float]
 
 
@@ -32,8 +32,8 @@ def rank(
         if score is not None and score.value is not None and may_rank(each, min_coverage):
             printed = round(score.value, column.decimals)
             contests.setdefault((each.clips, score.n), []).append((i, printed))
-    for i, place in _places(_widest(contests), column).items():
-        ranks[i] = place
+    for i, found in _rank_contest(_widest(contests), column).items():
+        ranks[i] = found
     return ranks
 
 
@@ -44,12 +44,12 @@ def _widest(contests: Mapping[tuple[str, int], list[_Entry]]) -> list[_Entry]:
     return widest[0] if len(widest) == 1 else []
 
 
-def _places(contest: list[_Entry], column: Column) -> dict[int, Rank]:
+def _rank_contest(contest: list[_Entry], column: Column) -> dict[int, Rank]:
     if len(contest) < 2:
         return {}
     values = sorted({value for _, value in contest}, reverse=column.better == "higher")
-    places: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
-    return {i: places.get(value, "") for i, value in contest}
+    by_value: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
+    return {i: by_value.get(value, "") for i, value in contest}
 
 
 def may_rank(results: Results, min_coverage: float) -> bool:

@@ -1,8 +1,8 @@
-"""How strongly every metric answers every known fault: one matrix, as a figure and as a page.
+"""How strongly every metric responds to every known fault: one matrix, as a figure and as a page.
 
-A **response** is the change for the worse from the undamaged sound, in units of the change that
-unrelated sound brings (the worse of another clip's sound and of noise with the true spectrum): 0 is
-deaf to the fault, 1 is as bad as unrelated, below 0 takes the fault for an improvement.
+A **response** is the change for the worse from the uncorrupted audio, in units of the change that
+unrelated audio causes (the worse of another clip's audio and of noise with the true spectrum). At 0
+the metric ignores the fault, at 1 it is as bad as unrelated audio, below 0 it counts as better.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bench.io import atomic_path
 from bench.results import Column, Results
 from reports.curves import NOT_MONOTONE, Curve, curve_table
 
-#: What a metric does not notice at any amount.
+#: The threshold of a fault that a metric does not notice at any amount.
 UNNOTICED = "not noticed"
 NOT_TESTED = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Curves of all faults, what unrelated sound scores, and from where a fault is noticed.
+    """Curves of all faults, the scores of unrelated audio, and from where a fault is noticed.
 
     ``noticed[fault][metric]`` is the first amount that is clearly worse than none, clip by clip;
     metrics of a whole set have no such test.
@@ -70,12 +70,12 @@ def plot_sensitivity(found: Sensitivity, destination: Path) -> None:
     )
     panel = figure.subplots()
     image = panel.imshow(responses, cmap="RdBu_r", vmin=-1.0, vmax=1.0, aspect="auto")
-    for (row, place), value in np.ndenumerate(responses):
+    for (row, i), value in np.ndenumerate(responses):
         if np.isfinite(value):
             colour = "white" if abs(value) > 0.6 else "black"
-            panel.text(place, row, f"{value:.2f}", ha="center", va="center", color=colour)
-        if found.columns[row].name in found.curves[place].metrics:
-            panel.add_patch(Rectangle((place - 0.48, row - 0.46), 0.96, 0.92, fill=False, lw=1.6))
+            panel.text(i, row, f"{value:.2f}", ha="center", va="center", color=colour)
+        if found.columns[row].name in found.curves[i].metrics:
+            panel.add_patch(Rectangle((i - 0.48, row - 0.46), 0.96, 0.92, fill=False, lw=1.6))
     names = [f"{curve.fault}\n{curve.amounts[-1]}" for curve in found.curves]
     panel.set_xticks(range(len(names)), names, fontsize=9)
     panel.set_yticks(range(len(responses)), [column.label for column in found.columns])

@@ -1,4 +1,4 @@
-"""A page of spectrograms: what was to be heard, what was given as reference, what was made."""
+"""A page of spectrograms: target, reference and sample of some clips."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Part = Literal["target", "reference", "generated"]
 
 N_IN_A_ROW = 2
-#: Inches: of a clip, and of what stands above and below all clips.
+#: Inches: of a clip, and of the margins above and below all clips.
 CLIP_INCHES = (7.0, 3.2)
 MARGIN_INCHES = (0.9, 0.9)
 DOTS_PER_INCH = 90
@@ -42,7 +42,7 @@ class Spectrogram:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A clip of the page: its title, the true events within it, its sounds, and its scores.
+    """A clip of the page: its title, the true events within it, its spectrograms, and its scores.
 
     ``parts`` has the target and the sample, and the reference where there was one.
     """
@@ -67,8 +67,8 @@ def plot_spectrograms(title: str, clips: Sequence[Shown], destination: Path) -> 
         n_rows, n_columns, left=0.06, right=0.99, top=top, bottom=bottom, hspace=0.26, wspace=0.12
     )
     loudest = max(float(part.level_db.max()) for clip in clips for part in clip.parts.values())
-    for place, clip in enumerate(clips):
-        mesh = _draw_clip(figure, grid[place // n_columns, place % n_columns], clip, loudest)
+    for i, clip in enumerate(clips):
+        mesh = _draw_clip(figure, grid[i // n_columns, i % n_columns], clip, loudest)
     below = figure.add_axes((0.3, 0.52 * bottom, 0.4, 0.12 * bottom))
     bar = figure.colorbar(mesh, cax=below, orientation="horizontal")
     bar.set_label("dB re. the loudest point of the page", fontsize=9)
@@ -77,10 +77,10 @@ def plot_spectrograms(title: str, clips: Sequence[Shown], destination: Path) -> 
     write_png(figure, destination, N_COLOURS)
 
 
-def _draw_clip(figure: Figure, place: SubplotSpec, clip: Shown, loudest_db: float) -> QuadMesh:
+def _draw_clip(figure: Figure, cell: SubplotSpec, clip: Shown, loudest_db: float) -> QuadMesh:
     reference = clip.parts.get("reference")
     beside_s = float(reference.times_s[-1]) if reference else 2.0
-    grid = place.subgridspec(2, 2, width_ratios=(clip.seconds, beside_s), hspace=0.18, wspace=0.05)
+    grid = cell.subgridspec(2, 2, width_ratios=(clip.seconds, beside_s), hspace=0.18, wspace=0.05)
     target, generated = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     panels: tuple[tuple[Axes, Part], ...] = ((target, "target"), (generated, "generated"))
     for panel, name in panels:

@@ -1,6 +1,6 @@
-"""Results to tables: columns in the suite's order, best and second best, telling footnotes.
+"""Results to tables: columns in the suite's order, best and second best, footnotes.
 
-Numbers that cannot stand side by side do not: a table holds one split, one judge, one profile and
+Only comparable numbers share a table, which has one split, one judge, one profile and
 one version of the suite, and so either the mini world or real clips. ``comparable_sets`` sorts runs
 into such tables.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.results import Column, Results, Score
+from bench.results import COMMON, Column, Results, Score, describe_mismatch
 from reports.ranking import Rank, may_rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -22,9 +22,6 @@ CHANCE = "chance"
 
 #: Clips per dimension from which a Fréchet distance depends little on how many there are.
 FEWEST_PER_DIMENSION = 4
-
-#: What the runs of one table have in common.
-COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Table:
 
 
 def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
-    """Sort results into sets that can share a table, each where its first run stands."""
+    """Sort results into sets that can share a table, in the order of their first runs."""
     sets: dict[tuple[object, ...], list[Results]] = {}
     for each in results:
         sets.setdefault(_comparable(each), []).append(each)
@@ -111,27 +108,22 @@ def check_comparable(results: Sequence[Results]) -> None:
         raise BenchError("a table needs at least one finished run")
     first = results[0]
     for each in results[1:]:
-        for what in COMMON:
-            ours, theirs = getattr(first, what), getattr(each, what)
-            if ours != theirs:
-                raise BenchError(
-                    f"{first.system} and {each.system} cannot share a table: "
-                    f"{what} {ours!r} and {theirs!r}"
-                )
+        if mismatch := describe_mismatch(first, each):
+            raise BenchError(f"{first.system} and {each.system} cannot share a table: {mismatch}")
 
 
 def shown_columns(results: Sequence[Results], extras: bool) -> list[Column]:
     """Columns that some run has a value in, in the order of the suite; the paper's come first."""
-    seen: dict[str, Column] = {}
+    shown: dict[str, Column] = {}
     for each in results:
         for column in each.columns:
             if each.metrics[column.name].value is not None and (extras or not column.is_extra):
-                seen.setdefault(column.name, column)
-    return list(seen.values())
+                shown.setdefault(column.name, column)
+    return list(shown.values())
 
 
 def labels(results: Sequence[Results]) -> list[str]:
-    """What each row is called; ``*`` marks a run that lacks clips, ``†`` one with kept samples."""
+    """Return the label of each row; ``*`` marks missing clips, ``†`` kept samples."""
     return [
         name + ("" if each.scored == each.expected else "*") + ("†" if each.kept else "")
         for name, each in zip(_names(results), results, strict=True)
@@ -144,22 +136,22 @@ def heading(column: Column) -> str:
     return f"{column.label}{unit} {ARROWS[column.better]}"
 
 
-def cell(score: Score | None, column: Column, place: Rank) -> Cell:
+def cell(score: Score | None, column: Column, rank: Rank) -> Cell:
     """One score as printed; a dash where there is none."""
     if score is None or score.value is None:
         return Cell("–")
     text = f"{score.value:.{column.decimals}f}"
     if score.low is None or score.high is None:
-        return Cell(text, "", place)
-    return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", place)
+        return Cell(text, "", rank)
+    return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", rank)
 
 
 def _headings(column: Column) -> tuple[str, ...]:
     return (heading(column), CHANCE) if column.has_chance else (heading(column),)
 
 
-def _cells(score: Score | None, column: Column, place: Rank) -> tuple[Cell, ...]:
-    value = cell(score, column, place)
+def _cells(score: Score | None, column: Column, rank: Rank) -> tuple[Cell, ...]:
+    value = cell(score, column, rank)
     if not column.has_chance:
         return (value,)
     chance = score.chance if score else None
@@ -184,7 +176,7 @@ def _plain_name(results: Results) -> str:
 def with_bounds(results: Sequence[Results], bounds: Sequence[Results]) -> list[Results]:
     """Return results with the bounds of their clips below them, each bound once.
 
-    A bound that stands among the results as a run of its own is left out, and so are bounds of a
+    A bound that is among the results as a run of its own is left out, and so are bounds of a
     part of the clips where those of more are there, and those that no result can share a table
     with, as a run that was scored again by another version of the suite leaves them.
     """
@@ -225,7 +217,7 @@ def _footnotes(
 
 
 def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) -> list[str]:
-    """Say which runs compete for best and second best, where not all of them do."""
+    """Which runs compete for best and second best, where not all of them do."""
     competing = [(name, each) for name, each in named if not each.is_anchor]
     below = [name for name, each in competing if not may_rank(each, min_coverage)]
     clips = {each.clips for _, each in competing if may_rank(each, min_coverage)}
@@ -243,7 +235,7 @@ def _ranking_notes(named: Sequence[tuple[str, Results]], min_coverage: float) ->
 
 
 def _own_notes(results: Sequence[Results]) -> list[str]:
-    """What runs say of themselves, each note once, with the runs it is of unless all say it."""
+    """The notes of the runs, each once, with the names of its runs unless all have it."""
     authors: dict[str, list[str]] = {}
     for name, each in zip(_names(results), results, strict=True):
         for note in dict.fromkeys(each.notes):

@@ -1,167 +1,166 @@
-"""``bench ablate``: what components, stages of training and pooling are worth (Tables 4, 5, 6)."""
+"""``bench ablate``: components, stages of training and pooling (Tables 6, 4 and 5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.bounds import add_bounds
-from bench.cli.console import (
-    notices,
-    print_failures,
-    print_table,
-    progress_bars,
-    split_names,
+from bench.cli import complete
+from bench.cli.options import (
+    BatchSize,
+    Bounds,
+    ClipNames,
+    Device,
+    JudgeDevice,
+    JudgeName,
+    KeepSamples,
+    Limit,
+    MaskScope,
+    Metrics,
+    MinCoverage,
+    Model,
+    Only,
+    Profile,
+    Runs,
+    Seed,
+    SplitName,
+    Timeout,
+    WeightsFolder,
+    Workers,
+    Yes,
 )
-from bench.cli.judge import Choice
-from bench.cli.plan import Order, plan_run
-from bench.cli.run import as_json, check_places
-from bench.cli.variants import ABLATIONS, Variant
-from bench.errors import BenchError
-from bench.io import require_target, write_json
-from bench.pipeline import RunPlan, RunResult, look_ahead, run
-from bench.results import Results
-from bench.types import COMPONENTS, parse_condition
-from reports.tables import build_table, with_bounds
 
-#: The row under which nothing is masked.
-UNMASKED = "none"
+if TYPE_CHECKING:
+    from bench.pipeline import RunResult
+    from bench.pipeline.ablation import AblationRow
+    from bench.results import Results
 
 
-@dataclass(frozen=True)
-class Ablation:
-    """What to vary, as typed: components, stages of training, or pooling."""
-
-    mask: str | None = None
-    stage: str | None = None
-    pooling: str | None = None
-    scope: str = "whole"
-
-    def named(self) -> tuple[str, str]:
-        """The one option that was given, and what it names.
-
-        Raises:
-            BenchError: none or several were given, or a scope without a mask.
-        """
-        options = {"mask": self.mask, "stage": self.stage, "pooling": self.pooling}
-        given = [(name, text) for name, text in options.items() if text is not None]
-        if len(given) != 1:
-            found = ", ".join(f"--{name}" for name, _ in given) or "none of them"
-            raise BenchError(f"give one of --mask, --stage and --pooling, not {found}")
-        if self.mask is None and self.scope != "whole":
-            raise BenchError(f"--mask-scope {self.scope} says how to --mask, which was not given")
-        return given[0]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A run and what its row is called in the table; None leaves system and condition."""
-
-    plan: RunPlan
-    label: str | None = None
-
-
-def ablate_command(
-    order: Order,
-    choice: Choice,
-    ablation: Ablation,
-    *,
-    json_file: Path | None,
-    bounds: bool | None = False,
-    min_coverage: float = 1.0,
+def ablate(
+    split: SplitName = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            help="Table 6: components to mask, one run each: audio, sync, video, text, or all.",
+            autocompletion=complete.complete_mask,
+        ),
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            help="Table 4: stages of training: overlap-only, non-overlap-only, two-stage, or all.",
+            autocompletion=complete.complete_stage,
+        ),
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            help="Table 5: how a reference becomes one vector: attention, average, or all.",
+            autocompletion=complete.complete_pooling,
+        ),
+    ] = None,
+    model: Model = None,
+    mask_scope: MaskScope = "whole",
+    limit: Limit = None,
+    only: Only = None,
+    clip: ClipNames = None,
+    seed: Seed = 42,
+    metrics: Metrics = None,
+    profile: Profile = "av-benchmark",
+    judge: JudgeName = None,
+    weights: WeightsFolder = None,
+    device: Device = "cpu",
+    judge_device: JudgeDevice = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    runs: Runs = Path("runs"),
+    json: Annotated[Path | None, typer.Option(help="Also write all rows to this file.")] = None,
+    keep_samples: KeepSamples = False,
+    yes: Yes = False,
+    bounds: Bounds = None,
+    min_coverage: MinCoverage = 1.0,
 ) -> None:
-    """Carry out the runs of an ablation, print one table; exit 1 where clips lack a score."""
-    rows = _rows(order, choice, ablation)
-    if json_file:
-        require_target(json_file)
-    for row in rows.values():
-        check_places(row.plan, look_ahead(row.plan))
-    try:
-        results = {name: _carry_out(name, row.plan) for name, row in rows.items()}
-        below = add_bounds(next(iter(rows.values())).plan, bounds)
-    except KeyboardInterrupt:
-        notices().print("Stopped. What is finished is kept: the same command goes on from here.")
-        raise typer.Exit(130) from None
+    """Compare a model with itself masked or trained otherwise: --mask, --stage or --pooling.
+
+    Each takes names between commas, or all. Any system that declares masks can be masked; acfoley
+    and acfoley-mini have variants that were trained otherwise.
+    """
+    from bench.cli.console import notices, notify, progress_bars, stop_cleanly
+    from bench.io import require_target, write_json
+    from bench.pipeline import add_bounds, look_ahead, require_ready
+    from bench.pipeline import run as run_plan
+    from bench.pipeline.ablation import Ablation, plan_ablation
+    from bench.pipeline.columns import JudgeOptions
+    from bench.pipeline.prepare import RunOptions
+    from reports.formats import as_json
+
+    options = RunOptions(
+        model=model,
+        split=split,
+        limit=limit,
+        only=only,
+        clips=clip or (),
+        seed=seed,
+        device=device,
+        workers=workers,
+        timeout=timeout,
+        runs=runs,
+        keep_samples=keep_samples,
+        yes=yes,
+    )
+    judging = JudgeOptions(
+        metrics=metrics,
+        profile=profile,
+        judge=judge,
+        weights=weights,
+        device=judge_device or device,
+        batch_size=batch_size,
+    )
+    rows = plan_ablation(Ablation(mask, stage, pooling, mask_scope), options, judging, notify)
+    if json:
+        require_target(json)
+    for row in rows:
+        require_ready(row.plan, look_ahead(row.plan), notify)
+    results: dict[str, RunResult] = {}
+    with stop_cleanly():
+        for row in rows:
+            notices().print(f"{row.plan.system_name}: {row.name}", style="bold")
+            with progress_bars() as progress:
+                results[row.name] = run_plan(row.plan, progress)
+        with progress_bars() as progress:
+            below = add_bounds(rows[0].plan, bounds, progress, notify)
     _print(rows, results, below, min_coverage)
-    if json_file:
+    if json:
         found = {
             name: as_json(each.results, each.failures, each.provenance)
             for name, each in results.items()
         }
-        write_json(json_file, {"rows": found})
-    is_whole = all(each.results.coverage >= min_coverage for each in results.values())
-    raise typer.Exit(0 if is_whole else 1)
-
-
-def _rows(order: Order, choice: Choice, ablation: Ablation) -> dict[str, Row]:
-    """The runs of a table, by the name of their row.
-
-    Raises:
-        BenchError: what is named is not there.
-    """
-    option, text = ablation.named()
-    if option == "mask":
-        return _masked(order, choice, text, ablation.scope)
-    variants = _chosen(order.model, option, text)
-    return {
-        each.label: Row(plan_run(replace(order, model=each.system), choice), each.label)
-        for each in variants
-    }
-
-
-def _masked(order: Order, choice: Choice, mask: str, scope: str) -> dict[str, Row]:
-    """The unmasked run, and one for each component."""
-    names = _names("mask", mask, COMPONENTS)
-    masked = {name: replace(order, condition=parse_condition(name, scope)) for name in names}
-    orders = {UNMASKED: order, **masked}
-    return {name: Row(plan_run(each, choice)) for name, each in orders.items()}
-
-
-def _chosen(model: str, option: str, text: str) -> list[Variant]:
-    """The variants of a model that are named, and the model itself, as the paper orders them."""
-    if model not in ABLATIONS:
-        models = " and ".join(ABLATIONS)
-        raise BenchError(f"--{option} compares trained variants, which {models} have, not {model}")
-    variants = ABLATIONS[model][option]
-    known = [each.name for each in variants]
-    names = _names(option, text, known)
-    if unknown := [name for name in names if name not in known]:
-        raise BenchError(f"no {option} {unknown[0]!r} of {model}; there are: {_listed(known)}")
-    return [each for each in variants if each.name in names or each.system == model]
-
-
-def _names(option: str, text: str, known: Iterable[str]) -> list[str]:
-    """Names between commas; all that are known for ``all``."""
-    names = list(known) if text.strip() == "all" else split_names(text)
-    if not names:
-        raise BenchError(f"--{option} names nothing; there are: {_listed(known)}")
-    return names
-
-
-def _listed(known: Iterable[str]) -> str:
-    return ", ".join((*known, "all"))
-
-
-def _carry_out(name: str, plan: RunPlan) -> RunResult:
-    notices().print(f"{plan.system_name}: {name}", style="bold")
-    with progress_bars() as progress:
-        return run(plan, progress)
+        write_json(json, {"rows": found})
+    is_covered = all(each.results.coverage >= min_coverage for each in results.values())
+    raise typer.Exit(0 if is_covered else 1)
 
 
 def _print(
-    rows: dict[str, Row],
+    rows: list[AblationRow],
     results: dict[str, RunResult],
     bounds: tuple[Results, ...],
     min_coverage: float,
 ) -> None:
     """Print the table, and the failures of each run."""
+    from dataclasses import replace
+
+    from bench.cli.console import print_failures, print_table
+    from reports.tables import build_table, with_bounds
+
     found = [
-        replace(each.results, system=rows[name].label or each.results.system)
-        for name, each in results.items()
+        replace(results[row.name].results, system=row.label)
+        if row.label
+        else results[row.name].results
+        for row in rows
     ]
     print_table(build_table(with_bounds(found, bounds), min_coverage=min_coverage))
-    for name, each in results.items():
-        print_failures(each.failures, str(rows[name].plan.results_directory / "failures.jsonl"))
+    for each in results.values():
+        print_failures(each.failures, str(each.directory / "failures.jsonl"))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from bench.cli.compare_files import as_json, as_junit, as_markdown
-from bench.cli.compare_rows import HEADINGS, explanations, rows, summary, title
-from bench.cli.console import new_table, print_titled, split_names
-from bench.errors import BenchError
-from bench.io import atomic_path, require_target, write_json
-from bench.pipeline.gate import Gate, gate_runs
-from bench.pipeline.rules import Rules, check_column, load_rules
-from bench.terminal import print_text
+from bench.cli import complete
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.pipeline import Gate
 
 FORMATS = ("terminal", "markdown")
 
@@ -23,72 +20,92 @@ FORMATS = ("terminal", "markdown")
 STYLES = {"regression": "red", "inconclusive": "yellow", "not": "green", "information": "dim"}
 
 
-@dataclass(frozen=True)
-class Targets:
-    """Where the outcome goes, and in which format it is printed.
-
-    Raises:
-        BenchError: there is no such format, or a file cannot be written there.
-    """
-
-    style: str
-    out: Path | None = None
-    junit: Path | None = None
-    json: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.style not in FORMATS:
-            raise BenchError(f"no format {self.style!r}; there are: {', '.join(FORMATS)}")
-        if self.out and self.style != "markdown":
-            raise BenchError("--out writes Markdown; add --format markdown")
-        for path in (self.out, self.junit, self.json):
-            if path:
-                require_target(path)
-
-
-def gate_rules(path: Path | None, primary: str | None) -> Rules:
-    """Return the rules of a file, or the default ones, with the primary columns that are named.
-
-    Raises:
-        BenchError: the file or a name is refused.
-    """
-    rules = load_rules(path) if path else Rules()
-    names = split_names(primary)
-    if names is None:
-        return rules
-    columns = tuple(dict.fromkeys(check_column(name, "--primary") for name in names))
-    if not columns:
-        raise BenchError("--primary names no column")
-    return replace(rules, primary=columns)
-
-
-def compare_command(
-    base: Path,
-    new: Path,
-    rules: Rules,
-    targets: Targets,
-    *,
-    require_equivalence: bool,
-    max_differ: float,
+def compare(
+    base: Annotated[Path, typer.Argument(help="Run directory to compare with.")],
+    new: Annotated[Path, typer.Argument(help="Run directory that should not be worse.")],
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="The columns that decide, between commas.",
+            show_default="the paper's ten columns",
+            autocompletion=complete.complete_metrics,
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of margins and levels by column, see docs/compare.md."),
+    ] = None,
+    require_equivalence: Annotated[
+        bool,
+        typer.Option("--require-equivalence", help="Pass only if no column can be worse."),
+    ] = False,
+    max_differ: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of clips that only one run may have scored."),
+    ] = 0.01,
+    format: Annotated[
+        str,
+        typer.Option(help="terminal or markdown.", autocompletion=complete.complete_compare_format),
+    ] = "terminal",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the Markdown to this file, do not print it.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write JUnit XML, a test case per primary column.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all numbers to this file.")] = None,
 ) -> None:
-    """Print what the gate found, write the files; exit 1 where the new run does not pass."""
+    """Regression gate: exit 1 if a primary column of NEW is worse than BASE beyond its margin.
+
+    The test is paired by clip and adjusted for the number of columns. Exit 2 if the runs cannot be
+    compared.
+    """
+    from bench.cli.compare_formats import as_json, as_junit, as_markdown, explanations, summary
+    from bench.cli.compare_formats import title as describe
+    from bench.cli.console import print_titled
+    from bench.io import write_json
+    from bench.pipeline import gate_runs, read_rules
+    from bench.terminal import print_text
+
+    _require_targets(format, out, junit, json)
     gate = gate_runs(
-        base, new, rules, require_equivalence=require_equivalence, max_differ=max_differ
+        base,
+        new,
+        read_rules(rules, primary),
+        require_equivalence=require_equivalence,
+        max_differ=max_differ,
     )
-    if targets.junit:
-        _write_text(targets.junit, as_junit(gate))
-    if targets.json:
-        write_json(targets.json, as_json(gate))
-    if targets.out:
-        _write_text(targets.out, as_markdown(gate))
-    elif targets.style == "markdown":
+    if junit:
+        _write_text(junit, as_junit(gate))
+    if json:
+        write_json(json, as_json(gate))
+    if out:
+        _write_text(out, as_markdown(gate))
+    elif format == "markdown":
         print_text(as_markdown(gate))
     else:
-        print_titled(title(gate), _drawn(gate), notes=(summary(gate), *explanations(gate)))
+        print_titled(describe(gate), _draw(gate), notes=(summary(gate), *explanations(gate)))
     raise typer.Exit(0 if gate.has_passed else 1)
 
 
-def _drawn(gate: Gate) -> Table:
+def _require_targets(format: str, out: Path | None, *others: Path | None) -> None:
+    """Refuse a format that does not exist, and files that cannot be written."""
+    from bench.errors import BenchError
+    from bench.io import require_target
+
+    if format not in FORMATS:
+        raise BenchError(f"no format {format!r}; there are: {', '.join(FORMATS)}")
+    if out and format != "markdown":
+        raise BenchError("--out writes Markdown; add --format markdown")
+    for path in (out, *others):
+        if path:
+            require_target(path)
+
+
+def _draw(gate: Gate) -> Table:
+    from bench.cli.compare_formats import HEADINGS, rows
+    from bench.cli.console import new_table
+
     drawn = new_table()
     for heading in HEADINGS:
         drawn.add_column(heading, justify="left" if heading in {"metric", "verdict"} else "right")
@@ -98,5 +115,7 @@ def _drawn(gate: Gate) -> Table:
 
 
 def _write_text(destination: Path, text: str) -> None:
+    from bench.io import atomic_path
+
     with atomic_path(destination) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,12 +1,12 @@
-"""What the commands share: the console, the progress bars, tables and worker counts."""
+"""What the commands share: the console, progress bars, tables and failures."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.progress import (
@@ -28,7 +28,7 @@ from bench.terminal import make_plain_console
 from reports.groups import group_tables
 from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
-#: Columns of text where there is no terminal to ask.
+#: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200
 
 #: Names of systems up to this length stay on one line.
@@ -48,20 +48,24 @@ def console() -> Console:
 
 
 def notices() -> Console:
-    """Where everything else is said, so that standard output stays usable in a pipe."""
+    """Where everything else is printed, so that standard output stays usable in a pipe."""
     return make_plain_console(stderr=True)
 
 
-def worker_count(workers: int | None) -> int:
-    """As asked for, or one per core that this process may use."""
-    if workers is not None:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def notify(text: str) -> None:
+    """Print one sentence that the user should read on standard error."""
+    notices().print(text)
 
 
-def split_names(text: str | None) -> list[str] | None:
-    """``a,b`` as a list; None stays None."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+@contextmanager
+def stop_cleanly(*, is_resumed: bool = True) -> Iterator[None]:
+    """Turn Ctrl-C into one sentence and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = "What is finished is kept: the same command goes on from here."
+        notify(f"Stopped. {kept}" if is_resumed else "Stopped.")
+        raise typer.Exit(130) from None
 
 
 class _Rate(ProgressColumn):
@@ -74,7 +78,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress_bars() -> Iterator[OnProgress]:
-    """Yield a callback that shows each stage with its rate and the time left."""
+    """Yield a callback that draws a bar per stage, with its rate and the time left."""
     out = notices()
     columns = (
         SpinnerColumn("line" if out.options.ascii_only else "dots", finished_text="✓"),
@@ -102,7 +106,7 @@ def progress_bars() -> Iterator[OnProgress]:
 
 
 def print_result(results: Results, bounds: Sequence[Results] = ()) -> None:
-    """Print one result, a line per metric, with its bounds, its coverage and its footnotes."""
+    """Print one result: a line per metric with its bounds, then coverage and footnotes."""
     drawn = new_table()
     drawn.add_column("metric")
     for name in ("value", "95 % interval", "chance", "n", *(each.system for each in bounds)):
@@ -129,9 +133,9 @@ def _line(column: Column, score: Score) -> tuple[str, ...]:
 
 
 def print_table(table: Table) -> None:
-    """Print several results, a line per system, with the footnotes.
+    """Print several results, a line per system, then the footnotes.
 
-    Where the terminal is too narrow for all columns, some stand below the others.
+    Where the terminal is too narrow for all columns, the table is split into several.
     """
     columns = range(len(table.headings))
     print_titled(table.title, *_fitting(table, columns, console()), notes=table.footnotes)
@@ -171,14 +175,14 @@ def _text(cell: Cell) -> Text:
 
 
 def new_table() -> RichTable:
-    """A table to fill, in the one look that tables of numbers have."""
+    """Return an empty table in the style of all tables of numbers."""
     return RichTable(
         header_style="bold", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False
     )
 
 
 def print_titled(title: str, *drawn: RichTable, notes: Sequence[str] = ()) -> None:
-    """Print tables between their title, which may be wider than they are, and their footnotes."""
+    """Print tables with their title above, which may be wider than they are, and notes below."""
     out = console()
     out.print(title, style="italic")
     for each in drawn:
@@ -188,7 +192,7 @@ def print_titled(title: str, *drawn: RichTable, notes: Sequence[str] = ()) -> No
 
 
 def print_failures(failures: Sequence[Failure], where: str) -> None:
-    """Name the clips that have no score, and say where all of them stand."""
+    """Print the first clips that have no score, and where all of them are listed."""
     if not failures:
         return
     out = notices()

@@ -1,25 +1,37 @@
-"""``bench data``: make clips, check clips, draw them."""
+"""``bench data``: prepare clips, verify clips, draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from bench.cli.console import console, notices, progress_bars, worker_count
-from bench.engine import open_engine
-from bench.errors import BenchError
-from bench.io import require_folder
-from bench.splits import open_split
-from bench.splits.verify import verify_split
+from bench.cli import complete
+from bench.cli.options import Workers
 
 PREPARED = ("mini",)
 
+app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
 
-def prepare_command(split: str, clips: int | None, workers: int | None) -> None:
-    """Render the mini clips."""
+
+@app.command()
+def prepare(
+    split: Annotated[
+        str,
+        typer.Argument(help="The split to prepare: mini.", autocompletion=complete.complete_split),
+    ],
+    clips: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Render the clips of a split; those that exist are kept."""
+    from functools import partial
+
+    from bench.cli.console import notices, progress_bars, stop_cleanly
+    from bench.engine import open_engine
+    from bench.errors import BenchError
+    from bench.io import require_folder
+    from bench.pipeline.prepare import count_workers
     from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
 
     if split not in PREPARED:
@@ -27,40 +39,54 @@ def prepare_command(split: str, clips: int | None, workers: int | None) -> None:
             f"there is nothing to prepare for {split!r}; there is: {', '.join(PREPARED)} "
             "(mini-hits and mini-references are made of its clips)"
         )
-    engine = open_engine(worker_count(workers))
+    engine = open_engine(count_workers(workers))
     require_folder(mini_directory())
     preparation = prepare_mini(clips or N_CLIPS, engine)
-    try:
-        with progress_bars() as progress:
-            _count(preparation.rows, partial(progress, "render"), preparation.total)
-    except KeyboardInterrupt:
-        notices().print("Stopped. The clips that are finished are kept.")
-        raise typer.Exit(130) from None
+    with stop_cleanly(), progress_bars() as progress:
+        report = partial(progress, "render")
+        report(0, preparation.total)
+        for done, _ in enumerate(preparation.rows, 1):
+            report(done, preparation.total)
     notices().print(f"{preparation.total} clips in {mini_directory()}")
 
 
-def _count(rows: Iterable[object], progress: Callable[[int, int], None], total: int) -> None:
-    progress(0, total)
-    for done, _ in enumerate(rows, 1):
-        progress(done, total)
+@app.command()
+def verify(
+    split: Annotated[
+        str,
+        typer.Argument(
+            help="A name of `bench list splits`.", autocompletion=complete.complete_split
+        ),
+    ],
+) -> None:
+    """Check that every clip of a split exists, decodes and is long enough; exit 1 if not."""
+    from functools import partial
 
+    from bench.cli.console import console, notices, progress_bars
+    from bench.engine import open_engine
+    from bench.pipeline.prepare import count_workers
+    from bench.splits import open_split
+    from bench.splits.verify import verify_split
 
-def verify_command(spec: str) -> None:
-    """Print what is wrong with the clips of a split; exit 1 if anything is."""
-    split = open_split(spec)
+    opened = open_split(split)
+    engine = open_engine(count_workers(None))
     with progress_bars() as progress:
-        problems = verify_split(split, open_engine(worker_count(None)), partial(progress, "verify"))
+        problems = verify_split(opened, engine, partial(progress, "verify"))
     for problem in problems:
         console().print(problem)
-    for note in split.notes:
+    for note in opened.notes:
         notices().print(note)
-    total = len(split.clips) + len(split.refused)
-    notices().print(f"{spec}: {total} clips, {len(problems)} problems")
+    total = len(opened.clips) + len(opened.refused)
+    notices().print(f"{split}: {total} clips, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
 
-def sheet_command(out: Path) -> None:
-    """Draw the two pages of the mini world."""
+@app.command()
+def sheet(
+    out: Annotated[Path, typer.Option(help="The folder of the two PNGs.")] = Path("docs"),
+) -> None:
+    """Draw the mini world: a contact sheet of frames and a page of spectrograms."""
+    from bench.cli.console import notices
     from bench.synthetic.figures import plot_contact_sheet, plot_spectrogram_page
 
     plot_contact_sheet(out / "mini-frames.png")

@@ -1,64 +1,29 @@
-"""``bench doctor``: one page about this machine."""
+"""``bench doctor``."""
 
 from __future__ import annotations
 
-import platform
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.text import Text
 
-from bench import __version__
-from bench.checkpoints.registry import (
-    OFFICIAL_FILES,
-    OfficialFile,
-    select_weights,
-    weights_directory,
-)
-from bench.checkpoints.verify import (
-    describe_missing,
-    describe_presence,
-    is_verified,
-    missing_weights,
-)
-from bench.cli.console import console, worker_count
-from bench.errors import BenchError
-from bench.extras import EXTRAS
-from bench.io import bench_home
-from bench.judges import has_pyworld
-from bench.pipeline.provenance import PACKAGES
+if TYPE_CHECKING:
+    from rich.text import Text
 
-GIBIBYTE = 2**30
-MIN_FREE_BYTES = 2 * GIBIBYTE
-MIN_MEMORY_BYTES = 2 * GIBIBYTE
-
-#: Packages that come with an extra; without them the columns that need them are left out.
-OPTIONAL_PACKAGES = frozenset(EXTRAS)
+    from bench.pipeline.machine import Check
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the page. ``is_fatal``: the main job cannot run until ``advice`` is followed."""
+def doctor() -> None:
+    """Check versions, devices, memory, disk and data; exit 1 if the main job cannot run."""
+    from rich.text import Text
 
-    name: str
-    found: str
-    is_good: bool = True
-    is_fatal: bool = False
-    advice: str = ""
+    from bench.cli.console import console
+    from bench.pipeline.machine import examine_machine
 
-
-def doctor_command() -> None:
-    """Print the page; exit 1 when the main job cannot run."""
-    checks = list(examine())
+    checks = list(examine_machine())
     out = console()
     for check in checks:
         line = Text.assemble(_mark(check), f"  {check.name:<12} {check.found}")
-        out.print(line, soft_wrap=True)  # so that commands and paths can be copied whole
+        out.print(line, soft_wrap=True)  # so that commands and paths can be copied unbroken
         if check.advice and not check.is_good:
             out.print(f"      {check.advice}", soft_wrap=True)
     broken = [check.name for check in checks if check.is_fatal and not check.is_good]
@@ -68,145 +33,8 @@ def doctor_command() -> None:
 
 
 def _mark(check: Check) -> Text:
+    from rich.text import Text
+
     if check.is_good:
         return Text("ok", style="green")
     return Text("no", style="red") if check.is_fatal else Text("--", style="yellow")
-
-
-def examine() -> Iterator[Check]:
-    """Check the machine, then this package, then data and weights."""
-    yield Check("foley-bench", __version__)
-    yield _python()
-    yield from _packages()
-    yield Check("cores", str(worker_count(None)))
-    yield _memory()
-    yield _devices()
-    yield _home()
-    yield _disk("runs", Path.cwd())
-    yield _codecs()
-    yield _envelope()
-    yield _clips()
-    yield from _weights()
-
-
-def _python() -> Check:
-    version = platform.python_version()
-    is_good = tuple(map(int, platform.python_version_tuple()[:2])) >= (3, 11)
-    return Check("python", version, is_good, True, "install Python 3.11 or newer")
-
-
-def _packages() -> Iterator[Check]:
-    found, missing = [], []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            missing.append(name)
-    yield Check("packages", ", ".join(found))
-    if lost := [name for name in missing if name not in OPTIONAL_PACKAGES]:
-        yield Check("missing", ", ".join(lost), False, True, "run `make setup`")
-
-
-def _memory() -> Check:
-    import psutil
-
-    free = psutil.virtual_memory().available
-    text = f"{free / GIBIBYTE:.1f} GiB available"
-    return Check("memory", text, free > MIN_MEMORY_BYTES, False, "use fewer --workers")
-
-
-def _devices() -> Check:
-    """The devices on which networks can run. Importing torch takes a second or two."""
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        advice = f"torch cannot be imported ({error}): columns that need networks are left out"
-        return Check("devices", "unknown", False, False, advice)
-    gpus = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
-    return Check("devices", ", ".join(["cpu", *gpus]))
-
-
-def _home() -> Check:
-    try:
-        return _disk("home", bench_home())
-    except (BenchError, OSError) as error:
-        return Check("home", "cannot be used", False, True, str(error))
-
-
-def _disk(name: str, path: Path) -> Check:
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    is_writable = _can_write(there)
-    text = f"{path}: {free / GIBIBYTE:.1f} GiB free" + ("" if is_writable else ", not writable")
-    advice = "set BENCH_HOME to a directory with room" if name == "home" else "use --runs elsewhere"
-    return Check(name, text, free > MIN_FREE_BYTES and is_writable, not is_writable, advice)
-
-
-def _can_write(directory: Path) -> bool:
-    """Try to write: the permissions of a directory do not show what the disk allows."""
-    try:
-        with tempfile.TemporaryFile(dir=directory):
-            return True
-    except OSError:
-        return False
-
-
-def _codecs() -> Check:
-    import av
-
-    needed = {"h264", "aac", "flac", "mp3", "opus"}
-    missing = needed - set(av.codecs_available)
-    text = f"av {av.__version__}: " + ", ".join(sorted(needed - missing))
-    advice = f"reinstall av: {', '.join(sorted(missing))} cannot be decoded"
-    return Check("codecs", text, not missing, True, advice)
-
-
-def _envelope() -> Check:
-    is_world = has_pyworld()
-    found = "WORLD (pyworld)" if is_world else "approximate, and marked so (pyworld is missing)"
-    return Check("mcd", found, is_world, False, "install pyworld")
-
-
-def _clips() -> Check:
-    from bench.splits import open_split, require_files
-
-    try:
-        split = open_split("mini")
-        require_files(split, split.clips)
-    except (BenchError, OSError) as error:
-        return Check("mini clips", "not all there", False, False, str(error))
-    return Check("mini clips", f"{len(split.clips)} ready")
-
-
-def _weights() -> Iterator[Check]:
-    """The official files of the judges' networks, then those that acfoley alone needs."""
-    yield _files("weights", select_weights)
-    yield _files("acfoley", _acfoley_files, "acfoley cannot generate", "acfoley fetch")
-
-
-def _acfoley_files() -> list[OfficialFile]:
-    """The files that all presets share, with the flow networks that are here or else AC-Foley's."""
-    directory = weights_directory()
-    rows = [row for row in OFFICIAL_FILES.values() if not row.needed_by]
-    flows = [row for row in rows if row.name.endswith("-flow")]
-    used = [row for row in flows if (directory / row.file).is_file()] or flows[:1]
-    return [row for row in rows if row not in flows or row in used]
-
-
-def _files(
-    name: str,
-    choose: Callable[[], Sequence[OfficialFile]],
-    consequence: str = "",
-    command: str = "",
-) -> Check:
-    try:
-        rows, directory = choose(), weights_directory()
-        found = "; ".join(f"{row.name} {describe_presence(row, directory)}" for row in rows)
-        missing = missing_weights([row.name for row in rows], directory)
-        unread = [row for row in rows if not is_verified(row, directory / row.file)]
-    except (BenchError, OSError) as error:
-        return Check(name, "cannot be examined", False, False, str(error))
-    if missing:
-        advice = describe_missing(missing, directory, consequence=consequence, command=command)
-        return Check(name, found, False, False, advice)
-    return Check(name, found, not unread, False, "check them: bench weights verify")

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
-from rich.table import Table
+import typer
 
-from baselines import list_systems, open_system
-from bench.checkpoints.registry import OFFICIAL_FILES, OfficialFile, weights_directory
-from bench.checkpoints.verify import describe_presence, fetch_command
-from bench.cli.console import console
-from bench.errors import BenchError, MissingError
-from bench.judges import Judge, open_judge
-from bench.pipeline.score import Scoring
-from bench.splits import SPLITS, open_split, require_files
-from bench.suite import DEFAULT_PROFILE, PROFILES, Metric
+from bench.cli import complete
+
+if TYPE_CHECKING:
+    from bench.plugins import Row, Table
 
 
-def list_command(what: str) -> None:
-    """Print one of the lists."""
-    if what not in LISTS:
-        raise BenchError(f"no list of {what!r}; there are: {', '.join(LISTS)}")
-    LISTS[what]()
+def list_rows(
+    what: Annotated[
+        str,
+        typer.Argument(help="models, splits or metrics.", autocompletion=complete.complete_lists),
+    ],
+) -> None:
+    """List systems, splits or metrics: what each needs, and what is missing on this machine."""
+    from bench.errors import BenchError
+
+    lists = {"models": _list_models, "splits": _list_splits, "metrics": _list_metrics}
+    if what not in lists:
+        raise BenchError(f"no list of {what!r}; there are: {', '.join(lists)}")
+    lists[what]()
 
 
 def _print(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    from rich.table import Table as RichTable
+
+    from bench.cli.console import console
+
+    drawn = RichTable(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         drawn.add_column(heading, overflow="fold")
     for row in rows:
@@ -33,28 +41,51 @@ def _print(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     console().print(drawn)
 
 
-def _models() -> None:
-    mini = _mini_clips()
+def _print_notes(table: Table) -> None:
+    """Print what other packages declare and cannot be used."""
+    from bench.cli.console import console
+
+    for note in table.notes:
+        console().print(f"Note: {note}")
+
+
+def _list_models() -> None:
+    from bench.cli.console import console
+    from bench.plugins import list_systems, read_declarations
+
+    mini = _describe_mini_clips()
     rows = (
-        (entry.usage, entry.summary, entry.uses, _needs(entry.usage, mini))
+        (entry.usage, entry.summary, entry.uses, _describe_needs(entry.usage, mini))
         for entry in list_systems()
     )
     _print(("model", "what it is", "is given", "needs"), rows)
+    _print_notes(read_declarations("system"))
     console().print("Your own: --model package.module:NAME (see bench.system)")
 
 
-def _needs(usage: str, mini: str) -> str:
-    """What must be there before this system can run, and whether it is."""
+def _describe_needs(usage: str, mini: str) -> str:
+    """What must exist before this system can run, and whether it does."""
+    from bench.errors import BenchError
+    from bench.plugins import open_system
+
     name = usage.partition(":")[0]
     if name.startswith("oracle"):
         return mini
     if name == "precomputed":
         return "your samples"
-    lacks = open_system(name).lacks
+    if ":" in usage:
+        return "see its documentation"
+    try:
+        lacks = open_system(name).lacks
+    except BenchError:  # its row states the reason
+        return "cannot be used"
     return "nothing" if lacks is None else lacks() or "weights, here"
 
 
-def _mini_clips() -> str:
+def _describe_mini_clips() -> str:
+    from bench.errors import BenchError, MissingError
+    from bench.splits import open_split, require_files
+
     try:
         split = open_split("mini")
     except (BenchError, OSError) as error:
@@ -66,27 +97,45 @@ def _mini_clips() -> str:
     return "mini clips, here"
 
 
-def _splits() -> None:
-    rows = (
-        (f"{name}:{entry.argument}" if entry.argument else name, entry.summary, _readiness(name))
-        for name, entry in SPLITS.items()
-    )
+def _list_splits() -> None:
+    from bench.splits import find_splits
+
+    table = find_splits()
+    rows = ((row.usage, _summarize_split(row), _describe_readiness(row)) for row in table)
     _print(("split", "what it is", "on this machine"), rows)
+    _print_notes(table)
 
 
-def _readiness(name: str) -> str:
-    """Whether a split of ours is ready, and what fixes it if not."""
-    if SPLITS[name].argument:
+def _summarize_split(row: Row) -> str:
+    from bench.errors import BenchError
+
+    try:
+        return str(row.load().summary)
+    except (BenchError, AttributeError) as error:  # of another package
+        return str(error)
+
+
+def _describe_readiness(row: Row) -> str:
+    """Whether a split can be run, and what fixes it if not."""
+    from bench.errors import BenchError
+    from bench.splits import open_split, require_files
+
+    if row.argument:
         return "yours to name"
     try:
-        split = open_split(name)
+        split = open_split(row.name)
         require_files(split, split.clips)
     except (BenchError, OSError) as error:  # the other rows are still worth printing
         return str(error)
     return f"ready, {len(split.clips)} clips"
 
 
-def _metrics() -> None:
+def _list_metrics() -> None:
+    from bench.cli.console import console
+    from bench.judges import open_judge
+    from bench.pipeline.roles import Scoring
+    from bench.suite import DEFAULT_PROFILE, PROFILES, find_metrics, select
+
     judge = open_judge("paper", DEFAULT_PROFILE)
     rows = (
         (
@@ -95,28 +144,21 @@ def _metrics() -> None:
             f"{metric.better} is better",
             metric.unit,
             "extra" if metric.is_extra else "paper",
-            _whereabouts(_weights_of(metric, judge)),
+            _locate_weights(Scoring((metric,), judge, None).weights()),
         )
-        for metric in PROFILES[DEFAULT_PROFILE]
+        for metric in select(DEFAULT_PROFILE)
     )
     _print(("metric", "what it is", "direction", "unit", "column", "weights"), rows)
+    _print_notes(find_metrics(DEFAULT_PROFILE))
     console().print("Profiles: " + ", ".join(PROFILES))
 
 
-def _weights_of(metric: Metric, judge: Judge) -> list[OfficialFile]:
-    return [OFFICIAL_FILES[name] for name in Scoring((metric,), judge, None).weights()]
-
-
-def _whereabouts(rows: Sequence[OfficialFile]) -> str:
+def _locate_weights(names: Iterable[str]) -> str:
     """Whether these files are here, or the command that fetches those that are not."""
-    directory = weights_directory()
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
+    from bench.checkpoints.verify import describe_presence, fetch_command
+
+    rows, directory = [OFFICIAL_FILES[name] for name in names], weights_directory()
     if missing := [row for row in rows if not (directory / row.file).is_file()]:
         return f"not here: {fetch_command(missing, directory)}"
     return "; ".join(f"{row.name} {describe_presence(row, directory)}" for row in rows) or "none"
-
-
-LISTS: dict[str, Callable[[], None]] = {
-    "models": _models,
-    "splits": _splits,
-    "metrics": _metrics,
-}

@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, with the completion of their values."""
 
 from __future__ import annotations
 
@@ -7,21 +7,39 @@ from typing import Annotated
 
 import typer
 
+from bench.cli import complete
+
 Model = Annotated[
     str | None,
     typer.Option(
-        help="A system: `bench list models`, or module:NAME.",
-        show_default="acfoley; on the mini world acfoley-mini",
+        help="The system to run: a name of `bench list models`, or your own package.module:NAME.",
+        show_default="acfoley; on mini clips acfoley-mini",
+        autocompletion=complete.complete_model,
     ),
 ]
 Metrics = Annotated[
-    str | None, typer.Option(help="Comma-separated columns; all that apply by default.")
+    str | None,
+    typer.Option(
+        help="The columns to compute, between commas: `bench list metrics`.",
+        show_default="all that can be computed here",
+        autocompletion=complete.complete_metrics,
+    ),
 ]
 Profile = Annotated[
-    str, typer.Option(help="av-benchmark (as published numbers are made) or strict (repaired).")
+    str,
+    typer.Option(
+        help="How columns are defined: av-benchmark as published numbers are computed, strict with "
+        "known quirks repaired.",
+        autocompletion=complete.complete_profile,
+    ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; one per core by default, 0 for none.")
+    int | None,
+    typer.Option(
+        min=0,
+        help="Worker processes; 0 works in this one.",
+        show_default="one per CPU core",
+    ),
 ]
 Timeout = Annotated[
     float | None,
@@ -32,75 +50,114 @@ Timeout = Annotated[
         show_default="20 times what is expected, at least 120",
     ),
 ]
-Names = Annotated[list[str] | None, typer.Argument(help="`bench weights list`; all by default.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Names of `bench weights list`.",
+        show_default="all; for fetch those of the judges",
+        autocompletion=complete.complete_weights,
+    ),
+]
 WeightsFolder = Annotated[
     Path | None,
-    typer.Option("--weights", help="Where they are.", show_default="$BENCH_HOME/weights"),
+    typer.Option(
+        "--weights", help="The folder of the checkpoints.", show_default="$BENCH_HOME/weights"
+    ),
 ]
 JudgeName = Annotated[
     str | None,
-    typer.Option(help="signal, paper or mini; by default paper, on the mini world mini."),
+    typer.Option(
+        help="The networks that score: paper (published), mini (small, built-in) or signal (none).",
+        show_default="paper; on mini clips mini",
+        autocompletion=complete.complete_judge,
+    ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Clips that a network of the judge is given at a time.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="Clips that a network of the judge computes at a time.",
+        show_default="4 on a CPU, 16 on a GPU",
+    ),
 ]
 SplitName = Annotated[
     str | None,
     typer.Option(
         envvar="BENCH_SPLIT",
-        help="A split: `bench list splits`.",
+        help="The clips to run on: a name of `bench list splits`, or folder:PATH.",
         show_default="vggsound-ib0.3 where it is prepared, else mini",
+        autocompletion=complete.complete_split,
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="Where the system and the judge's networks run: cpu, cuda, cuda:1.")
+    str,
+    typer.Option(help="Where the system and the judge's networks run: cpu, cuda, cuda:1."),
 ]
 JudgeDevice = Annotated[
     str | None,
-    typer.Option(help="Where the judge's networks run instead.", show_default="--device"),
+    typer.Option(
+        help="Where the judge's networks run, if not with the system.", show_default="--device"
+    ),
 ]
 Clap = Annotated[
-    bool, typer.Option("--clap", help="Also the CLAP score: do audio and prompt agree?")
+    bool,
+    typer.Option("--clap", help="Also compute the CLAP score: do audio and prompt agree?"),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the run; each clip derives its own.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")]
+Seed = Annotated[int, typer.Option(help="Seed of the run; every clip derives its own from it.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Run the first N clips only.")]
 Only = Annotated[
-    Path | None, typer.Option(help="A file with the names of the clips to run, one a line.")
+    Path | None,
+    typer.Option(help="Run only the clips that this file names, one a line."),
 ]
 ClipNames = Annotated[
     list[str] | None,
-    typer.Option("--clip", help="The name of a clip to run; may be given several times."),
+    typer.Option("--clip", help="Run only the clip of this name; may be given several times."),
 ]
 KeepSamples = Annotated[
     bool,
     typer.Option(
         "--keep-samples",
-        help="Score samples that other code, weights or devices made, and mark the run.",
+        help="Score existing samples that other code, weights or devices made; marks the run.",
     ),
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Make such samples again, however long that takes.")
+    bool,
+    typer.Option("--yes", help="Make such samples again without asking, however long that takes."),
 ]
 VerifyBytes = Annotated[
-    bool, typer.Option("--verify-bytes", help="Read all media and samples again, and trust none.")
+    bool,
+    typer.Option(
+        "--verify-bytes",
+        help="Read all media and samples again instead of trusting remembered checksums.",
+    ),
 ]
 Bounds = Annotated[
     bool | None,
     typer.Option(
         "--bounds/--no-bounds",
         envvar="BENCH_BOUNDS",
-        help="Floor and ceiling: anchors on the same clips, once for all systems.",
+        help="Also print floor and ceiling: anchors on the same clips, computed once.",
         show_default="where cheap, up to 500 clips",
     ),
 ]
 MinCoverage = Annotated[
     float,
-    typer.Option(min=0.0, max=1.0, help="Share of the clips that must have a score: else exit 1."),
+    typer.Option(
+        min=0.0, max=1.0, help="Exit with 1 where a smaller share of the clips has a score."
+    ),
 ]
 Mask = Annotated[
-    str | None, typer.Option(help="What the system does without: audio, sync, video, text.")
+    str | None,
+    typer.Option(
+        help="Components that the system does without, between commas: audio, sync, video, text.",
+        autocompletion=complete.complete_mask,
+    ),
 ]
 MaskScope = Annotated[
-    str, typer.Option(help="Mask the whole component, or only its pooled vector: whole, vector.")
+    str,
+    typer.Option(
+        help="Mask a component as a whole, or only its pooled vector: whole, vector.",
+        autocompletion=complete.complete_scope,
+    ),
 ]
-Runs = Annotated[Path, typer.Option(help="Where runs are.", show_default=True)]
+Runs = Annotated[Path, typer.Option(help="The folder of all runs.", show_default=True)]

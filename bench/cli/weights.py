@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from bench.checkpoints.commands import fetch_files, find_bad_files, print_files
-from bench.checkpoints.fetch import Origin
-from bench.checkpoints.registry import OFFICIAL_FILES, select_weights, weights_directory
-from bench.checkpoints.verify import fetch_command
-from bench.cli.console import notices
+from bench.cli.options import Names, WeightsFolder
+
+app = typer.Typer(help="The checkpoints of the judges' networks.", no_args_is_help=True)
 
 
-def list_command(directory: Path | None) -> None:
-    """Print every file with what is known of it, and whether it is here."""
-    print_files(OFFICIAL_FILES.values(), directory or weights_directory())
+@app.command("list")
+def list_files(weights: WeightsFolder = None) -> None:
+    """List every file: official name, size, checksum, licence, columns, whether it is here."""
+    from bench.checkpoints.commands import print_files
+    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
+
+    print_files(OFFICIAL_FILES.values(), weights or weights_directory())
 
 
-def fetch_weights_command(
-    names: Sequence[str], directory: Path | None, mirror: str | None, is_offline: bool
+@app.command()
+def fetch(
+    names: Names = None,
+    weights: WeightsFolder = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(help="A folder, or the URL of one, that has the official file names."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option(envvar="BENCH_OFFLINE", help="Never use the network.")
+    ] = False,
 ) -> None:
-    """Fetch these files, or those of the judges, one after another."""
-    fetch_files(select_weights(names), directory or weights_directory(), Origin(mirror, is_offline))
+    """Download missing files and verify them; continues an interrupted download."""
+    from bench.checkpoints.commands import fetch_files
+    from bench.checkpoints.fetch import Origin
+    from bench.checkpoints.registry import select_weights, weights_directory
+
+    rows = select_weights(names or [])
+    fetch_files(rows, weights or weights_directory(), Origin(mirror, offline))
 
 
-def verify_command(names: Sequence[str], directory: Path | None) -> None:
-    """Read these files, or all that are here; exit 1 if one is not the official file."""
-    directory = directory or weights_directory()
+@app.command()
+def verify(names: Names = None, weights: WeightsFolder = None) -> None:
+    """Compare the checksums of the files that are here; exit 1 if one is not the official one."""
+    from bench.checkpoints.commands import find_bad_files
+    from bench.checkpoints.registry import OFFICIAL_FILES, select_weights, weights_directory
+    from bench.checkpoints.verify import fetch_command
+    from bench.cli.console import notices
+
+    directory = weights or weights_directory()
     rows = select_weights(names or OFFICIAL_FILES)
     if not names:
         rows = tuple(row for row in rows if (directory / row.file).is_file())

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.pipeline.score import Keys, Pair, Role, Scoring, score_sides
+from bench.pipeline.roles import Keys, Pair, Role, Scoring
+from bench.pipeline.score import score_sides
 from bench.results import Score
 from bench.seeds import stable_seed
 from bench.suite import Metric, Side
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: Shuffles that the level of chance is averaged over.
 N_SHUFFLES = 5
 
-#: What a clip lacks that a metric compares with.
+#: What a metric compares with, in words, for clips that do not have it.
 SIDES: Mapping[Role, str] = {
     "target": "true audio",
     "reference": "a reference",
@@ -83,7 +84,7 @@ def _too_few(metric: Metric, scored: Sequence[tuple[Pair, Keys]], n_suited: int)
 
 
 def score_of(found: Interval, chance: float | None = None) -> Score:
-    """An interval as the score of a table, with the reason for what it lacks."""
+    """Return an interval as the score of a table, with the reason where there is none."""
     bounds = (none_if_nan(found.value), none_if_nan(found.low), none_if_nan(found.high))
     return Score(
         *bounds, n=found.n, chance=chance, n_clusters=found.n_clusters, reason=found.reason
@@ -91,7 +92,7 @@ def score_of(found: Interval, chance: float | None = None) -> Score:
 
 
 def score_of_set(found: SetEstimate, clusters: Sequence[str]) -> Score:
-    """An estimate of paired sets, whose clips have these clusters, as the score of a table."""
+    """Return an estimate of paired sets, whose clips have these clusters, as a score."""
     from bench.metrics import estimate_interval
 
     if found.reason or found.true is None or found.generated is None:
@@ -101,20 +102,20 @@ def score_of_set(found: SetEstimate, clusters: Sequence[str]) -> Score:
 
 
 def score_without_interval(found: SetEstimate, n: int) -> Score:
-    """An estimate of a set of n clips that says why it has no interval."""
+    """Return an estimate of a set of n clips as a score without an interval, with the reason."""
     value = none_if_nan(found.value)
     return Score(value, None, None, n, dimensions=found.dimensions, reason=found.reason)
 
 
 def cluster_of(clip: Clip) -> str:
-    """What a clip depends on: itself where it names nothing else."""
+    """Return the cluster of a clip: its own name where it names none."""
     return clip.cluster or clip.name
 
 
 def with_reasons(
     scores: Mapping[str, Score], scored: Sequence[tuple[Pair, Keys]], metrics: Iterable[Metric]
 ) -> dict[str, Score]:
-    """The same scores, those without a value saying what the clips lack."""
+    """Return the same scores; those without a value state the reason."""
     return {
         metric.name: replace(scores[metric.name], reason=_unscored_reason(metric, scored))
         if scores[metric.name].value is None and metric.score is not None
@@ -141,7 +142,7 @@ def _has_side(role: Role, pair: Pair, keys: Keys) -> bool:
 
 
 def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
-    """What lengths the clips have that the metric does not take."""
+    """Return which lengths the clips have that the metric does not take."""
     lengths = [
         pair.clip.seconds for pair, _ in scored if not metric.accepts_length(pair.clip.seconds)
     ]
@@ -153,7 +154,7 @@ def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
 def sides_of(
     role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
 ) -> Iterator[Side]:
-    """The features that a metric reads of one role, clip after clip."""
+    """Yield the features that a metric reads of one role, clip after clip."""
     names = metric.reads_of(role)
     for pair, keys in scored:
         side = scoring.load(role, pair.clip, keys, names)
@@ -171,7 +172,7 @@ def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
 
 
 def onset_notes(rows: Sequence[Row]) -> tuple[str, ...]:
-    """How many clips touch the edges of the onset rules, where a score says little."""
+    """Return notes on clips without onsets, whose onset scores mean little."""
     silent_truth = sum(row.get("true_onsets") == 0 for row in rows)
     silent_sample = sum(row.get("generated_onsets") == 0 for row in rows)
     counts = ((silent_truth, "clips have no true onset"), (silent_sample, "samples have no onset"))
@@ -179,12 +180,12 @@ def onset_notes(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def groups_of(names: Iterable[str]) -> list[str]:
-    """The names of the groups that clips belong to (the references of Table 7), in order."""
+    """Return the names of the groups of clips (the references of Table 7), in order."""
     return sorted({name for name in names if name})
 
 
 def chance_levels(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[str, float | None]:
-    """What each metric with a chance level says when every sample meets another clip's truth.
+    """Return the value of each metric with a chance level for samples of other clips.
 
     Samples that have nothing to do with their clip reach onset scores far from 0, so a value means
     nothing without this one beside it. Mean over ``N_SHUFFLES`` seeded shuffles, over those pairs
@@ -226,5 +227,5 @@ def _number(value: float | None) -> float:
 
 
 def none_if_nan(value: float) -> float | None:
-    """The value; None, "not scored", for NaN."""
+    """Return the value; None, "not scored", for NaN."""
     return None if np.isnan(value) else float(value)

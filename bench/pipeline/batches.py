@@ -16,7 +16,7 @@ from bench.pipeline.feature_store import (
     merge_features,
     require_finite,
 )
-from bench.pipeline.score import Keys, Scoring, feature_key
+from bench.pipeline.roles import Keys, Scoring, feature_key
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,10 @@ from bench.pipeline.aggregate import (
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
 from bench.pipeline.limits import FIRST_TIMEOUT_S, SCORE_TIMEOUT_S, TIMEOUT_OPTION
-from bench.pipeline.remarks import GENERATED_ROLES, TRUE_ROLES, media_notes
-from bench.pipeline.score import Keys, Pair, Scoring, score_pairs
-from bench.results import Column, Failure, Results, Score
+from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
+from bench.pipeline.roles import Keys, Pair, Scoring
+from bench.pipeline.score import score_pairs
+from bench.results import Column, Failure, Identity, Results, Score
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -46,14 +47,14 @@ class RunLog:
         stage: str,
         outcomes: Iterator[Outcome[Item, Value]],
         total: int,
-        clip_name: Callable[[Item], str],
+        make_clip_name: Callable[[Item], str],
     ) -> Iterator[tuple[Item, Value]]:
         """Yield each item that has a value; record failures and times, and report the progress."""
         self.progress(stage, 0, total)
         for done, outcome in enumerate(outcomes, 1):
             if outcome.failure is not None:
                 message, trace = outcome.failure.message, outcome.failure.traceback
-                self.failures.append(Failure(clip_name(outcome.item), stage, message, trace))
+                self.failures.append(Failure(make_clip_name(outcome.item), stage, message, trace))
             elif outcome.value is not None:
                 self.seconds.setdefault(stage, []).append(outcome.seconds)
                 yield outcome.item, outcome.value
@@ -108,18 +109,6 @@ def evaluate(
     )
     for (pair, keys), scores in scored:
         yield Row(pair, keys, scores)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The run that a result belongs to, as a table names it."""
-
-    system: str
-    split: str
-    condition: str
-    seed: int
-    is_mini: bool = False
-    is_anchor: bool = False
 
 
 def summarise(

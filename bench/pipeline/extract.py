@@ -22,7 +22,7 @@ from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
 from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION, extract_timeout_s
-from bench.pipeline.score import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
+from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
 from bench.types import Excerpt
 
 

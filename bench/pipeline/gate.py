@@ -1,33 +1,95 @@
-"""A regression gate: a new run passes unless it is worse than a base run by more than a margin."""
+"""A regression gate: a new run passes unless it is worse than a base run by more than a margin.
+
+Each primary column is tested twice, one-sided, against its margin: "the loss is beyond it" (a
+regression) and "the loss is within it" (equivalence). Both sets of p-values are adjusted over the
+columns by Holm, so that two equal systems raise a false alarm in at most ``alpha`` of all
+comparisons, whatever the number of columns. A column of which neither is shown is inconclusive.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from bench.errors import BenchError, format_names
 from bench.metrics.clusters import ClusteredMean
-from bench.pipeline.compare import (
-    Difference,
-    clip_difference,
-    has_clip_scores,
-    load_comparable,
-    paired_rows,
-    scored_rows,
-    set_difference,
-)
-from bench.pipeline.decide import Decision, Untested, decide
-from bench.pipeline.margins import PRIMARY
-from bench.pipeline.rules import Rules
+from bench.metrics.equivalence import adjust_holm, margin_test
+from bench.pipeline.compare import Comparison, Difference, compare_runs, scored_rows
+from bench.pipeline.rules import PRIMARY, Rules
 from bench.results import Column, Results
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: The share of clips that only one of the runs may have scored.
 MAX_DIFFER = 0.01
+
+Outcome = Literal["regression", "not worse", "inconclusive", "not tested"]
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A primary column that could not be tested, and why."""
+
+    name: str
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was found of one primary column, the margin in its unit, and the adjusted p-values.
+
+    ``is_required`` asks for equivalence. Without a test there is no margin, and both p-values are
+    1.
+    """
+
+    found: Difference | Untested
+    alpha: float
+    is_required: bool
+    margin: float | None = None
+    p_regression: float = 1.0
+    p_equivalence: float = 1.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the two tests."""
+        if isinstance(self.found, Untested):
+            return "not tested"
+        if self.p_regression <= self.alpha:
+            return "regression"
+        return "not worse" if self.p_equivalence <= self.alpha else "inconclusive"
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether this column lets the new run pass."""
+        return self.outcome == "not worse" or not (self.is_required or self.outcome == "regression")
+
+
+def decide(
+    found: Sequence[Difference | Untested], rules: Rules, *, require_equivalence: bool = False
+) -> tuple[Decision, ...]:
+    """Return a decision per primary column, in the order given.
+
+    With ``require_equivalence``, every column has to be shown to be not worse.
+    """
+    tested = [each for each in found if isinstance(each, Difference)]
+    margins = [rules.margin(each.name).of(each.base) for each in tested]
+    p_values = [
+        margin_test(each.loss, each.estimate.standard_error, each.estimate.degrees, margin)
+        for each, margin in zip(tested, margins, strict=True)
+    ]
+    p_regression = adjust_holm([each.p_regression for each in p_values])
+    p_equivalence = adjust_holm([each.p_equivalence for each in p_values])
+    columns = zip(tested, margins, p_regression, p_equivalence, strict=True)
+    numbers = {each.name: rest for each, *rest in columns}
+    decisions = []
+    for each in found:
+        rule = rules.rule(each.name)
+        is_required = require_equivalence or rule.is_required
+        alpha = rule.alpha or rules.alpha
+        decisions.append(Decision(each, alpha, is_required, *numbers.get(each.name, ())))
+    return tuple(decisions)
 
 
 @dataclass(frozen=True)
@@ -46,36 +108,6 @@ class Gate:
         return all(each.has_passed for each in self.decisions)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two comparable runs, with ``rows`` of the clips that both scored (``paired_rows``)."""
-
-    base: Path
-    new: Path
-    before: Results
-    after: Results
-    rows: pd.DataFrame
-    max_differ: float
-
-    def columns(self) -> dict[str, Column]:
-        """The columns of either run by name, in the order of the suite."""
-        return {each.name: each for each in (*self.before.columns, *self.after.columns)}
-
-    def lacks(self, name: str) -> str:
-        """Why this column has no difference; "" where both runs have a value."""
-        for directory, results in ((self.base, self.before), (self.new, self.after)):
-            if name not in results.metrics:
-                return f"{directory} has no {name}; run it again with this column"
-            if results.metrics[name].value is None:
-                return f"{directory} has no clip that {name} could be scored on"
-        return ""
-
-    def scored_once(self, name: str) -> tuple[int, int]:
-        """How many clips have this column's score in only one run, and how many in either."""
-        base, new = (self.rows[f"{name}_{run}"].notna() for run in ("base", "new"))
-        return int((base != new).sum()), int((base | new).sum())
-
-
 def gate_runs(
     base: Path,
     new: Path,
@@ -87,51 +119,54 @@ def gate_runs(
     """Compare a new run with a base run over the clips that both scored, and decide.
 
     With ``require_equivalence``, every primary column has to be shown to be not worse. The notes
-    of the result say which clips and which rules were left out.
+    of the result name the clips and the rules that were left out.
 
     Raises:
         BenchError: the runs are of different splits, judges, profiles or suite versions, more than
             ``max_differ`` of the clips were scored by only one of them, or no primary column can
             be tested.
     """
-    before, after = load_comparable(base, new)
-    base_rows, new_rows = scored_rows(base), scored_rows(new)
-    clips = (set(base_rows["clip"]), set(new_rows["clip"]))
-    expected = max(before.expected, after.expected)
-    notes = _check_clips(*clips, expected, f"{base} and {new}", max_differ)
-    pair = Pair(base, new, before, after, paired_rows(base_rows, new_rows), max_differ)
-    primary = _primary_names(pair, rules)
-    decisions = decide(
-        [_measured(pair, name) for name in primary], rules, require_equivalence=require_equivalence
+    runs = compare_runs(base, new)
+    notes = _check_clips(runs, max_differ)
+    primary = _primary_names(runs, rules)
+    measured = [_measure(runs, name, max_differ) for name in primary]
+    decisions = decide(measured, rules, require_equivalence=require_equivalence)
+    untested = [each.found.reason for each in decisions if isinstance(each.found, Untested)]
+    if len(untested) == len(decisions):
+        why = f": {untested[0]}" if untested else ""
+        raise BenchError(f"{base} and {new} have no primary column that can be tested{why}")
+    others = [column for name, column in runs.columns.items() if name not in primary]
+    information = tuple(
+        _describe(runs, each) for each in others if not runs.describe_missing(each.name)
     )
-    _check_tested(decisions, f"{base} and {new}")
-    others = [column for name, column in pair.columns().items() if name not in primary]
-    information = tuple(_plain(pair, each) for each in others if not pair.lacks(each.name))
-    return Gate(before, after, decisions, information, (*notes, *_notes(pair, primary, rules)))
+    notes = (*notes, *_notes(runs, primary, rules, max_differ))
+    return Gate(runs.base, runs.new, decisions, information, notes)
 
 
-def _check_clips(
-    base: set[str], new: set[str], expected: int, runs: str, max_differ: float
-) -> tuple[str, ...]:
-    """Refuse runs over different clips; notes where a few of them differ, or both lack some."""
+def _check_clips(runs: Comparison, max_differ: float) -> tuple[str, ...]:
+    """Refuse runs over different clips; notes where a few of them differ, or both have no score."""
+    base, new = (set(scored_rows(run)["clip"]) for run in (runs.base_directory, runs.new_directory))
+    named = f"{runs.base_directory} and {runs.new_directory}"
+    most = f"{100 * max_differ:g} %"
     alone, either = sorted(base ^ new), base | new
     if not base & new:
-        raise BenchError(f"{runs} have no scored clip in common")
+        raise BenchError(f"{named} have no scored clip in common")
     counted = f"{len(alone)} of {len(either)} clips"
     found = f"{counted} are scored by only one of the runs ({format_names(alone)})"
     if len(alone) > max_differ * len(either):
         raise BenchError(
-            f"{runs} cannot be compared: {found}, expected at most {100 * max_differ:g} %; run the "
+            f"{named} cannot be compared: {found}, expected at most {most}; run the "
             "same clips and what failed again, or allow more with --max-differ"
         )
+    expected = max(runs.base.expected, runs.new.expected)
     n_lost = expected - len(either)
     lost = f"{n_lost} of {expected} clips have no score in either run"
     return ((f"{found} and left out",) if alone else ()) + ((lost,) if n_lost > 0 else ())
 
 
-def _primary_names(pair: Pair, rules: Rules) -> list[str]:
+def _primary_names(runs: Comparison, rules: Rules) -> list[str]:
     """The columns that decide: those named, else the default ones, and those with a rule."""
-    columns = pair.columns()
+    columns = runs.columns
     if rules.primary is not None:
         chosen = set(rules.primary)
     else:
@@ -141,71 +176,53 @@ def _primary_names(pair: Pair, rules: Rules) -> list[str]:
     return [*(name for name in columns if name in chosen), *sorted(chosen - set(columns))]
 
 
-def _measured(pair: Pair, name: str) -> Difference | Untested:
-    column = pair.columns().get(name)
-    label = column.label if column else name
-    if column is None or pair.lacks(name):
-        return Untested(name, label, pair.lacks(name))
-    if reason := _lost_scores(pair, column):
-        return Untested(name, label, reason)
+def _measure(runs: Comparison, name: str, max_differ: float) -> Difference | Untested:
+    column = runs.columns.get(name)
+    missing = runs.describe_missing(name)
+    if column is None or missing:
+        return Untested(name, column.label if column else name, missing)
+    if runs.has_clip_scores(column):
+        once, either = runs.count_scored_once(name)
+        if once > max_differ * either:
+            reason = f"{once} of {either} clips have a score in only one of the runs"
+            return Untested(name, column.label, reason)
     try:
-        found = _difference(pair, column)
+        found = runs.difference(column)
     except BenchError as error:
-        return Untested(name, label, str(error))
+        return Untested(name, column.label, str(error))
     n = found.estimate.n_clusters
     if n < 2:
-        return Untested(name, label, f"{n} clusters of clips have a score, expected at least 2")
+        reason = f"{n} clusters of clips have a score, expected at least 2"
+        return Untested(name, column.label, reason)
     return found
 
 
-def _lost_scores(pair: Pair, column: Column) -> str:
-    """Why too many clips have this column's score in only one run; "" where they have not."""
-    if not has_clip_scores(pair.rows, column):
-        return ""
-    once, either = pair.scored_once(column.name)
-    is_much = once > pair.max_differ * either
-    return f"{once} of {either} clips have a score in only one of the runs" if is_much else ""
-
-
-def _difference(pair: Pair, column: Column) -> Difference:
-    if has_clip_scores(pair.rows, column):
-        return clip_difference(pair.rows, column)
-    return set_difference(pair.base, pair.new, pair.before, pair.rows, column)
-
-
-def _plain(pair: Pair, column: Column) -> Difference:
-    """A difference to look at; that of a whole set has no interval."""
-    if has_clip_scores(pair.rows, column):
-        return clip_difference(pair.rows, column)
-    base, new = (each.metrics[column.name] for each in (pair.before, pair.after))
+def _describe(runs: Comparison, column: Column) -> Difference:
+    """A difference that is not tested; that of a whole set has no interval."""
+    if runs.has_clip_scores(column):
+        return runs.difference(column)
+    base, new = (each.metrics[column.name] for each in (runs.base, runs.new))
     value = (new.value or 0.0) - (base.value or 0.0)
     found = ClusteredMean(value, math.nan, math.nan, min(base.n, new.n), 0, 0)
     return Difference(column, base.value or 0.0, found)
 
 
-def _check_tested(decisions: tuple[Decision, ...], runs: str) -> None:
-    reasons = [each.found.reason for each in decisions if isinstance(each.found, Untested)]
-    if len(reasons) == len(decisions):
-        why = f": {reasons[0]}" if reasons else ""
-        raise BenchError(f"{runs} have no primary column that can be tested{why}")
-
-
-def _notes(pair: Pair, primary: list[str], rules: Rules) -> tuple[str, ...]:
+def _notes(
+    runs: Comparison, primary: list[str], rules: Rules, max_differ: float
+) -> tuple[str, ...]:
     """What was left out of the primary columns, and which rules had no effect."""
-    columns = pair.columns()
-    scored = [
-        name for name in primary if name in columns and has_clip_scores(pair.rows, columns[name])
-    ]
-    once = {name: pair.scored_once(name) for name in scored}
+    columns = runs.columns
+    scored = [name for name in primary if name in columns and runs.has_clip_scores(columns[name])]
+    once = {name: runs.count_scored_once(name) for name in scored}
     notes = [
         f"{name}: {n} of {either} clips have a score in only one of the runs and are left out"
         for name, (n, either) in once.items()
-        if 0 < n <= pair.max_differ * either
+        if 0 < n <= max_differ * either
     ]
     ignored = [name for name, rule in rules.columns.items() if rule.is_ignored]
     unused = [name for name in rules.columns if name not in (*primary, *ignored)]
+    missing = [name for name in columns if name not in primary and runs.describe_missing(name)]
     notes += [f"ignored by the rules: {', '.join(ignored)}"] if ignored else []
-    lacking = [name for name in columns if name not in primary and pair.lacks(name)]
-    notes += [f"without a value in both runs: {', '.join(lacking)}"] if lacking else []
+    notes += [f"without a value in both runs: {', '.join(missing)}"] if missing else []
     notes += [f"not primary, so their rules have no effect: {', '.join(unused)}"] if unused else []
     return tuple(notes)

@@ -1,11 +1,11 @@
-"""The memory of a run: one line of JSON per finished piece of work, appended as it finishes.
+"""The journal of a run: one line of JSON per finished piece of work, appended as it finishes.
 
-A killed process leaves at most one torn line at the end, which the next one cuts off. What a line
-says is only believed while it still describes what is on disk, so every entry carries the
-fingerprint of what it was made from, and a changed clip, prompt or setting is simply done again.
+A killed process leaves at most one torn line at the end, which the next one cuts off. Every entry
+carries the fingerprint of what it was made from. It is valid only while that is unchanged on disk,
+so the work for a changed clip, prompt or setting is done again.
 
     sample <clip>    ``file`` (digest of the sample), ``made_by`` (the key of its origin)
-    origin <key>     what made samples: version, code, weights, device (``bench.pipeline.origin``)
+    origin <key>     what made samples: version, code, weights, device (``provenance``)
     row <judge> <profile> <clip>
                      ``scores`` by column, ``keys`` of the features by role, and ``extractors``, the
                      versions of those that the scores come from
@@ -25,7 +25,7 @@ Entry = Mapping[str, Any]
 
 
 class Journal:
-    """Entries by ``(kind, clip)``; a later entry takes the place of an earlier one.
+    """Entries by ``(kind, clip)``; a later entry replaces an earlier one.
 
     Reading changes nothing; the torn line of a killed process is cut off before the first entry is
     added, which only the process that holds the run's lock may do.
@@ -38,8 +38,8 @@ class Journal:
         if path.exists():
             self._read(_whole_lines(path))
 
-    def _read(self, whole: bytes) -> None:
-        for number, line in enumerate(whole.splitlines(), 1):
+    def _read(self, content: bytes) -> None:
+        for number, line in enumerate(content.splitlines(), 1):
             try:
                 entry = json.loads(line)
                 self._entries[entry["kind"], entry["clip"]] = entry
@@ -49,12 +49,12 @@ class Journal:
                 ) from error
 
     def find(self, kind: str, clip: str, fingerprint: str) -> Entry | None:
-        """The entry of this kind for this clip, if it was made from just this."""
+        """Return the entry of this kind for this clip, if it was made from exactly this."""
         entry = self._entries.get((kind, clip))
         return entry if entry is not None and entry["fingerprint"] == fingerprint else None
 
     def latest(self, kind: str, clip: str) -> Entry | None:
-        """The entry of this kind for this clip, whatever it was made from."""
+        """Return the entry of this kind for this clip, whatever it was made from."""
         return self._entries.get((kind, clip))
 
     def add(self, kind: str, clip: str, fingerprint: str, **values: Any) -> Entry:
@@ -93,11 +93,11 @@ def _whole_lines(path: Path) -> bytes:
 
 
 def row_kind(judge: str, profile: str) -> str:
-    """The kind of a row of scores: those of different profiles stand side by side."""
+    """Return the kind of a row of scores; a clip may have one per judge and profile."""
     return f"row {judge} {profile}"
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short hash of anything that JSON can write."""
+    """Return a short hash of anything that JSON can write."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.pipeline.score import Scoring
+from bench.pipeline.roles import Scoring
 
 #: Guesses of the seconds per clip on one core of a laptop, without the judge's networks.
 EXTRACT_SECONDS = 1.2

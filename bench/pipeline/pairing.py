@@ -1,4 +1,4 @@
-"""Which generated file is compared with which reference, for two folders of anybody's files."""
+"""Pair the files of two folders: which generated file is compared with which reference."""
 
 from __future__ import annotations
 
@@ -212,18 +212,18 @@ def _with_videos(found: Pairing, videos: Listing, true: Listing) -> Pairing:
     matching = match(sorted(set(keys.values())), videos.videos, videos.folder)
     stems = Counter(key.rpartition("/")[2] for key in set(keys.values()))
     reasons = dict(_unpaired(matching, videos.folder, stems, "video"))
-    seen, failures = [], list(found.failures)
+    paired, failures = [], list(found.failures)
     for pair in found.pairs:
         key = keys[pair.true]
         if key in matching.found:
-            seen.append(replace(pair, video=matching.found[key]))
+            paired.append(replace(pair, video=matching.found[key]))
         else:
             failures.append(Failure(pair.name, "pair", reasons[key]))
-    return Pairing(tuple(seen), tuple(failures), (*found.notes, *videos.notes()))
+    return Pairing(tuple(paired), tuple(failures), (*found.notes, *videos.notes()))
 
 
 def _nothing(found: Pairing, reference: Path, generated: Path) -> str:
-    """Why there is no pair at all, by the first of the references and by what was tried."""
+    """The reason that nothing could be paired: the first reference, and what was tried."""
     first = f"{found.failures[0].clip!r}: {found.failures[0].error}"
     return (
         f"no file in {generated} can be paired with one in {reference}, which needs names that "

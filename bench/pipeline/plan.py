@@ -1,4 +1,4 @@
-"""What a run is, before it runs: system x split x condition x seed, and where it lies."""
+"""The plan of a run: system x split x condition x seed, and the paths of what it writes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Literal
 from bench.digests import file_identity
 from bench.errors import BenchError
 from bench.judges import Judge
-from bench.pipeline.evaluate import Identity
 from bench.pipeline.feature_store import PREPARATION
 from bench.pipeline.journal import fingerprint
-from bench.pipeline.origin import SampleOrigin, origin_of
-from bench.pipeline.score import Scoring
+from bench.pipeline.provenance import SampleOrigin, origin_of
+from bench.pipeline.roles import Scoring
+from bench.results import Identity
 from bench.seeds import stable_seed
 from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
@@ -71,22 +71,22 @@ class RunPlan:
 
     @property
     def results_directory(self) -> Path:
-        """Where scores are: the run's directory, or a folder in it.
+        """The directory of the scores: the run's, or a folder in it.
 
-        A part of the split has a folder of its own, so that a smaller question never replaces the
-        answer to a larger one; another judge or profile than the usual one likewise.
+        A part of the split has a folder of its own, so that its scores never replace those of the
+        full split; so has a judge or profile other than the usual one.
         """
-        place = self.directory
-        if self.subset and place.name != self.subset:
-            place /= self.subset
+        path = self.directory
+        if self.subset and path.name != self.subset:
+            path /= self.subset
         usual = "mini" if self.split.is_mini else "paper"
         if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
-            return place
-        return place / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
+            return path
+        return path / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
 
     @property
     def scoring(self) -> Scoring:
-        """What is computed of the samples, and where its features lie."""
+        """What is computed of the samples, and where its features are stored."""
         return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
 
     @property
@@ -97,22 +97,22 @@ class RunPlan:
         own.
         """
         name = f"{self.condition.name}-{self.seed}"
-        whole = self.root / slug(self.system_name) / self.split.name / name
-        return whole / self.subset if "other" in self.system.uses else whole
+        path = self.root / slug(self.system_name) / self.split.name / name
+        return path / self.subset if "other" in self.system.uses else path
 
     def sample_path(self, clip: Clip) -> Path:
-        """Where the sample of this clip lies, or will lie."""
+        """The path of the sample of this clip, whether it exists or not."""
         return self.directory / "samples" / f"{clip.name}.flac"
 
     def clip_seed(self, clip: Clip) -> int:
-        """Depends on the system, the clip and the run's seed: equal under every condition."""
+        """Return a seed of system, clip and run seed, equal for all conditions."""
         return stable_seed(self.system_name, clip.name, self.seed)
 
     def other(self, clip: Clip) -> Clip:
-        """A clip of this run with another sound: the first one from a place that the seed decides.
+        """Return a clip of this run with other audio, the first from a seeded index on.
 
         Raises:
-            BenchError: all clips have the same sound.
+            BenchError: all clips have the same audio.
         """
         start = self._positions[clip.name] + 1 + stable_seed("other", self.seed) % len(self.clips)
         turned = (self.clips[(start + i) % len(self.clips)] for i in range(len(self.clips)))
@@ -129,7 +129,7 @@ class RunPlan:
 
     @cached_property
     def informed_system(self) -> System:
-        """The system, told which clips the split holds where it has to tell them apart."""
+        """The system with the names of all clips of the split, where it asks for them."""
         if self.system.with_clips is None:
             return self.system
         names = [clip.name for clip in self.split.clips]
@@ -137,13 +137,13 @@ class RunPlan:
 
     @cached_property
     def origin(self) -> SampleOrigin:
-        """What would make samples now."""
+        """The origin of samples that would be made now."""
         return origin_of(self.system, self.device)
 
     def sample_fingerprint(self, clip: Clip) -> str:
-        """Everything that the system is given for a sample; its own code is the sample's origin.
+        """Return a hash of all that the system is given for a sample; its code is in ``origin``.
 
-        Computed once per clip: a file that changes during a run is found out by the next.
+        It is computed once per clip: a file that changes during a run is noticed by the next run.
         """
         if clip.name not in self._fingerprints:
             self._fingerprints[clip.name] = self._sample_fingerprint(clip)
@@ -168,14 +168,14 @@ class RunPlan:
         )
 
     def _truth(self, clip: Clip) -> list[Any]:
-        """All that is known of a clip, which anchors are given."""
+        """All that is known of a clip, for anchors."""
         excerpts = (clip.audio, clip.video, clip.reference)
         generated = file_identity(clip.generated) if clip.generated else None
         facts = [_facts(excerpt) for excerpt in excerpts if excerpt]
         return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
 
     def files(self) -> list[Path]:
-        """Every file whose bytes decide what is left to do.
+        """Return every file whose bytes decide what is left to do.
 
         These are the media of the clips, what the system reads beside them, and samples.
         """
@@ -188,7 +188,7 @@ class RunPlan:
 
     @property
     def identity(self) -> Identity:
-        """What the result is about."""
+        """What the results are about."""
         split, is_anchor = self.split, self.system.is_anchor
         condition = self.condition.name
         return Identity(
@@ -196,12 +196,12 @@ class RunPlan:
         )
 
     def configuration(self) -> dict[str, object]:
-        """The frozen part of ``run.json``: what may not change between two sittings of one run."""
+        """Return the part of ``run.json`` that may not change between calls for one run."""
         return {**asdict(self.identity), "model": self.system_name}
 
 
 def slug(system_name: str) -> str:
-    """A directory name for what the user typed: ``oracle-shift-0.2`` for ``oracle-shift:0.2``."""
+    """Return a directory name for a system: ``oracle-shift-0.2`` for ``oracle-shift:0.2``."""
     name, _, argument = system_name.partition(":")
     if not argument:
         return name
@@ -211,23 +211,16 @@ def slug(system_name: str) -> str:
 
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
-    """Everything that a clip is scored from. Columns and extractors are parts of the row itself.
-
-    Computed once per clip and sample.
-    """
-    sample = file_identity(plan.sample_path(clip))
-    key = f"{clip.name}|{sample}"
-    if key not in plan.scoring_fingerprints:
-        excerpts = (clip.audio, clip.reference, clip.video)
-        plan.scoring_fingerprints[key] = fingerprint(
-            SUITE_VERSION,
-            PREPARATION,
-            plan.judge.profile,
-            [excerpt and _facts(excerpt) for excerpt in excerpts],
-            (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
-            sample,
-        )
-    return plan.scoring_fingerprints[key]
+    """Return a hash of all that a clip is scored from; its row names columns and extractors."""
+    excerpts = (clip.audio, clip.reference, clip.video)
+    return fingerprint(
+        SUITE_VERSION,
+        PREPARATION,
+        plan.judge.profile,
+        [excerpt and _facts(excerpt) for excerpt in excerpts],
+        (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
+        file_identity(plan.sample_path(clip)),
+    )
 
 
 def _facts(excerpt: Excerpt) -> tuple[str | None, float, float | None]:

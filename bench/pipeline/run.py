@@ -13,47 +13,66 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench.digests import hash_files
-from bench.errors import RunError
-from bench.io import read_json
+from bench.errors import BenchError, MissingError, RunError
+from bench.io import bench_home, read_json, require_folder
+from bench.pipeline.columns import Notify, require_devices
 from bench.pipeline.estimate import Estimate, estimate
 from bench.pipeline.evaluate import Progress, RunLog
 from bench.pipeline.generate import generate_samples
 from bench.pipeline.journal import Journal
-from bench.pipeline.outcome import by_clip, refusals, write_outcome, write_run
+from bench.pipeline.outcome import (
+    by_clip,
+    refusals,
+    score_clips,
+    without_row,
+    write_outcome,
+    write_run,
+)
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.provenance import provenance
-from bench.pipeline.rows import score_clips, without_row
 from bench.pipeline.samples import (
     choose_clips,
     describe_stale,
     examine_samples,
     remember_sample,
 )
-from bench.results import Failure, Results, load_results
+from bench.results import Failure, Results, Score, load_results
 from bench.suite import SUITE_VERSION, select, select_computable
 from bench.types import Clip
+
+GIBIBYTE = 2**30
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found, the clips that have no score, and where everything is."""
+    """The results of a run, the clips that have no score, and where everything is stored.
+
+    ``directory`` has the scores; ``bounds`` are the results of anchors on the same clips, where
+    they were asked for.
+    """
 
     results: Results
     failures: tuple[Failure, ...]
     directory: Path
     provenance: Mapping[str, Any]
+    bounds: tuple[Results, ...] = ()
+
+    @property
+    def metrics(self) -> Mapping[str, Score]:
+        """The scores by column."""
+        return self.results.metrics
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool = False) -> Estimate:
-    """What ``run`` would do now, and what it would cost; nothing is changed.
+    """Return what ``run`` would do now and how long it would take; nothing is changed.
 
     Raises:
         RunError: the directory holds another run, or samples of other code, weights or devices
-            that the plan does not say what to do with.
+            for which the plan has no rule.
     """
     if fresh or not _journal_path(plan).exists():
         return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
@@ -69,6 +88,39 @@ def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool =
     return replace(found, stale=stale)
 
 
+def require_ready(plan: RunPlan, ahead: Estimate, notify: Notify) -> None:
+    """Report what is done over again, and refuse before any work what could only fail after it.
+
+    Raises:
+        MissingError: the system cannot be opened for samples that are still to be made.
+        BenchError: there is no such device, a folder cannot be written to, or the disk is too full.
+    """
+    require_devices(plan.device, plan.judge.device)
+    if ahead.stale:
+        duration = format_duration(ahead.times["generate"].seconds)
+        notify(f"{ahead.stale}; they are made again, which takes about {duration}")
+    if ahead.to_generate and plan.system.lacks and (missing := plan.system.lacks()):
+        raise MissingError(f"{plan.system.name} cannot generate, it needs {missing}")
+    for folder in (bench_home(), plan.root):
+        require_folder(folder)
+    if ahead.bytes_needed > ahead.bytes_free:
+        raise BenchError(
+            f"the run needs about {ahead.bytes_needed / GIBIBYTE:.1f} GiB and {plan.root} has "
+            f"{ahead.bytes_free / GIBIBYTE:.1f} GiB free; use --runs DIR elsewhere, or --limit"
+        )
+
+
+def format_duration(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> format_duration(95), format_duration(7320)
+    ('1 min 35 s', '2 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def run(
     plan: RunPlan,
     progress: Progress,
@@ -78,12 +130,12 @@ def run(
 ) -> RunResult:
     """Carry out a plan and write its results below ``plan.directory``.
 
-    ``fresh`` forgets what was made of these clips before. ``verify_bytes`` reads all media and
+    ``fresh`` discards what was made of these clips before. ``verify_bytes`` reads all media and
     samples again instead of trusting the digests that are remembered.
 
     Raises:
         RunError: another process works on this run, or the directory holds a different one, or
-            samples of other code, weights or devices that the plan does not say what to do with.
+            samples of other code, weights or devices for which the plan has no rule.
         BenchError: the system cannot be opened.
     """
     with _locked(plan.directory):
@@ -106,7 +158,7 @@ def run(
 
 
 def with_finished_columns(plan: RunPlan) -> RunPlan:
-    """Add the columns that earlier calls have finished, so that a question adds to the answer."""
+    """Return the plan with the columns that earlier calls finished, which stay in the results."""
     if not (plan.results_directory / "scores.json").is_file():
         return plan
     try:
@@ -161,7 +213,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _discard(plan: RunPlan) -> None:
-    """Forget what was made of the clips of a plan; all that a run wrote, where they are all."""
+    """Delete what was made of the clips of a plan; for the full split, all that a run wrote."""
     if plan.subset:
         with _opened_journal(plan) as journal:
             journal.discard(clip.name for clip in plan.clips)

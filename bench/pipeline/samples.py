@@ -1,4 +1,4 @@
-"""Which samples of a run are there, which other code or another device made, which must be made."""
+"""Which samples of a run exist, which of them other code or devices made, which are to be made."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.digests import file_identity
 from bench.errors import RunError
 from bench.pipeline.estimate import estimate
 from bench.pipeline.journal import Entry, Journal
-from bench.pipeline.origin import UNKNOWN, SampleOrigin
 from bench.pipeline.plan import RunPlan
+from bench.pipeline.provenance import UNKNOWN, SampleOrigin
 from bench.types import Clip
 
-#: Longer work than this is not begun over again unasked.
+#: Samples that take longer than this are not made again unless the user agrees.
 LONGEST_UNASKED_S = 600.0
 
 
@@ -24,7 +24,7 @@ class Samples:
     """The clips of a run by the state of their samples.
 
     ``changed`` were made by another version, code or weights; ``elsewhere`` by the same on another
-    kind of device or in another precision. ``reasons`` says what differs, in words.
+    kind of device or in another precision. ``reasons`` are the differences in words.
     """
 
     missing: tuple[Clip, ...]
@@ -34,7 +34,7 @@ class Samples:
 
     @property
     def stale(self) -> tuple[Clip, ...]:
-        """Samples that are there, but are not those that would be made now."""
+        """Samples that exist, but are not those that would be made now."""
         return self.changed + self.elsewhere
 
 
@@ -53,7 +53,9 @@ def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
         if kinship == "changed":
             reasons.update(dict.fromkeys(origin.describe_changes(plan.origin)))
         elif kinship == "elsewhere":
-            reasons[f"made on {_place(origin)}, this is {_place(plan.origin)}"] = None
+            reasons[
+                f"made on {_describe_device(origin)}, this is {_describe_device(plan.origin)}"
+            ] = None
     return Samples(
         tuple(found["missing"]),
         tuple(found["changed"]),
@@ -63,14 +65,14 @@ def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
 
 
 def _valid_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
-    """The journal's entry of a sample that is there, made from just what the plan would give."""
+    """The journal's entry of a sample that exists and was made from the plan's inputs."""
     entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
     if entry is None or entry["file"] != file_identity(plan.sample_path(clip)):
         return None
     return entry
 
 
-def _place(origin: SampleOrigin) -> str:
+def _describe_device(origin: SampleOrigin) -> str:
     return f"{origin.device} in {origin.dtype}" if origin.dtype else origin.device
 
 
@@ -79,7 +81,7 @@ def choose_clips(plan: RunPlan, samples: Samples) -> list[Clip]:
 
     Raises:
         RunError: samples would be made over again, and that is long, or only the device differs;
-            the message names what to say.
+            the message names the options.
     """
     if plan.stale == "keep":
         return list(samples.missing)
@@ -101,7 +103,7 @@ def choose_clips(plan: RunPlan, samples: Samples) -> list[Clip]:
 
 
 def describe_stale(plan: RunPlan, samples: Samples) -> str:
-    """Say how many samples are not those that would be made now, and why; "" where all are."""
+    """Return how many samples would be made otherwise now, and why; "" where none."""
     if not samples.stale:
         return ""
     return (
@@ -111,7 +113,7 @@ def describe_stale(plan: RunPlan, samples: Samples) -> str:
 
 
 def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: Mapping[str, Any]) -> None:
-    """Note in the journal that a sample is there, what it was made from, and what made it."""
+    """Write to the journal that a sample exists, what it was made from, and what made it."""
     origin = plan.origin
     if journal.find("origin", origin.key, origin.key) is None:
         journal.add("origin", origin.key, origin.key, origin=asdict(origin))
@@ -126,13 +128,13 @@ def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: Mapping[
 
 
 def recorded_origin(journal: Journal, entry: Entry) -> SampleOrigin:
-    """What made the sample of a journal's entry."""
+    """Return what made the sample of a journal's entry."""
     found = journal.latest("origin", str(entry.get("made_by")))
     return SampleOrigin(**found["origin"]) if found else UNKNOWN
 
 
 def count_origins(journal: Journal, clips: Iterable[Clip]) -> tuple[dict[str, Any], ...]:
-    """What the samples of these clips were made by, the most frequent first, with ``samples``."""
+    """Return what made the samples of these clips, the most frequent first, with their number."""
     entries = (journal.latest("sample", clip.name) for clip in clips)
     origins = [recorded_origin(journal, entry) for entry in entries if entry and "file" in entry]
     count, by_key = Counter(origin.key for origin in origins), {o.key: o for o in origins}

@@ -1,171 +1,23 @@
-"""The third stage: features to one row of scores per clip.
-
-``bench run`` and ``bench score`` meet here: both come with pairs of a clip and a generated sound.
-"""
+"""The third stage: the features of a clip to one row of scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Literal
 
 from bench.engine import Engine, Outcome, WorkerSettings
 from bench.errors import BenchError
-from bench.judges import (
-    AUDIO_REMARKS,
-    VIDEO_REMARKS,
-    Extractor,
-    Features,
-    Judge,
-    NetworkExtractor,
-    SignalExtractor,
-)
-from bench.pipeline.feature_store import FeatureStore, joint_key, shared_root
+from bench.pipeline.roles import ROLES, Keys, Pair, Role, Scoring
 from bench.suite import Metric, Side
-from bench.types import Clip, Excerpt
-
-#: The parts that a sound, a picture, a prompt, or an annotation in a sound's place, plays here.
-Role = Literal["target", "reference", "hits", "picture", "prompt", "generated"]
-ROLES: tuple[Role, ...] = ("target", "reference", "hits", "picture", "prompt", "generated")
-
-#: What describes the file of each role that is one.
-REMARKS: Mapping[Role, SignalExtractor] = {
-    "target": AUDIO_REMARKS,
-    "reference": AUDIO_REMARKS,
-    "picture": VIDEO_REMARKS,
-    "generated": AUDIO_REMARKS,
-}
-
-#: Whose onsets are counted beside the scores, for the reader of a row.
-COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
-
-DEFAULT_SETTINGS = WorkerSettings()
-
-#: The key of the features of each role.
-Keys = Mapping[Role, str]
 
 #: One row: the value of each metric (None: not scored), and counts of onsets.
 Scores = Mapping[str, float | int | None]
 
+DEFAULT_SETTINGS = WorkerSettings()
 
-def can_sense(extractor: Extractor, keys: Keys) -> bool:
-    """Whether the clip has what the extractor hears and sees."""
-    return extractor.modality != "both" or "picture" in keys
-
-
-def feature_key(extractor: Extractor, role: Role, keys: Keys) -> str:
-    """The key of what this extractor makes of one role, its picture included where it sees it."""
-    if extractor.modality == "both":
-        return joint_key(keys[role], keys["picture"])
-    return keys[role]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One clip, and the sound that a system made for it."""
-
-    clip: Clip
-    generated: Excerpt
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What is computed, by which judge, and where features are.
-
-    Features of true sounds and pictures are shared by all runs; those of samples lie with their
-    run, or are shared too where there is none.
-    """
-
-    metrics: tuple[Metric, ...]
-    judge: Judge
-    directory: Path | None
-
-    def store(self, role: Role) -> FeatureStore:
-        """Where the features of one role are."""
-        if role == "generated" and self.directory is not None:
-            return FeatureStore(self.directory / "features")
-        return FeatureStore(shared_root(self.judge.name))
-
-    def suited(self, seconds: float) -> Scoring:
-        """The same with those metrics only that clips of this length can be scored by."""
-        return replace(
-            self, metrics=tuple(each for each in self.metrics if each.accepts_length(seconds))
-        )
-
-    def extractors(self, role: Role) -> tuple[Extractor, ...]:
-        """What is extracted of one role for these metrics, in an order that can be followed."""
-        names: set[str] = set()
-        for metric in self.metrics:
-            if role == "generated":
-                names.update(metric.reads)
-            if metric.against == role:
-                names.update(metric.reads_of(role))
-        if role == "picture":
-            seen = self.judge.select(name for metric in self.metrics for name in metric.reads)
-            names.update(each.name for each in seen if each.modality == "picture")
-        return tuple(each for each in self.judge.extractors if each.name in names)
-
-    def extractor_names(self) -> set[str]:
-        """The extractors that these metrics read, of any role."""
-        return {each.name for role in ROLES for each in self.extractors(role)}
-
-    def networks(self) -> tuple[NetworkExtractor, ...]:
-        """The networks that these metrics need, each after those whose features it is given."""
-        names = self.extractor_names()
-        wanted = (each for each in self.judge.extractors if each.name in names)
-        return tuple(each for each in wanted if isinstance(each, NetworkExtractor))
-
-    def weights(self) -> tuple[str, ...]:
-        """The official files that these metrics need, by name."""
-        extractors = (each for role in ROLES for each in self.extractors(role))
-        needed = {name for each in extractors for name in (each.weights, *each.also)}
-        return tuple(sorted(needed - {""}))
-
-    def holds(self, clip: Clip, keys: Keys) -> bool:
-        """Whether the features are there that are read once all clips are scored.
-
-        Those are the ones of metrics with a level of chance, of metrics of the whole set, and the
-        remarks on the files.
-        """
-        if not all(
-            self.store(role).has(remarks, keys[role])
-            for role, remarks in REMARKS.items()
-            if role in keys
-        ):
-            return False
-        late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
-        later = replace(self, metrics=tuple(late)).suited(clip.seconds)
-        return all(
-            later.store(role).has(extractor, feature_key(extractor, role, keys))
-            for role in ROLES
-            if role in keys
-            for extractor in later.extractors(role)
-            if can_sense(extractor, keys)
-        )
-
-    def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
-        """The features of these names of one role; None where the clip has no such side."""
-        if role == "hits":
-            return _annotated(clip) if "hits" in clip.truth else None
-        if role not in keys:
-            return None
-        store, wanted = self.store(role), set(names)
-        chosen = [each for each in self.judge.extractors if each.name in wanted]
-        return {
-            each.name: store.load(each, feature_key(each, role, keys))
-            for each in chosen
-            if can_sense(each, keys)
-        }
-
-
-def remarks_of(role: Role, keys: Keys, scoring: Scoring) -> Features:
-    """The remarks on the file of one role; empty where no metric reads that role."""
-    if role not in keys:
-        return {}
-    return scoring.store(role).load(REMARKS[role], keys[role])
+#: Whose onsets are counted beside the scores, for the reader of a row.
+COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
 
 
 def score_pairs(
@@ -198,7 +50,7 @@ def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], Scores]:
 
 
 def score_sides(metric: Metric, true: Side | None, generated: Side | None) -> float:
-    """The metric's value; NaN, "not scored", where the clip lacks a side."""
+    """Return the metric's value; NaN, "not scored", where the clip has no such side."""
     if metric.score is None or true is None or generated is None:
         return math.nan
     return metric.score(true, generated)
@@ -209,15 +61,9 @@ def _onset_count(side: Side | None) -> int | None:
 
 
 def _none_or_finite(value: float) -> float | None:
-    """A metric answers NaN for "not scored"; anything else that is not finite is a fault."""
+    """None for NaN, which means "not scored"; an infinite value is a defect of the metric."""
     if math.isnan(value):
         return None
     if math.isinf(value):
         raise BenchError("a metric came out infinite")
     return value
-
-
-def _annotated(clip: Clip) -> Side:
-    from bench.metrics import annotated_onsets
-
-    return {"onset": annotated_onsets(clip.truth["hits"], clip.seconds)}

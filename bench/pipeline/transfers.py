@@ -1,4 +1,4 @@
-"""Which reference a timbre transfer ``<target>_to_<condition>`` belongs to, by its parts.
+"""Find the reference of a timbre transfer ``<target>_to_<condition>`` by its parts.
 
 CondFoley names its samples so. Programs that convert them append suffixes to the whole or to a
 part, on one side or on both: ``a_converted_to_b``, ``a_to_b_converted``, a reference ``a_22k``. So
@@ -29,7 +29,7 @@ class Transfer(NamedTuple):
 
 
 class References:
-    """The stems of reference files, asked for the one that a transfer belongs to."""
+    """The stems of reference files, with an index to find the one of a transfer."""
 
     def __init__(self, stems: Iterable[str]) -> None:
         self._stems = {stem: stem for stem in stems}

@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
+from bench.plugins import OURS, Row, Table, join_rows, read_declarations
 from bench.splits.split import Refusal, Split, require_files
 
-__all__ = ["SPLITS", "Refusal", "Split", "SplitEntry", "open_split", "require_files"]
+__all__ = [
+    "SPLITS",
+    "Refusal",
+    "Split",
+    "SplitEntry",
+    "find_splits",
+    "open_split",
+    "require_files",
+]
 
 
 class SplitEntry(NamedTuple):
@@ -79,6 +88,13 @@ SPLITS: dict[str, SplitEntry] = {
 }
 
 
+def find_splits() -> Table:
+    """Return the built-in splits and those that installed packages declare, by name."""
+    declared = read_declarations("split")
+    built_in = [Row(name, entry.argument, entry, OURS) for name, entry in SPLITS.items()]
+    return join_rows("split", [*built_in, *declared], declared.problems)
+
+
 def open_split(spec: str) -> Split:
     """Return the split named by ``name`` or ``name:argument``.
 
@@ -87,10 +103,17 @@ def open_split(spec: str) -> Split:
             listed.
     """
     name, _, argument = spec.partition(":")
-    if name not in SPLITS:
-        raise BenchError(f"no split {name!r}; there are: {', '.join(SPLITS)}")
-    entry = SPLITS[name]
-    if bool(entry.argument) != bool(argument):
-        usage = f"{name}:{entry.argument}" if entry.argument else name
-        raise BenchError(f"split {spec!r} is not understood; write it as {usage}")
+    splits = find_splits()
+    row = splits.find(name)
+    if row is None:
+        known = ", ".join(dict.fromkeys(each.name for each in splits))
+        raise BenchError("; ".join((f"no split {name!r}; there are: {known}", *splits.problems)))
+    if bool(row.argument) != bool(argument):
+        raise BenchError(f"split {spec!r} is not understood; write it as {row.usage}")
+    entry = row.load()
+    if not isinstance(entry, SplitEntry):
+        raise BenchError(
+            f"the split {name!r} of {row.package} is a {type(entry).__name__}, expected a "
+            "bench.splits.SplitEntry"
+        )
     return entry.open(argument)

@@ -13,9 +13,11 @@ each). Numbers of different profiles never share a table. A change of any number
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from bench.errors import BenchError
 from bench.judges import Judge
+from bench.plugins import OURS, Row, Table, join_rows, read_declarations
 from bench.suite.columns import PROFILES, Metric
 from bench.suite.scores import Side
 
@@ -25,8 +27,9 @@ __all__ = [
     "SUITE_VERSION",
     "Metric",
     "Side",
-    "select_computable",
+    "find_metrics",
     "select",
+    "select_computable",
 ]
 
 SUITE_VERSION = 2
@@ -39,16 +42,43 @@ def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ..
     Raises:
         BenchError: no such profile or metric; the message lists the known ones.
     """
+    table = find_metrics(profile)
+    wanted = None if names is None else set(names)
+    if unknown := [name for name in wanted or () if name not in table]:
+        known = ", ".join(row.name for row in table)
+        text = f"no metric {unknown[0]!r}; there are: {known}"
+        raise BenchError("; ".join((text, *table.problems)))
+    if wanted is not None:
+        return tuple(_load(table, row) for row in table if row.name in wanted)
+    usable = []
+    for row in table:
+        with suppress(BenchError):  # of another package; refused where it is named
+            usable.append(_load(table, row))
+    return tuple(usable)
+
+
+def find_metrics(profile: str) -> Table:
+    """Return the built-in metrics of a profile and those that installed packages declare.
+
+    Raises:
+        BenchError: no such profile.
+    """
     if profile not in PROFILES:
         raise BenchError(f"no profile {profile!r}; there are: {', '.join(PROFILES)}")
-    rows = PROFILES[profile]
-    if names is None:
-        return rows
-    wanted = list(names)
-    known = [row.name for row in rows]
-    if unknown := [name for name in wanted if name not in known]:
-        raise BenchError(f"no metric {unknown[0]!r}; there are: {', '.join(known)}")
-    return tuple(row for row in rows if row.name in wanted)
+    declared = read_declarations("metric")
+    built_in = [Row(metric.name, "", metric, OURS) for metric in PROFILES[profile]]
+    return join_rows("metric", [*built_in, *declared], declared.problems)
+
+
+def _load(table: Table, row: Row) -> Metric:
+    table.find(row.name)  # refuses a name that two packages declare
+    metric = row.load()
+    if not isinstance(metric, Metric) or metric.name != row.name:
+        raise BenchError(
+            f"the metric {row.name!r} of {row.package} is {metric!r}, expected a "
+            f"bench.suite.Metric of that name"
+        )
+    return metric
 
 
 def select_computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:

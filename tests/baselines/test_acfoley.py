@@ -15,8 +15,9 @@ import acfoley.generate
 import acfoley.loading
 from acfoley.memory import GIBIBYTE, estimate_need
 from acfoley.weights import preset_params
-from baselines import SYSTEMS, open_system
+from baselines import SYSTEMS
 from bench.errors import BenchError, MissingError
+from bench.plugins import open_system
 from bench.types import Audio, Condition, Request
 from tests.acfoley.fakes import fake_model
 from tests.baselines.calls import generate_one

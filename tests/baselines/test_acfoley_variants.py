@@ -13,12 +13,13 @@ import acfoley.generate
 import acfoley.loading
 from acfoley.mini import variants
 from acfoley.train.presets import RECIPES
-from baselines import SYSTEMS, open_system
+from baselines import SYSTEMS
 from bench.checkpoints.registry import OFFICIAL_FILES
-from bench.cli.judge import Choice
-from bench.cli.plan import Order, plan_run
 from bench.errors import MissingError
-from bench.pipeline import RunPlan
+from bench.pipeline import RunPlan, plan_run
+from bench.pipeline.columns import JudgeOptions
+from bench.pipeline.prepare import RunOptions
+from bench.plugins import open_system
 from bench.splits import open_split
 from bench.types import COMPONENTS, Condition, Request
 from tests.acfoley.fakes import fake_model
@@ -77,9 +78,9 @@ def test_a_mini_variant_without_weights_names_the_command_that_trains_them(shipp
 
 def planned(name: str, clicks_folder: Path, tmp_path: Path) -> RunPlan:
     split = open_split(f"folder:{clicks_folder}")
-    order = Order(name, split, split.clips[:1], 42, 0, tmp_path / "runs")
-    choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
-    return plan_run(order, choice)
+    options = RunOptions(model=name, split=split, limit=1, workers=0, runs=tmp_path / "runs")
+    judging = JudgeOptions(metrics="onset_acc", judge="signal")
+    return plan_run(options, judging, print)
 
 
 @pytest.mark.parametrize("changed", ["two-stage", variants.CODEC])

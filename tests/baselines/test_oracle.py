@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baselines import open_system
 from baselines.oracle import _with_class
 from bench.errors import BenchError
 from bench.media import read_audio
+from bench.plugins import open_system
 from bench.synthetic.scene import make_scene
 from bench.types import Clip, FloatArray, Request
 from tests.baselines.calls import generate_one

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines import open_system
 from bench.errors import BenchError, MediaError, MissingError
 from bench.matching import make_clip_name
 from bench.media import read_audio, write_audio
+from bench.plugins import open_system
 from bench.types import Audio, Clip, Excerpt, Request
 from tests.baselines.calls import generate_one
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from baselines import list_systems, open_system
 from bench.errors import BenchError
+from bench.plugins import list_systems, open_system
 
 OUTSIDER = """
 from bench.system import System
@@ -53,7 +53,7 @@ def test_a_system_of_somebody_else_is_found_by_module_and_name(outsider: str) ->
         ("oracle-shift:inf", "needs a number of seconds"),
         ("oracle-timbre:-1", "was given the distance -1, expected at least 0"),
         ("precomputed:no/such/place", "precomputed needs a directory.*no/such/place is none"),
-        ("no.such.module:MINE", "cannot import 'no.such.module' to find a system"),
+        ("no.such.module:MINE", "cannot import 'no.such.module' to find MINE"),
         ("elsewhere.model:YOURS", "the module 'elsewhere.model' has no 'YOURS'"),
         ("elsewhere.model:System", "leads to a 'type', expected a bench.system.System"),
         ("elsewhere.model:both", "leads to a 'function', expected a bench.system.System"),

@@ -8,11 +8,12 @@ import re
 import pytest
 import typer
 
-from baselines import SYSTEMS, open_system
-from bench.cli.ablate import Ablation, ablate_command
-from bench.cli.judge import Choice
-from bench.cli.plan import Order, default_model
-from bench.cli.variants import ABLATIONS, Variant
+from baselines import SYSTEMS
+from bench.cli.ablate import ablate
+from bench.pipeline import ablation
+from bench.pipeline.ablation import ABLATIONS, Variant
+from bench.pipeline.prepare import default_model
+from bench.plugins import open_system
 from bench.splits import open_split
 from tests.cli.conftest import refused
 
@@ -95,14 +96,22 @@ def tables(tmp_path, home, clicks_folder, monkeypatch, capsys):
             Variant("full", "Two-stage", "silence"),
         )
     }
-    monkeypatch.setitem(ABLATIONS, "silence", rows)
+    monkeypatch.setattr(ablation, "ABLATIONS", {**ABLATIONS, "silence": rows})
 
     def call(stage: str) -> tuple[dict[str, object], str, str]:
-        split = open_split(f"folder:{clicks_folder}")
-        order = Order("silence", split, split.clips[:2], 42, 0, tmp_path / "runs")
-        choice = Choice("onset_acc", "av-benchmark", "signal", None, "cpu", None)
         with pytest.raises(typer.Exit) as stop:
-            ablate_command(order, choice, Ablation(stage=stage), json_file=tmp_path / "o.json")
+            ablate(
+                split=f"folder:{clicks_folder}",
+                model="silence",
+                stage=stage,
+                limit=2,
+                metrics="onset_acc",
+                judge="signal",
+                workers=0,
+                runs=tmp_path / "runs",
+                json=tmp_path / "o.json",
+                bounds=False,
+            )
         assert stop.value.exit_code == 0
         return json.loads((tmp_path / "o.json").read_text())["rows"], *capsys.readouterr()
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from bench.checkpoints.registry import OFFICIAL_FILES, select_weights
-from bench.cli import doctor
-from bench.cli.doctor import examine
+from bench.pipeline import machine
+from bench.pipeline.machine import examine_machine
 
 
-def check(name: str) -> doctor.Check:
-    return next(each for each in examine() if each.name == name)
+def check(name: str) -> machine.Check:
+    return next(each for each in examine_machine() if each.name == name)
 
 
 def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
@@ -50,7 +50,7 @@ def test_a_machine_without_a_home_directory_still_gets_its_page(monkeypatch):
 
     monkeypatch.delenv("BENCH_HOME", raising=False)
     monkeypatch.setattr(Path, "expanduser", unknown)
-    checks = {each.name: each for each in examine()}
+    checks = {each.name: each for each in examine_machine()}
     assert checks["home"].is_fatal
     assert not checks["home"].is_good
     assert "set BENCH_HOME" in checks["home"].advice
@@ -66,7 +66,7 @@ def test_a_home_that_may_not_be_read_still_gets_its_page(home, monkeypatch):
         return real(path, **options)
 
     monkeypatch.setattr(Path, "stat", forbidden)
-    checks = {each.name: each for each in examine()}
+    checks = {each.name: each for each in examine_machine()}
     assert not checks["home"].is_good
     assert "Permission denied" in checks["home"].advice
     assert not checks["weights"].is_good
@@ -88,7 +88,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
             raise metadata.PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", version)
+    monkeypatch.setattr(machine.metadata, "version", version)
 
 
 def test_a_missing_package_is_fatal(home, monkeypatch):
@@ -99,8 +99,8 @@ def test_a_missing_package_is_fatal(home, monkeypatch):
 
 def test_without_pyworld_the_job_runs_and_mcd_is_marked_approximate(home, monkeypatch):
     _without(monkeypatch, "pyworld")
-    monkeypatch.setattr(doctor, "has_pyworld", lambda: False)
-    assert not [each for each in examine() if each.is_fatal and not each.is_good]
+    monkeypatch.setattr(machine, "has_pyworld", lambda: False)
+    assert not [each for each in examine_machine() if each.is_fatal and not each.is_good]
     assert "approximate" in check("mcd").found
     assert not check("mcd").is_good
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cli.effects import effects_command
+from bench.cli.effects import effects as write_page
 from bench.errors import RunError
 from bench.results import Column, Results, Score, write_results, write_rows
 from bench.suite import select
@@ -36,7 +36,7 @@ def write(tmp_path):
 
 
 def page(tmp_path) -> str:
-    effects_command(tmp_path / "runs", 42, tmp_path / "effects.md")
+    write_page(tmp_path / "runs", 42, tmp_path / "effects.md")
     return (tmp_path / "effects.md").read_text()
 
 
@@ -47,7 +47,7 @@ def line(text: str, start: str) -> str:
 def test_a_claim_is_judged_where_its_runs_are_and_else_names_their_commands(
     write, tmp_path, monkeypatch, capsys
 ):
-    from bench.cli import effects
+    from reports import effects
 
     only = tuple(claim for claim in effects.CLAIMS if set(claim.metrics) <= {"mcd", "mcd_ref"})
     monkeypatch.setattr(effects, "CLAIMS", only)
@@ -65,7 +65,7 @@ def test_a_claim_is_judged_where_its_runs_are_and_else_names_their_commands(
 
 
 def test_a_group_of_clips_is_asked_alone(write, tmp_path, monkeypatch):
-    from bench.cli import effects
+    from reports import effects
 
     monkeypatch.setattr(effects, "CLAIMS", tuple(c for c in effects.CLAIMS if c.group == "ref_a"))
     write("acfoley-mini", 1.0, split="mini-references")

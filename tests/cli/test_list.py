@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.checkpoints.registry import OFFICIAL_FILES
-from bench.cli import list as listing
-from bench.cli.list import list_command
+from bench.cli.list import list_rows
 from bench.errors import BenchError
 from bench.splits import open_split
 from tests.cli.conftest import refused
@@ -14,7 +13,7 @@ from tests.cli.conftest import refused
 
 def listed(what: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """The rows by their first word, with the space between words made one."""
-    list_command(what)
+    list_rows(what)
     lines = capsys.readouterr().out.splitlines()
     rows: dict[str, str] = {}
     for line in lines:
@@ -70,7 +69,7 @@ def test_a_home_that_may_not_be_read_does_not_hide_the_splits_of_others(home, ca
     def forbidden(name: str):
         raise PermissionError(13, "Permission denied", "home/data")
 
-    monkeypatch.setattr(listing, "open_split", forbidden)
+    monkeypatch.setattr("bench.splits.open_split", forbidden)
     rows = listed("splits", capsys)
     assert "Permission denied" in rows["mini"]
     assert "yours to name" in rows["folder:PATH"]
@@ -82,7 +81,7 @@ def test_a_split_that_cannot_be_opened_does_not_hide_the_others(home, capsys, mo
             raise BenchError("the clips are of another world")
         return open_split(name)
 
-    monkeypatch.setattr(listing, "open_split", broken)
+    monkeypatch.setattr("bench.splits.open_split", broken)
     rows = listed("splits", capsys)
     assert "the clips are of another world" in rows["mini"]
     assert "mini-hits" in rows

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.cli.table import table_command
+from bench.cli.table import table
 from bench.results import Column, Results, Score, load_results, write_bounds, write_results
 
 MCD = Column("mcd", "MCD", "lower", 2, "dB")
@@ -23,7 +23,7 @@ def runs(tmp_path):
 
 @pytest.mark.parametrize("style", ["terminal", "markdown", "latex"])
 def test_a_folder_of_mini_and_real_runs_gives_a_titled_table_of_each(runs, style, capsys):
-    table_command([runs], style, False, None)
+    table([runs], style)
     out = capsys.readouterr().out
     assert out.count("noise") == 2
     assert out.count("mini world, not comparable with published numbers") == 1
@@ -34,14 +34,14 @@ def test_a_folder_of_mini_and_real_runs_gives_a_titled_table_of_each(runs, style
 def test_floor_and_ceiling_of_a_run_are_rows_in_every_format(runs, style, capsys):
     bound = replace(load_results(runs / "mini"), system="ground-truth", is_anchor=True)
     write_bounds(runs / "mini", [bound])
-    table_command([runs], style, False, None)
+    table([runs], style)
     assert capsys.readouterr().out.count("ground-truth") == 1
-    table_command([runs], style, False, None, bounds=False)
+    table([runs], style, bounds=False)
     assert "ground-truth" not in capsys.readouterr().out
 
 
 def test_csv_holds_all_of_them_and_goes_to_a_file(runs, tmp_path):
-    table_command([runs], "csv", False, tmp_path / "all.csv")
+    table([runs], "csv", out=tmp_path / "all.csv")
     lines = (tmp_path / "all.csv").read_text().splitlines()
     assert len(lines) == 3
     assert "signal" in lines[1]

@@ -10,13 +10,13 @@ import torch
 
 from bench.backbones import clap
 from bench.checkpoints.registry import OFFICIAL_FILES
-from bench.cli.judge import Choice, choose
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels
 from bench.inputs.label_rows import Label
 from bench.judges import ClipMedia, open_judge
 from bench.media import write_audio
 from bench.pipeline import FolderPlan, score_folders
+from bench.pipeline.columns import JudgeOptions, choose_columns
 from bench.suite import select
 from bench.types import Audio, Excerpt
 from tests.backbones import clap_inputs
@@ -103,10 +103,8 @@ def test_the_column_of_an_official_file_is_the_cosine_of_its_towers(folders, hom
 
 
 def chosen(**others: object):
-    choice = {"metrics": None, "profile": "strict", "judge": None, "weights": None}
-    return choose(
-        Choice(**{**choice, "device": "cpu", "clap": True, **others}), ["mcd"], 8.0, is_mini=False
-    )
+    options = JudgeOptions(**{"profile": "strict", "clap": True, **others})
+    return choose_columns(options, ["mcd"], 8.0, print, is_mini=False)
 
 
 def test_a_judge_without_clap_says_so_in_one_sentence(home):

@@ -15,7 +15,8 @@ from bench.errors import MediaError
 from bench.judges import ClipMedia, open_judge
 from bench.media import prepare_evaluator_waveform, read_audio, write_audio, write_video
 from bench.pipeline.extract import extract_features
-from bench.pipeline.score import Pair, Scoring, score_pairs
+from bench.pipeline.roles import Pair, Scoring
+from bench.pipeline.score import score_pairs
 from bench.suite import PROFILES
 from bench.types import Audio, Clip, Excerpt
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.pipeline.evaluate import RunLog, evaluate
-from bench.pipeline.score import Pair, Scoring
+from bench.pipeline.roles import Pair, Scoring
 from bench.types import Clip, Excerpt
 from tests.pipeline.networks import METRICS, small_judge
 

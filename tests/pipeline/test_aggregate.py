@@ -17,7 +17,7 @@ from bench.pipeline.aggregate import (
     with_reasons,
 )
 from bench.pipeline.feature_store import FeatureStore
-from bench.pipeline.score import Pair, Scoring
+from bench.pipeline.roles import Pair, Scoring
 from bench.suite import select
 from bench.types import Clip, Excerpt
 

@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baselines import open_system
 from bench.judges import open_judge
 from bench.media import write_audio
 from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.bounds import (
-    BOUNDS,
     compute_bounds,
     describe_cost,
     estimate_bounds,
@@ -33,7 +31,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 @pytest.fixture
 def plans(make_plan):
-    return plan_bounds(make_plan(TONE), [open_system(name) for name in BOUNDS])
+    return plan_bounds(make_plan(TONE))
 
 
 def test_true_audio_is_the_ceiling_and_silence_the_floor(plans, tmp_path):
@@ -51,7 +49,7 @@ def test_true_audio_is_the_ceiling_and_silence_the_floor(plans, tmp_path):
 def test_bounds_are_made_once_for_all_systems_and_conditions(plans, make_plan):
     compute_bounds(plans, quiet)
     other = replace(make_plan("motion-grains", root=plans[0].root.parent / "else"), seed=7)
-    again = plan_bounds(other, [open_system(name) for name in BOUNDS])
+    again = plan_bounds(other)
     assert estimate_bounds(again) == 0
     done = []
     compute_bounds(again, lambda stage, n, total: done.append(total))
@@ -70,8 +68,7 @@ def test_clips_without_references_or_of_one_sound_have_the_bounds_that_are_left(
     plan = make_plan(TONE, limit=1)
     clip = replace(plan.clips[0], reference=None)
     alone = replace(plan, clips=(clip,))
-    systems = [open_system(name) for name in BOUNDS]
-    assert [each.system.name for each in plan_bounds(alone, systems)] == ["ground-truth", "silence"]
+    assert [each.system.name for each in plan_bounds(alone)] == ["ground-truth", "silence"]
 
 
 def test_what_costs_much_is_not_begun_unasked(make_plan):
@@ -94,7 +91,7 @@ def test_bounds_of_two_folders_are_those_of_their_true_sides(make_plan, home, tm
     folders = (tmp_path / "made", tmp_path / "true")
     plan = FolderPlan(*folders, None, None, open_judge("signal", "av-benchmark"), metrics, 0)
     result = score_folders(plan, quiet)
-    plans = plan_folder_bounds(plan, result.clips, [open_system(name) for name in BOUNDS])
+    plans = plan_folder_bounds(plan, result.clips)
     found = {each.system: each for each in compute_bounds(plans, quiet)}
     assert set(found) == {"ground-truth", "shuffled", "silence"}
     assert found["ground-truth"].metrics["mcd"].value == pytest.approx(0.0, abs=0.01)

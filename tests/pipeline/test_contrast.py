@@ -8,8 +8,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.judges import open_judge
-from bench.pipeline import run
-from bench.pipeline.contrast import contrast_runs
+from bench.pipeline import compare_runs, run
 from bench.results import Score, load_results, load_rows
 from tests.pipeline.test_run import TONE, quiet
 
@@ -32,7 +31,7 @@ def finished(make_plan):
 def test_values_are_those_of_the_tables_and_intervals_hold_them(finished):
     base, new = (finished(model, ("mcd", "kid_vgg")) for model in ("reference-loop", TONE))
     for name in ("mcd", "kid_vgg"):
-        found = contrast_runs(base, new, name)
+        found = compare_runs(base, new).contrast(name)
         before, after = (load_results(each).metrics[name].value for each in (base, new))
         assert found.column.name == name
         assert found.base.value == pytest.approx(before)
@@ -42,25 +41,25 @@ def test_values_are_those_of_the_tables_and_intervals_hold_them(finished):
         for score in (found.base, found.new, found.difference):
             assert score.low <= score.value <= score.high
             assert (score.n, score.n_clusters, score.reason) == (3, 3, "")
-        assert contrast_runs(base, new, name) == found
+        assert compare_runs(base, new).contrast(name) == found
 
 
 def test_a_run_does_not_differ_from_itself(finished):
     base = finished(TONE, ("mcd", "kid_vgg"))
     for name in ("mcd", "kid_vgg"):
         expected = Score(0.0, 0.0, 0.0, 3, n_clusters=3)
-        assert contrast_runs(base, base, name).difference == expected
+        assert compare_runs(base, base).contrast(name).difference == expected
 
 
 def test_only_the_clips_of_a_group_count(finished):
     base = finished(TONE)
     for name in ("mcd", "fd_vgg"):
         with pytest.raises(BenchError, match="0 scored clips in common"):
-            contrast_runs(base, base, name, "of another group")
+            compare_runs(base, base).contrast(name, "of another group")
 
 
 def test_of_fewer_clips_than_dimensions_only_the_difference_of_distances_has_an_interval(finished):
-    found = contrast_runs(finished("ground-truth"), finished(TONE), "fd_vgg")
+    found = compare_runs(finished("ground-truth"), finished(TONE)).contrast("fd_vgg")
     assert found.base.value == pytest.approx(0.0, abs=1e-6)
     assert found.difference.value == pytest.approx(found.new.value)
     for score in (found.base, found.new):
@@ -73,17 +72,17 @@ def test_rows_that_do_not_name_clusters_are_refused(finished):
     base = finished(TONE)
     load_rows(base).drop(columns="cluster").to_parquet(base / "scores.parquet", index=False)
     with pytest.raises(BenchError, match="of an earlier version: run it again"):
-        contrast_runs(base, base, "mcd")
+        compare_runs(base, base).contrast("mcd")
 
 
 def test_runs_that_cannot_be_compared_are_refused(finished, make_plan):
     base = finished(TONE)
     with pytest.raises(BenchError, match="has no desync; run it again"):
-        contrast_runs(base, base, "desync")
+        compare_runs(base, base).contrast("desync")
     other = make_plan("reference-loop", metrics=("mcd",))
     run(other, quiet)
     with pytest.raises(BenchError, match="judge 'mini' and 'paper'"):
-        contrast_runs(base, other.results_directory, "mcd")
+        compare_runs(base, other.results_directory).contrast("mcd")
     short = finished("silence", limit=1)
     with pytest.raises(BenchError, match="1 scored clips in common"):
-        contrast_runs(base, short, "mcd")
+        compare_runs(base, short).contrast("mcd")

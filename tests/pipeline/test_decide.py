@@ -7,9 +7,8 @@ import pytest
 
 from bench.metrics.clusters import clustered_mean
 from bench.pipeline.compare import Difference
-from bench.pipeline.decide import Untested, decide
-from bench.pipeline.margins import PRIMARY, Margin
-from bench.pipeline.rules import ColumnRule, Rules
+from bench.pipeline.gate import Untested, decide
+from bench.pipeline.rules import PRIMARY, ColumnRule, Margin, Rules
 from bench.results import Column
 
 N_CLIPS, N_COMPARISONS = 128, 300

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from baselines import list_systems, open_system
 from bench.io import write_json
 from bench.judges import open_judge
 from bench.pipeline import RunPlan
 from bench.pipeline.estimate import estimate
+from bench.plugins import list_systems, open_system
 
 
 @pytest.fixture

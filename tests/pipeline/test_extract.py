@@ -21,7 +21,7 @@ from bench.judges import open_judge
 from bench.media import write_audio, write_video
 from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.extract import extract_features
-from bench.pipeline.score import Pair, Scoring
+from bench.pipeline.roles import Pair, Scoring
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
 from tests.conftest import ROOT

@@ -10,8 +10,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.pipeline.gate import gate_runs
-from bench.pipeline.margins import Margin
-from bench.pipeline.rules import ColumnRule, Rules
+from bench.pipeline.rules import ColumnRule, Margin, Rules
 from bench.results import load_results, write_results
 from bench.suite import SUITE_VERSION
 from tests.pipeline.finished import write_embeddings, write_run
@@ -251,7 +250,11 @@ def test_a_set_column_of_too_few_clips_is_not_tested(home, tmp_path, rng):
 def test_a_distance_whose_features_are_gone_is_not_tested_with_the_reason(set_runs, tmp_path, gone):
     base, new = set_runs(0.5)
     shutil.rmtree(new / gone) if gone == "features" else (new / gone).unlink()
-    reason = "cannot read the features" if gone == "features" else "does not say where the features"
+    reason = (
+        "cannot read the features"
+        if gone == "features"
+        else "has no journal entry for the features"
+    )
     with pytest.raises(BenchError, match=f"no primary column that can be tested: .*{reason}"):
         gate_runs(base, new, Rules())
 

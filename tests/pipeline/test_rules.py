@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.pipeline.margins import DEFAULT_MARGINS, DEFAULTS, PRIMARY, Margin
-from bench.pipeline.rules import KNOWN_COLUMNS, Rules, load_rules
+from bench.pipeline.rules import (
+    DEFAULT_MARGINS,
+    DEFAULTS,
+    PRIMARY,
+    Margin,
+    Rules,
+    load_rules,
+)
+from bench.suite import PROFILES
 from tests.conftest import ROOT
 
 
@@ -24,7 +31,7 @@ def rules_file(tmp_path):
 
 def test_every_column_of_every_profile_has_a_margin_and_each_only_one():
     named = [name for default in DEFAULTS for name in default.columns]
-    assert sorted(named) == sorted(KNOWN_COLUMNS)
+    assert sorted(named) == sorted({row.name for rows in PROFILES.values() for row in rows})
     assert set(PRIMARY) <= set(DEFAULT_MARGINS)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from bench.pipeline.notes import sample_notes
 
 from bench.judges import open_judge
 from bench.pipeline import FolderPlan, run, score_folders, score_unpaired
+from bench.pipeline.notes import sample_notes
 from bench.suite import select
 from bench.types import Waveform
 from tests.media.samples import write_clip, write_tracks

@@ -1,4 +1,4 @@
-"""The known faults that metrics are validated with, and which metrics claim to follow each."""
+"""The faults that metrics are validated with, and the metrics that must follow each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ TIMBRE = ("mcd", "mcd_c1", "lsd")
 
 
 class Fault(NamedTuple):
-    """One way to damage a true sound, in growing amounts.
+    """One corruption of true audio, in growing amounts.
 
-    ``system`` is the oracle that does it, ``amounts`` its arguments with what they are called;
-    ``followed_by`` the metrics that must get worse with it; none where answers are only shown.
+    ``system`` is the oracle that applies it, and ``amounts`` are its arguments with their labels;
+    the metrics ``followed_by`` must get worse with it. Without any, responses are only printed.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Fault(NamedTuple):
     followed_by: tuple[str, ...]
 
     def specs(self) -> list[str]:
-        """The oracles to run, from the smallest amount to the largest."""
+        """Return the oracles to run, from the smallest amount to the largest."""
         return [f"{self.system}:{argument}" for argument in self.amounts]
 
 
@@ -39,7 +39,7 @@ FAULTS = (
         (*ONSETS, "env_corr", "desync"),
     ),
     Fault(
-        # No claim: mcd takes delays between its frames for another timbre, mcd_c1 hardly does.
+        # No claim: delays shorter than a frame change mcd like another timbre, mcd_c1 hardly.
         "hardly late",
         "oracle-shift",
         _counted("s", "0.0025", "0.005", "0.0125"),
@@ -67,7 +67,7 @@ FAULTS = (
         "low-pass",
         "oracle-lowpass",
         {"8000": "8 kHz", "4000": "4 kHz", "2000": "2 kHz", "1000": "1 kHz"},
-        # mcd_c1 answers most strongly of all and is at its end by 2 kHz.
+        # mcd_c1 responds most strongly of all and saturates by 2 kHz.
         ("mcd", "lsd", *FRECHET, *LABELS),
     ),
     Fault(

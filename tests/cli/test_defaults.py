@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from bench.cli import main
-from bench.cli import plan as planning
-from bench.cli.judge import Choice
-from bench.cli.plan import Order, choose_split, plan_run
 from bench.errors import BenchError
+from bench.pipeline import RunPlan, plan_run, prepare
+from bench.pipeline.columns import JudgeOptions
+from bench.pipeline.prepare import RunOptions, choose_split
 from bench.pipeline.provenance import provenance
 from bench.splits import open_split
 from tests.cli.conftest import refused
@@ -49,22 +49,23 @@ def prepare_mini(home):
         clip.audio.path.touch()
 
 
-def test_the_paper_s_split_is_the_default_where_it_is_prepared(vggsound, capsys):
-    assert choose_split(None).name == "vggsound-ib0.3"
-    assert capsys.readouterr().err == "split vggsound-ib0.3: 1 clips\n"
+def test_the_papers_split_is_the_default_where_it_is_prepared(vggsound):
+    notes = []
+    assert choose_split(None, notes.append).name == "vggsound-ib0.3"
+    assert notes == ["split vggsound-ib0.3: 1 clips"]
 
 
-def test_the_mini_split_is_the_default_elsewhere_and_that_is_said_first(home, capsys):
-    assert choose_split(None).name == "mini"
-    said = capsys.readouterr().err
-    assert said.startswith("split mini: 128 clips, since vggsound-ib0.3 is not prepared (VGGSound")
-    assert said.count("\n") == 1
+def test_the_mini_split_is_the_default_elsewhere_and_the_reason_is_reported(home):
+    notes = []
+    assert choose_split(None, notes.append).name == "mini"
+    (note,) = notes
+    assert note.startswith("split mini: 128 clips, since vggsound-ib0.3 is not prepared (VGGSound")
 
 
 def test_lists_of_the_paper_that_are_broken_are_refused_and_not_replaced(vggsound):
     (vggsound / "ib0.3.txt").write_text("another_000000\n")
     with pytest.raises(BenchError, match="names 'another_000000', which test.csv"):
-        choose_split(None)
+        choose_split(None, print)
 
 
 def test_commands_work_without_a_split(call, home):
@@ -90,7 +91,7 @@ def test_the_environment_names_a_split(call, clicks_folder, monkeypatch):
 def test_a_command_opens_its_split_once(call, home, monkeypatch):
     prepare_mini(home)
     opened = []
-    monkeypatch.setattr(planning, "open_split", lambda spec: opened.append(spec) or real(spec))
+    monkeypatch.setattr(prepare, "open_split", lambda spec: opened.append(spec) or real(spec))
     real = open_split
     for command in (("run", "--dry-run"), ("ablate", "--mask", "all", "--model", "acfoley")):
         call(*command, "--split", "mini")
@@ -111,16 +112,16 @@ def test_a_command_opens_its_split_once(call, home, monkeypatch):
 def test_system_and_judge_have_their_devices(
     command, options, system, judge, call, home, monkeypatch
 ):
-    seen = []
+    prepare_mini(home)
+    plans: list[RunPlan] = []
 
-    def stop(order: Order, choice: Choice) -> None:
-        seen.append((order.device, choice.device))
-        raise BenchError("seen")
+    def stop(plan: RunPlan, *others: object, **options: object) -> None:
+        plans.append(plan)
+        raise BenchError("stopped")
 
-    for module in ("run", "ablate"):
-        monkeypatch.setattr(f"bench.cli.{module}.plan_run", stop)
-    assert call(*command, *options)[0] == 2
-    assert seen == [(system, judge)]
+    monkeypatch.setattr("bench.pipeline.look_ahead", stop)
+    assert call(*command, "--split", "mini", *options)[0] == 2
+    assert [(plan.device, plan.judge.device) for plan in plans] == [(system, judge)]
 
 
 @pytest.mark.parametrize("options", [("--device", "toaster"), ("--judge-device", "cuda:99")])
@@ -140,8 +141,11 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(
 
 def test_results_state_both_devices(home, tmp_path, clicks_folder):
     split = open_split(f"folder:{clicks_folder}")
-    order = Order("silence", split, split.clips[:1], 42, 0, tmp_path, device="cuda:1")
-    plan = plan_run(order, Choice("mcd", "av-benchmark", "mini", None, "cuda:0"))
+    options = RunOptions(
+        model="silence", split=split, limit=1, workers=0, runs=tmp_path, device="cuda:1"
+    )
+    judging = JudgeOptions(metrics="mcd", judge="mini", device="cuda:0")
+    plan = plan_run(options, judging, print)
     facts = provenance(plan.judge, plan.device)
     assert (facts["device"], facts["judge_device"]) == ("cuda:1", "cuda:0")
 

@@ -1,7 +1,7 @@
-"""What a result says of its media: choices that were made in reading them, and what is unusual.
+"""Notes of a result on its media: choices that were made in reading them, and what is unusual.
 
-Counted over the clips that were scored, from remarks that are stored beside their features, so that
-a second run says the same as the first. Nothing here changes a score.
+They are counted over the scored clips, from remarks that are stored beside the features, so that a
+second run has the same notes as the first. No note changes a score.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 
 from bench.errors import format_names
 from bench.pipeline.journal import Entry
-from bench.pipeline.score import Keys, Pair, Role, Scoring, remarks_of
+from bench.pipeline.roles import Keys, Pair, Role, Scoring, remarks_of
 
-#: The roles that stand for the true side of a clip.
+#: The roles of the true side of a clip.
 TRUE_ROLES: tuple[Role, ...] = ("target", "reference", "picture")
 GENERATED_ROLES: tuple[Role, ...] = ("generated",)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Which number of a file is noted above which limit, and in what words.
+    """Above which limit a number of a file is noted, and the text of the note.
 
-    ``said`` comes before the names of the clips, ``then`` after them, with the highest as ``most``.
+    ``before`` precedes the names of the clips; ``after`` follows, with the maximum as ``most``.
     """
 
     number: str
     limit: float
-    said: str
-    then: str
+    before: str
+    after: str
 
 
 MEDIA_RULES = (
@@ -71,7 +71,7 @@ def media_notes(
 
 
 def sample_notes(entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Return what was done to samples to fit them, from what the journal says of each clip."""
+    """Return what was done to samples to fit them, from the journal's entry of each clip."""
     numbers = [rule.number for rule in SAMPLE_RULES]
     found = {
         clip: {name: float(entry.get(name, 0)) for name in numbers}
@@ -91,7 +91,7 @@ def _notes(
             if numbers.get(rule.number, 0) > rule.limit
         }
         if above:
-            then = rule.then.format(most=max(above.values()))
-            counted = f"{len(above)} of {len(found)} {noun} {rule.said}"
-            notes.append(f"{counted} ({format_names(sorted(above))}){then}")
+            after = rule.after.format(most=max(above.values()))
+            counted = f"{len(above)} of {len(found)} {noun} {rule.before}"
+            notes.append(f"{counted} ({format_names(sorted(above))}){after}")
     return tuple(notes)

@@ -1,0 +1,160 @@
+"""Ablations: a system beside itself without a component, or trained in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from bench.errors import BenchError
+from bench.pipeline.columns import JudgeOptions, Notify, split_names
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.prepare import RunOptions, choose_split, default_model, plan_run
+from bench.splits import Split
+from bench.types import COMPONENTS
+
+#: The row in which nothing is masked.
+UNMASKED = "none"
+
+
+class Variant(NamedTuple):
+    """A trained variant: its name on the command line and in the paper's table, and its system."""
+
+    name: str
+    label: str
+    system: str
+
+
+#: The variants that Tables 4 (stage) and 5 (pooling) of the paper compare, by model and option;
+#: the model itself is the last of each.
+ABLATIONS: Mapping[str, Mapping[str, tuple[Variant, ...]]] = {
+    "acfoley": {
+        "stage": (
+            Variant("overlap-only", "Overlap", "acfoley-overlap-only"),
+            Variant("non-overlap-only", "Non-overlap", "acfoley-non-overlap-only"),
+            Variant("two-stage", "Two-stage w/o ft.", "acfoley-two-stage"),
+            Variant("full", "Two-stage", "acfoley"),
+        ),
+        "pooling": (
+            Variant("attention", "Attention-Based", "acfoley-attention-pooling"),
+            Variant("average", "Average", "acfoley"),
+        ),
+    },
+    "acfoley-mini": {
+        "stage": (
+            Variant("overlap-only", "Overlap", "acfoley-mini-overlap-only"),
+            Variant("non-overlap-only", "Non-overlap", "acfoley-mini-non-overlap-only"),
+            Variant("two-stage", "Two-stage", "acfoley-mini"),
+        ),
+        "pooling": (
+            Variant("attention", "Attention-Based", "acfoley-mini-attention-pooling"),
+            Variant("average", "Average", "acfoley-mini"),
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What to vary, as the user wrote it: components, stages of training, or pooling.
+
+    Each is names between commas, or ``all``; exactly one of them is given.
+    """
+
+    mask: str | None = None
+    stage: str | None = None
+    pooling: str | None = None
+    scope: str = "whole"
+
+    def choose_option(self) -> tuple[str, str]:
+        """Return the one option that was given, and its names.
+
+        Raises:
+            BenchError: none or several were given, or a scope without a mask.
+        """
+        options = {"mask": self.mask, "stage": self.stage, "pooling": self.pooling}
+        given = [(name, text) for name, text in options.items() if text is not None]
+        if len(given) != 1:
+            found = ", ".join(f"--{name}" for name, _ in given) or "none of them"
+            raise BenchError(f"give one of --mask, --stage and --pooling, not {found}")
+        if self.mask is None and self.scope != "whole":
+            raise BenchError(f"--mask-scope {self.scope} says how to --mask, which was not given")
+        return given[0]
+
+
+class AblationRow(NamedTuple):
+    """One run of an ablation and its label in the table; None: the system and its condition."""
+
+    name: str
+    plan: RunPlan
+    label: str | None = None
+
+
+def plan_ablation(
+    ablation: Ablation, options: RunOptions, judging: JudgeOptions, notify: Notify
+) -> list[AblationRow]:
+    """Return the runs of an ablation, in the order of its table. The split is opened once.
+
+    Raises:
+        BenchError: as ``plan_run``, or no such component or variant.
+    """
+    option, text = ablation.choose_option()
+    if not isinstance(options.split, Split):
+        options = replace(options, split=choose_split(options.split, notify))
+    assert isinstance(options.split, Split)  # noqa: S101 - for the type checker
+    options = replace(options, model=options.model or default_model(options.split))
+    notes: dict[str, None] = {}  # every row has the same columns, and so the same notes
+    if option == "mask":
+        rows = _plan_masks(text, ablation.scope, options, judging, notes)
+    else:
+        rows = [
+            AblationRow(
+                each.label,
+                plan_run(replace(options, model=each.system), judging, _collect(notes)),
+                each.label,
+            )
+            for each in _choose_variants(options.model or "", option, text)
+        ]
+    for note in notes:
+        notify(note)
+    return rows
+
+
+def _collect(notes: dict[str, None]) -> Notify:
+    return lambda note: notes.setdefault(note)
+
+
+def _plan_masks(
+    text: str, scope: str, options: RunOptions, judging: JudgeOptions, notes: dict[str, None]
+) -> list[AblationRow]:
+    """The unmasked run, and one for each component."""
+    rows = [AblationRow(UNMASKED, plan_run(options, judging, _collect(notes)))]
+    for name in _read_names("mask", text, COMPONENTS):
+        masked = replace(options, mask=name, mask_scope=scope)
+        rows.append(AblationRow(name, plan_run(masked, judging, _collect(notes))))
+    return rows
+
+
+def _choose_variants(model: str, option: str, text: str) -> list[Variant]:
+    """The variants of a model that are named, and the model itself, as the paper orders them."""
+    if model not in ABLATIONS:
+        models = " and ".join(ABLATIONS)
+        raise BenchError(f"--{option} compares trained variants, which {models} have, not {model}")
+    variants = ABLATIONS[model][option]
+    known = [each.name for each in variants]
+    names = _read_names(option, text, known)
+    if unknown := [name for name in names if name not in known]:
+        raise BenchError(f"no {option} {unknown[0]!r} of {model}; there are: {_list_names(known)}")
+    return [each for each in variants if each.name in names or each.system == model]
+
+
+def _read_names(option: str, text: str, known: Iterable[str]) -> list[str]:
+    """Names between commas; all that are known for ``all``."""
+    names = list(known) if text.strip() == "all" else split_names(text)
+    if not names:
+        raise BenchError(f"--{option} names nothing; there are: {_list_names(known)}")
+    return names
+
+
+def _list_names(known: Iterable[str]) -> str:
+    return ", ".join((*known, "all"))

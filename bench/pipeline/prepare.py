@@ -1,0 +1,247 @@
+"""From names and options to a plan: of a run, or of a comparison of two folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError, MissingError
+from bench.inputs import Labels, find_labels, read_labels
+from bench.io import bench_home, expand_user, require_folder
+from bench.pipeline.columns import (
+    JudgeOptions,
+    Names,
+    Notify,
+    choose_columns,
+    require_devices,
+    split_names,
+)
+from bench.pipeline.folders import LONGEST_SECONDS, FolderPlan
+from bench.pipeline.pairing import MATCHES
+from bench.pipeline.plan import RunPlan, Stale
+from bench.plugins import canonical_spec, open_system
+from bench.splits import Split, open_split, require_files
+from bench.splits.pick import pick_clips
+from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS
+from bench.suite import DEFAULT_PROFILE, Metric, select
+from bench.system import System
+from bench.types import Clip, parse_condition
+
+#: The default split: the paper's test clips where they are prepared, else rendered ones.
+PAPER_SPLIT, MINI_SPLIT = "vggsound-ib0.3", "mini"
+
+#: Columns that compare with the video.
+VIDEO_METRICS = frozenset({"ib", "desync"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the user asked of a run, under the names of the command line.
+
+    ``split`` may be opened already, so that several plans share one.
+    """
+
+    model: str | None = None
+    split: str | Split | None = None
+    limit: int | None = None
+    only: Path | None = None
+    clips: Sequence[str] = ()
+    seed: int = 42
+    mask: Names = None
+    mask_scope: str = "whole"
+    device: str = "cpu"
+    workers: int | None = None
+    timeout: float | None = None
+    runs: Path = Path("runs")
+    keep_samples: bool = False
+    yes: bool = False
+
+
+def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunPlan:
+    """Return the plan of a run.
+
+    Raises:
+        BenchError: no such system, split, clip or column; files or weights are missing; or the
+            system cannot do without what is masked.
+    """
+    stale = choose_stale(options.keep_samples, options.yes)
+    split = options.split
+    if not isinstance(split, Split):
+        split = choose_split(split, notify)
+    clips = pick_clips(split, limit=options.limit, only=options.only, names=options.clips)
+    condition = parse_condition(",".join(split_names(options.mask) or ()), options.mask_scope)
+    model = options.model or default_model(split)
+    system = open_system(model)
+    if unmaskable := sorted(condition.masked - system.masks):
+        able = ", ".join(sorted(system.masks)) or "nothing"
+        raise BenchError(f"{system.name} cannot do without {unmaskable[0]}; it can mask: {able}")
+    _require_clips(system, split, clips)
+    shortest_s = min((clip.seconds for clip in clips), default=TARGET_SECONDS)
+    judge, metrics = choose_columns(
+        judging, split.metrics, shortest_s, notify, is_mini=split.is_mini
+    )
+    return RunPlan(
+        system=system,
+        system_name=canonical_spec(model),
+        split=split,
+        clips=clips,
+        judge=judge,
+        metrics=metrics,
+        seed=options.seed,
+        root=expand_user(options.runs).absolute(),
+        workers=count_workers(options.workers),
+        device=options.device,
+        condition=condition,
+        stale=stale,
+        timeout_s=options.timeout,
+    )
+
+
+def choose_split(spec: str | None, notify: Notify) -> Split:
+    """Open the split that is asked for, or the default one, and report which it is.
+
+    Raises:
+        BenchError: no such split, or its clips cannot be listed.
+    """
+    reason = ""
+    try:
+        split = open_split(spec or PAPER_SPLIT)
+    except MissingError as error:
+        if spec:
+            raise
+        split = open_split(MINI_SPLIT)
+        reason = f", since {PAPER_SPLIT} is not prepared ({error}); --split names another"
+    notify(f"split {split.name}: {len(split.clips)} clips{reason}")
+    return split
+
+
+def default_model(split: Split) -> str:
+    """Return the model that runs where none is named: AC-Foley, small on mini clips."""
+    return "acfoley-mini" if split.is_mini else "acfoley"
+
+
+def count_workers(workers: int | None) -> int:
+    """Return the number that was asked for, else one per core that this process may use."""
+    if workers is not None:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_stale(keep_samples: bool, yes: bool) -> Stale:
+    """Return what to do with samples that other code, weights or devices made.
+
+    Raises:
+        BenchError: they are to be kept and made again.
+    """
+    if keep_samples and yes:
+        raise BenchError("--keep-samples keeps samples and --yes makes them again: give one")
+    return "keep" if keep_samples else "remake" if yes else "ask"
+
+
+def _require_clips(system: System, split: Split, clips: tuple[Clip, ...]) -> None:
+    """Refuse clips that are not prepared; the same message names what the system needs."""
+    try:
+        require_files(split, clips)
+    except MissingError as error:
+        if system.lacks and (missing := system.lacks()):
+            raise MissingError(f"{error}; {system.name} needs {missing}") from error
+        raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions:
+    """What the user asked of ``bench score``, under the names of the command line."""
+
+    generated: Path
+    reference: Path
+    videos: Path | None = None
+    unpaired: bool = False
+    match: str = "name"
+    prompts: Path | None = None
+    parquet: Path | None = None
+    bounds: bool = False
+    seconds: float | None = None
+    workers: int | None = None
+    timeout: float | None = None
+
+
+def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) -> FolderPlan:
+    """Return the plan of a comparison of two folders.
+
+    Raises:
+        BenchError: options contradict one another, or a column cannot be computed of the folders.
+    """
+    if options.match not in MATCHES:
+        raise BenchError(f"--match {options.match!r} is not known; there are: {', '.join(MATCHES)}")
+    of_pairs = (options.videos, options.parquet, options.prompts, options.bounds, judging.clap)
+    if options.unpaired and (any(of_pairs) or options.match != "name"):
+        raise BenchError(
+            "--unpaired compares whole sets: it takes no --videos, --parquet, --clap, --prompts, "
+            "--bounds or --match order"
+        )
+    judge, metrics = choose_columns(
+        judging,
+        _default_columns(options),
+        options.seconds or LONGEST_SECONDS,
+        notify,
+        is_mini=False,
+    )
+    labels = _find_labels(metrics, options.reference, options.prompts)
+    _require_sides(metrics, options.videos)
+    if not options.unpaired and not options.videos and judging.metrics is None:
+        notify("ib and desync compare with the video: name its folder with --videos")
+    require_devices(judging.device)
+    require_folder(bench_home())
+    return FolderPlan(
+        generated=options.generated,
+        reference=options.reference,
+        videos=options.videos,
+        seconds=options.seconds,
+        judge=judge,
+        metrics=metrics,
+        workers=count_workers(options.workers),
+        device=judging.device,
+        labels=labels,
+        match=options.match,
+        is_paired=not options.unpaired,
+        timeout_s=options.timeout,
+    )
+
+
+def _default_columns(options: FolderOptions) -> tuple[str, ...]:
+    if options.unpaired:
+        rows = select(DEFAULT_PROFILE)
+        return tuple(metric.name for metric in rows if metric.score_set is not None)
+    networks = [name for name in NETWORK_METRICS if options.videos or name not in VIDEO_METRICS]
+    return (*networks, *BASE_METRICS)
+
+
+def _find_labels(metrics: Iterable[Metric], reference: Path, file: Path | None) -> Labels | None:
+    """The prompts of the references, where a column reads them.
+
+    Raises:
+        BenchError: there are none, or there is a file of them and no column that reads it.
+    """
+    if not any(metric.against == "prompt" for metric in metrics):
+        if file:
+            raise BenchError("only the column clap reads --prompts: ask for it with --clap")
+        return None
+    if file is None and reference.is_dir():
+        file = find_labels(reference)
+    if file is None:
+        raise BenchError(
+            f"clap compares audio with prompts and {reference} holds no labels.csv or labels.tsv: "
+            "give a .csv or .tsv of names and prompts with --prompts FILE"
+        )
+    return read_labels(file)
+
+
+def _require_sides(metrics: Iterable[Metric], videos: Path | None) -> None:
+    """Refuse columns that compare with what two folders do not have."""
+    available = {"target", "prompt", "picture"} if videos else {"target", "prompt"}
+    for metric in metrics:
+        if metric.against not in available:
+            what = "a folder of --videos" if metric.against == "picture" else "a split: bench run"
+            raise BenchError(f"{metric.name} compares with the {metric.against}: it needs {what}")
