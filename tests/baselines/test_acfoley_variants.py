@@ -12,6 +12,7 @@ import pytest
 import acfoley.generate
 import acfoley.loading
 from acfoley.mini import variants
+from acfoley.mini.weights_files import weights_hash, weights_path
 from acfoley.train.presets import RECIPES
 from baselines import SYSTEMS
 from bench.checkpoints.registry import OFFICIAL_FILES
@@ -38,7 +39,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     quick = partial(acfoley.generate.Settings, n_steps=1)
     monkeypatch.setattr(acfoley.generate, "Settings", quick)
     yield ship_drawn(tmp_path / "shipped", monkeypatch)
-    variants.weights_hash.cache_clear()
+    weights_hash.cache_clear()
 
 
 def test_every_variant_of_the_mini_world_is_a_system_with_all_masks() -> None:
@@ -89,7 +90,7 @@ def test_samples_of_changed_weights_are_made_again(
 ) -> None:
     names = ("acfoley-mini", "acfoley-mini-clap-encoder")
     before = [planned(name, clicks_folder, tmp_path).origin for name in names]
-    path = variants.weights_path(changed)
+    path = weights_path(changed)
     path.write_bytes(path.read_bytes()[::-1])
     after = [planned(name, clicks_folder, tmp_path).origin for name in names]
     is_same = [old == new for old, new in zip(before, after, strict=True)]
