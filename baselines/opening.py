@@ -1,4 +1,4 @@
-"""How a system is opened that has nothing to load."""
+"""The ``open`` of systems that have nothing to load."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bench.system import Generate
 
 
 def nothing_to_load(generate: Generate) -> Callable[[str], Generate]:
-    """Return an ``open`` that gives ``generate``, a module-level function, whatever the device."""
-    return partial(_ready, generate)
+    """Return an ``open`` that returns ``generate``, a module-level function, on any device."""
+    return partial(_open, generate)
 
 
-def _ready(generate: Generate, device: str) -> Generate:
+def _open(generate: Generate, device: str) -> Generate:  # no lambda: workers unpickle it
     return generate
