@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def random_codec(path):
-    """The small codec with drawn weights, and the statistics of one sound."""
+    """The small codec with random weights, and the statistics of one waveform."""
     audio = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
     return Codec(small_autoencoder(log_mel(audio)), GriffinLim())
 
