@@ -1,7 +1,7 @@
-"""Floors and ceilings: the scores of sound that is right, absent, or beside the point.
+"""Floors and ceilings: the scores of audio that is true, silent, or right in one respect only.
 
-Each anchor keeps one property of the true sound and gives up the others, so that every metric can
-be seen to notice what it claims to measure.
+Each anchor keeps one property of the true audio and gives up the others, which shows whether a
+metric measures the property that it claims to measure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SPECTRUM_WINDOW_S = 0.05
 
 
 def ground_truth(request: Request) -> Audio:
-    """Return the clip's own sound over the asked window."""
-    return _sound_of(request, request.clip, "the clip itself")
+    """Return the clip's own audio over the requested window."""
+    return _read_window(request, request.clip, "the clip itself")
 
 
 def silence(request: Request) -> Audio:
@@ -35,10 +35,9 @@ def silence(request: Request) -> Audio:
 
 
 def noise(request: Request) -> Audio:
-    """Return Gaussian noise with the long-term spectrum and level of the true sound, mono.
+    """Return Gaussian noise with the long-term spectrum and level of the true audio, mono.
 
-    The spectrum is Welch's average over windows of 50 ms, so what is kept is colour and not pitch.
-    Noise that would exceed full scale is made softer as a whole.
+    Noise that would exceed full scale is scaled down.
     """
     truth = ground_truth(request)
     samples = truth.mono().astype(np.float64)
@@ -49,46 +48,53 @@ def noise(request: Request) -> Audio:
 
 
 def shuffled(request: Request) -> Audio:
-    """Return the sound of another clip of the split over its window."""
-    return _sound_of(request, request.other, "another clip")
+    """Return the audio of another clip of the split over that clip's window."""
+    return _read_window(request, request.other, "another clip")
 
 
 def reference_loop(request: Request) -> Audio:
-    """Return the reference repeated to the asked length, joints crossfaded with equal power.
+    """Return the reference repeated to the requested length, with equal-power crossfades.
 
-    Each repetition begins under the last 10 ms of the one before, half the reference at most.
+    Each repetition overlaps the last 10 ms of the one before it, or half of a short reference.
     """
     if request.reference is None or not request.reference.samples.size:
-        raise BenchError(f"clip {request.name!r} has no reference sound, which this system repeats")
+        raise BenchError(f"clip {request.name!r} has no reference audio, which this system repeats")
     samples, rate = request.reference.samples, request.reference.sample_rate_hz
     fade = min(round(CROSSFADE_S * rate), samples.shape[1] // 2)
-    turn = _turn(samples, fade)
+    period = _crossfade_ends(samples, fade)
     n_samples = round(request.seconds * rate)
-    looped = np.tile(turn, max(1, -(-n_samples // turn.shape[1])))
-    looped[:, :fade] = samples[:, :fade]  # nothing sounds before the first repetition
+    looped = np.tile(period, max(1, -(-n_samples // period.shape[1])))
+    looped[:, :fade] = samples[:, :fade]  # the first repetition fades in from nothing
     return Audio(_within_full_scale(looped[:, :n_samples]), rate)
 
 
-def _sound_of(request: Request, clip: Clip | None, role: str) -> Audio:
+def _read_window(request: Request, clip: Clip | None, role: str) -> Audio:
+    """Read the requested seconds of a clip's audio; BenchError names ``role`` if it is missing."""
     if clip is None:
         raise BenchError(
-            f"the request for clip {request.name!r} lacks {role}, which this anchor plays"
+            f"the request for clip {request.name!r} is without {role}, which this anchor reads"
         )
     return read_audio(replace(clip.audio, seconds=request.seconds), shortfall_s=MAX_SHORTFALL_S)
 
 
-def _turn(samples: Waveform, fade: int) -> FloatArray:
-    """One turn of the loop, ``[C, T - fade]``: it begins under the end of the turn before."""
+def _crossfade_ends(samples: Waveform, fade: int) -> FloatArray:
+    """Return one period of the loop ``[C, T - fade]``, whose start is mixed with its end.
+
+    sin^2 + cos^2 = 1, so the power at a joint is that of the reference where both ends are
+    uncorrelated, as two parts of a recording are; a linear crossfade would dip by 3 dB.
+    """
     n_samples = samples.shape[1] - fade
-    turn = samples[:, :n_samples].astype(np.float64)
+    period = samples[:, :n_samples].astype(np.float64)
     angles = 0.5 * np.pi * (np.arange(fade) + 0.5) / max(fade, 1)
-    turn[:, :fade] *= np.sin(angles)
-    turn[:, :fade] += samples[:, n_samples:] * np.cos(angles)
-    return turn
+    period[:, :fade] *= np.sin(angles)
+    period[:, :fade] += samples[:, n_samples:] * np.cos(angles)
+    return period
 
 
 def _with_spectrum_of(samples: FloatArray, white: FloatArray, sample_rate_hz: int) -> FloatArray:
-    """White noise ``[T]`` filtered to the long-term spectrum of ``samples [T]``."""
+    """Return white noise ``[T]`` filtered to the long-term spectrum of ``samples [T]``."""
+    # Welch's average over windows of 50 ms resolves 20 Hz: the colour of the audio and not the fine
+    # lines of its spectrum. The phase stays that of the noise, so the timing is lost.
     window = min(round(SPECTRUM_WINDOW_S * sample_rate_hz), samples.size)
     frequencies_hz, power = welch(samples, sample_rate_hz, nperseg=window)
     bins_hz = np.fft.rfftfreq(white.size, 1.0 / sample_rate_hz)
@@ -101,13 +107,13 @@ def _rms(samples: FloatArray) -> float:
 
 
 def _within_full_scale(samples: FloatArray) -> Waveform:
-    """Samples as they are, or softer as a whole if their peak is beyond full scale."""
+    """Return the samples, scaled down if their peak is beyond full scale."""
     return (samples / max(1.0, float(np.abs(samples).max(initial=0.0)))).astype(np.float32)
 
 
 GROUND_TRUTH = System(
     "ground-truth",
-    "The clip's own sound: the ceiling",
+    "The clip's own audio: the ceiling",
     frozenset({"truth"}),
     nothing_to_load(ground_truth),
     code=CODE,
@@ -126,7 +132,7 @@ SILENCE = System(
 )
 NOISE = System(
     "noise",
-    "Noise with the spectrum and level of the true sound, without its timing",
+    "Noise with the spectrum and level of the true audio, without its timing",
     frozenset({"truth"}),
     nothing_to_load(noise),
     code=CODE,
@@ -135,7 +141,7 @@ NOISE = System(
 )
 SHUFFLED = System(
     "shuffled",
-    "The true sound of another clip: right in distribution, wrong for the clip",
+    "The true audio of another clip: right in distribution, wrong for the clip",
     frozenset({"other"}),
     nothing_to_load(shuffled),
     code=CODE,
@@ -144,7 +150,7 @@ SHUFFLED = System(
 )
 REFERENCE_LOOP = System(
     "reference-loop",
-    "The reference sound repeated: right timbre, timing of something else",
+    "The reference repeated: right timbre, timing of something else",
     frozenset({"reference"}),
     nothing_to_load(reference_loop),
     code=CODE,

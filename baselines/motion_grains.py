@@ -1,7 +1,7 @@
-"""A baseline without learning: grains of the reference where the picture shows impacts.
+"""A baseline without learning: grains of the reference at the impacts in the video.
 
-The picture says when and how hard, the reference says what it sounds like; nothing sounds in
-between. Grains are taken in turn, as a drum machine takes its samples, and ring over each other.
+The video decides the times and the levels, the reference the timbre; between grains there is
+silence. Grains are used in turn, as a drum machine uses its samples, and may overlap.
 """
 
 from __future__ import annotations
@@ -21,37 +21,42 @@ from bench.media import probe, read_frames
 from bench.system import System
 from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Request, Waveform
 
-#: Of faster cameras every second or third frame is enough.
+#: Of a video with a higher frame rate every second or third frame is used.
 HIGHEST_FPS = 35.0
 SHORT_SIDE_PX = 96
-#: A frame that changes by less than this share of what its neighbours change by is a repeated one.
+#: A frame whose change is below this share of its neighbours' changes is a repeated frame.
 REPEAT_SHARE = 0.2
 
 
 def motion_grains(request: Request) -> Audio:
-    """Return the grains of the reference laid out on the impacts that the picture shows.
+    """Return grains of the reference at the impacts in the video, at the reference's rate.
 
-    There is at least one grain: a picture in which nothing stands out gets it at its sharpest
-    change, since a sounding video was asked for. The level of a grain follows the strength of its
-    impact. The seed is not used.
+    The level of a grain follows the strength of its impact. At least one grain is used: a video
+    without a clear impact has it at its sharpest change. The seed is not used.
+
+    Raises:
+        BenchError: the request has no video or no reference, or the video has no frame rate.
     """
     if request.video is None:
-        raise BenchError(f"clip {request.name!r} has no picture, which this system follows")
+        raise BenchError(f"clip {request.name!r} has no video, which this system follows")
     if request.reference is None or not request.reference.samples.size:
-        raise BenchError(f"clip {request.name!r} has no reference sound, which this system cuts")
-    impacts = _impacts_of(request.video)
+        raise BenchError(f"clip {request.name!r} has no reference audio, which this system cuts")
+    impacts = _find_impacts_of(request.video)
     rate = request.reference.sample_rate_hz
-    samples = _laid_out(cut_grains(request.reference), impacts, round(request.seconds * rate), rate)
-    return Audio(samples, rate)
+    n_samples = round(request.seconds * rate)
+    return Audio(_mix_grains(cut_grains(request.reference), impacts, n_samples, rate), rate)
 
 
-def _impacts_of(video: Excerpt) -> Impacts:
-    """Impacts in seconds from the start of the excerpt."""
-    frames = read_frames(
-        video, _own_fps(video), short_side=SHORT_SIDE_PX, shortfall_s=MAX_SHORTFALL_S
-    )
-    # Repeated frames look like motion that stops; without them the frames are as they were filmed,
-    # at even distances, which is what impacts are measured in.
+def _find_impacts_of(video: Excerpt) -> Impacts:
+    """Return the impacts of an excerpt, in seconds from its start."""
+    stream = probe(video.path).video
+    if stream is None or not stream.fps > 0.0:
+        raise MediaError(f"cannot follow the motion of {video.path}: it has no moving images")
+    # The file's own rate: any other leaves out frames unevenly, and the uneven motion that results
+    # looks like impacts.
+    frames = read_frames(video, stream.fps, short_side=SHORT_SIDE_PX, shortfall_s=MAX_SHORTFALL_S)
+    # A repeated frame looks like motion that stops for one frame. Without repeats the frames are
+    # those of the camera, evenly spaced, as the impact envelope needs them.
     _, own = np.unique(frames.index, return_index=True)
     own = own[~_is_lone_repeat(frames.pixels[own])]
     seconds = float(frames.times_s[own[-1]] - frames.times_s[own[0]])
@@ -59,18 +64,11 @@ def _impacts_of(video: Excerpt) -> Impacts:
     return find_impacts(frames.pixels[own], frames.times_s[own] - video.start_s)
 
 
-def _own_fps(video: Excerpt) -> float:
-    """The rate of the file: any other leaves out frames unevenly, which looks like impacts."""
-    stream = probe(video.path).video
-    if stream is None or not stream.fps > 0.0:
-        raise MediaError(f"cannot follow the motion of {video.path}: it has no moving picture")
-    return stream.fps
-
-
 def _is_lone_repeat(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """Which frames ``[T]`` of a moving picture only repeat the one before, as converters make them.
+    """Return which frames ``[T]`` repeat the one before, as converters of frame rates make them.
 
-    Their difference is what the codec adds; two still frames in a row are a picture at rest.
+    A repeated frame differs from the one before by compression noise alone, while the changes
+    before and after it are motion. Two unchanged frames in a row are a still scene, and no repeats.
     """
     grey = pixels.mean(axis=3, dtype=np.float32)
     change = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
@@ -78,22 +76,22 @@ def _is_lone_repeat(pixels: Pixels) -> npt.NDArray[np.bool_]:
     return np.append(False, change < REPEAT_SHARE * np.minimum(padded[:-2], padded[2:]))
 
 
-def _laid_out(
+def _mix_grains(
     grains: Sequence[Waveform], impacts: Impacts, n_samples: int, sample_rate_hz: int
 ) -> Waveform:
-    """Grains in turn, each from its impact on, ``[C, T]``; softer as a whole if they add up."""
+    """Return the sum of grains ``[C, T]``, each starting at its impact; scaled to full scale."""
     samples = np.zeros((len(grains[0]), n_samples), np.float32)
     for grain, time_s, strength in zip(itertools.cycle(grains), *impacts, strict=False):
         start = max(0, round(float(time_s) * sample_rate_hz))
-        place = samples[:, start : start + grain.shape[1]]
-        place += np.float32(strength) * grain[:, : place.shape[1]]
+        target = samples[:, start : start + grain.shape[1]]
+        target += np.float32(strength) * grain[:, : target.shape[1]]
     samples /= max(1.0, float(np.abs(samples).max(initial=0.0)))
     return samples
 
 
 MOTION_GRAINS = System(
     "motion-grains",
-    "Grains of the reference where the motion of the picture stops or turns; nothing is learned",
+    "Grains of the reference where motion in the video stops or turns; nothing is learned",
     frozenset({"video", "reference"}),
     nothing_to_load(motion_grains),
     code=("baselines.motion_grains", "baselines.grains", "baselines.impacts"),

@@ -1,4 +1,4 @@
-"""How a system is opened that has nothing to load."""
+"""The ``open`` of systems that have nothing to load."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Oracles: they know the scene that a clip of the mini world was rendered from, and redo it.
+"""Oracles: systems that render the known scene of a mini clip again.
 
-One tells all the truth; the others damage exactly one thing by a known amount, the scene before it
-is rendered or the sound afterwards, so that a metric can be asked whether it ranks them as it
-claims to.
+``oracle`` renders the true scene. Each of the others corrupts exactly one property by a known
+amount, of the scene before it is rendered or of the audio afterwards, which tests whether a metric
+ranks these samples as it claims to.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SAMPLE_RATE_HZ = 44_100
 SCENE_KEYS = {"events", "timbre"}
 USES = frozenset({"truth"})
 
-#: What is done to a scene before it is rendered, and to its sound afterwards.
+#: A corruption of a scene (with a seed) before it is rendered, and one of its audio afterwards.
 SceneCorruption = Callable[[Scene, int], Scene]
 AudioCorruption = Callable[[Waveform, Request], Waveform]
 
@@ -45,19 +45,24 @@ AudioCorruption = Callable[[Waveform, Request], Waveform]
 def render(
     corrupt_scene: SceneCorruption, corrupt_audio: AudioCorruption, request: Request
 ) -> Audio:
-    """Return the sound of the clip's scene, damaged and spoiled, over the asked window."""
-    clip = _mini_clip(request)
+    """Render the clip's scene with both corruptions and return the requested window, mono.
+
+    Raises:
+        BenchError: the request has no clip, or a clip without a known scene.
+    """
+    clip = _require_mini_clip(request)
     scene = corrupt_scene(scene_from_truth(clip.truth), request.seed)
+    # The full scene is rendered and corrupted, then cut: events before the window still ring in it.
     samples = corrupt_audio(render_audio(scene, SAMPLE_RATE_HZ), request)
     start = round(clip.audio.start_s * SAMPLE_RATE_HZ)
     window = samples[start : start + round(request.seconds * SAMPLE_RATE_HZ)]
     return Audio(window[None].astype(np.float32), SAMPLE_RATE_HZ)
 
 
-def _mini_clip(request: Request) -> Clip:
+def _require_mini_clip(request: Request) -> Clip:
     if request.clip is None:
         raise BenchError(
-            f"the request for clip {request.name!r} lacks the clip, which oracles read"
+            f"the request for clip {request.name!r} is without the clip, which oracles read"
         )
     if not request.clip.truth.keys() >= SCENE_KEYS:
         raise BenchError(
@@ -95,7 +100,7 @@ def _oracle(
 
 
 class _Amount(NamedTuple):
-    """The number after the colon: what it counts, and the lowest that makes sense."""
+    """The number after the colon: its name, and the lowest valid value."""
 
     what: str
     lowest: float = -math.inf
@@ -108,7 +113,7 @@ def _family(
     corrupt_scene: Callable[..., Scene] = _keep_scene,
     corrupt_audio: Callable[..., Waveform] = _keep_audio,
 ) -> Family:
-    """Oracles that differ by the number after the colon, the first argument of what they do."""
+    """Return oracles that differ by the number after the colon, the corruption's first argument."""
     make = partial(_make, name, amount, summary, corrupt_scene, corrupt_audio)
     return Family(summary, USES, make)
 
@@ -121,7 +126,7 @@ def _make(
     corrupt_audio: Callable[..., Waveform],
     argument: str,
 ) -> System:
-    number = _number(name, amount, argument)
+    number = _parse_number(name, amount, argument)
     return _oracle(
         f"{name}={number:g}",
         summary,
@@ -130,7 +135,7 @@ def _make(
     )
 
 
-def _number(name: str, amount: _Amount, argument: str) -> float:
+def _parse_number(name: str, amount: _Amount, argument: str) -> float:
     try:
         number = float(argument)
     except ValueError:
@@ -147,38 +152,39 @@ def _number(name: str, amount: _Amount, argument: str) -> float:
     return number
 
 
-def _shifted(offset_s: float, scene: Scene, seed: int) -> Scene:
+def _shift(offset_s: float, scene: Scene, seed: int) -> Scene:
     return shift_events(scene, offset_s)
 
 
-def _with_timbre(distance: float, scene: Scene, seed: int) -> Scene:
+def _change_timbre(distance: float, scene: Scene, seed: int) -> Scene:
     return change_timbre(scene, distance, seed)
 
 
-def _with_class(share: float, scene: Scene, seed: int) -> Scene:
-    """Clips that are swapped at one share are swapped at every larger one."""
-    place = np.random.default_rng(stable_seed("class swap", scene.name)).uniform()
-    return change_class(scene, seed) if place < share else scene
+def _change_class(share: float, scene: Scene, seed: int) -> Scene:
+    # One random number per clip, the same for every share and seed: clips whose class changes at
+    # one share change at every larger one, so the curve over shares compares equal clips.
+    threshold = np.random.default_rng(stable_seed("class swap", scene.name)).uniform()
+    return change_class(scene, seed) if threshold < share else scene
 
 
-def _with_noise(level_db: float, audio: Waveform, request: Request) -> Waveform:
+def _add_noise(level_db: float, audio: Waveform, request: Request) -> Waveform:
     return add_noise(audio, level_db, np.random.default_rng(request.seed))
 
 
-def _low_passed(cutoff_hz: float, audio: Waveform, request: Request) -> Waveform:
+def _low_pass(cutoff_hz: float, audio: Waveform, request: Request) -> Waveform:
     return low_pass(audio, cutoff_hz, SAMPLE_RATE_HZ)
 
 
-def _at_level(gain_db: float, audio: Waveform, request: Request) -> Waveform:
+def _apply_gain(gain_db: float, audio: Waveform, request: Request) -> Waveform:
     return apply_gain(audio, gain_db)
 
 
-def _cut(seconds: float, audio: Waveform, request: Request) -> Waveform:
+def _silence_end(seconds: float, audio: Waveform, request: Request) -> Waveform:
     start_s = request.clip.audio.start_s if request.clip else 0.0
     return silence_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
 
 
-def _faster(percent: float, audio: Waveform, request: Request) -> Waveform:
+def _speed_up(percent: float, audio: Waveform, request: Request) -> Waveform:
     return speed_up(audio, percent, SAMPLE_RATE_HZ)
 
 
@@ -186,48 +192,48 @@ ORACLE = _oracle("oracle", "The true scene rendered again: the ceiling of the mi
 ORACLE_SHIFT = _family(
     "oracle-shift",
     _Amount("seconds"),
-    "The true scene with every event so much later: right sound, wrong time",
-    _shifted,
+    "The true scene with every event this much later: right audio, wrong time",
+    _shift,
 )
 ORACLE_TIMBRE = _family(
     "oracle-timbre",
     _Amount("distance", 0.0),
-    "The true scene with a timbre so far from the true one: right time, another object",
-    _with_timbre,
+    "The true scene with a timbre at this distance: right time, another object",
+    _change_timbre,
 )
 ORACLE_CLASS = _family(
     "oracle-class",
     _Amount("share", 0.0),
     "The true events, in this share of the clips on another material: right time, wrong class",
-    _with_class,
+    _change_class,
 )
 ORACLE_NOISE = _family(
     "oracle-noise",
     _Amount("decibels"),
-    "The true sound under white noise of this level relative to its own",
-    corrupt_audio=_with_noise,
+    "The true audio with white noise of this level relative to its own",
+    corrupt_audio=_add_noise,
 )
 ORACLE_LOWPASS = _family(
     "oracle-lowpass",
     _Amount("hertz", 0.0),
-    "The true sound without what lies above this frequency",
-    corrupt_audio=_low_passed,
+    "The true audio without frequencies above this one",
+    corrupt_audio=_low_pass,
 )
 ORACLE_GAIN = _family(
     "oracle-gain",
     _Amount("decibels"),
-    "The true sound so much louder, or quieter",
-    corrupt_audio=_at_level,
+    "The true audio louder, or quieter, by this gain",
+    corrupt_audio=_apply_gain,
 )
 ORACLE_CUT = _family(
     "oracle-cut",
     _Amount("seconds", 0.0),
-    "The true sound with its last seconds silent: too short",
-    corrupt_audio=_cut,
+    "The true audio with its last seconds silent: too short",
+    corrupt_audio=_silence_end,
 )
 ORACLE_SPEED = _family(
     "oracle-speed",
     _Amount("percent"),
-    "The true sound played at a sample rate that is so much too high",
-    corrupt_audio=_faster,
+    "The true audio played at a sample rate that is this much too high",
+    corrupt_audio=_speed_up,
 )

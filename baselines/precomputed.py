@@ -1,9 +1,8 @@
-"""Samples that were made elsewhere: a directory of published files, or the files a split names.
+"""Samples generated elsewhere: a directory of published files, or the files that a split names.
 
-A file belongs to a clip by the rules of ``bench.matching``: it bears the clip's name, lies below
-the directory where the clip lies below its own, or is named by a published scheme.
-A file is read whole, at its own rate: whether it is long enough, and what it lacks, is for the
-runner to judge and to remember.
+A file belongs to a clip by the rules of ``bench.matching``: it has the clip's name, or the same
+path below the directory as the clip below its own, or a name of a published scheme. A file is read
+in full length at its own rate; the pipeline checks and records whether it is long enough.
 """
 
 from __future__ import annotations
@@ -27,12 +26,13 @@ CODE = ("baselines.precomputed", "bench.matching", "bench.inputs")
 
 
 def precomputed(directory: str) -> System:
-    """Return the system that reads samples from ``directory``; from the split itself for "".
+    """Return the system that reads samples from ``directory``; "" means those of the split.
 
-    Raises BenchError where there is no such directory.
+    Raises:
+        BenchError: the directory does not exist.
     """
     if not directory:
-        summary = "The samples that the split itself names"
+        summary = "The samples that the split names"
         return System(
             "precomputed",
             summary,
@@ -48,7 +48,7 @@ def precomputed(directory: str) -> System:
 
 
 def named_sample(request: Request) -> Audio:
-    """Return the sample that the clip names."""
+    """Return the sample that the clip names; BenchError if it names none."""
     if request.clip is None or request.clip.generated is None:
         raise BenchError(
             f"clip {request.name!r} names no sample of its own: "
@@ -61,7 +61,8 @@ def named_sample(request: Request) -> Audio:
 class Samples:
     """The samples below a directory, which is listed once, for the clips of these names.
 
-    Without ``clips`` a file that bears the name of one clip may be taken for a sample of another.
+    Without ``clips``, a file with the name of one clip may be read as a sample of another: the clip
+    ``take_1_2`` and the sample 2 of the clip ``take_1`` have files of equal names.
     """
 
     directory: Path
@@ -82,16 +83,16 @@ class Samples:
         )
 
     def with_clips(self, names: tuple[str, ...]) -> System:
-        """Return the same system where the clips have ``names`` and no others."""
+        """Return the same system for a split whose clips are ``names``."""
         return replace(self, clips=names).system()
 
     def inputs(self, clip: str) -> tuple[Path, ...]:
-        """Return the file of a clip; nothing where there is none or no single one."""
+        """Return the file of a clip; () if no file or more than one belongs to it."""
         best = self._catalogue.choose(clip).best
         return tuple(best) if len(best) == 1 else ()
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the directory holds besides the samples that count."""
+        """Return sentences on the files of the directory that are not used."""
         matching = match(self.clips, self._catalogue.files, self.directory)
         counts = (
             (len(matching.unused), "files of the samples belong to no clip of the split"),
@@ -103,13 +104,14 @@ class Samples:
     def open(self, device: str) -> Generate:
         """Return the function that reads the sample of a clip.
 
-        Raises MissingError where the directory holds no sound.
+        Raises:
+            MissingError: the directory has no audio or video file.
         """
         _ = self._catalogue  # listed now: an empty directory stops the run before its first clip
         return one_by_one(self.sample)
 
     def sample(self, request: Request) -> Audio:
-        """Return the sample of a clip; BenchError where there is none or no single one."""
+        """Return the sample of a clip; BenchError if no file or more than one belongs to it."""
         files, best = self._catalogue.files, self._catalogue.choose(request.name).best
         if not best:
             near = self._catalogue.find_near_miss(request.name)
@@ -136,7 +138,7 @@ class Samples:
 
 
 PRECOMPUTED = Family(
-    "Samples from a directory, found by name; without one, those that the split itself names",
+    "Samples from a directory, found by name; without one, those that the split names",
     frozenset(),
     precomputed,
 )

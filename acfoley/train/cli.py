@@ -247,10 +247,8 @@ def _train(
         if processes.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         initial = None if warm_start is None else _open_warm_start(warm_start, recipe)
-        format_paths = (
-            training_progress(settings.log_every) if processes.is_first else nullcontext()
-        )
-        with format_paths as on_step:
+        progress = training_progress(settings.log_every) if processes.is_first else nullcontext()
+        with progress as on_step:
             if on_step is not None:
                 settings = replace(settings, on_step=on_step)
             train_network(recipe, data, run, settings, processes=processes, initial=initial)

@@ -1,4 +1,4 @@
-"""Each anchor keeps the one property it is named for, and gives up the others."""
+"""Each anchor keeps the property that it is named for, and gives up the others."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def octave_levels_db(samples: FloatArray, rate_hz: int) -> FloatArray:
     return 10 * np.log10(np.array(power))
 
 
-def test_ground_truth_is_the_sound_of_the_window(ask: Ask, clip: Clip) -> None:
+def test_ground_truth_is_the_audio_of_the_window(ask: Ask, clip: Clip) -> None:
     audio = sample(GROUND_TRUTH, ask(GROUND_TRUTH))
     assert np.array_equal(audio.samples, read_audio(clip.audio).samples)
 
 
-def test_ground_truth_follows_the_asked_length_and_refuses_a_longer_one(ask: Ask) -> None:
+def test_ground_truth_has_the_requested_length_and_refuses_a_longer_one(ask: Ask) -> None:
     assert sample(GROUND_TRUTH, ask(GROUND_TRUTH, seconds=1.25)).seconds == 1.25
     with pytest.raises(MediaError, match="sound.flac"):
         sample(GROUND_TRUTH, ask(GROUND_TRUTH, seconds=3.75))
 
 
-def test_what_a_file_lacks_by_milliseconds_is_silence(ask: Ask) -> None:
+def test_milliseconds_missing_at_the_end_of_a_file_are_silence(ask: Ask) -> None:
     audio = sample(GROUND_TRUTH, ask(GROUND_TRUTH, seconds=3.55))
     assert audio.seconds == 3.55
     assert not audio.samples[:, round(3.5 * audio.sample_rate_hz) :].any()
@@ -59,7 +59,7 @@ def test_silence_is_silent(ask: Ask) -> None:
     assert not audio.samples.any()
 
 
-def test_shuffled_is_the_sound_of_the_other_clip(ask: Ask, clip: Clip, other: Clip) -> None:
+def test_shuffled_is_the_audio_of_the_other_clip(ask: Ask, clip: Clip, other: Clip) -> None:
     audio = sample(SHUFFLED, ask(SHUFFLED))
     assert np.array_equal(audio.samples, read_audio(other.audio).samples)
     assert not np.array_equal(audio.samples, read_audio(clip.audio).samples)
@@ -103,7 +103,9 @@ def loop(ask: Ask, reference: FloatArray, seconds: float) -> Waveform:
     return sample(REFERENCE_LOOP, ask(REFERENCE_LOOP, reference=audio, seconds=seconds)).samples
 
 
-def test_a_loop_begins_as_the_reference_and_repeats_it(ask: Ask, rng: np.random.Generator) -> None:
+def test_a_loop_starts_with_the_reference_and_repeats_it(
+    ask: Ask, rng: np.random.Generator
+) -> None:
     reference = 0.2 * rng.standard_normal((2, RATE_HZ))
     looped = loop(ask, reference, 3.5)
     fade = RATE_HZ // 100
@@ -137,13 +139,13 @@ def test_a_reference_of_any_length_is_looped(ask: Ask, n_samples: int) -> None:
     assert looped.max() <= 0.25 * 2**0.5 + 1e-6
 
 
-def test_a_loud_loop_is_made_softer_as_a_whole_instead_of_clipped(ask: Ask) -> None:
+def test_a_loud_loop_is_scaled_down_instead_of_clipped(ask: Ask) -> None:
     looped = loop(ask, np.ones(1600), 1.0)
     assert looped.max() == 1.0
     assert looped[0, 0] == pytest.approx(2**-0.5, rel=1e-3)
 
 
-def test_a_file_that_is_gone_is_named(ask: Ask, clip: Clip) -> None:
+def test_a_missing_file_is_named(ask: Ask, clip: Clip) -> None:
     gone = replace(clip, audio=Excerpt(clip.audio.path.with_name("gone.wav")))
     with pytest.raises(MediaError, match=re.escape("gone.wav")):
         sample(GROUND_TRUTH, ask(GROUND_TRUTH, clip=gone))

@@ -1,4 +1,4 @@
-"""Impacts are seen where something hits, and grains of the reference sound there."""
+"""Impacts are found where something hits, and grains of the reference are placed there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from baselines.grains import attacks, cut_grains
+from baselines.grains import cut_grains, find_attacks
 from baselines.impacts import find_impacts, impact_envelope
 from baselines.motion_grains import MOTION_GRAINS
 from bench.errors import BenchError
@@ -34,7 +34,7 @@ def frames(disc: Disc) -> Pixels:
 
 
 def ping(seconds: float = 0.3, pitch_hz: float = 700.0) -> FloatArray:
-    """A sound that begins at once and falls by 60 dB in the given time."""
+    """A tone that starts at once and decays by 60 dB in the given time."""
     times_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return 0.5 * np.exp(-6.9 * times_s / seconds) * np.cos(2 * np.pi * pitch_hz * times_s)
 
@@ -48,7 +48,7 @@ def recording(attacks_s: Sequence[float], seconds: float = 1.0) -> Audio:
 
 
 def onsets_s(audio: Audio) -> FloatArray:
-    """Where the envelope rises most, found without the code under test."""
+    """Times at which the envelope rises most, found without the code under test."""
     envelope = np.convolve(np.abs(audio.mono()), np.ones(441) / 441)[: audio.samples.shape[1]]
     rise = np.maximum(envelope[441:] - envelope[:-441], 0.0)
     peaks, _ = find_peaks(np.append(0.0, rise), height=0.2 * rise.max(), distance=4410)
@@ -74,7 +74,7 @@ def test_a_disc_hits_where_it_touches_the_ground(frames: Pixels) -> None:
     assert impacts.strengths.min() > 0.0
 
 
-def test_a_harder_blow_is_stronger(disc: Disc) -> None:
+def test_a_harder_impact_is_stronger(disc: Disc) -> None:
     slow_then_fast = np.stack(list(disc(TIMES_S, (0.8, 1.6, 1.9, 2.2))))
     impacts = find_impacts(slow_then_fast, TIMES_S)
     at = dict(zip(impacts.times_s.round(1).tolist(), impacts.strengths.tolist(), strict=True))
@@ -82,7 +82,7 @@ def test_a_harder_blow_is_stronger(disc: Disc) -> None:
     assert at[0.8] < 0.9
 
 
-def test_grain_of_the_camera_and_flicker_of_the_light_are_no_motion(
+def test_camera_noise_and_flicker_of_the_light_are_no_motion(
     frames: Pixels, rng: np.random.Generator
 ) -> None:
     flicker = 12 * np.sin(2 * np.pi * 7.3 * TIMES_S)[:, None, None, None]
@@ -91,7 +91,7 @@ def test_grain_of_the_camera_and_flicker_of_the_light_are_no_motion(
     assert impacts.times_s == pytest.approx(HITS_S, abs=0.04)
 
 
-def test_a_picture_with_nothing_but_noise_gets_one_impact(rng: np.random.Generator) -> None:
+def test_a_video_of_camera_noise_has_one_impact(rng: np.random.Generator) -> None:
     still = (128 + rng.normal(scale=2.0, size=(50, 96, 96, 1))).repeat(3, axis=3)
     impacts = find_impacts(still.astype(np.uint8), TIMES_S[:50])
     assert impacts.times_s.shape == (1,)
@@ -99,14 +99,14 @@ def test_a_picture_with_nothing_but_noise_gets_one_impact(rng: np.random.Generat
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 50])
-def test_a_still_picture_gets_one_impact_at_its_start(frames: Pixels, n_frames: int) -> None:
+def test_a_still_video_has_one_impact_at_its_start(frames: Pixels, n_frames: int) -> None:
     still = frames[:1].repeat(n_frames, axis=0)
     assert find_impacts(still, TIMES_S[:n_frames]).times_s.tolist() == [0.0]
     assert not impact_envelope(still).any()
 
 
-def test_most_impacts_of_the_mini_world_are_seen() -> None:
-    for index in range(7):  # the actions that strike; strokes last and have no such moment
+def test_most_impacts_of_mini_clips_are_found() -> None:
+    for index in range(7):  # actions with impacts; strokes last and have none
         scene = make_scene("impacts", index, seconds=6.0)
         times_s = np.arange(150) / 25
         impacts = find_impacts(np.stack(list(render_frames(scene)))[:, ::2, ::2], times_s)
@@ -114,7 +114,7 @@ def test_most_impacts_of_the_mini_world_are_seen() -> None:
         assert share_found(events_s, impacts.times_s) > 0.75, scene.action
 
 
-def test_real_hits_are_seen_far_better_than_by_chance(shared: Path) -> None:
+def test_real_hits_are_found_far_better_than_by_chance(shared: Path) -> None:
     folder = shared / "media" / "greatesthits"
     known = json.loads((folder / "gh_clip_hits.json").read_text(encoding="utf-8"))
     scores, chances = [], []
@@ -133,8 +133,8 @@ def test_real_hits_are_seen_far_better_than_by_chance(shared: Path) -> None:
     assert np.mean(scores) > 1.5 * np.mean(chances)
 
 
-def test_grains_begin_at_the_attacks_of_the_recording() -> None:
-    found = attacks(recording([0.1, 0.35, 0.7]))
+def test_grains_start_at_the_attacks_of_the_recording() -> None:
+    found = find_attacks(recording([0.1, 0.35, 0.7]))
     assert found / RATE_HZ == pytest.approx([0.1, 0.35, 0.7], abs=0.002)
 
 
@@ -144,13 +144,13 @@ def test_a_grain_lasts_until_the_next_or_until_it_has_decayed() -> None:
     assert second.shape[1] / RATE_HZ == pytest.approx(0.2, abs=0.03)  # 40 of the 60 dB in 0.3 s
 
 
-def test_grains_begin_and_end_in_silence() -> None:
+def test_grains_start_and_end_in_silence() -> None:
     for grain in cut_grains(recording([0.0, 0.15, 0.9])):
         assert np.abs(grain[:, [0, -1]]).max() < 1e-4
         assert np.abs(grain).max() > 0.3
 
 
-def test_a_recording_without_attacks_gives_its_loudest_half_second() -> None:
+def test_a_recording_without_attacks_has_one_grain_of_half_a_second() -> None:
     times_s = np.arange(2 * RATE_HZ) / RATE_HZ
     swell = np.sin(2 * np.pi * 300 * times_s) * (0.2 + 0.2 * np.sin(np.pi * times_s / 2) ** 2)
     (grain,) = cut_grains(Audio(np.stack([swell, swell]).astype(np.float32), RATE_HZ))
@@ -160,14 +160,14 @@ def test_a_recording_without_attacks_gives_its_loudest_half_second() -> None:
 
 
 @pytest.mark.parametrize("n_samples", [1, 10, 220, 5000])
-def test_a_recording_of_any_length_or_of_silence_gives_a_grain(n_samples: int) -> None:
+def test_a_recording_of_any_length_or_of_silence_has_a_grain(n_samples: int) -> None:
     for level in (0.0, 0.5):
         grains = cut_grains(Audio(np.full((1, n_samples), level, np.float32), RATE_HZ))
         assert len(grains) == 1
         assert np.isfinite(grains[0]).all()
 
 
-def test_the_reference_sounds_where_the_disc_hits(ask: Ask) -> None:
+def test_grains_are_at_the_impacts_of_the_disc(ask: Ask) -> None:
     request = ask(MOTION_GRAINS, reference=recording([0.4]))
     audio = generate_one(MOTION_GRAINS.open("cpu"), request)
     assert audio.seconds == 2.5
@@ -187,7 +187,7 @@ def test_times_count_from_the_start_of_the_excerpt(ask: Ask) -> None:
 def test_frames_repeated_by_a_converter_are_no_impacts(
     ask: Ask, frames: Pixels, tmp_path: Path
 ) -> None:
-    converted = frames[np.arange(78) * 25 // 30]  # every fifth frame is shown twice
+    converted = frames[np.arange(78) * 25 // 30]  # every fifth frame occurs twice
     write_video(tmp_path / "converted.mp4", converted, 30)
     video = Excerpt(tmp_path / "converted.mp4", 0.0, 2.5)
     request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
@@ -195,7 +195,7 @@ def test_frames_repeated_by_a_converter_are_no_impacts(
     assert onsets_s(audio) == pytest.approx(HITS_S, abs=0.06)
 
 
-def test_half_the_frames_of_a_fast_camera_are_enough(ask: Ask, disc: Disc, tmp_path: Path) -> None:
+def test_half_the_frames_of_a_fast_video_are_enough(ask: Ask, disc: Disc, tmp_path: Path) -> None:
     write_video(tmp_path / "fast.mp4", disc(np.arange(156) / 60, HITS_S), 60)
     video = Excerpt(tmp_path / "fast.mp4", 0.0, 2.5)
     request = ask(MOTION_GRAINS, reference=recording([0.4]), video=video)
@@ -205,11 +205,11 @@ def test_half_the_frames_of_a_fast_camera_are_enough(ask: Ask, disc: Disc, tmp_p
 
 def test_a_reference_without_samples_is_refused(ask: Ask) -> None:
     empty = Audio(np.zeros((1, 0), np.float32), RATE_HZ)
-    with pytest.raises(BenchError, match="'test_000000' has no reference sound, which this"):
+    with pytest.raises(BenchError, match="'test_000000' has no reference audio, which this"):
         generate_one(MOTION_GRAINS.open("cpu"), ask(MOTION_GRAINS, reference=empty))
 
 
-def test_a_real_clip_gets_sound_of_its_reference(shared: Path, ask: Ask) -> None:
+def test_a_real_clip_has_audio_of_full_length(shared: Path, ask: Ask) -> None:
     path = shared / "media" / "vggsound" / "0DCit2EBtjs_000030.mp4"
     request = ask(
         MOTION_GRAINS,

@@ -1,4 +1,4 @@
-"""An oracle tells the truth but for the one thing it is asked to damage."""
+"""An oracle renders the true scene except for the one property that it corrupts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baselines.oracle import _with_class
+from baselines.oracle import _change_class
 from bench.errors import BenchError
 from bench.media import read_audio
 from bench.plugins import open_system
@@ -25,14 +25,14 @@ def render(spec: str, ask: Ask, **changes: object) -> FloatArray:
 
 
 def delay_s(earlier: FloatArray, later: FloatArray, rate_hz: int = 44_100) -> float:
-    """Where the cross-correlation of two sounds peaks."""
+    """The lag in seconds at which the cross-correlation of two waveforms peaks."""
     size = 2 * earlier.size
     product = np.fft.rfft(later, size) * np.conj(np.fft.rfft(earlier, size))
     lag = int(np.argmax(np.fft.irfft(product, size)))
     return (lag if lag < size // 2 else lag - size) / rate_hz
 
 
-def test_the_oracle_renders_the_sound_of_the_window(ask: Ask, clip: Clip) -> None:
+def test_the_oracle_renders_the_audio_of_the_window(ask: Ask, clip: Clip) -> None:
     truth = read_audio(clip.audio).mono()
     assert np.abs(render("oracle", ask) - truth).max() < 1e-5  # the file has 24 bit
 
@@ -43,19 +43,19 @@ def test_the_shifted_oracle_is_late_by_the_shift(ask: Ask, offset_s: float) -> N
     assert found_s == pytest.approx(offset_s, abs=0.001)
 
 
-def test_no_shift_and_no_distance_are_no_damage(ask: Ask) -> None:
+def test_a_shift_or_distance_of_zero_changes_nothing(ask: Ask) -> None:
     truth = render("oracle", ask)
     assert np.array_equal(render("oracle-shift:0", ask), truth)
     assert np.array_equal(render("oracle-timbre:0", ask), truth)
 
 
 @pytest.mark.parametrize("spec", ["oracle-timbre:0.5", "oracle-class:1"])
-def test_another_timbre_keeps_the_time(ask: Ask, spec: str) -> None:
-    truth, damaged = render("oracle", ask), render(spec, ask)
-    assert np.abs(damaged - truth).max() > 0.05
+def test_another_timbre_keeps_the_times(ask: Ask, spec: str) -> None:
+    truth, corrupted = render("oracle", ask), render(spec, ask)
+    assert np.abs(corrupted - truth).max() > 0.05
     levels = [
         np.sqrt(np.mean(np.square(audio[:110_000].reshape(-1, 1000)), axis=1))
-        for audio in (truth, damaged)
+        for audio in (truth, corrupted)
     ]
     rises = [np.maximum(np.diff(level), 0.0) for level in levels]
     assert np.corrcoef(*rises)[0, 1] > 0.5
@@ -69,29 +69,29 @@ def test_a_clip_that_was_not_rendered_is_refused(
         render("oracle", ask, clip=replace(clip, truth=truth))
 
 
-def test_a_timbre_farther_than_there_is_is_refused(ask: Ask) -> None:
+def test_a_timbre_distance_out_of_range_is_refused(ask: Ask) -> None:
     with pytest.raises(BenchError, match="the timbre distance is 9, expected 0 to"):
         render("oracle-timbre:9", ask)
 
 
-def test_a_share_of_the_classes_is_swapped_and_the_same_clips_at_every_larger_share() -> None:
+def test_a_share_of_the_clips_changes_class_and_the_same_ones_at_larger_shares() -> None:
     scenes = [make_scene("mini", index) for index in range(60)]
-    swapped = [
-        {scene.name for scene in scenes if _with_class(share, scene, 0) != scene}
+    changed = [
+        {scene.name for scene in scenes if _change_class(share, scene, 0) != scene}
         for share in (0.0, 0.3, 0.7, 1.0)
     ]
-    assert [len(names) for names in swapped[::3]] == [0, 60]
-    assert 0 < len(swapped[1]) < len(swapped[2]) < 60
-    assert swapped[1] < swapped[2]
+    assert [len(names) for names in changed[::3]] == [0, 60]
+    assert 0 < len(changed[1]) < len(changed[2]) < 60
+    assert changed[1] < changed[2]
 
 
-def test_no_amount_is_no_damage_to_the_sound_either(ask: Ask) -> None:
+def test_an_amount_of_zero_does_not_change_the_audio(ask: Ask) -> None:
     truth = render("oracle", ask)
     for spec in ("oracle-gain:0", "oracle-cut:0", "oracle-class:0", "oracle-speed:0"):
         assert np.array_equal(render(spec, ask), truth), spec
 
 
-def test_the_sound_is_spoiled_by_the_amount(ask: Ask) -> None:
+def test_the_audio_is_corrupted_by_the_amount(ask: Ask) -> None:
     truth = render("oracle", ask)
     np.testing.assert_allclose(render("oracle-gain:-6", ask), truth * 10 ** (-6 / 20), atol=1e-6)
     cut = render("oracle-cut:1", ask)

@@ -1,4 +1,4 @@
-"""Published samples are found by name, read as they are, and never guessed."""
+"""Published samples are found by name, read unchanged, and never guessed."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def test_the_lowest_of_several_samples_counts(tmp_path: Path, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("seconds", [9.0, 2.5 - 0.012])
-def test_a_sample_keeps_its_own_length_for_the_runner_to_judge(
-    tmp_path: Path, ask: Ask, seconds: float
-) -> None:
+def test_a_sample_keeps_its_own_length(tmp_path: Path, ask: Ask, seconds: float) -> None:
     write_tone(tmp_path / "test_000000.wav", seconds)
     audio = sample(tmp_path, ask)
     assert audio.samples.shape == (1, round(seconds * RATE_HZ))
@@ -63,12 +61,14 @@ def test_a_sample_keeps_its_own_length_for_the_runner_to_judge(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, ask: Ask) -> None:
-    (tmp_path / "test_000000.wav").write_text("no sound")
+    (tmp_path / "test_000000.wav").write_text("no audio")
     with pytest.raises(MediaError, match=r"test_000000\.wav"):
         sample(tmp_path, ask)
 
 
-def test_a_clip_without_a_file_is_refused_with_what_there_is(samples: Path, ask: Ask) -> None:
+def test_a_clip_without_a_file_is_refused_with_an_example_of_the_files(
+    samples: Path, ask: Ask
+) -> None:
     expected = f"no file for clip 'absent' in {samples}: 1 files, e.g. 'test_000000_generated.flac'"
     with pytest.raises(BenchError, match=re.escape(expected)):
         sample(samples, ask, name="absent")
@@ -100,7 +100,7 @@ def test_two_files_for_a_clip_are_refused_by_name(tmp_path: Path, ask: Ask) -> N
         sample(tmp_path, ask)
 
 
-def test_a_file_that_bears_a_clips_name_is_no_sample_of_another(tmp_path: Path, ask: Ask) -> None:
+def test_a_file_named_like_one_clip_is_no_sample_of_another(tmp_path: Path, ask: Ask) -> None:
     write_tone(tmp_path / "take_000001_2.flac", 2.5)
     system = open_system(f"precomputed:{tmp_path}")
     assert system.with_clips is not None
@@ -112,7 +112,7 @@ def test_a_file_that_bears_a_clips_name_is_no_sample_of_another(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("stem", ["my dog", "sub/cat", "犬", "sub/a b"])
-def test_a_sample_lies_where_the_video_of_its_clip_lies(
+def test_a_sample_is_found_at_the_path_of_the_video_of_its_clip(
     tmp_path: Path, ask: Ask, stem: str
 ) -> None:
     write_tone(tmp_path / f"{stem}.flac", 2.5)
@@ -120,7 +120,7 @@ def test_a_sample_lies_where_the_video_of_its_clip_lies(
     assert sample(tmp_path, ask, name=make_clip_name(Path(f"{stem}.mp4"))).seconds == 2.5
 
 
-def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:
+def test_the_input_of_a_clip_is_the_file_that_is_read(tmp_path: Path) -> None:
     for name in ("a/both", "b/both", "one_generated"):
         write_tone(tmp_path / f"{name}.flac", 0.5)
     inputs = open_system(f"precomputed:{tmp_path}").inputs
@@ -129,7 +129,7 @@ def test_the_files_of_a_clip_are_the_one_that_is_read(tmp_path: Path) -> None:
     assert inputs("both") == inputs("absent") == ()
 
 
-def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+def test_unused_files_are_counted(tmp_path: Path) -> None:
     for name in ("one.wav", "one.mp4", "Y0DCit2EBtjs_000030_0.wav", "Y0DCit2EBtjs_000030_1.wav"):
         (tmp_path / name).touch()
     for name in ("else.wav", "log.txt"):
@@ -146,7 +146,7 @@ def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
     )
 
 
-def test_a_directory_is_known_by_where_it_really_is(
+def test_a_directory_is_resolved_when_the_system_is_opened(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to(samples)

@@ -79,7 +79,7 @@ ENCODING = Encoding("random-1", COLUMNS, empty_text)
 
 
 def clip(name: str, score: float | None = 0.5) -> TrainingClip:
-    """A clip of that name; one called ``sound...`` has no picture, and no prompt."""
+    """A clip of that name; one called ``wav...`` has no video and no prompt."""
     excerpt = Excerpt(Path("nowhere.mp4"))
     if name.startswith(AUDIO_ONLY):
         return TrainingClip(name, excerpt)

@@ -1,4 +1,4 @@
-"""A small model from real files to sound, with encoders of its own: the way in for others."""
+"""A small model with its own encoders, from real files to generated audio."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def random_codec(path):
-    """The small codec with drawn weights, and the statistics of one sound."""
+    """The small codec with random weights, and the statistics of one waveform."""
     audio = torch.from_numpy(read_audio(Excerpt(path), mono=True).samples)
     return Codec(small_autoencoder(log_mel(audio)), GriffinLim())
 
@@ -50,7 +50,7 @@ def brightness_column(name, fps, n_tokens, width):
     return column
 
 
-def test_a_small_model_goes_from_files_to_sound(clicks_folder, tmp_path):
+def test_a_small_model_is_trained_from_files_and_generates_audio(clicks_folder, tmp_path):
     codec = random_codec(clicks_folder / "clip_000000.mp4")
     encoding = Encoding(
         identity="brightness",
