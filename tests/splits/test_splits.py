@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from bench.cli.data import verify_command
+from bench.cli.data import verify
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
@@ -107,7 +107,7 @@ def test_verifying_a_split_prints_its_notes(clicks_folder, tmp_path, capsys):
     (tmp_path / "a.mp4").symlink_to(clicks_folder / "clip_000000.mp4")
     (tmp_path / "b.txt").write_text("words")
     with pytest.raises(typer.Exit) as end:
-        verify_command(f"folder:{tmp_path}")
+        verify(f"folder:{tmp_path}")
     assert end.value.exit_code == 0
     found = " ".join(capsys.readouterr().err.split())
     assert "1 file is neither audio nor video" in found
