@@ -32,7 +32,7 @@ __all__ = [
     "select_computable",
 ]
 
-SUITE_VERSION = 2
+SUITE_VERSION = 3
 DEFAULT_PROFILE = "av-benchmark"
 
 
