@@ -46,6 +46,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_words.py
 
 bench: setup
 	$(PIP) --config-settings editable_mode=compat -e '.[benchmarks]'

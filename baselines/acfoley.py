@@ -69,7 +69,7 @@ def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
     return tuple(weights_directory() / row.file for row in rows)
 
 
-def official_lacks(*, has_flow: bool = True) -> str:
+def describe_missing_weights(*, has_flow: bool = True) -> str:
     """Return the command that fetches official files; "" where none is missing.
 
     Without ``has_flow`` the official flow network is not needed.
@@ -120,7 +120,7 @@ ACFOLEY = System(
     sample_rate_hz=SAMPLE_RATE_HZ,
     licence=LICENCE,
     masks=frozenset(COMPONENTS),
-    lacks=official_lacks,
+    lacks=describe_missing_weights,
     code=CODE,
     weights=official_weights,
     dtypes=DTYPES,

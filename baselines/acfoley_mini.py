@@ -40,7 +40,7 @@ def weights_files(variant: str) -> tuple[Path, ...]:
     return tuple(weights_path(name) for name in (variant, CODEC, *ENCODER_FILES.values()))
 
 
-def _lacks(variant: str) -> str:
+def _describe_missing(variant: str) -> str:
     is_complete = all(path.is_file() for path in weights_files(variant))
     return "" if is_complete else "weights: make mini-weights"
 
@@ -53,7 +53,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         partial(open_variant, variant),
         sample_rate_hz=SAMPLE_RATE_HZ,
         masks=frozenset(COMPONENTS),
-        lacks=partial(_lacks, variant),
+        lacks=partial(_describe_missing, variant),
         code=(*CODE, "baselines.acfoley_mini"),
         weights=partial(weights_files, variant),
         caveat=CAVEAT,

@@ -19,7 +19,7 @@ from baselines.acfoley import (
     SECONDS_PER_CLIP,
     USES,
     WORKERS_PER_DEVICE,
-    official_lacks,
+    describe_missing_weights,
     official_weights,
     open_preset,
 )
@@ -50,8 +50,10 @@ class Trained:
 
     def lacks(self) -> str:
         """Return what is missing, with the commands that fix it."""
-        encoder = _lacks_clap() if self.uses_clap else ""
-        return ", and ".join(lack for lack in (self._lacks_weights(), encoder) if lack)
+        encoder = _describe_missing_clap() if self.uses_clap else ""
+        return ", and ".join(
+            missing for missing in (self._describe_missing_weights(), encoder) if missing
+        )
 
     def open(self, device: str) -> Generate:
         """Load it on ``device``, in bfloat16 on a GPU.
@@ -60,13 +62,13 @@ class Trained:
             MissingError: something is missing; the message says how to make or fetch it.
             BenchError: a checkpoint is of another network, or memory does not suffice.
         """
-        if lack := self.lacks():
-            raise MissingError(f"{self.name} cannot generate, it needs {lack}")
+        if missing := self.lacks():
+            raise MissingError(f"{self.name} cannot generate, it needs {missing}")
         return open_preset(self.preset, device, self.checkpoint)
 
-    def _lacks_weights(self) -> str:
+    def _describe_missing_weights(self) -> str:
         if self.checkpoint.is_file():
-            return official_lacks(has_flow=False)
+            return describe_missing_weights(has_flow=False)
         train = f"acfoley train --preset {self.recipe} --data FEATURES --out RUN"
         return f"weights of your own: {train}, then acfoley ema RUN -o {self.checkpoint}"
 
@@ -91,7 +93,7 @@ class Trained:
         )
 
 
-def _lacks_clap() -> str:
+def _describe_missing_clap() -> str:
     """The command that fetches the file of CLAP; "" where it is here."""
     from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
 

@@ -52,7 +52,7 @@ PROMPT = "a glass bell"
 
 @dataclass
 class Work:
-    """What the stages hand to one another."""
+    """The inputs and results that stages pass on."""
 
     folder: Path
     video: Path
@@ -60,7 +60,7 @@ class Work:
     found: dict[str, Any] = field(default_factory=dict)
 
     def file(self, name: str) -> Path:
-        """Where the official file of this name lies."""
+        """Return the path of the official file of this name."""
         return self.folder / OFFICIAL_FILES[name].file
 
     def excerpt(self) -> Excerpt:
@@ -121,7 +121,7 @@ def _encode_reference(work: Work) -> str:
 
 
 def _encode_audio(work: Work) -> str:
-    """What stands for the latents that the flow network will make."""
+    """Encode the audio of the clip to latents, which replace those of the flow network."""
     audio = read_audio(work.excerpt(), shortfall_s=0.1)
     n_samples = sequence_lengths(work.seconds).samples
     waveform = torch.from_numpy(audio.mono())[None]
@@ -153,7 +153,7 @@ def _write(work: Work) -> str:
 STAGES: tuple[tuple[str, Callable[[Work], str]], ...] = (
     ("open CLIP", _open_clip),
     ("frames for CLIP", _read_clip_frames),
-    ("CLIP sees", _encode_video),
+    ("CLIP encodes", _encode_video),
     ("CLIP reads", _read_prompt),
     ("open Synchformer", _open_synchformer),
     ("frames for Synchformer", _read_sync_frames),

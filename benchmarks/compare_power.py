@@ -1,4 +1,4 @@
-"""How often ``bench compare`` raises a false alarm, and which faults it sees.
+"""How often ``bench compare`` raises a false alarm, and which faults it detects.
 
     python -m benchmarks.compare_power make RUNS      the runs: about an hour on one core
     python -m benchmarks.compare_power measure RUNS   the tables of docs/compare.md: two minutes
@@ -232,7 +232,7 @@ def _fails(decisions: Sequence[Decision]) -> bool:
 
 
 def _resolution(decisions: Sequence[Sequence[Decision]]) -> list[str]:
-    """What can be said of two equal systems, column by column."""
+    """Return table rows on two equal systems, column by column."""
     lines = [
         "### What 128 clips can show of two seeds of one system",
         "",
@@ -243,18 +243,18 @@ def _resolution(decisions: Sequence[Sequence[Decision]]) -> list[str]:
         found = [each.found for each in column if isinstance(each.found, Difference)]
         error = float(np.mean([each.estimate.standard_error for each in found]))
         margin = float(np.mean([each.margin for each in column]))
-        shown = np.mean([each.outcome == "not worse" for each in column])
+        not_worse = np.mean([each.outcome == "not worse" for each in column])
         digits = found[0].column.decimals
         # 2.58 and 0.84 are the normal quantiles of 1 - 0.05 / 10, Holm's strictest, and of 0.8.
         lines.append(
             f"| {found[0].name} | {error:.{digits}f} | {margin:.{digits}f} "
-            f"| {margin + (2.58 + 0.84) * error:.{digits}f} | {100 * shown:.0f} % |"
+            f"| {margin + (2.58 + 0.84) * error:.{digits}f} | {100 * not_worse:.0f} % |"
         )
     return lines
 
 
 def _seen(pair: Runs) -> dict[str, float]:
-    """How often each column, the ten, and the ten with the extras call the fault a regression."""
+    """Return how often each column, the ten, and all columns call the fault a regression."""
     rng = np.random.default_rng(2)
     drawn = [pair.draw(rng, is_swapped=False) for _ in range(N_FAULTY)]
     ten = [decide(each[: len(PRIMARY)], Rules()) for each in drawn]

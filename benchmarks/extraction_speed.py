@@ -83,7 +83,7 @@ def _measure_time(root: Path, n_pairs: int, batch_size: int) -> bool:
     bare_wall, bare_cpu = (sum(times) for times in zip(*alone.values(), strict=True))
     print(f"{n_pairs} pairs, batches of {batch_size}, load average {os.getloadavg()[0]:.1f}")
     print(f"networks alone   {bare_wall:8.2f} s wall   {bare_cpu:8.2f} s CPU")
-    print(f"the whole pass   {wall:8.2f} s wall   {cpu:8.2f} s CPU")
+    print(f"the full pass    {wall:8.2f} s wall   {cpu:8.2f} s CPU")
     print(f"ratio            {wall / bare_wall:8.3f} wall     {cpu / bare_cpu:8.3f} CPU")
     print(f"target           {TARGET_RATIO:8.3f}")
     return wall / bare_wall <= TARGET_RATIO
@@ -105,7 +105,7 @@ class TimedBench(ExtractorCache):
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of wall time, and of CPU time of the whole process."""
+    """Seconds of wall time, and of CPU time of the process."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -44,7 +44,7 @@ class Race(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Return the time of the package divided by that of this one."""
         return self.theirs_s / self.ours_s
 
     def __str__(self) -> str:

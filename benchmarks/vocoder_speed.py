@@ -65,7 +65,7 @@ def plain_activation(module: AntialiasedSnake, signal: Tensor) -> Tensor:
 
 
 def timed(title: str, work: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """What ``work`` returns and its processor seconds, which are printed."""
+    """Return the result of ``work`` and its processor seconds, which are printed."""
     wall_s, busy_s = time.perf_counter(), time.process_time()
     result = work()
     wall_s, busy_s = time.perf_counter() - wall_s, time.process_time() - busy_s

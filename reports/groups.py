@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.results import Column, Results, Score
 from reports.ranking import rank
-from reports.tables import Table, TableRow, cell, check_comparable, heading, labels, shown_columns
+from reports.tables import Table, TableRow, cell, check_comparable, heading, labels, select_columns
 
 #: Shown by group even where extras are not: it compares with the very reference of the group.
 ALWAYS = "mcd_ref"
@@ -25,8 +25,8 @@ def group_tables(
     """
     check_comparable(results)
     names = list(dict.fromkeys(name for each in results for name in each.groups))
-    wanted = {column.name for column in shown_columns(results, extras)} | {ALWAYS}
-    columns = [column for column in shown_columns(results, True) if column.name in wanted]
+    wanted = {column.name for column in select_columns(results, extras)} | {ALWAYS}
+    columns = [column for column in select_columns(results, True) if column.name in wanted]
     return [
         _table(results, column, names, min_coverage)
         for column in columns

@@ -27,7 +27,7 @@ N_COLOURS = 100
 #: A scale whose order is its brightness, so that it can be read without colours.
 COLOURS = "magma"
 DYNAMICS_DB = 70.0
-SHOWN_HZ = (50.0, 20_000.0)
+LIMITS_HZ = (50.0, 20_000.0)
 TICKS_HZ = {100.0: "100", 1_000.0: "1k", 10_000.0: "10k"}
 
 
@@ -41,7 +41,7 @@ class Spectrogram:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ClipPanel:
     """A clip of the page: its title, the true events within it, its spectrograms, and its scores.
 
     ``parts`` has the target and the sample, and the reference where there was one.
@@ -54,7 +54,7 @@ class Shown:
     scores: tuple[str, ...]
 
 
-def plot_spectrograms(title: str, clips: Sequence[Shown], destination: Path) -> None:
+def plot_spectrograms(title: str, clips: Sequence[ClipPanel], destination: Path) -> None:
     """Draw each clip's target above its sample, with the reference beside, on one scale of dB."""
     from matplotlib.figure import Figure
 
@@ -77,7 +77,7 @@ def plot_spectrograms(title: str, clips: Sequence[Shown], destination: Path) -> 
     write_png(figure, destination, N_COLOURS)
 
 
-def _draw_clip(figure: Figure, cell: SubplotSpec, clip: Shown, loudest_db: float) -> QuadMesh:
+def _draw_clip(figure: Figure, cell: SubplotSpec, clip: ClipPanel, loudest_db: float) -> QuadMesh:
     reference = clip.parts.get("reference")
     beside_s = float(reference.times_s[-1]) if reference else 2.0
     grid = cell.subgridspec(2, 2, width_ratios=(clip.seconds, beside_s), hspace=0.18, wspace=0.05)
@@ -112,7 +112,7 @@ def _draw_part(panel: Axes, part: Spectrogram, loudest_db: float) -> QuadMesh:
         vmax=0.0,
         rasterized=True,
     )
-    panel.set(yscale="log", ylim=SHOWN_HZ)
+    panel.set(yscale="log", ylim=LIMITS_HZ)
     panel.set_yticks(list(TICKS_HZ), list(TICKS_HZ.values()))
     panel.minorticks_off()
     panel.tick_params(labelsize=8)

@@ -73,7 +73,7 @@ def build_table(
         BenchError: the results cannot share a table, or there are none.
     """
     check_comparable(results)
-    columns = shown_columns(results, extras)
+    columns = select_columns(results, extras)
     scores = {
         column.name: [each.metrics.get(column.name) for each in results] for column in columns
     }
@@ -112,14 +112,14 @@ def check_comparable(results: Sequence[Results]) -> None:
             raise BenchError(f"{first.system} and {each.system} cannot share a table: {mismatch}")
 
 
-def shown_columns(results: Sequence[Results], extras: bool) -> list[Column]:
+def select_columns(results: Sequence[Results], extras: bool) -> list[Column]:
     """Columns that some run has a value in, in the order of the suite; the paper's come first."""
-    shown: dict[str, Column] = {}
+    selected: dict[str, Column] = {}
     for each in results:
         for column in each.columns:
             if each.metrics[column.name].value is not None and (extras or not column.is_extra):
-                shown.setdefault(column.name, column)
-    return list(shown.values())
+                selected.setdefault(column.name, column)
+    return list(selected.values())
 
 
 def labels(results: Sequence[Results]) -> list[str]:

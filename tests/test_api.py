@@ -81,7 +81,7 @@ def test_a_run_and_an_ablation_share_their_options():
     assert set(inspect.signature(ablate).parameters) - own == options - missing
 
 
-def test_what_is_refused_is_an_error_with_one_sentence(home, tmp_path, monkeypatch):
+def test_a_refusal_is_an_error_with_one_sentence(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BenchError, match="no split 'minni'; there are: mini"):
         bench.run("silence", split="minni")

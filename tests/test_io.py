@@ -1,4 +1,4 @@
-"""Files of ours appear whole, with the mode that the umask allows, below a home that is named."""
+"""Files are written atomically, with the mode that the umask allows, below a named home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every published way to name a sample leads back to its clip, and to no other."""
+"""Every published naming scheme maps a sample to its clip, and to no other."""
 
 from __future__ import annotations
 

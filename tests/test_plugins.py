@@ -1,4 +1,4 @@
-"""Systems, metrics and splits of other packages: found by their entry points, never in the way."""
+"""Systems, metrics and splits of other packages: found by entry point, loaded when used."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         del sys.modules[name]
 
 
-def test_a_table_and_a_single_system_are_found_beside_ours(install):
+def test_a_table_and_a_single_system_are_found_beside_the_built_in_ones(install):
     install("theirs", systems="any = theirs.model:TABLE\nalone = theirs.model:ALONE")
     assert open_system("quiet").name == "alone"
     assert open_system("alone").name == "alone"
@@ -110,11 +110,12 @@ def test_a_list_shows_what_cannot_be_used_and_why(install, home, capsys):
         splits="any = theirs.model:SPLITS",
     )
     list_rows("models")
-    shown = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     assert (
-        "Note: the systems of theirs cannot be loaded from 'theirs.broken:TABLE': Runtime" in shown
+        "Note: the systems of theirs cannot be loaded from 'theirs.broken:TABLE': Runtime"
+        in printed
     )
-    assert "RuntimeError: no driver" in shown
+    assert "RuntimeError: no driver" in printed
     usages = [listing.usage for listing in list_systems()]
     assert {"quiet", "loud:LEVEL", "broken", "wrong", "silence"} <= set(usages)
     list_rows("splits")

@@ -1,4 +1,4 @@
-"""What the README shows can be run."""
+"""The commands and examples of the README run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ def test_the_example_of_the_library_runs(examples, capsys, rng, home, tmp_path, 
 
 
 def test_the_example_of_metrics_runs(examples, capsys, rng):
-    sounds = {"true.wav": rng.normal(0, 0.1, 22_050), "generated.wav": rng.normal(0, 0.1, 22_050)}
-    exec(examples[1], {"load": sounds.__getitem__})  # noqa: S102 - our own README
+    waveforms = {
+        "true.wav": rng.normal(0, 0.1, 22_050),
+        "generated.wav": rng.normal(0, 0.1, 22_050),
+    }
+    exec(examples[1], {"load": waveforms.__getitem__})  # noqa: S102 - our own README
     accuracy_line, mcd_line = capsys.readouterr().out.splitlines()
     assert len(accuracy_line.split()) == 2
     assert np.isfinite(float(mcd_line.removesuffix(" dB")))
@@ -47,11 +50,11 @@ def test_every_command_in_the_readme_exists():
     from bench.cli.app import app
 
     known = set(get_command(app).commands)
-    shown = set(re.findall(r"(?:^|`)bench (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
-    assert {"run", "score", "table"} <= shown <= known
+    printed = set(re.findall(r"(?:^|`)bench (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert {"run", "score", "table"} <= printed <= known
 
 
-def test_every_weights_command_in_the_readme_exists_and_is_shown():
+def test_every_weights_command_in_the_readme_exists_and_is_printed_there():
     from typer.main import get_command
 
     from bench.cli.weights import app
@@ -61,7 +64,7 @@ def test_every_weights_command_in_the_readme_exists_and_is_shown():
     assert set(re.findall(r"bench weights (\w+)", text)) == known
 
 
-def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_weights():
+def test_every_column_is_explained_and_those_of_the_paper_come_in_its_order_with_their_weights():
     from bench.checkpoints.registry import OFFICIAL_FILES
     from bench.suite import PROFILES
 
@@ -77,7 +80,7 @@ def test_every_column_is_explained_and_the_papers_stand_in_its_order_with_their_
         assert all(f"`{weights.name}`" in rows[column] for column in weights.needed_by)
 
 
-def test_no_page_names_a_place_that_only_one_machine_has():
+def test_no_page_names_a_path_that_only_one_machine_has():
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "constraints.txt"]
     for page in pages:
         assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", page.read_text()), page

@@ -57,12 +57,12 @@ def runs(tmp_path) -> Path:
 def test_tables_are_printed_in_any_encoding(style, encoding, runs, streams):
     code, out, err = streams(encoding)(bench_cli.main, "table", runs, "--format", style)
     assert (code, err) == (0, "")
-    shown = {
+    printed = {
         "ascii": r"na\xefve-\u6a21\u578b",
         "latin-1": r"naïve-\u6a21\u578b",
         "utf-8": "naïve-模型",
     }
-    assert shown[encoding] in out
+    assert printed[encoding] in out
     if style in {"terminal", "markdown"}:
         arrow = "↓" if encoding == "utf-8" else "v"
         assert re.search(rf"dB\\?\] {arrow}[\s|]", out)
@@ -102,7 +102,7 @@ def test_a_file_name_that_is_not_text_is_printed_as_an_escape(streams):
     assert (code, out) == (0, "dog\\udcff.wav\n")
 
 
-def test_progress_is_shown_on_a_terminal_of_ascii(streams, monkeypatch):
+def test_progress_is_printed_on_an_ascii_terminal(streams, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
 
     def work() -> None:

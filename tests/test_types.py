@@ -1,4 +1,4 @@
-"""The nouns name themselves."""
+"""Conditions and systems check their components."""
 
 from __future__ import annotations
 

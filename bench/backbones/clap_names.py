@@ -30,7 +30,7 @@ RENAMES = (
 )
 
 #: One official tensor holds all three, stacked.
-JOINED = ".attention.self.qkv."
+STACKED = ".attention.self.qkv."
 PARTS = ("query", "key", "value")
 
 #: Tensors of the official file that no embedding needs: constants of the front end and the shifted
@@ -54,7 +54,7 @@ def tower_state(state: Mapping[str, Tensor], tower: Tower) -> dict[str, Tensor]:
         if not is_own or re.fullmatch(UNUSED, official):
             continue
         name = _renamed(official)
-        if JOINED in name and len(tensor) % len(PARTS) == 0:
+        if STACKED in name and len(tensor) % len(PARTS) == 0:
             pieces = zip(PARTS, tensor.chunk(len(PARTS)), strict=True)
             renamed |= {name.replace("qkv", part): piece for part, piece in pieces}
         else:

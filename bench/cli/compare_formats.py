@@ -43,11 +43,11 @@ def summary(gate: Gate) -> str:
     if not gate.has_passed:
         failed = _names(each for each in gate.decisions if not each.has_passed)
         return f"fail: equivalence is required and not shown for {failed}"
-    shown = sum(each.outcome == "not worse" for each in gate.decisions)
+    n_not_worse = sum(each.outcome == "not worse" for each in gate.decisions)
     open_ = _names(each for each in gate.decisions if each.outcome != "not worse")
     rest = f"; not shown for {open_}" if open_ else ""
     tested = f"{n} primary {'column' if n == 1 else 'columns'}"
-    return f"pass: no regression in {tested}; {shown} are shown to be not worse{rest}"
+    return f"pass: no regression in {tested}; {n_not_worse} are shown to be not worse{rest}"
 
 
 def explanations(gate: Gate) -> list[str]:
@@ -127,14 +127,14 @@ def as_junit(gate: Gate) -> str:
     skipped, with the reason.
     """
     failed = sum(not each.has_passed for each in gate.decisions)
-    shown = sum(each.outcome == "not worse" for each in gate.decisions)
+    n_not_worse = sum(each.outcome == "not worse" for each in gate.decisions)
     suite = ElementTree.Element(
         "testsuite",
         name=_xml(f"bench compare: {title(gate)}"),
         tests=str(len(gate.decisions)),
         failures=str(failed),
         errors="0",
-        skipped=str(len(gate.decisions) - failed - shown),
+        skipped=str(len(gate.decisions) - failed - n_not_worse),
     )
     for decision in gate.decisions:
         case = ElementTree.SubElement(

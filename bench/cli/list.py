@@ -76,10 +76,10 @@ def _describe_needs(usage: str, mini: str) -> str:
     if ":" in usage:
         return "see its documentation"
     try:
-        lacks = open_system(name).lacks
+        describe_missing = open_system(name).lacks
     except BenchError:  # its row states the reason
         return "cannot be used"
-    return "nothing" if lacks is None else lacks() or "weights, here"
+    return "nothing" if describe_missing is None else describe_missing() or "weights, here"
 
 
 def _describe_mini_clips() -> str:

@@ -10,10 +10,10 @@ import typer
 if TYPE_CHECKING:
     from bench.results import Column, Results
     from bench.types import Clip
-    from reports.spectrograms import Shown
+    from reports.spectrograms import ClipPanel
 
 #: The scores that are printed beside a clip, where it has them.
-SHOWN_SCORES = ("desync", "onset_acc", "mcd")
+PRINTED_SCORES = ("desync", "onset_acc", "mcd")
 
 
 def samples(
@@ -38,17 +38,17 @@ def samples(
         raise RunError(f"{run} has no scored clip to draw: failures.jsonl there says why")
     condition = "" if results.condition == "full" else f" ({results.condition})"
     rows = load_rows(run).set_index("clip")
-    shown = [_describe_clip(run, clip, results, rows.loc[clip.name]) for clip in chosen]
-    plot_spectrograms(f"{results.system}{condition} on {results.split}", shown, out)
+    panels = [_describe_clip(run, clip, results, rows.loc[clip.name]) for clip in chosen]
+    plot_spectrograms(f"{results.system}{condition} on {results.split}", panels, out)
     notices().print(f"{out}")
 
 
-def _describe_clip(run: Path, clip: Clip, results: Results, row: Any) -> Shown:
+def _describe_clip(run: Path, clip: Clip, results: Results, row: Any) -> ClipPanel:
     """Spectrograms, true events and scores of one clip."""
     from bench.pipeline.compare import find_run_folder
     from bench.pipeline.spectrograms import compute_spectrogram, find_true_events
     from bench.types import Excerpt
-    from reports.spectrograms import Part, Shown, Spectrogram
+    from reports.spectrograms import ClipPanel, Part, Spectrogram
 
     path = find_run_folder(run) / "samples" / f"{clip.name}.flac"
     excerpts: dict[Part, Excerpt | None] = {
@@ -64,11 +64,11 @@ def _describe_clip(run: Path, clip: Clip, results: Results, row: Any) -> Shown:
     columns = {column.name: column for column in results.columns}
     scores = tuple(
         _format_score(columns[name], row[name])
-        for name in SHOWN_SCORES
+        for name in PRINTED_SCORES
         if name in columns and name in row
     )
     title = f"{clip.prompt}  ({clip.name})"
-    return Shown(title, clip.seconds, find_true_events(clip), parts, scores)
+    return ClipPanel(title, clip.seconds, find_true_events(clip), parts, scores)
 
 
 def _format_score(column: Column, value: float) -> str:

@@ -22,7 +22,7 @@ from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
 from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION, extract_timeout_s
-from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, can_sense, feature_key
+from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, feature_key, has_inputs
 from bench.types import Excerpt
 
 
@@ -92,7 +92,7 @@ def load(scoring: Scoring, cache: ExtractorCache, pair: Pair) -> Loaded:
         # Networks first: some read the whole file, and the window is then cut out of that instead
         # of being decoded again.
         for extractor in sorted(extractors, key=lambda each: isinstance(each, SignalExtractor)):
-            if not can_sense(extractor, keys):
+            if not has_inputs(extractor, keys):
                 continue
             key = feature_key(extractor, role, keys)
             if store.has(extractor, key):

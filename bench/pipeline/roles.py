@@ -40,7 +40,7 @@ REMARKS: Mapping[Role, SignalExtractor] = {
 Keys = Mapping[Role, str]
 
 
-def can_sense(extractor: Extractor, keys: Keys) -> bool:
+def has_inputs(extractor: Extractor, keys: Keys) -> bool:
     """Return whether the clip has the audio and video that the extractor reads."""
     return extractor.modality != "both" or "picture" in keys
 
@@ -132,7 +132,7 @@ class Scoring:
             for role in ROLES
             if role in keys
             for extractor in later.extractors(role)
-            if can_sense(extractor, keys)
+            if has_inputs(extractor, keys)
         )
 
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
@@ -146,7 +146,7 @@ class Scoring:
         return {
             each.name: store.load(each, feature_key(each, role, keys))
             for each in chosen
-            if can_sense(each, keys)
+            if has_inputs(each, keys)
         }
 
 

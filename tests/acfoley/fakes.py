@@ -1,4 +1,4 @@
-"""Stand-ins for codec and encoders: their contracts without weights; they count their work."""
+"""Fakes of codec and encoders: their contracts without weights; they count their calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.acfoley.seeded import ACFOLEY_GAIN, NARROW, draw, seeded_state
 
 @dataclass
 class FakeEncoders:
-    """Features drawn by what was given; ``counts`` says how often."""
+    """Features drawn from the inputs; ``counts`` has the number of calls."""
 
     counts: Counter[str] = field(default_factory=Counter)
     devices: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ def fake_model(
     visiting: torch.device | None = None,
     files: FeatureFiles | None = None,
 ) -> Model:
-    """A seeded narrow network between the stand-ins."""
+    """A seeded narrow network between the fakes."""
     network = new_network(params, seed=0)
     network.load_state_dict(seeded_state(params, ACFOLEY_GAIN))
     network.eval().requires_grad_(False)
@@ -85,6 +85,6 @@ def fake_model(
 
 
 def work_of(model: Model) -> Counter[str]:
-    """How often each part was asked."""
+    """The number of calls of each part."""
     cached = model.encoders
     return cached._encoders.counts + cached._codec.counts

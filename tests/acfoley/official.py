@@ -56,7 +56,7 @@ def official_state(
 
 
 def _expanded(pattern: str) -> Iterator[str]:
-    """``{0..2}`` stands for 0, 1 and 2, ``{a,b}`` for a and b; groups combine."""
+    """Expand ``{0..2}`` to 0, 1 and 2, ``{a,b}`` to a and b; groups combine."""
     group = GROUP.search(pattern)
     if group is None:
         yield pattern

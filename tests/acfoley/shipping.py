@@ -1,4 +1,4 @@
-"""Drawn weights in the place of those that come with the package."""
+"""Drawn weights instead of those that come with the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what it writes, and one clear line for everything it refuses."""
+"""The command line: its files, and one clear line for every refusal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch):
-    """A seeded network between stand-ins instead of the published model."""
+    """A seeded network between fakes instead of the published model."""
     model, orders = fake_model(), []
 
     def open_model(*arguments, **options):
@@ -144,7 +144,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_done_is_one_line_and_exit_code_2(case, folder, run):
+def test_a_refused_command_is_one_line_and_exit_code_2(case, folder, run):
     options, words = REFUSED[case]
     code, out, err = run(*GENERATE, *options)
     assert code == 2
@@ -185,7 +185,7 @@ def test_insufficient_memory_is_reported_before_loading(folder, run, monkeypatch
     assert "network 4.0, codec 1.6, encoders 4.1" in err
 
 
-def test_a_checkpoint_of_ones_own_takes_the_place_of_the_official_file(folder, run):
+def test_a_users_checkpoint_replaces_the_official_file(folder, run):
     for preset in ("acfoley", "acfoley_attention"):
         err = run(*GENERATE, "--checkpoint", "mine.pth", "--preset", preset)[2]
         assert "ac_foley.pth" not in err
@@ -226,7 +226,7 @@ def test_a_small_preset_takes_a_checkpoint_of_its_own_shape(shipped, folder, run
     assert "two-stage.safetensors: `make mini-weights` trains it" in err
 
 
-def test_there_is_nothing_to_fetch_for_a_small_preset(folder, run):
+def test_a_small_preset_has_no_files_to_fetch(folder, run):
     code, _, err = run("fetch", "--preset", "mini")
     assert code == 2
     assert "the preset 'mini' comes with the package" in err

@@ -1,6 +1,6 @@
 """A real clip through networks of the official sizes: video in, wav out, under drawn weights.
 
-The sound means nothing; that every file of the official layout is opened and every stage runs does.
+The audio is noise: only that every file of the official layout opens and every stage runs counts.
 Run with ``pytest -m slow -s tests/acfoley/test_end_to_end.py`` to see seconds per stage. Needs
 12 GB of disk for a while, and about 12 GB of memory.
 """

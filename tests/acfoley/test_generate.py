@@ -57,7 +57,7 @@ def test_eight_seconds_are_exactly_352_800_samples():
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.57, 2.0])
-def test_any_length_is_met_to_the_sample(seconds, clip):
+def test_any_length_is_exact_to_the_sample(seconds, clip):
     (audio,) = fake_model().generate([job(clip, seconds=seconds)], Settings(n_steps=1))
     assert audio.samples.shape == (1, round(seconds * 44_100))
 
@@ -72,7 +72,7 @@ def test_on_a_cpu_the_audio_of_a_clip_is_the_same_to_the_bit_in_any_list_of_jobs
     assert not same(alone[0], alone[1])
 
 
-def test_what_else_is_in_a_batch_changes_audio_by_rounding_only(clip):
+def test_the_other_clips_of_a_batch_change_audio_by_rounding_only(clip):
     model = fake_model()
     jobs = [job(clip, seed=seed, reference=reference(seed)) for seed in (5, 6, 7)]
     jobs[1] = replace(jobs[1], prompt="", negative="speech", video=None)

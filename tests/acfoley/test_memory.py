@@ -1,4 +1,4 @@
-"""The estimate of a model's memory, and the refusal where it is not free."""
+"""The estimate of a model's memory, and the refusal if less is free."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_lengths_are_those_of_the_release(seconds, latents, clip_frames, sync_to
 
 
 @given(st.floats(1.0, 30.0))
-def test_the_codec_makes_at_least_what_is_asked_and_less_than_one_latent_more(seconds):
+def test_the_codec_makes_at_least_the_requested_length_and_less_than_one_latent_more(seconds):
     wanted = math.floor(seconds * SAMPLE_RATE_HZ)
     assert wanted <= sequence_lengths(seconds).samples <= wanted + SAMPLES_PER_LATENT
 

@@ -64,7 +64,7 @@ def test_each_step_is_reported():
     assert done == [1, 2, 3]
 
 
-def test_noise_of_a_clip_is_its_own_whatever_stands_beside_it():
+def test_the_noise_of_a_clip_does_not_depend_on_the_other_clips_of_the_batch():
     together = noise_for([7, 8, 9], 87)
     assert together.shape == (3, 87, 40)
     assert torch.equal(together[1:2], noise_for([8], 87))

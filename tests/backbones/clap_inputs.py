@@ -1,6 +1,6 @@
-"""What CLAP is given in its tests, here and where its reference arrays are made.
+"""Inputs of CLAP for its tests and for the script that makes its reference arrays.
 
-Sounds and prompts are drawn; the vocabulary is a small one in the layout of RoBERTa's, for the
+Waveforms and prompts are drawn; the vocabulary is a small one in the layout of RoBERTa's, for the
 real one is not ours to give away.
 """
 
@@ -28,12 +28,12 @@ PROMPTS = (
 
 
 def is_constant(name: str) -> bool:
-    """Whether a tensor of the official file is computed, not learned."""
+    """Return whether a tensor of the official file is computed, not trained."""
     return "extractor" in name or name.endswith(("index", "attn_mask", "tracked"))
 
 
 def golden() -> dict[str, np.ndarray]:
-    """What the package made of all this."""
+    """The outputs of the package for these inputs."""
     return dict(np.load(GOLDEN / "clap.npz"))
 
 
@@ -50,13 +50,13 @@ def official_state() -> dict[str, Tensor]:
 
 
 def _pairs() -> Tensor:
-    """Which of 15 x 15 offsets lies between each two of 8 x 8 places, ``[64, 64]``."""
+    """Return the offset, of 15 x 15, between each two of 8 x 8 positions, ``[64, 64]``."""
     rows, columns = torch.arange(64) // 8, torch.arange(64) % 8
     return (rows[:, None] - rows + 7) * 15 + columns[:, None] - columns + 7
 
 
-def sounds() -> dict[str, np.ndarray]:
-    """Mono sounds ``[T]`` by name: two that must be repeated, one that is as long as is heard."""
+def waveforms() -> dict[str, np.ndarray]:
+    """Mono waveforms ``[T]`` by name: two that must be repeated, one of the full ten seconds."""
     draw = np.random.RandomState(11)  # its stream is frozen
     loud = draw.standard_normal(10 * RATE_HZ) * 0.6
     loud[: 2 * RATE_HZ] = 0.0

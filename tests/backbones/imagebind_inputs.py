@@ -1,4 +1,4 @@
-"""Sounds and pictures as ImageBind is given them, by our loader and by the reference's resize."""
+"""Inputs of ImageBind: audio and video, by this package's loader and by the reference's resize."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.backbones.imagebind import FPS, SAMPLE_RATE_HZ, SIDE, video_clips
 from bench.media import read_audio, read_frames, resample, three_crops
 from bench.types import Excerpt
 
-PICTURES = ["0B4dYTMsgHA_000130", "F8Zt3mYlOqU_000094"]
+VIDEO_NAMES = ["0B4dYTMsgHA_000130", "F8Zt3mYlOqU_000094"]
 
 
 def file_samples(shared: Path, name: str) -> Tensor:

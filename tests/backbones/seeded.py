@@ -1,6 +1,6 @@
-"""Weights drawn by name, the sounds to go with them, and what others make of both.
+"""Weights drawn by name, waveforms for them, and the reference outputs for both.
 
-Two sets: `seeded_state` and `sounds` belong to the reference arrays of the shared folder,
+Two sets: `seeded_state` and `waveforms` belong to the reference arrays of the shared folder,
 `drawn_state` and `noise_and_expected` to ``audio_networks.npz`` of this repository.
 """
 
@@ -54,7 +54,7 @@ def seeded_state(shared: Path, table: str) -> dict[str, Tensor]:
 
 
 def _expanded(pattern: str) -> list[str]:
-    """``blocks.{0..11}.x`` stands for twelve names."""
+    """Expand ``blocks.{0..11}.x`` to twelve names."""
     found = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if found is None:
         return [pattern]
@@ -62,7 +62,7 @@ def _expanded(pattern: str) -> list[str]:
     return [pattern.replace(found[0], str(number)) for number in range(first, last + 1)]
 
 
-def sounds(shared: Path, names: tuple[str, ...], rate_hz: int, seconds: float = 8.0) -> Tensor:
+def waveforms(shared: Path, names: tuple[str, ...], rate_hz: int, seconds: float = 8.0) -> Tensor:
     """The waveforms ``[B, T]`` that the networks are given of these files."""
     files = [shared / "golden" / "media" / f"{name}.flac" for name in names]
     rows = [

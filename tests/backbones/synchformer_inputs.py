@@ -1,4 +1,4 @@
-"""Real and made-up inputs of Synchformer, by our own front end and by the reference's."""
+"""Real and synthetic inputs of Synchformer, by this package's front end and by the reference's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.backbones.synchformer import SAMPLE_RATE_HZ, SIDE_PIXELS, video_front
 from bench.media import center_crop, prepare_evaluator_waveform, read_audio, read_frames
 from bench.types import Excerpt
 
-SOUNDS = ["v1_gt", "v1_predA", "v2_gt", "v2_predA"]
+AUDIO_NAMES = ["v1_gt", "v1_predA", "v2_gt", "v2_predA"]
 VIDEOS = ["0B4dYTMsgHA_000130", "F8Zt3mYlOqU_000094"]
 
 
@@ -28,7 +28,7 @@ def audio(shared: Path, name: str) -> Tensor:
     return torch.from_numpy(waveform)[None]
 
 
-def sound_by_torchaudio(shared: Path, name: str) -> Tensor:
+def read_audio_with_torchaudio(shared: Path, name: str) -> Tensor:
     """The waveform ``[1, 128000]`` that the reference evaluator makes of the file."""
     transforms = pytest.importorskip("torchaudio").transforms
     audio = read_audio(Excerpt(shared / "golden" / "media" / f"{name}.flac"))
@@ -43,7 +43,7 @@ def video(shared: Path, name: str, seconds: float = 8.0) -> Tensor:
     return video_front_end(torch.from_numpy(center_crop(frames.pixels, SIDE_PIXELS)))[None]
 
 
-def picture_by_torchvision(shared: Path, name: str, n_frames: int) -> Tensor:
+def read_video_with_torchvision(shared: Path, name: str, n_frames: int) -> Tensor:
     """The last 16 of ``n_frames``, as the reference evaluator resizes them."""
     transforms = pytest.importorskip("torchvision.transforms.v2")
     excerpt = Excerpt(shared / "golden" / "media" / f"{name}.mp4", 0, n_frames / 25)

@@ -19,7 +19,7 @@ from tests.backbones.clap_inputs import (
     PROMPTS,
     golden,
     official_state,
-    sounds,
+    waveforms,
     write_vocabulary,
 )
 from tests.backbones.seeded import relative_errors
@@ -48,7 +48,7 @@ def reader(checkpoint: Path) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def listener(checkpoint: Path) -> torch.nn.Module:
+def audio_tower(checkpoint: Path) -> torch.nn.Module:
     return clap.load_clap_audio(checkpoint)
 
 
@@ -60,10 +60,10 @@ def save_as_in_training(state: dict[str, torch.Tensor], path: Path, **others: ob
 
 
 def batch(name: str) -> torch.Tensor:
-    return torch.from_numpy(sounds()[name])[None]
+    return torch.from_numpy(waveforms()[name])[None]
 
 
-@pytest.mark.parametrize("name", list(sounds()))
+@pytest.mark.parametrize("name", list(waveforms()))
 def test_log_mels_are_those_of_the_package(name):
     log_mels = clap.front_end(batch(name))
     assert log_mels.shape == (1, 1001, 64)
@@ -78,9 +78,9 @@ def test_log_mels_are_those_of_the_package(name):
         pytest.param("loud", marks=pytest.mark.slow),
     ],
 )
-def test_audio_is_embedded_as_by_the_package(listener, name):
-    heard = clap.embed_audio(listener, clap.front_end(batch(name)))["embedding"]
-    assert relative_errors(heard, golden()[f"audio.{name}"][None]).max() < 1e-5
+def test_audio_is_embedded_as_by_the_package(audio_tower, name):
+    embedding = clap.embed_audio(audio_tower, clap.front_end(batch(name)))["embedding"]
+    assert relative_errors(embedding, golden()[f"audio.{name}"][None]).max() < 1e-5
 
 
 def test_prompts_are_read_as_by_the_package(reader, tmp_path):
@@ -126,25 +126,27 @@ def test_a_tensor_too_few_or_too_many_or_of_another_shape_is_refused(tmp_path, n
         load(path)
 
 
-def test_every_tensor_that_embeds_is_asked_for(state, checkpoint):
+def test_every_tensor_that_embeds_is_required(state, checkpoint):
     text = tower_state(state, "text")
     assert len(text) == 5 + 12 * 16 + 2 + 4
     audio = tower_state(state, "audio")
-    joined = [name for name in state if ".attn.qkv." in name]
+    stacked = [name for name in state if ".attn.qkv." in name]
     left_out = [name for name in state if "extractor" in name or "attn_mask" in name]
     tagger = [name for name in state if "tscam_conv" in name or "_branch.head" in name]
     n_audio = sum(name.startswith(("audio_branch", "audio_projection")) for name in state)
-    assert len(audio) == n_audio + 2 * len(joined) - len(left_out) - len(tagger)
+    assert len(audio) == n_audio + 2 * len(stacked) - len(left_out) - len(tagger)
 
 
-def test_query_key_and_value_are_the_thirds_of_what_is_stacked():
+def test_query_key_and_value_are_the_thirds_of_the_stacked_tensor():
     stack_batch = torch.arange(6.0)
     parts = tower_state({"audio_branch.layers.0.blocks.0.attn.qkv.bias": stack_batch}, "audio")
     values = {name.rpartition("self.")[2]: part.tolist() for name, part in parts.items()}
     assert values == {"query.bias": [0, 1], "key.bias": [2, 3], "value.bias": [4, 5]}
 
 
-def test_numbers_pickled_by_numpy_1_are_taken_for_data_and_anything_else_for_code(tmp_path):
+def test_numbers_pickled_by_numpy_1_are_loaded_as_data_and_any_other_object_is_refused_as_code(
+    tmp_path,
+):
     path = tmp_path / "clap.pt"
     torch.save({"state_dict": {"module.x": torch.zeros(1)}, "lr": np.float64(1)}, path)
     save_as_in_training({}, path)
@@ -163,7 +165,7 @@ def test_weights_of_no_training_are_refused_by_name(tmp_path):
         clap.load_clap_text(tmp_path / "none.pt")
 
 
-def test_without_transformers_one_sentence_says_what_to_install(monkeypatch, tmp_path):
+def test_without_transformers_one_sentence_names_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(clap, "find_spec", lambda name: None)
     for call in (clap.load_clap_audio, clap.load_clap_text):
         with pytest.raises(MissingError, match=r"pip install 'foley-bench\[clap\]'"):
@@ -172,7 +174,7 @@ def test_without_transformers_one_sentence_says_what_to_install(monkeypatch, tmp
         clap.load_tokeniser(tmp_path / "a", tmp_path / "b")
 
 
-def test_the_networks_are_imported_without_a_word_and_without_the_hub():
+def test_importing_the_networks_prints_nothing_and_does_not_import_the_hub():
     code = (
         "import socket; socket.socket.connect = None\n"
         "import torch, torchaudio, torchvision\n"

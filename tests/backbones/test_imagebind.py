@@ -23,7 +23,7 @@ from bench.backbones.imagebind import (
 )
 from bench.errors import BenchError
 from tests.backbones.imagebind_inputs import (
-    PICTURES,
+    VIDEO_NAMES,
     clips_by_torchvision,
     file_samples,
     noise,
@@ -33,7 +33,7 @@ from tests.backbones.imagebind_inputs import (
 SMALL = replace(
     HUGE, vision=replace(HUGE.vision, n_blocks=2), audio=replace(HUGE.audio, n_blocks=2)
 )
-SOUNDS = ["v1_gt", "v1_predA", "v2_gt", "v2_predA"]
+AUDIO_NAMES = ["v1_gt", "v1_predA", "v2_gt", "v2_predA"]
 #: A few of the tensors of the official file that are of no use here.
 OTHERS = [
     "modality_preprocessors.text.mask",
@@ -117,7 +117,7 @@ def test_the_audio_trunk_gives_the_embeddings_of_the_reference_from_its_images(
 def test_the_vision_trunk_gives_the_embeddings_of_the_reference_from_its_pixels(
     shared: Path, model: ImageBind, golden: dict[str, np.ndarray]
 ) -> None:
-    clips = clips_by_torchvision(shared, PICTURES[0])
+    clips = clips_by_torchvision(shared, VIDEO_NAMES[0])
     with torch.inference_mode():
         centre_crop_frames_0_and_1 = model.video(clips[3:4])[0]
     expected = golden["video_clip_emb_first_video_center_crop_frames01"]
@@ -129,17 +129,17 @@ def test_the_vision_trunk_gives_the_embeddings_of_the_reference_from_its_pixels(
 def test_embeddings_and_scores_from_files_are_those_of_the_reference(
     shared: Path, model: ImageBind, golden: dict[str, np.ndarray]
 ) -> None:
-    mels = torch.stack([reference_clips(file_samples(shared, name)) for name in SOUNDS])
-    sounds = embed_audio(model, mels)["embedding"]
-    for ours, expected in zip(sounds, golden["audio_emb"], strict=True):
+    mels = torch.stack([reference_clips(file_samples(shared, name)) for name in AUDIO_NAMES])
+    audio_embeddings = embed_audio(model, mels)["embedding"]
+    for ours, expected in zip(audio_embeddings, golden["audio_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-4
-    clips = torch.stack([our_clips(shared, name) for name in PICTURES])
-    pictures = embed_video(model, clips)["embedding"]
-    for ours, expected in zip(pictures, golden["video_emb"], strict=True):
+    clips = torch.stack([our_clips(shared, name) for name in VIDEO_NAMES])
+    video_embeddings = embed_video(model, clips)["embedding"]
+    for ours, expected in zip(video_embeddings, golden["video_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-3
-    assert sounds.norm(dim=1).numpy() == pytest.approx(golden["audio_emb_norm"], rel=1e-4)
-    assert pictures.norm(dim=1).numpy() == pytest.approx(golden["video_emb_norm"], rel=1e-4)
-    scores = functional.cosine_similarity(pictures[:, None], sounds[None], dim=-1)
+    assert audio_embeddings.norm(dim=1).numpy() == pytest.approx(golden["audio_emb_norm"], rel=1e-4)
+    assert video_embeddings.norm(dim=1).numpy() == pytest.approx(golden["video_emb_norm"], rel=1e-4)
+    scores = functional.cosine_similarity(video_embeddings[:, None], audio_embeddings[None], dim=-1)
     assert scores.numpy() == pytest.approx(golden["cosine"], abs=1e-4)
 
 
@@ -156,16 +156,20 @@ def test_the_published_size_gives_the_embeddings_of_the_reference(
     checkpoint.unlink()  # what is mapped stays readable
     from_images = embed_audio(huge, torch.from_numpy(loading["v1_gt.ib_clips"])[None])
     assert relative_error(from_images["embedding"][0], golden["audio_emb"][0]) < 1e-5
-    mels = torch.stack([reference_clips(file_samples(shared, name)) for name in SOUNDS])
-    sounds = embed_audio(huge, mels)["embedding"]
-    for ours, expected in zip(sounds, golden["audio_emb"], strict=True):
+    mels = torch.stack([reference_clips(file_samples(shared, name)) for name in AUDIO_NAMES])
+    audio_embeddings = embed_audio(huge, mels)["embedding"]
+    for ours, expected in zip(audio_embeddings, golden["audio_emb"], strict=True):
         assert relative_error(ours, expected) < 1e-4
-    exact = embed_video(huge, clips_by_torchvision(shared, PICTURES[0])[None])["embedding"]
+    exact = embed_video(huge, clips_by_torchvision(shared, VIDEO_NAMES[0])[None])["embedding"]
     assert relative_error(exact[0], golden["video_emb"][0]) < 1e-5
-    pictures = [embed_video(huge, our_clips(shared, name)[None])["embedding"] for name in PICTURES]
-    for ours, expected in zip(pictures, golden["video_emb"], strict=True):
+    video_embeddings = [
+        embed_video(huge, our_clips(shared, name)[None])["embedding"] for name in VIDEO_NAMES
+    ]
+    for ours, expected in zip(video_embeddings, golden["video_emb"], strict=True):
         assert relative_error(ours[0], expected) < 1e-2
-    scores = functional.cosine_similarity(torch.cat(pictures)[:, None], sounds[None], dim=-1)
+    scores = functional.cosine_similarity(
+        torch.cat(video_embeddings)[:, None], audio_embeddings[None], dim=-1
+    )
     assert scores.numpy() == pytest.approx(golden["cosine"], abs=1e-3)
 
 

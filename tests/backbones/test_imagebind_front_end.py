@@ -17,7 +17,7 @@ from bench.backbones.imagebind_front_end import (
 from bench.errors import MediaError
 from bench.media import prepare_evaluator_waveform, read_audio, read_frames, three_crops
 from bench.types import Excerpt
-from tests.backbones.imagebind_inputs import PICTURES, file_samples, noise, video
+from tests.backbones.imagebind_inputs import VIDEO_NAMES, file_samples, noise, video
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_audio_of_another_shape_is_refused() -> None:
         reference_clips(noise(1, 8_000).double())
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", VIDEO_NAMES)
 def test_frames_equal_those_of_the_reference(shared: Path, name: str) -> None:
     golden = np.load(shared / "golden" / "m7_frames.npz")
     frames = read_frames(video(shared, name), FPS, short_side=SIDE)

@@ -18,7 +18,7 @@ from tests.backbones.seeded import (
     prepare_waveforms,
     relative_errors,
     seeded_state,
-    sounds,
+    waveforms,
 )
 
 FRAMES = [0, 1, 2, 200, 400, 600, 798, 799, 800]
@@ -31,7 +31,7 @@ def golden(shared: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where checkpoints are written; gone at the end, for they are large."""
+    """A folder for checkpoints, deleted at the end because they are large."""
     path = tmp_path_factory.mktemp("panns") / "Cnn14_16k_mAP=0.438.pth"
     yield path
     path.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def embed_waveforms(embed, waveforms: torch.Tensor) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def clips(shared: Path) -> torch.Tensor:
-    return sounds(shared, NAMES, panns.SAMPLE_RATE_HZ)
+    return waveforms(shared, NAMES, panns.SAMPLE_RATE_HZ)
 
 
 def mel_bank(sample_rate_hz: int, n_fft: int, max_hz: float) -> torch.Tensor:
@@ -86,7 +86,7 @@ def test_features_of_files_are_those_of_the_reference(embed_seeded, shared, gold
     assert relative_errors(features["logits"], golden["logits"]).max() < 1e-5
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(embed):
+def test_features_of_noise_and_silence_are_those_of_the_package(embed):
     noise, expected = noise_and_expected("panns")
     np.testing.assert_allclose(front_end(noise)[0, ::4].numpy(), expected["input"], atol=1e-3)
     for name, feature in embed_waveforms(embed, noise).items():
@@ -158,7 +158,7 @@ def test_a_file_with_missing_tensors_is_refused(tmp_path):
         load_panns(path)
 
 
-def test_index_arrays_pickled_by_numpy_1_are_taken_for_data(tmp_path):
+def test_index_arrays_pickled_by_numpy_1_are_loaded_as_data(tmp_path):
     path = tmp_path / "Cnn14.pth"
     save_as_in_training({"fc1.bias": torch.zeros(2048)}, path)
     content = path.read_bytes()
@@ -168,7 +168,7 @@ def test_index_arrays_pickled_by_numpy_1_are_taken_for_data(tmp_path):
         load_panns(path)
 
 
-def test_anything_else_beside_the_weights_is_taken_for_code(tmp_path):
+def test_any_other_object_beside_the_weights_is_refused_as_code(tmp_path):
     path = tmp_path / "Cnn14.pth"
     torch.save(
         {"model": {"fc1.bias": torch.zeros(2048)}, "sampler": np.random.RandomState(0)}, path

@@ -19,7 +19,7 @@ from tests.backbones.seeded import (
     prepare_waveforms,
     relative_errors,
     seeded_state,
-    sounds,
+    waveforms,
 )
 
 FILE = "passt-s-f128-p16-s10-ap.476-swa.pt"
@@ -58,10 +58,10 @@ def embed_seeded(shared: Path, tmp_path: Path) -> Iterator[Embed]:
 
 @pytest.fixture(scope="module")
 def clips(shared: Path) -> torch.Tensor:
-    return sounds(shared, NAMES, passt.SAMPLE_RATE_HZ)
+    return waveforms(shared, NAMES, passt.SAMPLE_RATE_HZ)
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(embed):
+def test_features_of_noise_and_silence_are_those_of_the_package(embed):
     noise, expected = noise_and_expected("passt")
     np.testing.assert_allclose(front_end(noise)[0, :, ::8].numpy(), expected["input"], atol=1e-4)
     for name, feature in embed(prepare_waveforms(front_end, noise)).items():
@@ -87,9 +87,9 @@ def test_features_do_not_depend_on_their_batch(embed, rng):
 def test_log_mels_of_files_are_those_of_the_reference(clips, golden):
     images = front_end(clips).numpy()
     np.testing.assert_allclose(images[:, :, FRAMES], golden["mel_frames"], atol=1e-3)
-    heard = images[:, :, :790]
-    np.testing.assert_allclose(heard.mean(axis=2), golden["mel_mean"], atol=1e-4)
-    np.testing.assert_allclose(heard.std(axis=2, ddof=1), golden["mel_std"], atol=1e-4)
+    covered = images[:, :, :790]
+    np.testing.assert_allclose(covered.mean(axis=2), golden["mel_mean"], atol=1e-4)
+    np.testing.assert_allclose(covered.std(axis=2, ddof=1), golden["mel_std"], atol=1e-4)
 
 
 @pytest.mark.parametrize("seconds", [2, 4, 10])
@@ -100,7 +100,7 @@ def test_audio_is_padded_with_silence_to_ten_seconds(rng, seconds):
 
 
 @pytest.mark.parametrize("n_samples", [1, 32_000, 256_000, 320_000])
-def test_images_last_ten_seconds_and_silence_reads_the_same_everywhere(n_samples):
+def test_spectrograms_cover_ten_seconds_and_silence_has_the_same_value_everywhere(n_samples):
     image = front_end(torch.zeros(1, n_samples))
     assert image.shape == (1, 128, 1000)
     assert image.numpy() == pytest.approx(SILENCE, abs=1e-5)

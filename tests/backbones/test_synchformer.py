@@ -25,12 +25,12 @@ from bench.errors import BenchError, MediaError
 from bench.metrics import desync
 from tests.backbones.seeded import relative_errors, seeded_state
 from tests.backbones.synchformer_inputs import (
-    SOUNDS,
+    AUDIO_NAMES,
     VIDEOS,
     audio,
     noise,
-    picture_by_torchvision,
-    sound_by_torchaudio,
+    read_audio_with_torchaudio,
+    read_video_with_torchvision,
     video,
 )
 
@@ -95,7 +95,7 @@ def test_the_video_encoder_loads_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "half.pth"
     with torch.device("meta"):
         names = VideoEncoder().state_dict()
-    zero = torch.zeros(1)  # one value in the file stands for all
+    zero = torch.zeros(1)  # the file stores one value for all
     tensors = {VIDEO_PREFIX + name: zero.expand(tensor.shape) for name, tensor in names.items()}
     torch.save({**tensors, "vproj.weight": torch.ones(1), "another": torch.ones(1)}, path)
     assert load_video_encoder(path).cls_token.shape == (1, 1, 768)
@@ -107,7 +107,7 @@ def test_the_video_encoder_loads_without_the_rest(tmp_path: Path) -> None:
 def test_audio_features_equal_the_reference_from_the_same_waveform(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer, number: int
 ) -> None:
-    images = front_end(sound_by_torchaudio(shared, SOUNDS[number]))[0, KEPT]
+    images = front_end(read_audio_with_torchaudio(shared, AUDIO_NAMES[number]))[0, KEPT]
     with torch.inference_mode():
         features = model.afeat_extractor(images)
     errors = relative_errors(features[None], golden["audio_feat"][number : number + 1])
@@ -129,7 +129,7 @@ def test_video_features_equal_the_reference_from_the_same_pixels(
     checkpoint: tuple[Path, dict[str, torch.Size]],
 ) -> None:
     encoder = load_video_encoder(checkpoint[0])
-    features = video_features(encoder, picture_by_torchvision(shared, VIDEOS[0], 88))
+    features = video_features(encoder, read_video_with_torchvision(shared, VIDEOS[0], 88))
     assert features.shape == (1, 1, 8, 768)
     assert relative_errors(features[0], golden["video_feat"][0, 1:2]).max() < 1e-5
 
@@ -208,15 +208,15 @@ def test_video_features_depend_neither_on_the_batch_nor_on_other_segments(
 def test_offsets_of_real_clips_are_those_of_the_reference_evaluator(
     shared: Path, golden: dict[str, np.ndarray], model: Synchformer
 ) -> None:
-    heard = {name: audio_tokens(model, front_end(audio(shared, name))) for name in SOUNDS}
+    tokens = {name: audio_tokens(model, front_end(audio(shared, name))) for name in AUDIO_NAMES}
     seen = {name: video_features(model, video(shared, name)) for name in VIDEOS}
-    audio, video = torch.cat(list(heard.values())), torch.cat(list(seen.values()))
+    audio, video = torch.cat(list(tokens.values())), torch.cat(list(seen.values()))
     assert relative_errors(audio[:, KEPT], golden["audio_feat"]).max() < 1e-4
     assert relative_errors(audio.mean(2), golden["audio_feat_mean"]).max() < 1e-4
     assert relative_errors(video[:, KEPT], golden["video_feat"]).max() < 1e-3
     assert relative_errors(video.mean(2), golden["video_feat_mean"]).max() < 1e-3
     pairs = [pair.split("|") for pair in golden["pairs"]]
-    logits = torch.cat([offset_logits(model, seen[left], heard[right]) for left, right in pairs])
+    logits = torch.cat([offset_logits(model, seen[left], tokens[right]) for left, right in pairs])
     assert relative_errors(logits, golden["logits"]).max() < 1e-3
     assert np.array_equal(logits.argmax(-1), golden["choice_offset_margin"][..., 0])
     assert desync(logits).mean() == pytest.approx(float(golden["f64_desync_mean_abs"]), abs=1e-6)

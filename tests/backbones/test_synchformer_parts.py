@@ -16,10 +16,10 @@ from bench.backbones.synchformer.video import POSITIONS, TIMES, DividedAttention
 from bench.errors import MediaError
 from tests.backbones.seeded import drawn_state, relative_errors
 from tests.backbones.synchformer_inputs import (
-    SOUNDS,
+    AUDIO_NAMES,
     VIDEOS,
     noise,
-    sound_by_torchaudio,
+    read_audio_with_torchaudio,
     video,
 )
 
@@ -42,8 +42,8 @@ def test_log_mel_is_that_of_torchaudio(gain: float) -> None:
 
 def test_the_log_mel_of_real_audio_equals_the_reference(shared: Path) -> None:
     golden = np.load(shared / "golden" / "m6_synchformer.npz")["mel_log_frames"]
-    for name, expected in zip(SOUNDS, golden, strict=True):
-        mels = log_mel(audio_segments(sound_by_torchaudio(shared, name))[0, [0, 23]])
+    for name, expected in zip(AUDIO_NAMES, golden, strict=True):
+        mels = log_mel(audio_segments(read_audio_with_torchaudio(shared, name))[0, [0, 23]])
         # Processors add up an FFT in different orders; near the floor the logarithm magnifies that.
         assert mels[:, :, [0, 1, 32, 63, 64]].numpy() == pytest.approx(expected, abs=1e-4)
 
@@ -149,7 +149,7 @@ def test_audio_shorter_than_a_segment_is_refused(n_samples: int) -> None:
 @pytest.mark.parametrize(
     "waveforms", [torch.zeros(16_000), torch.zeros(1, 16_000, dtype=torch.float64)]
 )
-def test_what_is_no_batch_of_waveforms_is_refused(waveforms: Tensor) -> None:
+def test_an_input_that_is_not_a_batch_of_waveforms_is_refused(waveforms: Tensor) -> None:
     with pytest.raises(ValueError, match=r"float32 \[B, T\]"):
         front_end(waveforms)
 

@@ -17,7 +17,7 @@ from tests.backbones.seeded import (
     prepare_waveforms,
     relative_errors,
     seeded_state,
-    sounds,
+    waveforms,
 )
 
 
@@ -28,7 +28,7 @@ def golden(shared: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where checkpoints are written; gone at the end, for they are large."""
+    """A folder for checkpoints, deleted at the end because they are large."""
     path = tmp_path_factory.mktemp("vggish") / "vggish-10086976.pth"
     yield path
     path.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def through_file(state: dict[str, torch.Tensor], path: Path):
 
 @pytest.fixture(scope="module")
 def clips(shared: Path) -> torch.Tensor:
-    return sounds(shared, NAMES, vggish.SAMPLE_RATE_HZ)
+    return waveforms(shared, NAMES, vggish.SAMPLE_RATE_HZ)
 
 
 def test_embeddings_of_files_are_those_of_the_reference(embed_seeded, shared, golden):
@@ -67,7 +67,7 @@ def test_embeddings_of_files_are_those_of_the_reference(embed_seeded, shared, go
     assert relative_errors(ten, golden["v2_10s_emb"][np.newaxis]).max() < 1e-5
 
 
-def test_the_package_makes_the_same_of_noise_and_silence(embed):
+def test_features_of_noise_and_silence_are_those_of_the_package(embed):
     noise, expected = noise_and_expected("vggish")
     np.testing.assert_allclose(front_end(noise)[0, :, ::4].numpy(), expected["input"], atol=1e-6)
     embedding = embed(prepare_waveforms(front_end, noise))["embedding"]

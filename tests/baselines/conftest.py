@@ -1,4 +1,4 @@
-"""One small clip with everything a system may ask for."""
+"""One small clip with every input that a system may declare."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def disc() -> Callable[[FloatArray, Sequence[float]], Iterator[Pixels]]:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """A clip of the mini world whose picture is a bouncing disc."""
+    """A clip of the mini world whose video shows a bouncing disc."""
     folder = tmp_path_factory.mktemp("clip")
     scene = make_scene("test", 0, seconds=4.0)
     write_audio(folder / "sound.flac", Audio(render_audio(scene, RATE_HZ)[None], RATE_HZ))

@@ -1,4 +1,4 @@
-"""The published model as a system: what it is called, given and refused."""
+"""The published model as a system: its declaration, requests and refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Ask = Callable[..., Request]
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """A narrow network between stand-ins for the published model; lists what was opened."""
+    """A narrow network between fakes instead of the published model; lists the opened files."""
     asked: list[tuple[object, ...]] = []
 
     def open_model(*arguments: object, **options: object) -> acfoley.generate.Model:

@@ -101,17 +101,17 @@ def test_samples_of_changed_weights_are_made_again(
 def test_an_unpublished_variant_names_the_commands_that_train_it(name: str, home: Path) -> None:
     system = open_system(name)
     assert system.lacks is not None
-    lack = system.lacks()
-    recipe = lack.partition("acfoley train --preset ")[2].split()[0]
+    missing = system.lacks()
+    recipe = missing.partition("acfoley train --preset ")[2].split()[0]
     assert recipe in RECIPES
-    assert f"acfoley ema RUN -o {home / 'weights' / name}.safetensors" in lack
+    assert f"acfoley ema RUN -o {home / 'weights' / name}.safetensors" in missing
     with pytest.raises(MissingError, match=f"{name} cannot generate, it needs weights of your own"):
         system.open("cpu")
 
 
 @pytest.fixture
 def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """Files of every name there is, and a stand-in for what opens them; lists what was opened."""
+    """Files of every name that exists, and a fake that lists the files it is asked to open."""
     (home / "weights").mkdir(parents=True)
     for row in OFFICIAL_FILES.values():
         (home / "weights" / row.file).touch()
@@ -158,7 +158,7 @@ def test_a_variant_with_clap_names_its_missing_file(
         open_system("acfoley-clap-encoder").open("cpu")
 
 
-def test_a_new_checkpoint_is_not_taken_for_the_old_one(
+def test_a_new_checkpoint_changes_the_origin_of_samples(
     trained: list[tuple[object, ...]], clicks_folder: Path, tmp_path: Path, home: Path
 ) -> None:
     before = planned("acfoley-two-stage", clicks_folder, tmp_path).origin

@@ -1,4 +1,4 @@
-"""Each anchor keeps the property that it is named for, and gives up the others."""
+"""Each anchor keeps the property that it is named after, and loses the others."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from bench.types import Audio, Request
 from tests.baselines.calls import generate_one
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
-#: Tried in tests of their own, with drawn weights or between stand-ins.
+#: Tested in separate files, with drawn weights or fakes.
 NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith("acfoley")}
 RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class:1", "oracle-noise:-20"]
 SPECS = [
@@ -49,7 +49,7 @@ def sample(spec: str, ask: Ask, **changes: object) -> Audio:
     return generate_one(system.open("cpu"), ask(system, **changes))
 
 
-def test_every_row_of_the_table_is_tried_here() -> None:
+def test_every_row_of_the_table_is_tested_here() -> None:
     tried = {spec.partition(":")[0] for spec in SPECS}
     assert tried | NEEDS_WEIGHTS == {usage.partition(":")[0] for usage in SYSTEMS}
     assert [listing.usage for listing in list_systems()] == list(SYSTEMS)
@@ -72,13 +72,13 @@ def test_the_same_seed_gives_the_same_sample_in_another_worker(spec: str, ask: A
     assert np.array_equal(there.samples, here.samples)
 
 
-def test_the_seed_matters_where_chance_does_and_nowhere_else(spec: str, ask: Ask) -> None:
+def test_the_seed_changes_samples_of_random_systems_only(spec: str, ask: Ask) -> None:
     first, second = (sample(spec, ask, seed=seed).samples for seed in (1, 2))
     assert np.array_equal(first, second) == (spec not in RANDOM)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in NEEDS_NOTHING])
-def test_a_request_that_lacks_what_is_needed_is_refused_by_the_name_of_its_clip(
+def test_a_request_without_a_required_input_is_refused_by_the_name_of_its_clip(
     spec: str, ask: Ask
 ) -> None:
     system = open_system(spec)
@@ -87,6 +87,6 @@ def test_a_request_that_lacks_what_is_needed_is_refused_by_the_name_of_its_clip(
         generate_one(system.open("cpu"), ask(system, **nothing))
 
 
-def test_all_but_those_that_compete_are_anchors(spec: str) -> None:
+def test_all_systems_that_do_not_compete_are_anchors(spec: str) -> None:
     contestants = ("reference-loop", "motion-grains", "precomputed")
     assert open_system(spec).is_anchor != spec.startswith(contestants)

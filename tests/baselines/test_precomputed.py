@@ -74,7 +74,7 @@ def test_a_clip_without_a_file_is_refused_with_an_example_of_the_files(
         sample(samples, ask, name="absent")
 
 
-def test_a_file_that_differs_only_in_case_is_named_and_not_taken(tmp_path: Path, ask: Ask) -> None:
+def test_a_file_that_differs_only_in_case_is_named_and_not_used(tmp_path: Path, ask: Ask) -> None:
     write_tone(tmp_path / "Dog.wav", 2.5)
     expected = f"no file for clip 'dog' in {tmp_path}: 'Dog.wav' differs from 'dog' only in case"
     with pytest.raises(BenchError, match=re.escape(expected)):

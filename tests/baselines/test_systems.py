@@ -1,4 +1,4 @@
-"""A system is found by its name, by its name and an argument, or by where it lies."""
+"""A system is found by its name, by its name and an argument, or by its module."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def outsider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "elsewhere.model"
 
 
-def test_a_name_and_an_argument_make_a_system_of_their_own() -> None:
+def test_a_name_with_an_argument_is_its_own_system() -> None:
     assert open_system("silence").name == "silence"
     assert open_system("oracle-shift:-0.25").name == "oracle-shift=-0.25"
     assert open_system("oracle-timbre:0.50").name == "oracle-timbre=0.5"
 
 
-def test_a_system_of_somebody_else_is_found_by_module_and_name(outsider: str) -> None:
+def test_an_external_system_is_found_by_module_and_name(outsider: str) -> None:
     assert open_system(f"{outsider}:MINE").name == "mine"
     assert open_system(f"{outsider}:loud:11").name == "loud=11"
 
@@ -66,7 +66,7 @@ def test_a_system_that_cannot_be_opened_is_refused_with_the_reason(spec: str, me
         open_system(spec)
 
 
-def test_the_list_says_how_each_is_asked_for_and_what_it_is() -> None:
+def test_the_list_prints_the_syntax_and_summary_of_each_system() -> None:
     listed = {listing.usage: listing for listing in list_systems()}
     assert listed["silence"] == ("silence", "Digital silence: the floor", "nothing")
     assert listed["motion-grains"].uses == "reference, video"
@@ -77,5 +77,7 @@ def test_the_list_says_how_each_is_asked_for_and_what_it_is() -> None:
 
 def test_importing_the_table_imports_no_system() -> None:
     code = "import sys, baselines; print([m for m in sys.modules if m.startswith('baselines.')])"
-    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert shown.stdout.strip() == "[]"
+    listed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert listed.stdout.strip() == "[]"

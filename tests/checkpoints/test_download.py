@@ -59,7 +59,7 @@ def test_an_earlier_part_is_kept_and_only_the_rest_is_asked_for(server, part):
     assert server.asked == ["/file bytes=200000-"]
 
 
-def test_nothing_is_asked_for_a_part_that_is_complete(server, part):
+def test_no_request_is_made_for_a_complete_part(server, part):
     part.write_bytes(CONTENT)
     assert get(server, part) == CONTENT
     assert server.asked == []
@@ -172,12 +172,12 @@ def test_a_busy_server_is_asked_again(server, part):
     assert get(server, part) == CONTENT
 
 
-def test_a_file_of_unpublished_size_is_taken_as_it_comes(server, part):
+def test_a_file_of_unpublished_size_is_accepted(server, part):
     server.states_length = False
     assert get(server, part, size_bytes=None) == CONTENT
 
 
-def test_five_attempts_that_bring_nothing_end_the_download_and_keep_the_part(server, part):
+def test_five_attempts_without_new_bytes_end_the_download_and_keep_the_part(server, part):
     server.cuts = [70_000, *[0] * 5]
     with pytest.raises(BenchError, match="what has arrived is kept, and the same command goes on"):
         get(server, part)

@@ -44,7 +44,7 @@ def server(monkeypatch) -> Iterator[Server]:
 
 @pytest.fixture
 def row(home) -> OfficialFile:
-    """A small file that stands for an official one."""
+    """A small file in the role of an official one."""
     return replace(
         OFFICIAL_FILES["panns"], size_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
     )
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_is_refused_by_name(row, tmp_path):
         fetch_file(row, tmp_path / "file" / "folder")
 
 
-def test_a_file_is_judged_by_its_content(row, tmp_path):
+def test_a_file_is_verified_by_its_content(row, tmp_path):
     path = tmp_path / "any name"
     assert find_problem(row, path) == "is missing"
     path.write_bytes(CONTENT)
@@ -232,7 +232,7 @@ def test_a_file_known_by_md5_is_read_once_and_remembered(md5_row, tmp_path, monk
     assert "its MD5 is" in str(find_problem(md5_row, path))
 
 
-def test_a_digest_that_others_remembered_does_not_vouch_for_an_md5(md5_row, tmp_path, monkeypatch):
+def test_a_stored_sha256_does_not_verify_an_md5(md5_row, tmp_path, monkeypatch):
     monkeypatch.setattr(bench.digests, "_known_md5", {})
     path = tmp_path / "any name"
     path.write_bytes(CONTENT)
@@ -334,7 +334,7 @@ def run(row, monkeypatch, capfd):
     return call
 
 
-def test_list_shows_each_file_and_whether_it_is_here(run, home, row):
+def test_list_prints_each_file_and_whether_it_is_present(run, home, row):
     code, out, _ = run("weights", "list")
     assert code == 0
     for word in ("panns  not here", row.file, "256,000 bytes", row.sha256, "CC-BY-4.0", "fd_panns"):
@@ -364,7 +364,7 @@ def test_verify_exits_with_1_and_names_the_remedy(run, home, row):
     assert "To fix: bench weights fetch panns" in err
 
 
-def test_fetch_exits_with_2_where_it_is_refused(run, monkeypatch):
+def test_a_refused_fetch_exits_with_2(run, monkeypatch):
     code, _, err = run("weights", "fetch", "panns", "--offline")
     assert (code, "offline mode forbids" in err) == (2, True)
     monkeypatch.setenv("BENCH_OFFLINE", "1")

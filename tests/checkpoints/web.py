@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves in the manner that a test chooses."""
+"""A local web server with the fault that a test selects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Server:
 
         part200         the rest that was asked for, under the status of a whole file
         bare-part200    the same without saying so
-        whole206        the whole file, under the status of a part
+        whole206        the full file, with the status of a part
         bare-whole206   the same without saying so
         other206        the part before the one that was asked for
         endless         more bytes than the file has, of no stated number

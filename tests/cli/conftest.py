@@ -1,4 +1,4 @@
-"""What the tests of the command line share: the command itself, run in an empty folder."""
+"""Fixtures of the command line tests: the command itself, run in an empty folder."""
 
 from __future__ import annotations
 

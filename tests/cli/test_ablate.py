@@ -23,7 +23,7 @@ from bench.system import System, one_by_one
 from bench.types import Audio
 
 def sound(request):
-    # a click every half second; without the picture every second; without the reference quieter
+    # a click every half second; without the video every second; without the reference quieter
     step = 8_000 if "video" in request.condition.masked else 4_000
     samples = np.zeros((1, int(8_000 * request.seconds)), np.float32)
     samples[0, ::step] = 0.1 if "audio" in request.condition.masked else 0.9
@@ -46,7 +46,9 @@ def mine(tmp_path):
     return tmp_path / "here"
 
 
-def test_rows_of_masked_and_unmasked_runs_and_the_runs_themselves(bench, mine, clicks_folder):
+def test_an_ablation_has_rows_of_masked_and_unmasked_runs_and_keeps_the_runs(
+    bench, mine, clicks_folder
+):
     common = ["--model", "mine:MINE", "--split", f"folder:{clicks_folder}", "--workers", 0]
     some = ["--metrics", "onset_acc,mcd"]
     done = bench("ablate", *common, *some, "--mask", "audio,video", "--json", mine / "out.json")
@@ -65,7 +67,7 @@ def test_rows_of_masked_and_unmasked_runs_and_the_runs_themselves(bench, mine, c
     assert json.loads((mine / "video.json").read_text())["metrics"] == rows["video"]["metrics"]
 
 
-def test_what_cannot_be_masked_is_refused(bench, mine, clicks_folder):
+def test_a_component_that_cannot_be_masked_is_refused(bench, mine, clicks_folder):
     split = ["--split", f"folder:{clicks_folder}"]
     refused(
         bench("run", "--model", "mine:MINE", *split, "--mask", "sync"),
@@ -128,7 +130,7 @@ def test_variants_are_rows_named_as_in_the_paper_and_the_model_is_the_last(table
     assert "noise: Overlap" in err
 
 
-def test_named_variants_stand_beside_the_model(tables):
+def test_named_variants_are_rows_beside_the_model(tables):
     assert list(tables("two-stage")[0]) == ["Two-stage w/o ft.", "Two-stage"]
     assert list(tables("full")[0]) == ["Two-stage"]
 
@@ -143,7 +145,7 @@ def test_every_variant_is_a_system_and_the_model_closes_each_table():
                 assert open_system(variant.system).lacks is not None
 
 
-def test_the_model_where_none_is_named_is_of_the_size_of_the_world(clicks_folder, home):
+def test_the_default_model_has_the_size_of_the_split(clicks_folder, home):
     assert default_model(open_split("mini")) == "acfoley-mini"
     assert default_model(open_split(f"folder:{clicks_folder}")) == "acfoley"
 

@@ -85,7 +85,7 @@ def test_a_dry_run_does_nothing(bench, clicks_folder, tmp_path):
         (["--model", "no.such:THING", "--split", "mini"], ["no.such"]),
     ],
 )
-def test_run_refuses_what_it_does_not_understand(bench, arguments, words):
+def test_run_refuses_invalid_arguments(bench, arguments, words):
     refused(bench("run", *arguments), *words)
 
 
@@ -96,7 +96,7 @@ def test_run_refuses_unknown_metrics_and_profiles(bench, clicks_folder):
     assert bench("run", "--split", "mini").returncode == 2
 
 
-def test_fresh_mends_what_its_message_says_it_mends(bench, clicks_folder, tmp_path):
+def test_fresh_fixes_the_problem_that_its_message_names(bench, clicks_folder, tmp_path):
     run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}", "--metrics", "mcd"]
     assert bench(*run).returncode == 0
     (journal,) = (tmp_path / "here" / "runs").rglob("journal.jsonl")
@@ -105,7 +105,7 @@ def test_fresh_mends_what_its_message_says_it_mends(bench, clicks_folder, tmp_pa
     assert bench(*run, "--fresh").returncode == 0
 
 
-def test_places_that_cannot_be_written_are_refused_before_any_work(bench, clicks_folder, tmp_path):
+def test_paths_that_cannot_be_written_are_refused_before_any_work(bench, clicks_folder, tmp_path):
     run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}", "--metrics", "mcd"]
     refused(bench(*run, "--json", tmp_path), "is a folder; name a file")
     (tmp_path / "here" / "file").write_text("")
@@ -122,14 +122,16 @@ def test_columns_without_weights_are_named_with_the_command_or_refused(bench, cl
     run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}"]
     done = bench(*run)
     assert done.returncode == 0
-    said = " ".join(done.stderr.split())
-    assert "fd_passt, fd_panns, fd_vgg, kl_passt, kl_panns, ib, desync cannot be computed" in said
-    assert "bench weights fetch" in said
+    message = " ".join(done.stderr.split())
+    assert (
+        "fd_passt, fd_panns, fd_vgg, kl_passt, kl_panns, ib, desync cannot be computed" in message
+    )
+    assert "bench weights fetch" in message
     refused(bench(*run, "--metrics", "fd_passt,mcd"), "bench weights fetch passt")
     refused(bench(*run, "--judge", "signal", "--metrics", "ib"), "cannot compute ib")
 
 
-def test_a_system_of_ones_own_is_found_in_the_working_directory(bench, clicks_folder, tmp_path):
+def test_a_users_system_is_found_in_the_working_directory(bench, clicks_folder, tmp_path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "mine.py").write_text(
         "import numpy as np\n"
@@ -150,7 +152,7 @@ def test_a_system_of_ones_own_is_found_in_the_working_directory(bench, clicks_fo
 
 @pytest.fixture
 def two_folders(tmp_path, rng):
-    """Three true sounds and their samples: the same, a quieter one, and one missing."""
+    """Three true audio files and their samples: the same, a quieter one, and one missing."""
     true, made = tmp_path / "true", tmp_path / "made"
     time_s = np.arange(3 * 22_050) / 22_050
     for number, name in enumerate(("a", "b", "c")):
@@ -177,7 +179,7 @@ def test_score_pairs_by_name_and_reports_what_is_missing(bench, two_folders, tmp
     assert table.loc["b", "mcd"] > 2
 
 
-def test_score_limits_to_the_metrics_asked_for(bench, two_folders):
+def test_score_computes_only_the_requested_metrics(bench, two_folders):
     true, made = two_folders
     done = bench("score", "--generated", made, "--reference", true, "--metrics", "mcd")
     assert "MCD" in done.stdout
@@ -200,7 +202,7 @@ def test_score_with_a_length_fails_shorter_files_and_without_cuts_to_the_shorter
     assert "b [extract]" in done.stderr
 
 
-def test_score_by_order_is_only_done_when_it_is_asked_for(bench, two_folders):
+def test_score_pairs_by_order_only_on_request(bench, two_folders):
     true, made = two_folders
     (true / "c.wav").unlink()
     for number, name in ((0, "a"), (1, "b")):
@@ -240,7 +242,7 @@ def test_tables_in_every_format_and_a_comparison(bench, clicks_folder, tmp_path)
     assert "not worse (better)" in better.stdout
 
 
-def test_a_table_of_nothing_is_refused(bench, tmp_path):
+def test_a_table_without_runs_is_refused(bench, tmp_path):
     refused(bench("table", tmp_path), "no finished run")
     refused(bench("compare", tmp_path, tmp_path), "no finished run")
 
@@ -265,7 +267,7 @@ def test_the_version_is_that_of_the_package(bench):
     assert Path(package.__file__).resolve().is_relative_to(ROOT)
 
 
-def test_folders_of_the_user_named_like_our_packages_hide_nothing(bench, clicks_folder, tmp_path):
+def test_folders_of_the_user_named_like_the_packages_hide_nothing(bench, clicks_folder, tmp_path):
     for name in ("reports", "baselines", "acfoley"):
         (tmp_path / "here" / name).mkdir(parents=True)
     split = f"folder:{clicks_folder}"
@@ -273,7 +275,7 @@ def test_folders_of_the_user_named_like_our_packages_hide_nothing(bench, clicks_
     assert done.returncode == 0, done.stderr
 
 
-def test_a_split_of_which_nothing_can_be_used_is_a_run_of_failures(bench, tmp_path):
+def test_a_split_without_usable_clips_is_a_run_of_failures(bench, tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "broken.mp4").write_text("nothing")
     split = f"folder:{tmp_path / 'clips'}"

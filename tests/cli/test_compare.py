@@ -1,4 +1,4 @@
-"""``bench compare``: what it prints and writes, and with which exit code it ends."""
+"""``bench compare``: its output, its files and its exit code."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_equal_runs_end_with_0_and_equivalence_can_be_required(runs):
     assert "fail: equivalence is required and not shown for ib" in required.stdout
 
 
-def test_two_runs_of_one_system_are_told_apart_in_the_title(tmp_path):
+def test_two_runs_of_one_system_are_distinguished_in_the_title(tmp_path):
     runs = (write_run(tmp_path / f"{seed}", {"mcd": np.ones(9)}, seed=seed) for seed in (1, 2))
     title = "made (full, seed 2) minus made (full, seed 1), mini"
     assert title in compare(*runs).stdout
@@ -99,7 +99,7 @@ def test_junit_has_a_case_per_primary_column_whatever_the_names_hold(runs, tmp_p
     }
 
 
-def test_json_holds_every_number_and_null_where_there_is_none(runs, tmp_path):
+def test_json_holds_every_number_and_null_for_a_missing_one(runs, tmp_path):
     compare(*runs, "--json", tmp_path / "gate.json")
     found = json.loads((tmp_path / "gate.json").read_text())
     columns = {each["name"]: each for each in found["primary"]}
@@ -131,7 +131,7 @@ def test_markdown_is_printed_or_written_with_names_escaped(runs, tmp_path):
         (("--primary", "fd_passt"), "no primary column that can be tested"),
     ],
 )
-def test_what_cannot_be_done_is_refused(runs, options, words):
+def test_invalid_comparisons_are_refused(runs, options, words):
     assert words in refusal(*runs, *options)
 
 

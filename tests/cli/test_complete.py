@@ -1,4 +1,4 @@
-"""Completion in a shell, by the protocol that typer's scripts speak with the command."""
+"""Completion in a shell, by the protocol of typer's scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 
 def complete(line: str, *flags: str) -> list[str]:
-    """What bash is offered where the last word of ``line`` is being typed."""
+    """Return the completions in bash of the last word of ``line``."""
     words = line.split(" ")
     environment = {
         **os.environ,

@@ -1,4 +1,4 @@
-"""What is run where little is said: the split, the model, the devices."""
+"""Defaults of the options that are not given: the split, the model, the devices."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_home_that_is_a_file_is_refused_before_anything_is_rendered(call, home
     assert err.count("\n") == 1
 
 
-def test_what_is_not_a_split_is_refused_by_name(bench):
+def test_an_unknown_split_is_refused_by_name(bench):
     refused(bench("run", "--split", "minni"), "no split 'minni'; there are: mini")
 
 

@@ -1,4 +1,4 @@
-"""What ``bench doctor`` reports, and what stops the main job."""
+"""The report of ``bench doctor``, and the problems that stop the main job."""
 
 from __future__ import annotations
 

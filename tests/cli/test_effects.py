@@ -1,4 +1,4 @@
-"""``bench effects``: which runs a claim is asked of, and what stands where they are missing."""
+"""``bench effects``: the runs that a claim reads, and the commands printed for missing ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATENTS_BEAT_SEMANTICS = "| Latents beat semantics (Table 1) |"
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a finished run of eight clips, as it lies on disk."""
+    """Write a finished run of eight clips to disk."""
 
     def call(system: str, value: float, split="mini", condition="full", seed=42, judge="mini"):
         folder = tmp_path / "runs" / f"{system}-{split}-{condition}-{seed}-{judge}"
@@ -44,7 +44,7 @@ def line(text: str, start: str) -> str:
     return next(each for each in text.splitlines() if each.startswith(start))
 
 
-def test_a_claim_is_judged_where_its_runs_are_and_else_names_their_commands(
+def test_a_claim_has_a_verdict_if_its_runs_exist_and_otherwise_the_commands_that_make_them(
     write, tmp_path, monkeypatch, capsys
 ):
     from reports import effects
@@ -64,7 +64,7 @@ def test_a_claim_is_judged_where_its_runs_are_and_else_names_their_commands(
     assert page(tmp_path) == text
 
 
-def test_a_group_of_clips_is_asked_alone(write, tmp_path, monkeypatch):
+def test_the_claims_of_one_group_of_clips_can_be_selected(write, tmp_path, monkeypatch):
     from reports import effects
 
     monkeypatch.setattr(effects, "CLAIMS", tuple(c for c in effects.CLAIMS if c.group == "ref_a"))

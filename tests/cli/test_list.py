@@ -1,4 +1,4 @@
-"""What the lists say is there, is missing, and mends it."""
+"""The lists print what is present, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_unknown_list_is_refused(bench):
     refused(bench("list", "papers"), "no list of 'papers'; there are: models")
 
 
-def test_models_say_what_they_need_and_what_is_missing(home, capsys):
+def test_models_state_what_they_need_and_what_is_missing(home, capsys):
     rows = listed("models", capsys)
     assert "not all here" in rows["oracle"]
     assert "bench data prepare mini" in rows["oracle"]
@@ -47,14 +47,14 @@ def test_models_say_what_they_need_and_what_is_missing(home, capsys):
     assert "weights" in rows["acfoley-mini-overlap-only"]
 
 
-def test_oracles_are_ready_once_the_mini_clips_are_there(home, capsys):
+def test_oracles_are_ready_after_the_mini_clips_are_prepared(home, capsys):
     for clip in open_split("mini").clips:
         clip.audio.path.parent.mkdir(parents=True, exist_ok=True)
         clip.audio.path.touch()
     assert "mini clips, here" in listed("models", capsys)["oracle"]
 
 
-def test_each_metric_says_whether_its_weights_are_here_or_how_to_fetch_them(home, capsys):
+def test_each_metric_states_whether_its_weights_are_present_or_how_to_fetch_them(home, capsys):
     (home / "weights").mkdir(parents=True)
     (home / "weights" / OFFICIAL_FILES["vggish"].file).write_bytes(b"x")
     rows = listed("metrics", capsys)

@@ -1,4 +1,4 @@
-"""What the options of ``bench run`` choose, keep and refuse, through the command line."""
+"""The options of ``bench run``, through the command line: files they keep, and refusals."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def finished(tmp_path):
     return run
 
 
-def test_edited_code_makes_samples_again_and_results_say_which(mine, tmp_path):
+def test_edited_code_makes_samples_again_and_results_name_them(mine, tmp_path):
     before = mine()
     assert before.returncode == 0, before.stderr
     (tmp_path / "here" / "mine.py").write_text(MINE.replace("0.1", "0.7"))
@@ -103,7 +103,7 @@ def test_coverage_decides_the_exit_code(bench, clicks_folder, tmp_path):
     assert bench(*command, *options, "--min-coverage", 0.7).returncode == 1
 
 
-def test_floor_and_ceiling_stand_beside_the_columns(mine, tmp_path):
+def test_floor_and_ceiling_are_printed_beside_the_columns(mine, tmp_path):
     out = tmp_path / "result.json"
     done = mine("--bounds", "--json", out)
     assert done.returncode == 0, done.stderr

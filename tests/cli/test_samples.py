@@ -1,4 +1,4 @@
-"""``bench samples``: which clips are shown, and that a run of a nameless split is refused."""
+"""``bench samples``: the choice of clips, and the refusal of a run of a split without a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bench validate`` holds as a gate: it fails where clips failed or a metric misleads."""
+"""``bench validate`` is a gate: it fails if a clip failed or a metric does not follow its fault."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def validate(monkeypatch, tmp_path):
 
 
 def step(spec: str) -> float:
-    """How large the damage is; unrelated sound is the worst."""
+    """The loss of each fault; unrelated audio is the worst."""
     return STEPS.get(spec, 0.0 if spec == validating.CLEAN else 9.0)
 
 

@@ -82,7 +82,7 @@ def test_anything_but_float32_waveforms_in_a_batch_is_refused(batch):
         check_waveforms(batch, "Network", 16_000)
 
 
-def test_a_refusal_names_the_network_the_need_and_the_find():
+def test_a_refusal_names_the_network_what_was_expected_and_what_was_found():
     with pytest.raises(MediaError, match=r"Net needs .* 200 samples \(2 s .*has 100 \(1.000 s\)"):
         check_waveforms(torch.zeros(1, 100), "Net", 100, shortest=200)
     with pytest.raises(MediaError, match=r"Net takes at most 50 samples .*has 100"):

@@ -1,4 +1,4 @@
-"""What every engine does with functions of one item and with work on an iterator of items."""
+"""Both engines, with functions of one item and with work on an iterator of items."""
 
 from __future__ import annotations
 

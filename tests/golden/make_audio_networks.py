@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hear21passt.models import passt as hear21
+from hear21passt.models import passt as published_passt
 from hear21passt.models.preprocess import AugmentMelSTFT
 from torch import Tensor, nn
 from torchvggish.torchvggish import VGG, make_layers
@@ -59,7 +59,7 @@ def vggish(waveforms: Tensor) -> dict[str, Tensor]:
 
 
 def passt(waveforms: Tensor) -> dict[str, Tensor]:
-    network = filled(hear21.PaSST(stride=10, distilled=True, img_size=(128, 998)))
+    network = filled(published_passt.PaSST(stride=10, distilled=True, img_size=(128, 998)))
     front_end = AugmentMelSTFT(fmax=15_000, fmax_aug_range=2000, fmin_aug_range=10).eval()
     image = front_end(nn.functional.pad(waveforms, (0, 320_000 - waveforms.shape[1])))
     logits, embedding = network(image[:, None])

@@ -1,14 +1,14 @@
-"""Make clap.npz: what the package laion_clap hears and reads under drawn weights.
+"""Make clap.npz: the embeddings of audio and text by the package laion_clap under drawn weights.
 
 Run at the root of the checkout, in an environment that has laion_clap 1.1.7 with transformers
 4.57.6, numpy below 2 and soundfile:
 
     python -m tests.golden.make_clap
 
-Sounds, prompts and vocabulary are those of ``tests.backbones.clap_inputs``, the weights those of
+Waveforms, prompts and vocabulary are those of ``tests.backbones.clap_inputs``, the weights those of
 ``tests.backbones.seeded.drawn_state``. RoBERTa is built from its published configuration, which
 the package would otherwise download. Arrays: ``shapes``, of the tensors of the package's network
-by name, as JSON; ``tokens`` [5, 77]; ``text`` [5, 512]; ``audio.<sound>`` [512]; ``mel.<sound>``:
+by name, as JSON; ``tokens`` [5, 77]; ``text`` [5, 512]; ``audio.<name>`` [512]; ``mel.<name>``:
 every fortieth frame of [1001, 64] dB.
 """
 
@@ -29,7 +29,7 @@ from tests.backbones.clap_inputs import (
     PROMPTS,
     RATE_HZ,
     is_constant,
-    sounds,
+    waveforms,
     write_vocabulary,
 )
 from tests.backbones.seeded import drawn_state
@@ -57,11 +57,11 @@ def open_package(folder: Path) -> torch.nn.Module:
     return laion_clap.CLAP_Module(enable_fusion=False, amodel="HTSAT-base", device="cpu")
 
 
-def hear(package: torch.nn.Module, folder: Path) -> dict[str, np.ndarray]:
+def encode_audio(package: torch.nn.Module, folder: Path) -> dict[str, np.ndarray]:
     arrays, mels = {}, []
     extractor = package.model.audio_branch.logmel_extractor
     extractor.register_forward_hook(lambda module, given, answer: mels.append(answer))
-    for name, audio in sounds().items():
+    for name, audio in waveforms().items():
         path = folder / f"{name}.wav"
         soundfile.write(path, audio, RATE_HZ, subtype="FLOAT")
         arrays[f"audio.{name}"] = package.get_audio_embedding_from_filelist([str(path)])[0]
@@ -87,7 +87,7 @@ def main() -> None:
         package = open_package(Path(name))
         network = package.model.eval()
         network.load_state_dict(filled(network))
-        arrays = {**hear(package, Path(name)), **read(package)}
+        arrays = {**encode_audio(package, Path(name)), **read(package)}
         shapes = {key: list(value.shape) for key, value in network.state_dict().items()}
     np.savez_compressed(HERE / "clap.npz", shapes=json.dumps(shapes), **arrays)
 

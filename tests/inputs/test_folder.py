@@ -1,4 +1,4 @@
-"""What is listed of a folder, and that nothing in it vanishes."""
+"""The files listed of a folder, and that none is dropped without a report."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_audiocaps_clips_are_found_by_every_name_that_users_give_them(tmp_path, 
     assert prompts(write(tmp_path, text), name).by_clip == {name: "people coughing"}
 
 
-def test_the_audible_labels_of_vggsounder_are_joined(tmp_path):
+def test_the_audible_labels_of_vggsounder_are_merged(tmp_path):
     text = (
         "video_id,label,modality,background_music,static_image,voice_over\n"
         f'{CLIP},dog barking,AV,False,False,False\n{CLIP},"car, passing",V,False,False,False\n'
@@ -127,7 +127,7 @@ def test_rows_without_a_clear_prompt_are_refused_with_their_line(tmp_path, text,
         read_labels(write(tmp_path, text))
 
 
-def test_the_same_prompt_twice_is_one_and_the_column_that_was_taken_is_noted(tmp_path):
+def test_the_same_prompt_twice_is_one_and_the_chosen_column_is_noted(tmp_path):
     path = write(tmp_path, "name,caption,label\na,a dog,dog\na,a dog,dog\n")
     found = prompts(path, "a")
     assert found.by_clip == {"a": "dog"}

@@ -1,4 +1,4 @@
-"""Tables as programs save them."""
+"""Tables in the dialects that spreadsheets and scripts write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The column clap: prompts are read once, sounds are heard, and what lacks a prompt is counted."""
+"""The column clap: prompts and audio are encoded once; clips without a prompt are counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMPTS = {"a": "a dog", "b": "a dog", "c": "rain on a roof"}
 
 @pytest.fixture
 def folders(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Path]:
-    """Generated and true sounds of 1 s: ``a`` to ``d``, of which ``d`` has no prompt."""
+    """Generated and true audio of 1 s: ``a`` to ``d``, of which ``d`` has no prompt."""
     for kind in ("made", "true"):
         (tmp_path / kind).mkdir()
         for name in "abcd":
@@ -79,7 +79,7 @@ def test_a_prompt_of_several_clips_is_read_once_and_prompts_share_a_batch(folder
     assert [each for each in stand_in if isinstance(each, tuple)] == [(4, 1001, 64)]
     stand_in.clear()
     scored(folders, Path("w"), {"d": "a dog"})
-    assert stand_in == []  # all of it lies in the store
+    assert stand_in == []  # all features are in the store
 
 
 @pytest.mark.slow
@@ -93,10 +93,10 @@ def test_the_column_of_an_official_file_is_the_cosine_of_its_towers(folders, hom
         path.rename(place)
     score = scored(folders, tmp_path, {"a": "a dog"}).results.metrics["clap"]
 
-    heard = torch.from_numpy(ClipMedia(Excerpt(folders[0] / "a.flac")).signal(48_000))[None]
-    listener, reader = clap.load_clap_audio(checkpoint), clap.load_clap_text(checkpoint)
-    audio = clap.embed_audio(listener, clap.front_end(heard))["embedding"]
-    words = clap.embed_text(reader, clap.load_tokeniser(*files), ["a dog"])["embedding"]
+    waveform = torch.from_numpy(ClipMedia(Excerpt(folders[0] / "a.flac")).signal(48_000))[None]
+    audio_tower, text_tower = clap.load_clap_audio(checkpoint), clap.load_clap_text(checkpoint)
+    audio = clap.embed_audio(audio_tower, clap.front_end(waveform))["embedding"]
+    words = clap.embed_text(text_tower, clap.load_tokeniser(*files), ["a dog"])["embedding"]
     checkpoint.unlink()  # it is large
     assert score.n == 1
     assert score.value == pytest.approx(100 * float((audio * words).sum()), abs=1e-3)
@@ -107,7 +107,7 @@ def chosen(**others: object):
     return choose_columns(options, ["mcd"], 8.0, print, is_mini=False)
 
 
-def test_a_judge_without_clap_says_so_in_one_sentence(home):
+def test_a_judge_without_clap_is_refused_in_one_sentence(home):
     for judge in ("mini", "signal"):
         message = f"the judge {judge} cannot compute clap: only --judge paper has CLAP"
         with pytest.raises(BenchError, match=message):

@@ -1,4 +1,4 @@
-"""The mini judge: what its extractors answer of real files, and the columns that read them."""
+"""The mini judge: the outputs of its extractors for real files, and the columns that read them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def answers(name: str, stimuli) -> list:
     return list(extractor.open()([extractor.prepare(media) for media in stimuli]))
 
 
-def test_it_answers_every_column_of_the_paper_without_any_official_weights():
+def test_the_mini_judge_computes_every_column_of_the_paper_without_any_official_weights():
     for profile, rows in PROFILES.items():
         judge = open_judge("mini", profile)
         ten = tuple(row for row in rows if not row.is_extra)
@@ -46,7 +46,7 @@ def test_it_answers_every_column_of_the_paper_without_any_official_weights():
         assert {each.weights for each in judge.extractors} == {""}
 
 
-def test_its_extractors_and_features_have_the_names_of_the_papers(excerpts):
+def test_extractors_and_features_have_the_names_of_those_of_the_paper(excerpts):
     names = [(e.name, e.modality, e.after) for e in open_judge("mini", "strict").extractors]
     papers = open_judge("paper", "strict", Path("w")).extractors
     assert names == [(e.name, e.modality, e.after) for e in papers][: len(names)]
@@ -63,7 +63,7 @@ def test_versions_name_the_weights_that_are_shipped():
     assert network("sync").version.endswith(weights_hash("synchformer")[:12])
 
 
-def test_answers_do_not_depend_on_the_batch(excerpts):
+def test_features_do_not_depend_on_the_batch(excerpts):
     for name in ("passt", "panns", "vggish", "imagebind_audio"):
         together = answers(name, [ClipMedia(each) for each in excerpts])
         for clip, excerpt in zip(together, excerpts, strict=True):
@@ -74,17 +74,17 @@ def test_answers_do_not_depend_on_the_batch(excerpts):
 
 @pytest.mark.parametrize("name", ["passt", "panns"])
 def test_the_class_of_a_clip_is_recognised_after_its_codec(name, excerpts):
-    told = [int(f["logits"].argmax()) for f in answers(name, [ClipMedia(e) for e in excerpts])]
+    predicted = [int(f["logits"].argmax()) for f in answers(name, [ClipMedia(e) for e in excerpts])]
     scenes = [make_scene(SPLIT, index) for index in CLIPS]
-    assert told == [label_of(scene.action, scene.material) for scene in scenes]
+    assert predicted == [label_of(scene.action, scene.material) for scene in scenes]
 
 
 def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
-    pictures = answers("sync_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
+    video_features = answers("sync_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
     sync = network("sync")
     prepared = [
         {**sync.prepare(ClipMedia(excerpt)), "sync_picture.tokens": video["tokens"]}
-        for excerpt, video in zip(excerpts, pictures, strict=True)
+        for excerpt, video in zip(excerpts, video_features, strict=True)
     ]
     logits = np.stack([features["logits"] for features in sync.open()(prepared)])
     assert logits.shape == (2, 2, 21)
@@ -92,8 +92,10 @@ def test_a_clip_on_disk_is_in_step_with_itself(excerpts):
 
 
 def test_the_video_of_a_clip_matches_its_own_audio_better(excerpts):
-    pictures = answers("imagebind_picture", [ClipMedia(None, excerpt) for excerpt in excerpts])
-    sounds = answers("imagebind_audio", [ClipMedia(excerpt) for excerpt in excerpts])
-    sides = [np.stack([f["embedding"] for f in side]) for side in (pictures, sounds)]
+    video_features = answers(
+        "imagebind_picture", [ClipMedia(None, excerpt) for excerpt in excerpts]
+    )
+    audio_features = answers("imagebind_audio", [ClipMedia(excerpt) for excerpt in excerpts])
+    sides = [np.stack([f["embedding"] for f in side]) for side in (video_features, audio_features)]
     cosines = sides[0] @ sides[1].T
     assert np.diag(cosines).min() > np.diag(cosines[::-1]).max() + 0.2

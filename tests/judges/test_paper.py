@@ -1,4 +1,4 @@
-"""What each network of the paper judge is given, under each profile; the networks are stand-ins."""
+"""The inputs of each network of the paper judge, under each profile; the networks are fakes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def video(tmp_path: Path) -> Excerpt:
 
 
 def prepared(name: str, profile: str, media: ClipMedia):
-    """What one network of the paper judge is given of a stimulus."""
+    """Return the inputs of one network of the paper judge for a clip."""
     (extractor,) = (e for e in open_judge("paper", profile, Path("w")).extractors if e.name == name)
     return extractor.prepare(media)
 
@@ -65,42 +65,42 @@ def panns_images(waveform: np.ndarray) -> np.ndarray:
 def test_the_published_profile_processes_the_full_file_before_it_is_cut(audio):
     images = prepared("panns", PUBLISHED, ClipMedia(audio))["images"]
     whole = read_audio(Excerpt(audio.path))
-    heard = prepare_evaluator_waveform(whole, 16_000, 8.0, remove_dc=True)
-    assert np.array_equal(images, panns_images(heard))
+    waveform = prepare_evaluator_waveform(whole, 16_000, 8.0, remove_dc=True)
+    assert np.array_equal(images, panns_images(waveform))
     assert images.shape == (801, 64)
 
 
 def test_the_strict_profile_uses_the_window_and_nothing_else(audio):
     images = prepared("panns", STRICT, ClipMedia(audio))["images"]
-    heard = prepare_evaluator_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
-    assert np.array_equal(images, panns_images(heard))
+    waveform = prepare_evaluator_waveform(read_audio(audio), 16_000, 8.0, remove_dc=True)
+    assert np.array_equal(images, panns_images(waveform))
     assert not np.array_equal(images, prepared("panns", PUBLISHED, ClipMedia(audio))["images"])
 
 
 def test_a_window_that_starts_later_is_treated_as_a_file_of_its_own(audio):
     later = Excerpt(audio.path, 1.0, 8.0)
-    heard = prepare_evaluator_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
+    waveform = prepare_evaluator_waveform(read_audio(later), 16_000, 8.0, remove_dc=True)
     images = prepared("panns", PUBLISHED, ClipMedia(later))["images"]
-    assert np.array_equal(images, panns_images(heard))
+    assert np.array_equal(images, panns_images(waveform))
 
 
 def test_imagebind_gets_all_channels_of_the_file_or_the_mono_window(audio, monkeypatch):
-    heard: dict[str, torch.Tensor] = {}
+    waveform: dict[str, torch.Tensor] = {}
 
     def reference_clips(samples):
-        heard["channels"] = samples
+        waveform["channels"] = samples
         return torch.zeros(3, 128, 204)
 
     def front_end(waveforms, seconds):
-        heard["mono"] = waveforms
+        waveform["mono"] = waveforms
         return torch.zeros(1, 3, 128, 204)
 
     monkeypatch.setattr(imagebind, "reference_clips", reference_clips)
     monkeypatch.setattr(imagebind, "front_end", front_end)
     prepared("imagebind_audio", PUBLISHED, ClipMedia(audio))
-    assert heard["channels"].shape == (2, 160_000)
+    assert waveform["channels"].shape == (2, 160_000)
     prepared("imagebind_audio", STRICT, ClipMedia(audio))
-    assert heard["mono"].shape == (1, 128_000)
+    assert waveform["mono"].shape == (1, 128_000)
 
 
 def test_imagebind_gets_nine_pairs_of_frames(video):
@@ -128,7 +128,7 @@ def test_a_video_short_by_more_than_a_tenth_of_a_second_is_refused(tmp_path):
 
 @pytest.fixture
 def synchformer_stand_in(monkeypatch):
-    """A Synchformer whose picture tokens count frames and whose logits choose class 12."""
+    """A Synchformer whose video tokens count frames and whose logits choose class 12."""
     given: dict[str, torch.Tensor] = {}
 
     def video_features(encoder, frames):
@@ -192,7 +192,7 @@ def test_a_clip_that_a_network_cannot_encode_keeps_its_other_columns(audio, home
     names = {"kl_passt", "onset_acc"}
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name in names)
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    too_long = Excerpt(audio.path, 0.0, 9.99), 10.5  # PaSST hears 10 s
+    too_long = Excerpt(audio.path, 0.0, 9.99), 10.5  # PaSST encodes at most 10 s
     pair = Pair(Clip("clip", too_long[0], too_long[1]), too_long[0])
     keys = extracted(pair, scoring)
     scores = scored(pair, keys, scoring)

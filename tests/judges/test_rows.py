@@ -21,7 +21,7 @@ NETWORKS = {"passt": passt, "panns": panns, "vggish": vggish}
 
 
 @pytest.fixture
-def sounds(tmp_path: Path, rng: np.random.Generator) -> list[Excerpt]:
+def excerpts(tmp_path: Path, rng: np.random.Generator) -> list[Excerpt]:
     """Noise of three loudnesses, 1.5 s each."""
     for number, loudness in enumerate((0.02, 0.1, 0.3)):
         samples = rng.normal(0, loudness, (1, 48_000)).clip(-1, 1).astype(np.float32)
@@ -40,11 +40,11 @@ def _write_checkpoint(name: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_clip_has_the_same_features_alone_and_in_a_batch(name, sounds, tmp_path):
+def test_a_clip_has_the_same_features_alone_and_in_a_batch(name, excerpts, tmp_path):
     _write_checkpoint(name, tmp_path)
     (extractor,) = open_judge("paper", "strict", tmp_path).select([name])
     embed = extractor.open()
-    prepared = [extractor.prepare(ClipMedia(audio)) for audio in sounds]
+    prepared = [extractor.prepare(ClipMedia(audio)) for audio in excerpts]
     together = embed(prepared)
     for given, answer in zip(prepared, together, strict=True):
         (alone,) = embed([given])
@@ -67,7 +67,7 @@ def test_a_batch_is_stacked_and_taken_apart_again():
 
 
 @pytest.mark.gpu
-def test_a_gpu_is_given_the_same_numbers():
+def test_a_gpu_gets_the_same_numbers():
     clips = [{"x": np.arange(6, dtype=np.float32) + number} for number in range(3)]
     batch = stack_batch(clips, "x", "cuda")
     assert batch.is_cuda

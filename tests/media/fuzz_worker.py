@@ -1,4 +1,4 @@
-"""Reads damaged media and reports: run as a process of its own, so that a crash is only its own.
+"""Read damaged media and report, in a separate process, so that a crash does not end the tests.
 
     python fuzz_worker.py <folder> <first seed> <end seed> [real clip ...]
 

@@ -1,4 +1,4 @@
-"""Small media files of every kind, made on the spot: a tone, and frames that tell their number."""
+"""Small media files of every kind: a tone, and frames that encode their number."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def write_clip(
 ) -> None:
     """Encode ``segments``, each a start and samples ``[C, T]``, beside numbered frames at 25 fps.
 
-    What lies between two segments has no packets; without ``video_start_s`` there is no video.
+    The time between two segments has no packets; without ``video_start_s`` there is no video.
     """
     options = {"mpegts_m2ts_mode": "1"} if is_m2ts else {}
     with av.open(str(path), "w", format=container, options=options) as target:
@@ -164,7 +164,7 @@ def _encoded(
 def write_tracks(
     path: Path, audio: list[tuple[int, bool]], video: list[tuple[int, Disposition]] = ()
 ) -> None:
-    """Tracks of audio (channels, default or not) whose level tells their number, and of video."""
+    """Tracks of audio (channels, default or not) whose level encodes their number, and of video."""
     rate = 48_000
     with av.open(str(path), "w") as container:
         pairs = []

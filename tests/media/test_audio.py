@@ -69,7 +69,7 @@ def lag_samples(found: Waveform, original: Waveform) -> int:
         ("a.mov", "aac", "fltp", 0),
         ("a.mkv", "aac", "fltp", 0),
         ("a.ogg", "vorbis", "", 0),
-        ("a.avi", "libmp3lame", "fltp", 1105),  # AVI cannot say how much priming to skip
+        ("a.avi", "libmp3lame", "fltp", 1105),  # AVI cannot state how much priming to skip
     ],
 )
 def test_lossy_files_return_the_audio_at_its_position(
@@ -168,7 +168,7 @@ def test_a_shortfall_does_not_permit_a_window_without_any_audio(wav: Path) -> No
     ("start_s", "seconds"),
     [(-0.1, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, 4000.0), (float("nan"), 1.0), (0.0, float("nan"))],
 )
-def test_a_window_that_cannot_be_is_refused(wav: Path, start_s: float, seconds: float) -> None:
+def test_an_invalid_window_is_refused(wav: Path, start_s: float, seconds: float) -> None:
     with pytest.raises(MediaError, match="a window starts at 0 s or later"):
         read_audio(Excerpt(wav, start_s, seconds))
 
@@ -318,9 +318,7 @@ def test_every_real_clip_is_as_long_as_its_list_states(shared: Path) -> None:
         assert np.abs(audio.samples).max() > 0.01
 
 
-def test_reading_leaves_the_log_of_ffmpeg_silent(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_reading_prints_no_log_of_ffmpeg(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_audio_file(tmp_path / "a.mp3", STEREO, RATE, "libmp3lame", "stereo")
     content = bytearray((tmp_path / "a.mp3").read_bytes())
     content[2000:4000] = bytes(2000)

@@ -25,12 +25,12 @@ TWO_SECONDS = tone(2.0, RATE, (440.0,))
 #: Container, codec and sample format, and how exactly it keeps times and samples.
 LOSSLESS = [("a.mkv", "flac", "s16"), ("a.mp4", "alac", "s16p"), ("a.mov", "pcm_s16le", "s16")]
 LOSSY = [("a.ts", "mp2", "s16"), ("a.webm", "libopus", "flt"), ("a.flv", "aac", "fltp")]
-#: An encoder's priming that its container cannot hide, and the smear of a lossy codec.
+#: An encoder's priming that its container cannot hide, and the time spread of a lossy codec.
 LOSSY_S = 0.05
 
 
 def onset_s(samples: Waveform) -> float:
-    """When the first sample above 0.1 sounds."""
+    """Return the time of the first sample above 0.1, in seconds."""
     return int(np.argmax(np.abs(samples[0]) > 0.1)) / RATE
 
 
@@ -68,7 +68,7 @@ def test_audio_that_starts_late_begins_with_silence(tmp_path, how):
 
 
 @pytest.mark.parametrize("how", LOSSY)
-def test_lossy_audio_that_starts_late_lies_where_it_was_put(tmp_path, how):
+def test_lossy_audio_that_starts_late_keeps_its_position(tmp_path, how):
     path = clip(tmp_path, how, [(0.5, TWO_SECONDS)], 0.0)
     assert onset_s(read_audio(Excerpt(path)).samples) == pytest.approx(0.5, abs=LOSSY_S)
 

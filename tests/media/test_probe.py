@@ -100,7 +100,7 @@ def test_the_cover_of_a_music_file_is_no_video(tmp_path: Path) -> None:
         read_frames(Excerpt(path), 25)
 
 
-def test_what_is_no_media_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_media_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
     with pytest.raises(MediaError, match=r"a\.mp4: it is not a media file"):
         probe(tmp_path / "a.mp4")

@@ -135,7 +135,7 @@ def test_short_audio_gives_a_short_waveform() -> None:
     assert prepare_evaluator_waveform(audio, 16_000, 8.0, remove_dc=True).shape == (16_000,)
 
 
-def test_what_cannot_be_resampled_is_refused() -> None:
+def test_invalid_waveforms_and_rates_are_refused() -> None:
     one_second = np.zeros(16_000, np.float32)
     with pytest.raises(MediaError, match="from 16000 to 0 Hz"):
         resample(one_second, 16_000, 0, "soxr_hq")

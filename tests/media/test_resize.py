@@ -83,7 +83,7 @@ def test_resizing_equals_torchvision_to_the_bit(rng: np.random.Generator, size) 
 
 
 def columns(width: int) -> np.ndarray:
-    """A picture 4 pixels high whose columns are numbered."""
+    """An image 4 pixels high whose columns are numbered."""
     return np.broadcast_to(np.arange(width, dtype=np.uint8)[:, np.newaxis], (4, width, 3))
 
 

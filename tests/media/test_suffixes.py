@@ -1,4 +1,4 @@
-"""Whatever the suffix lists promise, the readers open."""
+"""The readers open every suffix of the lists."""
 
 from __future__ import annotations
 

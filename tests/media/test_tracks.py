@@ -1,4 +1,4 @@
-"""Which track of several is read."""
+"""The choice of one track among several."""
 
 from __future__ import annotations
 

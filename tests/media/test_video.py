@@ -59,7 +59,7 @@ def test_pixels_are_those_of_the_ffmpeg_program(shared: Path, name: str) -> None
 
 
 def filtered_by_ffmpeg(times_ms: list[int], last_ms: int, fps: Fraction) -> list[int]:
-    """Which source frames libavfilter's own ``fps`` filter puts out."""
+    """Return the source frames that libavfilter's own ``fps`` filter puts out."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=16, height=16, format=av.VideoFormat("gray"), time_base=Fraction(1, 1000)
@@ -136,7 +136,7 @@ def test_a_video_of_one_frame_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_cannot_be_is_refused(video: Path, fps: float) -> None:
+def test_an_invalid_rate_is_refused(video: Path, fps: float) -> None:
     with pytest.raises(MediaError, match="frames per second"):
         read_frames(Excerpt(video), fps)
 
@@ -158,10 +158,10 @@ def test_a_rotated_video_is_read_upright(tmp_path: Path, rotation_deg: int) -> N
     stored = numbered_frame(37)
     stored[:16, :16] = 128
     write_frames(tmp_path / "a.mp4", [stored] * 3, [0, 0.04, 0.08], rotation_deg=rotation_deg)
-    shown = read_frames(Excerpt(tmp_path / "a.mp4"), 25).pixels[0]
+    frame = read_frames(Excerpt(tmp_path / "a.mp4"), 25).pixels[0]
     expected = np.rot90(stored, rotation_deg // 90).astype(int)
-    assert shown.shape == expected.shape
-    assert np.abs(shown - expected).mean() < 5
+    assert frame.shape == expected.shape
+    assert np.abs(frame - expected).mean() < 5
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_an_avi_with_empty_slots_shows_its_frames_when_it_stores_them(tmp_path: 
     assert seen[12] in (0, 1)  # how the encoder's delay of two frames is stored
 
 
-def test_an_empty_packet_shows_the_frame_before_on(
+def test_an_empty_packet_repeats_the_previous_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Theora stores a frame that repeats so. Of the formats that PyAV writes only NUT keeps them.
@@ -244,8 +244,8 @@ def test_audio_alone_has_no_frames(tmp_path: Path) -> None:
 
 
 def test_a_video_that_changes_size_is_refused(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "a.webm"), "w") as joined:
-        stream = joined.add_stream("libvpx-vp9", rate=25)
+    with av.open(str(tmp_path / "a.webm"), "w") as output:
+        stream = output.add_stream("libvpx-vp9", rate=25)
         stream.width, stream.height = 64, 48
         for part, height in enumerate((48, 96)):
             path = tmp_path / f"{height}.webm"
@@ -256,7 +256,7 @@ def test_a_video_that_changes_size_is_refused(tmp_path: Path) -> None:
                     if packet.size:
                         packet.pts, packet.dts = packet.pts + part * 400, packet.dts + part * 400
                         packet.stream = stream
-                        joined.mux(packet)
+                        output.mux(packet)
     with pytest.raises(MediaError, match="frame 10 has another size"):
         read_frames(Excerpt(tmp_path / "a.webm"), 25)
 

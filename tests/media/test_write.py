@@ -266,22 +266,22 @@ def test_the_check_before_muxing_has_the_message_of_muxing(
             frames = read_frames(Excerpt(target, 0, 0.4), 25)
             assert [number_of(pixels) for pixels in frames.pixels] == list(range(10))
             continue
-        said = rf"the video of .*{name} into a {suffix} file, which does not hold"
-        with pytest.raises(MediaError, match=said):
+        message = rf"the video of .*{name} into a {suffix} file, which does not hold"
+        with pytest.raises(MediaError, match=message):
             check_muxing(path, target)
         with pytest.raises(MediaError):
             mux_audio(path, AUDIO, target)
         assert not target.exists()
 
 
-def test_the_check_before_muxing_refuses_what_has_no_video(tmp_path: Path) -> None:
+def test_the_check_before_muxing_refuses_a_file_without_video(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", AUDIO)
     with pytest.raises(MediaError, match=r"a\.wav: it has no video stream"):
         check_muxing(tmp_path / "a.wav", tmp_path / "b.mp4")
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.mov"])
-def test_hevc_is_tagged_as_the_players_of_apple_want_it(tmp_path: Path, name: str) -> None:
+def test_hevc_has_the_tag_that_apple_players_require(tmp_path: Path, name: str) -> None:
     write_codec(tmp_path / "a.mkv", "libx265", "yuv420p")
     if name == "a.mov":
         mux_audio(tmp_path / "a.mkv", AUDIO, tmp_path / name)

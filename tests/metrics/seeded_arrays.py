@@ -34,5 +34,5 @@ def single(name: str, shape: tuple[int, ...], scale: float = 1.0) -> FloatArray:
 
 
 def of_clips(name: str, shape: tuple[int, ...], scale: float = 1.0) -> FloatArray:
-    """Inputs of the whole evaluation, ``[24, *shape]``."""
+    """Inputs of the full evaluation, ``[24, *shape]``."""
     return np.stack([draw(f"golden.shared.eval.{name}.{c}", shape, scale) for c in CLIPS])

@@ -61,7 +61,7 @@ def clustered_scores(
         (128, 3, 0.5),
     ],
 )
-def test_intervals_of_means_cover_as_often_as_they_say(n_clusters, size, correlation):
+def test_intervals_of_means_have_the_stated_coverage(n_clusters, size, correlation):
     draw = partial(clustered_scores, n_clusters, size, correlation)
     name = f"mean, {n_clusters} x {size}, correlation {correlation}"
     assert LOW <= share_covered(name, draw, 4_000, truth=0.0) <= HIGH
@@ -98,7 +98,7 @@ def set_interval(
 @pytest.mark.parametrize(
     ("n", "width", "n_sets"), [(512, 64, 1_000), (128, 96, 1_000), (2_048, 128, 400)]
 )
-def test_intervals_of_frechet_distances_cover_as_often_as_they_say(n, width, n_sets, correlation):
+def test_intervals_of_frechet_distances_have_the_stated_coverage(n, width, n_sets, correlation):
     draw = partial(set_interval, frechet_estimate, n, tuple(mixes(width)), correlation)
     name = f"FD, {n} clips, {width} dimensions, correlation {correlation}"
     assert LOW <= share_covered(name, draw, n_sets) <= HIGH
@@ -119,7 +119,7 @@ def inception(true: np.ndarray, generated: np.ndarray) -> SetEstimate:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("estimate", [limit, kernel, inception])
-def test_intervals_of_other_metrics_of_sets_cover_as_often_as_they_say(estimate):
+def test_intervals_of_other_metrics_of_sets_have_the_stated_coverage(estimate):
     draw = partial(set_interval, estimate, 256, tuple(mixes(32)), 0.6)
     name = f"{estimate.__name__}, 256 clips, 32 dimensions, correlation 0.6"
     assert LOW <= share_covered(name, draw, 1_000) <= HIGH
@@ -140,7 +140,9 @@ def difference(
 @pytest.mark.slow
 @pytest.mark.parametrize("is_ratio", [False, True])
 @pytest.mark.parametrize(("n", "width"), [(128, 96), (128, 256), (64, 512)])
-def test_intervals_of_differences_cover_for_fewer_clips_than_dimensions_too(n, width, is_ratio):
+def test_intervals_of_differences_have_the_stated_coverage_for_fewer_clips_than_dimensions(
+    n, width, is_ratio
+):
     draw = partial(difference, n, tuple(mixes(width)), is_ratio=is_ratio)
     name = f"FD {'ratio' if is_ratio else 'difference'}, {n} clips, {width} dimensions"
     assert share_covered(name, draw, 200) >= LOW

@@ -37,7 +37,7 @@ def test_windows_are_averaged_without_their_sign():
 
 
 @given(st.lists(st.integers(-10, 10), min_size=1, max_size=5))
-def test_any_number_of_windows_and_any_leading_shape_will_do(steps):
+def test_any_number_of_windows_and_any_leading_shape_are_accepted(steps):
     offsets_s = [step / 5 for step in steps]
     logits = np.stack([[sure_of(*offsets_s)], [sure_of(*reversed(offsets_s))]])
     score = desync(logits)
@@ -45,11 +45,11 @@ def test_any_number_of_windows_and_any_leading_shape_will_do(steps):
     assert score == pytest.approx(np.full((2, 1), np.abs(offsets_s).mean()))
 
 
-def test_the_lower_offset_of_equals_is_taken():
+def test_of_equally_likely_offsets_the_lower_one_is_chosen():
     assert desync(np.zeros((1, 21))) == 2.0
 
 
-def test_a_guess_at_random_reads_just_over_a_second(rng):
+def test_the_expected_offset_of_a_random_guess_is_just_over_a_second(rng):
     assert desync(rng.normal(size=(20_000, 1, 21))).mean() == pytest.approx(22 / 21, abs=0.02)
 
 

@@ -36,7 +36,7 @@ def test_the_reference_evaluator_agrees_on_the_divergence(activation):
 @pytest.mark.parametrize(
     ("column", "network", "kept"), [("PANNS", "pannslogits", 0.7), ("PASST", "passtlogits", 0.5)]
 )
-def test_the_whole_evaluation_of_the_reference_agrees(column, network, kept):
+def test_the_full_evaluation_of_the_reference_agrees(column, network, kept):
     true, generated = logits_of_clips(network, kept)
     divergence = kl_divergence(true, generated).mean()
     score = inception_score(generated, reference_rng())
@@ -121,7 +121,7 @@ def test_an_inception_score_worked_out_by_hand(rng):
 
 
 @given(seeds, st.integers(1, 7))
-def test_an_inception_score_lies_between_one_and_the_number_of_classes(seed, n_splits):
+def test_an_inception_score_is_between_one_and_the_number_of_classes(seed, n_splits):
     rng = np.random.default_rng(seed)
     score = inception_score(rng.normal(size=(7, 4), scale=9), rng, n_splits)
     assert 1 - 1e-12 <= score.mean <= 4

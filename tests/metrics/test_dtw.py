@@ -168,7 +168,7 @@ def test_swapping_the_sides_leaves_the_exact_cost(rng):
     assert dtw_path(true, generated).cost == pytest.approx(dtw_path(generated, true).cost)
 
 
-def test_published_mel_distances_follow_from_our_paths(shared):
+def test_published_mel_distances_follow_from_the_paths_of_fastdtw(shared):
     """Published values of the package mel-cepstral-distance: its front end, our alignment."""
     folder = shared / "media/fixtures/mcd"
     table = json.loads((folder / "mel_cepstral_distance_pkl_expected.json").read_text())

@@ -35,7 +35,7 @@ def without(rows: np.ndarray, i: int) -> np.ndarray:
 def jackknifed(
     value: Callable[[np.ndarray, np.ndarray], float], true: np.ndarray, generated: np.ndarray
 ) -> list[np.ndarray]:
-    """What leaving out each sample takes away, on either side, centred."""
+    """The decrease of the value when each sample of either side is left out, centred."""
     left_out = [
         np.array([value(without(true, i), generated) for i in range(len(true))]),
         np.array([value(true, without(generated, i)) for i in range(len(generated))]),

@@ -103,7 +103,7 @@ def test_a_set_is_at_distance_zero_from_itself():
         ("FD-PASST", "passt", (768,), lambda x, true: x + np.float32(0.5) * true),
     ],
 )
-def test_the_whole_evaluation_of_the_reference_agrees(column, name, shape, generated_from):
+def test_the_full_evaluation_of_the_reference_agrees(column, name, shape, generated_from):
     true, drawn = of_clips(f"gt.{name}", shape), of_clips(f"pred.{name}", shape)
     generated = generated_from(drawn, true)
     if column == "FD-PANN":
@@ -128,7 +128,7 @@ def test_independent_dimensions_add_up(rng):
     assert distance == pytest.approx(np.square(deviation - deviation[::-1]).sum() + 1)
 
 
-def test_one_constant_set_is_at_the_other_ones_variance():
+def test_the_distance_from_a_constant_set_is_the_variance_of_the_other_set():
     samples = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     variance = 8 / 3
     assert frechet_distance(samples, np.ones((3, 2))) == pytest.approx(variance)
@@ -153,7 +153,7 @@ def test_the_matrix_square_root_agrees(rng):
 def test_dimensions_of_very_different_size_are_all_counted(rng):
     scale = np.array([1e-8, 1.0, 1e8])
     true, generated = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
-    true[:, 1], generated[:, 1] = true[:, 0], 0.0  # singular: no Cholesky factor of the whole
+    true[:, 1], generated[:, 1] = true[:, 0], 0.0  # singular: no Cholesky factor of the full matrix
     first, second = FrechetStatistics.of(true * scale), FrechetStatistics.of(generated)
     expected = by_singular_values(true * scale, generated)
     assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-9)

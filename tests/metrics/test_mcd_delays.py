@@ -1,4 +1,4 @@
-"""Copies that are late by less than a frame: what holds of either definition."""
+"""Mel-cepstral distortion, by both definitions, of copies that are late by less than a frame."""
 
 from __future__ import annotations
 

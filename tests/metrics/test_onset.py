@@ -58,7 +58,7 @@ def test_level_does_not_move_onsets():
     assert np.array_equal(detect_onsets(audio), detect_onsets(0.25 * audio))
 
 
-def test_features_hold_both_descriptions_in_whole_precision():
+def test_features_hold_both_descriptions_in_full_precision():
     audio = clicks(0.5, 2.0)
     features = onset_features(audio)
     assert sorted(features) == [

@@ -93,7 +93,7 @@ def test_audio_scored_against_itself_is_perfect(mode, waveforms):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_where_nothing_is_true_and_nothing_predicted_nothing_is_scored(mode):
+def test_a_clip_without_true_and_predicted_onsets_is_not_scored(mode):
     scores = onset_scores(NOTHING, features([]), mode=mode)
     assert np.isnan(scores[:3]).all()
     assert scores[3:] == (0, 0, 0)
@@ -246,7 +246,7 @@ def test_no_assignment_has_more_pairs_or_as_many_of_more_confidence(
 
 @settings(deadline=None)
 @given(onset_times, onset_times, st.sampled_from(sorted(MODES)))
-def test_scores_lie_between_zero_and_one_or_are_not_scored(true, predicted, mode):
+def test_scores_are_between_zero_and_one_or_missing(true, predicted, mode):
     scores = onset_scores(
         features([hop * 512 for hop in true]), features([hop * 512 for hop in predicted]), mode=mode
     )
@@ -271,7 +271,7 @@ def test_an_unknown_mode_is_refused():
         onset_scores(NOTHING, features([]), mode="exact")
 
 
-def test_a_tolerance_of_nothing_is_refused():
+def test_a_tolerance_of_zero_is_refused():
     with pytest.raises(ValueError, match="above 0 s, got 0"):
         onset_scores(NOTHING, features([]), tolerance_s=0)
 

@@ -19,7 +19,7 @@ def test_the_reference_evaluator_agrees():
     assert cosine_score(video, audio).mean() == pytest.approx(GOLDEN["f64_ib_score"], rel=1e-6)
 
 
-def test_the_whole_evaluation_of_the_reference_agrees():
+def test_the_full_evaluation_of_the_reference_agrees():
     video = of_clips("gt.ibvideo", (1_024,), 0.03)
     audio = 8 * video + of_clips("pred.ibaudio", (1_024,), 0.6)
     expected = GOLDEN["f64_evaluate.IB-Score"]

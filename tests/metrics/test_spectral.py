@@ -34,7 +34,7 @@ def test_blocks_of_half_a_sample_take_turns(rng):
     assert level[-1] == pytest.approx(np.sqrt(np.mean(waveform[21_829:] ** 2)), rel=1e-12)
 
 
-def test_what_does_not_fill_a_block_is_left_out():
+def test_samples_that_do_not_fill_a_block_are_dropped():
     assert envelope(np.ones(1_763), 44_100).shape == (3,)
 
 
@@ -77,7 +77,7 @@ def test_silence_is_the_floor_in_every_band():
     assert (spectrum == -80.0).all()
 
 
-def test_a_full_scale_sine_reads_about_nought_decibels_at_the_centre_of_its_band():
+def test_a_full_scale_sine_has_about_zero_decibels_at_the_centre_of_its_band():
     import librosa
 
     centres_hz = librosa.mel_frequencies(66, fmin=0, fmax=11_025)[1:-1]
@@ -98,7 +98,7 @@ def test_the_distance_is_root_mean_square_over_bands_and_mean_over_frames():
     assert log_spectral_distance(true, generated) == pytest.approx((3.0 + 1.0) / 2)
 
 
-def test_a_spectrum_is_nothing_away_from_itself(waveforms):
+def test_the_distance_of_a_spectrum_from_itself_is_zero(waveforms):
     spectrum = log_mel(waveforms["c_gt"])
     assert log_spectral_distance(spectrum, spectrum) == 0.0
 

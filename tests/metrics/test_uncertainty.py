@@ -200,7 +200,7 @@ def test_every_derangement_is_equally_likely(rng):
     assert counts.max() < 260
 
 
-def test_no_derangement_asked_for_is_none_given(rng):
+def test_zero_derangements_are_an_empty_array(rng):
     assert derangements(5, rng, 0).shape == (0, 5)
 
 

@@ -1,4 +1,4 @@
-"""A judge for tests: small networks on real audio and video, which log what they are given."""
+"""A judge for tests: small networks on real audio and video, which log their inputs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ RATE_HZ, FPS, SIDE_PIXELS = 8_000, 5, 32
 CHOKES, NOT_FINITE, DIES, HANGS = 0.875, 0.625, 0.375, 0.9375
 
 
-def _hear(media: ClipMedia) -> Prepared:
+def _prepare_audio(media: ClipMedia) -> Prepared:
     return {"waveform": media.signal(RATE_HZ), "peak": np.abs(media.window().samples).max()}
 
 
-def _look(media: ClipMedia) -> Prepared:
+def _prepare_video(media: ClipMedia) -> Prepared:
     return {"pixels": media.frames(FPS, SIDE_PIXELS)[:, :32, :32]}
 
 
-def _listener() -> nn.Module:
+def _audio_network() -> nn.Module:
     torch.manual_seed(1)
     return nn.Sequential(nn.Conv1d(1, 8, 64, 16), nn.ReLU(), nn.Conv1d(8, 16, 64, 16), nn.Tanh())
 
@@ -43,7 +43,7 @@ def _log(log: Path, name: str, batch: Tensor) -> None:
 
 
 def _open_ear(log: Path) -> object:
-    network = _listener().eval()
+    network = _audio_network().eval()
 
     @torch.inference_mode()
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
@@ -73,9 +73,9 @@ def _open_eye(log: Path) -> object:
 def _open_both(log: Path) -> object:
     def embed(prepared: Sequence[Prepared]) -> Sequence[Features]:
         seen = stack_batch(prepared, "eye.means", "cpu")
-        heard = stack_batch(prepared, "waveform", "cpu")
-        _log(log, "both", heard)
-        loudness = heard[:, : RATE_HZ // FPS * seen.shape[1]].unflatten(1, (seen.shape[1], -1))
+        waveforms = stack_batch(prepared, "waveform", "cpu")
+        _log(log, "both", waveforms)
+        loudness = waveforms[:, : RATE_HZ // FPS * seen.shape[1]].unflatten(1, (seen.shape[1], -1))
         return split_batch({"product": (loudness.std(dim=2) * seen).mean(dim=1, keepdim=True)})
 
     return embed
@@ -94,10 +94,12 @@ def small_judge(log: Path, batch_size: int) -> Judge:
     """A signal extractor, an ear, an eye, and what compares both."""
     extractors = (
         SignalExtractor("loudness", "1", open=_open_loudness),
-        NetworkExtractor("ear", "1", prepare=_hear, open=partial(_open_ear, log)),
-        NetworkExtractor("eye", "1", "picture", prepare=_look, open=partial(_open_eye, log)),
+        NetworkExtractor("ear", "1", prepare=_prepare_audio, open=partial(_open_ear, log)),
         NetworkExtractor(
-            "both", "1", "both", ("eye",), prepare=_hear, open=partial(_open_both, log)
+            "eye", "1", "picture", prepare=_prepare_video, open=partial(_open_eye, log)
+        ),
+        NetworkExtractor(
+            "both", "1", "both", ("eye",), prepare=_prepare_audio, open=partial(_open_both, log)
         ),
     )
     return Judge("small", "strict", extractors, batch_size=batch_size)
@@ -121,7 +123,7 @@ METRICS = (
     Metric(
         "product",
         "product",
-        "of picture and sound",
+        "of video and audio",
         ("both",),
         _product,
         "higher",

@@ -14,7 +14,7 @@ SECONDS = 2.0
 
 
 def pairs_in(folder: Path) -> list[Pair]:
-    """Each video with its sounds ``N.wav``, the true one, and ``made-N.wav``."""
+    """Each video with its true audio ``N.wav`` and its generated audio ``made-N.wav``."""
     return [_pair(folder, path.stem) for path in sorted(folder.glob("*.mp4"))]
 
 

@@ -146,13 +146,13 @@ def short_pair(seconds: float, **about: object) -> tuple[Pair, dict[str, str]]:
         ),
     ],
 )
-def test_a_mean_without_a_value_says_what_the_clips_lack(name, scored, reason):
+def test_a_mean_without_a_value_states_what_is_missing_in_the_clips(name, scored, reason):
     metrics = select("av-benchmark", [name])
     empty = aggregate([], metrics)
     assert with_reasons(empty, scored, metrics)[name].reason == reason
 
 
-def test_a_set_without_a_value_says_what_it_lacks(scoring):
+def test_a_set_without_a_value_states_what_is_missing(scoring):
     metrics = select("av-benchmark", ["fd_panns"])
     of_sets = Scoring(metrics, scoring.judge, None)
     (alone,) = set_scores([short_pair(8.0)], of_sets).values()

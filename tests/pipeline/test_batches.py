@@ -1,4 +1,4 @@
-"""Samples in batches, on several devices, and what a clip costs that never ends."""
+"""Samples in batches and on several devices, and the failure of a clip that never ends."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_results_that_do_not_fit_the_requests_are_refused(results: object, messa
         raise found.as_error()
 
 
-def test_a_system_of_todays_form_is_told_how_to_adapt():
+def test_a_system_of_single_requests_is_refused_with_how_to_adapt_it():
     (found,) = call_system(systems._tone, requests("a"))  # type: ignore[arg-type]
     assert isinstance(found, Failure)
     (found,) = call_system(lambda batch: systems._tone(batch[0]), requests("a"))  # type: ignore[arg-type, return-value]

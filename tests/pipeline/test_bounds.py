@@ -26,7 +26,7 @@ TONE = "tests.pipeline.systems:TONE"
 
 
 def quiet(stage: str, done: int, total: int) -> None:
-    """A progress callback that says nothing."""
+    """A progress callback that prints nothing."""
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def test_shuffled_samples_share_the_features_of_the_ground_truth(plans, home):
     assert sorted((home / "features").rglob("*.safetensors")) == before
 
 
-def test_clips_without_references_or_of_one_sound_have_the_bounds_that_are_left(make_plan):
+def test_clips_without_references_or_with_the_same_audio_have_the_remaining_bounds(make_plan):
     plan = make_plan(TONE, limit=1)
     clip = replace(plan.clips[0], reference=None)
     alone = replace(plan, clips=(clip,))
     assert [each.system.name for each in plan_bounds(alone)] == ["ground-truth", "silence"]
 
 
-def test_what_costs_much_is_not_begun_unasked(make_plan):
+def test_expensive_bounds_are_not_computed_without_confirmation(make_plan):
     plan = make_plan(TONE)
     assert is_affordable(plan, 60.0)
     assert not is_affordable(plan, 3 * 3600.0)

@@ -1,4 +1,4 @@
-"""Two finished runs, clip by clip: differences, their intervals, and what cannot be compared."""
+"""Two finished runs, clip by clip: differences, their intervals, and refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_interval_of_a_difference_is_that_of_the_paired_t_test(tmp_path, rng
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_clips_are_paired_by_name_not_by_place(tmp_path):
+def test_clips_are_paired_by_name_and_not_by_row(tmp_path):
     base = write_run(tmp_path / "a", {"mcd": np.array([1.0, 2, 3])}, names=["x", "y", "z"])
     new = write_run(tmp_path / "b", {"mcd": np.array([3.5, 1.5, 2.5])}, names=["z", "x", "y"])
     (found,) = compare_runs(base, new).differences
@@ -42,7 +42,7 @@ def test_the_verdict_follows_the_direction_that_is_better(tmp_path, rng, column,
     assert np.sign(found.loss) == (1 if verdict == "worse" else -1)
 
 
-def test_clips_of_one_cluster_count_as_what_they_share(tmp_path, rng):
+def test_clips_of_one_cluster_count_as_one(tmp_path, rng):
     """Ten targets, five references each, one loss per target: ten differences, not fifty."""
     loss = np.repeat(rng.normal(0.1, 0.3, 10), 5)
     clusters = [f"target{i // 5}" for i in range(50)]
@@ -74,14 +74,14 @@ def test_a_single_clip_has_a_difference_without_an_interval_or_a_verdict(tmp_pat
     "other",
     [{"split": "mini-hits"}, {"judge": "paper"}, {"profile": "strict"}, {"suite_version": 99}],
 )
-def test_runs_whose_numbers_mean_something_else_are_refused(tmp_path, other):
+def test_runs_that_are_not_comparable_are_refused(tmp_path, other):
     base = write_run(tmp_path / "a", {"mcd": np.zeros(3)})
     new = write_run(tmp_path / "b", {"mcd": np.zeros(3)}, **other)
     with pytest.raises(BenchError, match=f"cannot be compared: {next(iter(other))}"):
         compare_runs(base, new)
 
 
-def test_a_run_of_another_judge_is_named_where_it_lies(tmp_path):
+def test_a_run_of_another_judge_is_named_with_its_path(tmp_path):
     base = write_run(tmp_path / "run" / "signal-av-benchmark", {"mcd": np.zeros(3)})
     with pytest.raises(BenchError, match="name one of .*signal-av-benchmark"):
         compare_runs(tmp_path / "run", base)

@@ -28,7 +28,7 @@ def finished(make_plan):
     return call
 
 
-def test_values_are_those_of_the_tables_and_intervals_hold_them(finished):
+def test_values_are_those_of_the_tables_and_are_inside_their_intervals(finished):
     base, new = (finished(model, ("mcd", "kid_vgg")) for model in ("reference-loop", TONE))
     for name in ("mcd", "kid_vgg"):
         found = compare_runs(base, new).contrast(name)

@@ -1,4 +1,4 @@
-"""How often the gate is wrong, over many drawn comparisons whose truth is known."""
+"""The error rates of the gate, over many drawn comparisons of known truth."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_loss_of_exactly_the_margin_is_no_regression_and_twice_the_margin_is_f
     assert share_failing(rules, 1.0, 0.4) >= 0.95
 
 
-def test_columns_that_are_not_tested_keep_their_place_and_cost_the_others_nothing(rng):
+def test_columns_that_are_not_tested_keep_their_position_and_do_not_affect_the_others(rng):
     tested = drawn(rng, 5.0, 0.0)[:2]
     gone = Untested("ib", "IB", "the features are gone")
     found = decide([tested[0], gone, tested[1]], Rules())

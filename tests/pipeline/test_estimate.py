@@ -1,4 +1,4 @@
-"""What a dry run says of time: per stage, measured where something alike has run, else a guess."""
+"""The time a dry run prints per stage: measured if a similar run has finished, else expected."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_networks_of_the_judge_are_one_pass_whatever_the_workers(plan, devic
 
 @pytest.fixture
 def finished(plan):
-    """What a run of these columns left: its timings, and where it ran."""
+    """Write the timings of a run of these columns, and its device."""
     about = {
         "metrics": ["fd_vgg"],
         "provenance": {"device": "cpu", "judge": "paper", "judge_device": "cpu"},
@@ -66,21 +66,21 @@ def finished(plan):
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_run_that_was_alike_is_believed_and_its_one_pass_not_divided(plan):
+def test_the_times_of_a_similar_run_are_used_and_its_single_pass_is_not_divided(plan):
     alike = plan(metric="fd_vgg")
     assert times(alike) == pytest.approx({"generate": 15.0, "extract": 12.0, "score": 1.5})
     assert measured(alike) == {"generate", "extract", "score"}
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_run_on_another_device_or_of_other_columns_says_nothing(plan):
+def test_a_run_on_another_device_or_of_other_columns_is_not_used_for_the_estimate(plan):
     assert measured(plan(metric="fd_vgg", device="cuda")) == {"extract", "score"}
     assert measured(plan()) == {"generate"}
     elsewhere = open_judge("paper", "av-benchmark", device="cuda")
     assert measured(plan(metric="fd_vgg", judge=elsewhere)) == {"generate"}
 
 
-def test_every_network_of_ours_has_a_guess_of_its_own():
+def test_every_built_in_network_has_its_own_expected_time():
     names = [each.usage for each in list_systems() if each.usage.startswith("acfoley")]
     guesses = {name: open_system(name).seconds_per_clip for name in names}
     assert all(each.cpu >= 1 for each in guesses.values())

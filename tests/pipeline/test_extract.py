@@ -31,7 +31,7 @@ from tests.pipeline.networks import CHOKES, DIES, HANGS, METRICS, NOT_FINITE, sm
 SECONDS = (2.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0)
 
 
-def _sound(path: Path, seconds: float, seed: int, peak: float = 0.5) -> Excerpt:
+def _write_audio(path: Path, seconds: float, seed: int, peak: float = 0.5) -> Excerpt:
     samples = np.random.default_rng(seed).uniform(-0.3, 0.3, (1, round(16_000 * seconds)))
     samples[0, 100] = peak
     write_audio(path, Audio(samples.astype(np.float32), 16_000))
@@ -44,11 +44,11 @@ def _pair(folder: Path, number: int, seconds: float, peak: float = 0.5) -> Pair:
     write_video(folder / f"{number}.mp4", frames, 25)
     clip = Clip(
         f"clip {number}",
-        _sound(folder / f"{number}.wav", seconds, number),
+        _write_audio(folder / f"{number}.wav", seconds, number),
         seconds,
         video=Excerpt(folder / f"{number}.mp4", 0.0, seconds),
     )
-    return Pair(clip, _sound(folder / f"made-{number}.wav", seconds, 100 + number, peak))
+    return Pair(clip, _write_audio(folder / f"made-{number}.wav", seconds, 100 + number, peak))
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def _scores(pairs: list[Pair], scoring: Scoring, workers: int = 0) -> tuple[dict
 
 
 def _given(tmp_path: Path, name: str) -> Counter[str]:
-    """How often each network was given which shapes."""
+    """Count the batches of each network by shape."""
     log = tmp_path / f"{name}.log"
     return Counter(log.read_text().splitlines() if log.exists() else ())
 
@@ -117,7 +117,9 @@ def test_no_batch_is_larger_than_was_asked_for(pairs, tmp_path, home):
     assert max(sizes) == 2
 
 
-def test_a_second_system_finds_the_true_features_and_a_rerun_everything(pairs, tmp_path, home):
+def test_a_second_system_reuses_the_true_features_and_a_rerun_reuses_everything(
+    pairs, tmp_path, home
+):
     expected, _ = _scores(pairs, _scoring(tmp_path, "first", 3))
     again = Scoring(METRICS, small_judge(tmp_path / "again.log", 3), tmp_path / "first")
     assert _scores(pairs, again)[0] == expected
@@ -131,7 +133,7 @@ def test_a_second_system_finds_the_true_features_and_a_rerun_everything(pairs, t
     }
 
 
-def test_what_an_interrupted_pass_has_stored_is_not_made_again(pairs, tmp_path, home):
+def test_features_stored_by_an_interrupted_pass_are_not_computed_again(pairs, tmp_path, home):
     expected, _ = _scores(pairs, _scoring(tmp_path, "straight", 2))
     shutil.rmtree(home)
     stopped = _scoring(tmp_path, "stopped", 2)
@@ -152,11 +154,11 @@ def test_what_an_interrupted_pass_has_stored_is_not_made_again(pairs, tmp_path, 
     ("peak", "message"),
     [(CHOKES, "the ear chokes"), (NOT_FINITE, "ear gave values that are not finite")],
 )
-def test_one_clip_that_spoils_its_batch_is_one_failure(tmp_path, pairs, home, peak, message):
+def test_one_clip_that_breaks_its_batch_is_one_failure(tmp_path, pairs, home, peak, message):
     expected, _ = _scores(pairs, _scoring(tmp_path, "whole", 4))
     bad = _pair(tmp_path / "bad", 3, 2.0, peak)
-    spoilt = [*pairs[:3], bad, *pairs[4:]]
-    rows, failures = _scores(spoilt, _scoring(tmp_path, "spoilt", 4))
+    with_broken = [*pairs[:3], bad, *pairs[4:]]
+    rows, failures = _scores(with_broken, _scoring(tmp_path, "broken", 4))
     assert {clip: failure.error for clip, failure in failures.items()} == {"clip 3": message}
     del expected["clip 3"]
     assert _same(rows, expected)
@@ -164,7 +166,7 @@ def test_one_clip_that_spoils_its_batch_is_one_failure(tmp_path, pairs, home, pe
 
 def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path, pairs, home):
     bad = _pair(tmp_path / "bad", 3, 2.0, DIES)
-    outcomes = extract_features([pairs[0], bad], _scoring(tmp_path, "spoilt", 2), 1)
+    outcomes = extract_features([pairs[0], bad], _scoring(tmp_path, "broken", 2), 1)
     failures = {each.item.clip.name: each.failure for each in outcomes}
     assert failures["clip 0"] is None
     assert "died (exit code 5) on this item" in failures["clip 3"].message
@@ -185,9 +187,9 @@ def test_a_clip_whose_extraction_never_ends_is_one_failure(tmp_path, pairs, home
 
 def test_a_file_that_cannot_be_decoded_is_one_failure(tmp_path, pairs, home):
     expected, _ = _scores(pairs, _scoring(tmp_path, "whole", 4))
-    pairs[2].generated.path.write_bytes(b"no sound")
+    pairs[2].generated.path.write_bytes(b"no audio")
     pairs[4].clip.video.path.unlink()
-    rows, failures = _scores(pairs, _scoring(tmp_path, "spoilt", 4))
+    rows, failures = _scores(pairs, _scoring(tmp_path, "broken", 4))
     assert failures.keys() == {"clip 2", "clip 4"}
     assert "not a media file" in failures["clip 2"].error
     assert "there is no file" in failures["clip 4"].error
@@ -211,7 +213,7 @@ def test_networks_compute_in_full_precision_with_all_cores(tmp_path, pairs, home
     assert (torch.backends.cudnn.allow_tf32, torch.get_num_threads()) == earlier
 
 
-def test_clips_that_share_a_sound_are_given_to_a_network_once(tmp_path, pairs, home):
+def test_audio_shared_by_several_clips_is_encoded_once(tmp_path, pairs, home):
     twins = [Pair(pairs[0].clip, each.generated) for each in pairs if each.clip.seconds == 2.0]
     _, failures = _scores(twins, _scoring(tmp_path, "run", 16))
     assert failures == {}
@@ -220,7 +222,9 @@ def test_clips_that_share_a_sound_are_given_to_a_network_once(tmp_path, pairs, h
 
 
 @pytest.mark.parametrize("profile", ["av-benchmark", "strict"])
-def test_each_sound_is_decoded_once_for_all_extractors(tmp_path, pairs, home, profile, monkeypatch):
+def test_each_audio_file_is_decoded_once_for_all_extractors(
+    tmp_path, pairs, home, profile, monkeypatch
+):
     decoded: Counter[str] = Counter()
     read = bench.media.read_audio
 

@@ -83,7 +83,7 @@ def test_one_of_many_equal_columns_must_be_clearer_than_a_column_alone(tmp_path,
     assert among.has_passed
 
 
-def test_columns_that_are_not_primary_are_shown_and_never_decide(tmp_path, rng):
+def test_columns_that_are_not_primary_are_printed_and_never_decide(tmp_path, rng):
     same = rng.normal(size=N)
     base = write_run(tmp_path / "a", {"mcd": same, "lsd": same})
     new = write_run(tmp_path / "b", {"mcd": same, "lsd": same + 100})
@@ -106,12 +106,12 @@ def test_a_column_with_a_rule_decides_unless_it_is_ignored(tmp_path, rng):
     assert "ignored by the rules: mcd" in gate.notes
 
 
-def test_a_rule_that_has_no_effect_is_said(mcd_runs):
+def test_a_rule_that_has_no_effect_is_reported(mcd_runs):
     rules = Rules(primary=("mcd",), columns={"ib": ColumnRule(margin=Margin(1.0))})
     assert "not primary, so their rules have no effect: ib" in gate_runs(*mcd_runs(0), rules).notes
 
 
-def test_a_column_that_one_run_lacks_is_not_tested_and_fails_where_it_is_required(tmp_path):
+def test_a_column_missing_from_one_run_is_not_tested_and_fails_if_it_is_required(tmp_path):
     base = write_run(tmp_path / "a", {"mcd": np.ones(9), "ib": np.ones(9)})
     new = write_run(tmp_path / "b", {"mcd": np.ones(9)})
     gate = gate_runs(base, new, Rules())
@@ -161,7 +161,7 @@ def test_distances_of_another_version_of_the_suite_are_not_computed_again(set_ru
         gate_runs(base, new, Rules())
 
 
-def test_scores_that_one_run_lost_in_one_column_are_not_passed_over(tmp_path):
+def test_scores_that_one_run_lost_in_one_column_are_reported(tmp_path):
     lost = np.ones(200)
     lost[:5] = np.nan
     base = write_run(tmp_path / "a", {"mcd": np.ones(200), "ib": np.ones(200)})
@@ -259,7 +259,7 @@ def test_a_distance_whose_features_are_gone_is_not_tested_with_the_reason(set_ru
         gate_runs(base, new, Rules())
 
 
-def test_a_distance_that_does_not_decide_is_shown_without_an_interval(tmp_path):
+def test_a_distance_that_does_not_decide_is_printed_without_an_interval(tmp_path):
     scores = {"mcd": np.ones(9)}
     base = write_run(tmp_path / "a", scores, of_set={"fd_vgg": 2.0})
     new = write_run(tmp_path / "b", scores, of_set={"fd_vgg": 9.0})

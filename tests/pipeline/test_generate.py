@@ -1,4 +1,4 @@
-"""What is done to a sample so that it fits the protocol, and what a system is given."""
+"""Samples are fitted to the protocol, and requests have the declared inputs of a system."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_request_carries_what_the_system_declares_and_nothing_else(clicks_fold
     assert (anchor.clip, anchor.other) == (clip, other)
 
 
-def test_the_reference_is_the_sound_after_the_target(clicks_folder):
+def test_the_reference_is_the_audio_after_the_target(clicks_folder):
     clip = open_split(f"folder:{clicks_folder}").clips[0]
     assert clip.reference.path == Path(clicks_folder / "clip_000000.mp4")
     reference = make_request(_using("reference"), clip, None, 1).reference

@@ -1,4 +1,4 @@
-"""What a kill at any moment leaves behind, and what the next sitting makes of it."""
+"""A run that is killed at any moment leaves complete files, and the next run finishes it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def start(plan: RunPlan, clicks_folder: Path) -> subprocess.Popen[bytes]:
         env=environment,
         stderr=subprocess.PIPE,
         cwd=plan.root.parent,
-        preexec_fn=hear_interrupts,
+        preexec_fn=accept_interrupts,
     )
 
 
-def hear_interrupts() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
+def accept_interrupts() -> None:
+    """Restore Ctrl-C, which processes started in the background of a shell ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -62,16 +62,16 @@ def test_after_kill_9_a_rerun_finishes_with_the_same_bytes(make_plan, clicks_fol
         assert (straight.directory / name).read_bytes() == (killed.directory / name).read_bytes()
 
 
-def test_ctrl_c_stops_with_a_word_and_keeps_what_is_finished(make_plan, clicks_folder):
+def test_ctrl_c_stops_with_a_message_and_keeps_finished_clips(make_plan, clicks_folder):
     plan = make_plan(SLOW)
     process = start(plan, clicks_folder)
     journal = plan.directory / "journal.jsonl"
     wait_until(lambda: journal.exists() and b'"sample"' in journal.read_bytes())
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, printed = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert b"the same command goes on from here" in said
-    assert b"Traceback" not in said
+    assert b"the same command goes on from here" in printed
+    assert b"Traceback" not in printed
     assert run(plan, lambda stage, done, total: None).results.scored == 3
 
 
@@ -80,15 +80,15 @@ def test_a_second_process_is_refused_while_the_first_one_works(make_plan, clicks
     first = start(plan, clicks_folder)
     wait_until((plan.directory / "journal.jsonl").exists)
     second = start(plan, clicks_folder)
-    _, said = second.communicate(timeout=60)
+    _, printed = second.communicate(timeout=60)
     assert second.returncode == 2
-    assert b"another process works on" in said
+    assert b"another process works on" in printed
     first.communicate(timeout=240)
     assert first.returncode == 0
 
 
 @pytest.mark.parametrize("leftover", [".clip_000000-abc.flac"])
-def test_half_written_files_of_a_killed_process_are_no_samples(make_plan, leftover):
+def test_partial_files_of_a_killed_process_are_not_samples(make_plan, leftover):
     plan = make_plan("silence")
     (plan.directory / "samples").mkdir(parents=True)
     (plan.directory / "samples" / leftover).write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""Two folders to results: dependent pairs count once, and nothing is missing without a reason."""
+"""Results of two folders: dependent pairs count once, and every missing value has a reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_noise(path: Path, seed: int, seconds: float = 1.0) -> None:
 
 @pytest.fixture
 def folders(tmp_path, home):
-    """An empty folder of true sounds and one of samples."""
+    """An empty folder of true audio and one of samples."""
     pair = (tmp_path / "true", tmp_path / "made")
     for folder in pair:
         folder.mkdir()
@@ -63,7 +63,7 @@ def test_one_short_pair_names_every_column_that_it_cannot_have(folders):
         assert "KL PANNs takes clips of 0.31 s and more" in render([results], style)
 
 
-def test_one_pair_has_values_and_says_why_it_has_no_interval(folders):
+def test_one_pair_has_values_and_states_why_it_has_no_interval(folders):
     for folder in folders:
         write_noise(folder / "a.wav", 1)
     results = compared(folders, JUDGE, "fd_panns", "kl_panns").results

@@ -1,4 +1,4 @@
-"""What results say of the media behind them, and that a second run says the same."""
+"""The notes of results about their media, and that a second run prints the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GAP = "of {} {} have audio and video that start more than 20 ms apart ({}): publ
 
 
 def quiet(stage: str, done: int, total: int) -> None:
-    """A progress callback that says nothing."""
+    """A progress callback that prints nothing."""
 
 
 def pulses(seconds: float) -> Waveform:
@@ -62,8 +62,8 @@ def folder_plan(folders: tuple[Path, Path], **changes: object) -> FolderPlan:
 
 
 def media_notes_of(notes: tuple[str, ...]) -> list[str]:
-    said = ("full scale", "audio tracks", "20 ms apart", "time stamps")
-    return [note for note in notes if any(each in note for each in said)]
+    topics = ("full scale", "audio tracks", "20 ms apart", "time stamps")
+    return [note for note in notes if any(each in note for each in topics)]
 
 
 def test_a_comparison_of_folders_counts_and_names_what_is_unusual(folders):
@@ -81,14 +81,14 @@ def test_a_comparison_of_folders_counts_and_names_what_is_unusual(folders):
     assert values["late"] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_what_is_unusual_in_the_truth_is_said_of_the_clips(folders):
+def test_unusual_true_audio_is_reported_for_the_clips(folders):
     made, true = folders
     notes = score_folders(folder_plan((true, made)), quiet).results.notes
     assert "2 of 6 clips exceed full scale (loud, louder), up to 4" in notes
     assert not any("samples exceed" in note for note in notes)
 
 
-def test_sets_without_pairs_say_it_of_each_side(folders):
+def test_sets_without_pairs_have_remarks_for_each_side(folders):
     metrics = select("av-benchmark", ("fd_panns",))
     plan = folder_plan(folders, metrics=metrics, judge=JUDGE, seconds=1.0)
     notes = score_unpaired(plan, quiet).results.notes
@@ -106,7 +106,7 @@ def test_remarks_add_no_column(folders):
     }
 
 
-def test_a_run_on_late_audio_is_on_the_clock_and_says_so_every_time(make_plan, tmp_path):
+def test_a_run_on_late_audio_is_aligned_and_reports_it_every_time(make_plan, tmp_path):
     clips, made, samples = tmp_path / "clips", tmp_path / "made", pulses(8.2)
     clips.mkdir()
     for name, late_s in (("even", 0.0), ("late", 0.5)):
@@ -132,7 +132,7 @@ def test_a_run_on_late_audio_is_on_the_clock_and_says_so_every_time(make_plan, t
         ),
     ],
 )
-def test_a_run_says_what_was_done_to_its_samples(make_plan, model, note):
+def test_a_run_reports_what_was_changed_in_its_samples(make_plan, model, note):
     plan = make_plan(f"tests.pipeline.systems:{model}", metrics=("env_corr",))
     for _ in range(2):
         notes = run(plan, quiet).results.notes

@@ -26,7 +26,7 @@ def names(pairing) -> list[tuple[str, str, str]]:
     return [(pair.name, pair.true.name, pair.generated.name) for pair in pairing.pairs]
 
 
-def test_equal_stems_meet_whatever_the_suffix(tmp_path):
+def test_equal_stems_pair_whatever_the_suffix(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav", "b.mp4"), folder(tmp_path / "m", "b.flac", "a.mp3")
     pairing = pair_folders(true, made, None)
     assert names(pairing) == [("a", "a.wav", "a.mp3"), ("b", "b.mp4", "b.flac")]
@@ -34,14 +34,14 @@ def test_equal_stems_meet_whatever_the_suffix(tmp_path):
     assert pairing.notes == ()
 
 
-def test_every_true_sound_without_a_sample_is_a_failure(tmp_path):
+def test_every_true_audio_file_without_a_sample_is_a_failure(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav", "b.wav"), folder(tmp_path / "m", "a.wav", "x.wav")
     pairing = pair_folders(true, made, None)
     assert [(f.clip, f.stage) for f in pairing.failures] == [("b", "pair")]
     assert pairing.notes == ("1 generated files belong to no reference",)
 
 
-def test_two_true_sounds_of_one_name_are_a_failure_and_no_choice(tmp_path):
+def test_two_true_audio_files_of_one_name_are_a_failure_and_none_is_chosen(tmp_path):
     true = folder(tmp_path / "t", "a.wav", "a.flac", "b.wav")
     made = folder(tmp_path / "m", "a.wav", "b.wav")
     pairing = pair_folders(true, made, None)
@@ -49,7 +49,7 @@ def test_two_true_sounds_of_one_name_are_a_failure_and_no_choice(tmp_path):
     assert f"2 files claim it in {true}: a.flac, a.wav" in pairing.failures[0].error
 
 
-def test_two_samples_of_equal_claim_are_a_failure_and_no_choice(tmp_path):
+def test_two_samples_of_one_name_are_a_failure_and_none_is_chosen(tmp_path):
     true = folder(tmp_path / "t", "a.wav", "b.wav")
     made = folder(tmp_path / "m", "a.wav", "a.flac", "b.wav")
     pairing = pair_folders(true, made, None)
@@ -75,7 +75,7 @@ def test_transfers_belong_to_their_target_even_where_its_name_holds_the_word(tmp
     assert [failure.clip for failure in pairing.failures] == ["lonely"]
 
 
-def test_a_picture_that_is_asked_for_and_missing_is_a_failure(tmp_path):
+def test_a_required_video_that_is_missing_is_a_failure(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav", "b.wav"), folder(tmp_path / "m", "a.wav", "b.wav")
     videos = folder(tmp_path / "v", "a.mp4")
     pairing = pair_folders(true, made, videos)
@@ -89,7 +89,7 @@ def test_folders_that_share_no_name_are_refused(tmp_path):
         pair_folders(true, made, None)
 
 
-def test_files_that_are_no_media_are_counted_and_not_passed_over_in_silence(tmp_path):
+def test_files_that_are_not_media_are_counted_and_reported(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav", "a.txt"), folder(tmp_path / "m", "a.wav")
     [note] = pair_folders(true, made, None).notes
     assert note == "1 file is neither audio nor video in t: a.txt"
@@ -136,7 +136,9 @@ def test_a_sample_beside_the_folders_is_not_taken_for_the_references_inside_them
     assert "its path counts: 2 references are called '001'" in failure.error
 
 
-def test_folders_that_differ_in_case_only_and_names_in_spelling_only_are_said_to(tmp_path):
+def test_folders_that_differ_only_in_case_and_names_that_differ_only_in_spelling_are_reported(
+    tmp_path,
+):
     true = folder(tmp_path / "t", "Dog/1.wav", "Cat/1.wav", "caf\u00e9.wav", "x.wav")
     made = folder(
         tmp_path / "m", "dog/1.wav", "Cat/1.wav", "cafe\u0301.wav", "caf\u00e9.flac", "x.wav"
@@ -146,7 +148,7 @@ def test_folders_that_differ_in_case_only_and_names_in_spelling_only_are_said_to
     assert "composed otherwise (NFC, NFD)" in errors["caf\u00e9"]
 
 
-def test_where_no_transfer_pairs_it_is_said_what_was_tried(tmp_path):
+def test_if_no_transfer_pairs_the_message_names_what_was_tried(tmp_path):
     true = folder(tmp_path / "t", "glass.wav", "wood.wav")
     made = folder(tmp_path / "m", "my_glass_to_wood.wav")
     with pytest.raises(BenchError, match=r"my_glass_to_wood\.wav \(tried the target 'my_glass'\)"):
@@ -168,13 +170,13 @@ def test_transfers_of_one_target_share_its_cluster_however_they_are_named(tmp_pa
     }
 
 
-def test_where_nothing_pairs_since_names_collide_that_is_what_is_said(tmp_path):
+def test_if_nothing_pairs_the_message_names_the_files_whose_names_collide(tmp_path):
     true, made = folder(tmp_path / "t", "x.wav"), folder(tmp_path / "m", "x.wav", "x.flac")
     with pytest.raises(BenchError, match=r"'x': 2 files claim it in .*: x\.flac, x\.wav; keep one"):
         pair_folders(true, made, None)
 
 
-def test_both_spellings_of_an_accent_pair_and_case_is_named_and_never_passed_over(tmp_path):
+def test_both_spellings_of_an_accent_pair_and_a_difference_in_case_is_reported(tmp_path):
     composed, taken_apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     true = folder(tmp_path / "t", f"{composed}.wav", "dog.wav", "Cat.wav")
     made = folder(tmp_path / "m", f"{taken_apart}.wav", "Dog.wav", "Cat.wav", "cat.wav")
@@ -216,7 +218,7 @@ def test_linked_files_and_folders_pair_and_a_link_to_nothing_takes_part(tmp_path
     assert [pair.name for pair in pairing.pairs] == ["a", "b", "e"]
 
 
-def test_a_video_is_found_even_where_its_audio_lies_beside_it(tmp_path):
+def test_a_video_is_found_even_if_its_audio_is_in_the_same_folder(tmp_path):
     true, made = folder(tmp_path / "t", "a.wav"), folder(tmp_path / "m", "a.wav")
     videos = folder(tmp_path / "v", "a.wav", "a.mp4")
     [pair] = pair_folders(true, made, videos).pairs
@@ -262,7 +264,7 @@ def test_pairs_of_one_target_or_one_youtube_video_are_one_cluster(tmp_path):
     )
 
 
-def test_transfers_of_equal_names_are_told_apart_by_their_folder_or_claimed_twice(tmp_path):
+def test_transfers_of_equal_names_are_distinguished_by_their_folder_or_claimed_twice(tmp_path):
     true = folder(tmp_path / "t", "a.wav", "b.wav")
     made = folder(tmp_path / "m", "0/a_to_x.wav", "1/a_to_x.wav", "b_to_x.wav", "b_to_x.flac")
     pairing = pair_folders(true, made, None)
@@ -274,7 +276,7 @@ def test_transfers_of_equal_names_are_told_apart_by_their_folder_or_claimed_twic
     )
 
 
-def test_what_suffixes_transfers_bear_is_noted(tmp_path):
+def test_the_suffixes_of_transfers_are_noted(tmp_path):
     true = folder(tmp_path / "t", "a_converted.wav", "b_converted.wav")
     made = folder(tmp_path / "m", "a_to_x.wav", "b_converted_to_x.wav", "c_to_x.wav")
     pairing = pair_folders(true, made, None)

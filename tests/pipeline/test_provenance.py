@@ -1,4 +1,4 @@
-"""A sample knows what made it: code, weights, version, device."""
+"""Every sample records what made it: code, weights, version, device."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def adapter(tmp_path, monkeypatch, request):
 
 
 def quiet(stage: str, done: int, total: int) -> None:
-    """A progress callback that says nothing."""
+    """A progress callback that prints nothing."""
 
 
 def generated(plan) -> int:
-    """How many samples a run makes."""
+    """Return the number of samples that a run makes."""
     made = []
     run(plan, lambda stage, done, total: made.append(done) if stage == "generate" else None)
     return made[-1]
@@ -76,7 +76,7 @@ def test_samples_of_code_that_was_edited_are_made_again(make_plan, adapter):
     assert generated(make_plan(spec)) == 0
 
 
-def test_kept_samples_are_scored_and_the_run_says_what_made_them(make_plan, adapter):
+def test_kept_samples_are_scored_and_the_run_states_what_made_them(make_plan, adapter):
     spec, helper = adapter
     before = run(make_plan(spec), quiet).results
     helper.write_text("LOUDNESS = 0.2\n")
@@ -90,7 +90,7 @@ def test_kept_samples_are_scored_and_the_run_says_what_made_them(make_plan, adap
     assert facts["samples"] == [dict(each) for each in before.made_by]
 
 
-def test_long_work_is_not_begun_over_unasked(make_plan, adapter):
+def test_long_work_is_not_repeated_without_confirmation(make_plan, adapter):
     spec, helper = adapter
     plan = make_plan(spec)
     run(plan, quiet)
@@ -133,7 +133,7 @@ def test_samples_of_other_weights_or_another_version_are_made_again(make_plan, t
     assert "version 1 is now 2" in look_ahead(newer).stale
 
 
-def test_weights_that_are_not_here_say_nothing_of_the_samples(make_plan, tmp_path):
+def test_missing_weights_do_not_invalidate_the_samples(make_plan, tmp_path):
     weights = tmp_path / "model.pt"
     weights.write_bytes(b"first")
     plan = make_plan("tests.pipeline.systems:TONE")
@@ -143,7 +143,9 @@ def test_weights_that_are_not_here_say_nothing_of_the_samples(make_plan, tmp_pat
     assert generated(replace(plan)) == 0
 
 
-def test_bytes_that_change_behind_size_and_time_are_found(make_plan, clicks_folder, tmp_path):
+def test_changed_bytes_are_found_although_size_and_time_are_the_same(
+    make_plan, clicks_folder, tmp_path
+):
     plan = make_plan("tests.pipeline.systems:TONE")
     run(plan, quiet)
     sample = plan.sample_path(plan.clips[0])
@@ -177,7 +179,7 @@ def test_a_journal_that_names_no_origin_is_not_trusted(make_plan):
     assert "version unknown is now 1" in look_ahead(replace(plan)).stale
 
 
-def test_files_of_a_virtual_environment_and_hidden_ones_are_no_code(tmp_path, monkeypatch):
+def test_files_of_a_virtual_environment_and_hidden_files_are_not_code(tmp_path, monkeypatch):
     (tmp_path / "alone_here.py").write_text("X = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     system = System("s", "s", frozenset(), print, code=("alone_here",))
@@ -227,7 +229,7 @@ def test_code_that_cannot_be_found_is_refused():
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_system_of_ours_declares_all_the_code_that_it_imports(name):
+def test_a_built_in_system_declares_all_the_code_that_it_imports(name):
     module = SYSTEMS[name].partition(":")[0]
     name, _, argument = name.partition(":")
     system = open_system(f"{name}:0" if argument and name != "precomputed" else name)
@@ -246,7 +248,7 @@ def test_a_system_of_ours_declares_all_the_code_that_it_imports(name):
             assert any(each == part or each.startswith(f"{part}.") for part in system.code), each
 
 
-def test_origins_have_keys_that_tell_them_apart():
+def test_different_origins_have_different_keys():
     system = open_system("tests.pipeline.systems:TONE")
     keys = {origin_of(replace(system, version=version), "cpu").key for version in ("1", "2")}
     assert len(keys) == 2

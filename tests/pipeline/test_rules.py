@@ -1,4 +1,4 @@
-"""The rules of a gate: margins by default, a file of them, and what a file may not say."""
+"""The rules of a gate: margins by default, a file of them, and refused files."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def test_a_file_replaces_what_it_names_and_nothing_else(rules_file):
         ('primary = ["mcd"]\n[columns.mcd]\nignored = true', "both primary and ignored"),
     ],
 )
-def test_what_a_file_may_not_say_is_refused_in_one_sentence(rules_file, text, words):
+def test_invalid_rules_are_refused_in_one_sentence(rules_file, text, words):
     with pytest.raises(BenchError, match=words) as refusal:
         load_rules(rules_file(text))
     assert "\n" not in str(refusal.value)
 
 
-def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
+def test_a_file_that_is_missing_or_not_text_is_refused(tmp_path):
     with pytest.raises(BenchError, match="cannot read the rules"):
         load_rules(tmp_path / "none.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")

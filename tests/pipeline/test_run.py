@@ -1,4 +1,4 @@
-"""A run from end to end: what it writes, what it keeps, what it refuses."""
+"""A run from end to end: the files that it writes and keeps, and its refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TONE = "tests.pipeline.systems:TONE"
 
 
 def quiet(stage: str, done: int, total: int) -> None:
-    """A progress callback that says nothing."""
+    """A progress callback that prints nothing."""
 
 
 class Counter:
@@ -59,13 +59,13 @@ def test_a_run_leaves_samples_scores_rows_failures_and_provenance(make_plan):
     assert result.results.metrics["mcd"].value == pytest.approx(rows["mcd"].mean())
 
 
-def test_the_chance_level_stands_beside_the_onset_columns(make_plan):
+def test_the_chance_level_is_stored_with_the_onset_columns(make_plan):
     metrics = run(make_plan("ground-truth"), quiet).results.metrics
     assert 0.0 < metrics["onset_acc"].chance < 0.9
     assert metrics["mcd"].chance is None
 
 
-def test_a_finished_run_is_not_done_again(make_plan):
+def test_a_finished_run_is_not_repeated(make_plan):
     plan = make_plan(TONE)
     run(plan, quiet)
     before = (plan.directory / "scores.json").read_bytes()
@@ -75,7 +75,7 @@ def test_a_finished_run_is_not_done_again(make_plan):
     assert (plan.directory / "scores.json").read_bytes() == before
 
 
-def test_scores_do_not_depend_on_workers_nor_on_the_way_there(make_plan, tmp_path, home):
+def test_scores_do_not_depend_on_workers_or_interruptions(make_plan, tmp_path, home):
     metrics = ("onset_acc", "onset_ap", "mcd", "mcd_c1", "env_corr", "lsd")
     straight = make_plan(TONE, root=tmp_path / "a", metrics=metrics)
     run(straight, quiet)
@@ -119,7 +119,7 @@ def test_a_single_column_of_a_finished_run_needs_no_work(make_plan):
     assert (plan.directory / "scores.json").read_bytes() == before
 
 
-def test_a_part_of_a_finished_run_has_a_place_of_its_own(make_plan):
+def test_a_part_of_a_finished_run_has_its_own_folder(make_plan):
     whole, part = make_plan(TONE), make_plan(TONE, limit=2)
     run(whole, quiet)
     before = {path: path.read_bytes() for path in whole.directory.glob("*scores*")}
@@ -132,7 +132,7 @@ def test_a_part_of_a_finished_run_has_a_place_of_its_own(make_plan):
     assert {path: path.read_bytes() for path in whole.directory.glob("*scores*")} == before
 
 
-def test_a_part_that_is_begun_over_leaves_the_other_clips(make_plan):
+def test_a_part_that_is_made_again_leaves_the_other_clips(make_plan):
     run(make_plan(TONE), quiet)
     counter = Counter()
     run(make_plan(TONE, limit=1), counter, fresh=True)
@@ -141,7 +141,7 @@ def test_a_part_that_is_begun_over_leaves_the_other_clips(make_plan):
     assert counter.done["generate"] == 0
 
 
-def test_a_part_of_shuffled_samples_never_replaces_those_of_the_whole(make_plan):
+def test_a_part_of_shuffled_samples_never_replaces_those_of_the_full_run(make_plan):
     whole = make_plan("shuffled")
     run(whole, quiet)
     run(make_plan("shuffled", limit=2), quiet)
@@ -236,7 +236,7 @@ def test_a_journal_damaged_in_the_middle_is_refused(make_plan):
         run(plan, quiet)
 
 
-def test_looking_ahead_counts_what_is_left_and_changes_nothing(make_plan):
+def test_a_preview_counts_the_remaining_work_and_changes_nothing(make_plan):
     plan = make_plan(TONE)
     ahead = look_ahead(plan)
     assert (ahead.clips, ahead.to_generate, ahead.to_score) == (3, 3, 3)
@@ -257,7 +257,7 @@ def test_the_seed_of_a_clip_depends_on_system_clip_and_run_alone(make_plan):
     assert plan.clip_seed(clip) != make_plan("silence").clip_seed(clip)
 
 
-def test_shuffled_never_meets_its_own_clip(make_plan):
+def test_shuffled_never_pairs_a_clip_with_itself(make_plan):
     plan = make_plan("shuffled")
     assert all(plan.other(clip).name != clip.name for clip in plan.clips)
     result = run(plan, quiet)
@@ -266,7 +266,7 @@ def test_shuffled_never_meets_its_own_clip(make_plan):
         run(make_plan("shuffled", limit=1), quiet)
 
 
-def test_shuffled_never_meets_its_own_sound_where_clips_share_a_target(make_plan):
+def test_shuffled_never_pairs_a_clip_with_its_own_audio_if_clips_share_a_target(make_plan):
     for split in ("mini-hits", "mini-references"):
         for seed in range(5):
             plan = replace(make_plan("shuffled", split=split), seed=seed)
@@ -329,7 +329,9 @@ def test_profiles_keep_their_results_apart_and_share_the_samples(make_plan):
     assert set(counter.done.values()) == {0}
 
 
-def test_a_limited_run_says_so_and_tells_of_its_own_clips_only(make_plan, clicks_folder, tmp_path):
+def test_a_limited_run_states_its_limit_and_reports_its_own_clips_only(
+    make_plan, clicks_folder, tmp_path
+):
     folder = tmp_path / "clips"
     shutil.copytree(clicks_folder, folder)
     (folder / "zz_broken.mp4").write_text("not a video")
@@ -339,7 +341,7 @@ def test_a_limited_run_says_so_and_tells_of_its_own_clips_only(make_plan, clicks
     assert "1 of 1 clips have a prompt (labels.csv)" in result.results.notes
 
 
-def test_looking_ahead_leaves_a_torn_journal_as_it_is(make_plan):
+def test_a_preview_leaves_a_torn_journal_unchanged(make_plan):
     plan = make_plan(TONE)
     run(plan, quiet)
     journal = plan.directory / "journal.jsonl"
@@ -358,7 +360,7 @@ def test_groups_have_their_own_means_and_levels_of_chance(make_plan, clicks_fold
     assert groups["y"]["onset_acc"].chance is None
 
 
-def test_the_strict_profile_says_so_and_scores_otherwise(make_plan, tmp_path):
+def test_the_strict_profile_is_named_and_gives_other_scores(make_plan, tmp_path):
     published = run(make_plan("silence", root=tmp_path / "a"), quiet).results
     strict = run(make_plan("silence", root=tmp_path / "b", profile="strict"), quiet).results
     assert published.metrics["onset_ap"].value == 1.0
@@ -367,7 +369,7 @@ def test_the_strict_profile_says_so_and_scores_otherwise(make_plan, tmp_path):
     assert "3 of 3 samples have no onset" in published.notes
 
 
-def test_directories_of_arguments_that_look_alike_differ(make_plan, tmp_path):
+def test_similar_arguments_have_different_directories(make_plan, tmp_path):
     for name in ("x", "y"):
         (tmp_path / name / "out").mkdir(parents=True)
     first = make_plan(f"precomputed:{tmp_path / 'x' / 'out'}").directory
@@ -389,7 +391,7 @@ def test_annotated_hits_are_scored_beside_detected_onsets(make_plan, clicks_fold
     Path(pairs).unlink()
 
 
-def test_results_of_another_judge_stand_beside_and_say_what_made_them(make_plan):
+def test_results_of_another_judge_are_stored_beside_the_first_and_state_what_made_them(make_plan):
     usual = make_plan("silence")
     other = replace(usual, judge=open_judge("signal", "av-benchmark"))
     before = run(usual, quiet).results

@@ -44,7 +44,7 @@ def test_the_reference_of_a_transfer_is_found(references, stem, reference):
 @pytest.mark.parametrize(
     ("references", "stem"),
     [
-        (["a_x", "a_y"], "a_to_c"),  # which of both is not said
+        (["a_x", "a_y"], "a_to_c"),  # nothing states which of both
         (["a_x", "a_yy"], "a_to_c"),
         (["ab"], "a_to_c"),  # a longer word is no suffix
         (["a"], "ab_to_c"),
@@ -54,11 +54,11 @@ def test_the_reference_of_a_transfer_is_found(references, stem, reference):
         (["a_to_x_1", "a_to_x_2"], "a_to_x_gen"),
     ],
 )
-def test_what_fits_nothing_or_several_alike_is_never_guessed(references, stem):
+def test_a_name_that_fits_no_reference_or_several_is_not_guessed(references, stem):
     assert References(references).find(stem) is None
 
 
-def test_a_transfer_knows_its_target_and_whether_a_part_bears_a_suffix():
+def test_a_transfer_has_its_target_and_states_whether_a_part_has_a_suffix():
     assert References(["a"]).find("a_to_x") == Transfer("a", "a", has_suffix=False)
     assert References(["a"]).find("a_22k_to_x") == Transfer("a", "a", has_suffix=True)
     assert References(["a_to_x"]).find("a_to_x_22k") == Transfer("a_to_x", "a", has_suffix=True)

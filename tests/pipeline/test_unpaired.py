@@ -17,17 +17,17 @@ from bench.types import Audio
 SET_METRICS = ("fd_panns", "fd_inf_panns", "kid_panns", "is_panns")
 
 
-def listen(media):
-    """Loudness and its change: an embedding that tells loud sounds from quiet ones."""
+def embed_level(media):
+    """Embed audio as the level of its quarters, so that loud and quiet audio differ."""
     level = np.sqrt(np.mean(np.square(media.signal(16_000).reshape(4, -1)), axis=1))
     return {"embedding": level.astype(np.float32), "logits": level.astype(np.float32)}
 
 
-def open_listener():
-    return listen
+def open_embedder():
+    return embed_level
 
 
-JUDGE = Judge("levels", "av-benchmark", (SignalExtractor("panns", "1", open=open_listener),))
+JUDGE = Judge("levels", "av-benchmark", (SignalExtractor("panns", "1", open=open_embedder),))
 
 
 def write_set(folder: Path, n: int, level: float, seconds: float = 1.0) -> Path:
@@ -82,7 +82,7 @@ def test_workers_change_nothing(tmp_path, home, monkeypatch):
     assert score(made, true, metrics=("fd_panns",), workers=2).results == alone
 
 
-def test_what_is_no_set_is_refused_with_the_reason(tmp_path, home):
+def test_an_invalid_set_is_refused_with_the_reason(tmp_path, home):
     true = write_set(tmp_path / "true", 4, 0.05)
     few = write_set(tmp_path / "few", 1, 0.05)
     (few / "broken.wav").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""What a known-truth curve says in words, and that its page can be drawn."""
+"""The verdict on a known-truth curve, and its page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def curve(column: Column, *values: float, chance: float | None = None, width: fl
         (curve(HIGHER, 1.0, 0.6, 0.7, chance=0.3), "not monotone"),
     ],
 )  # fmt: skip
-def test_the_verdict_is_earned(made, verdict):
+def test_the_verdict_follows_from_the_scores(made, verdict):
     assert made.verdict(made.metrics[0]) == verdict
 
 

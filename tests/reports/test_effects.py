@@ -1,4 +1,4 @@
-"""Claims are judged by their rule, and the page says from what."""
+"""Claims get their verdict by their rule, and the page states the numbers behind it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def claim(rule: str, expects: str = "better") -> Claim:
 
 
 @pytest.mark.parametrize(
-    ("rule", "expects", "found", "said"),
+    ("rule", "expects", "found", "expected"),
     [
         ("clear", "better", contrast(2.0, 1.0, 0.5), "holds"),
         ("clear", "better", contrast(2.0, 1.0, 1.5), "does not show"),
@@ -71,31 +71,31 @@ def claim(rule: str, expects: str = "better") -> Claim:
         ("no bar", "better", contrast(1.0, 9.0, 0.1), "reported"),
     ],
 )
-def test_the_verdict_follows_the_rule(rule, expects, found, said):
-    assert verdict(claim(rule, expects), found) == said
+def test_the_verdict_follows_the_rule(rule, expects, found, expected):
+    assert verdict(claim(rule, expects), found) == expected
 
 
-def test_a_metric_without_an_interval_shows_nothing():
+def test_a_metric_without_an_interval_gets_the_verdict_does_not_show():
     nothing = Score(1.0, None, None, 1)
     found = Contrast(LOWER, nothing, nothing, nothing, nothing)
     for rule in ("clear", "apart", "doubles", "little change", "not worse"):
         assert verdict(claim(rule), found) == "does not show"
 
 
-def test_a_small_offset_may_move_by_what_cannot_be_heard():
+def test_a_small_offset_may_change_by_an_inaudible_amount():
     column = Column("desync", "DeSync", "lower", 3, "s")
     found = contrast(0.01, 0.03, 0.02, column=column)
     assert verdict(claim("little change"), found) == "holds"
 
 
-def test_claims_are_about_systems_splits_and_metrics_that_there_are():
+def test_claims_are_about_systems_splits_and_metrics_that_exist():
     assert REFERENCES == REFERENCE_NAMES
     for each in CLAIMS:
         assert {each.base.system, each.new.system} <= set(SYSTEMS)
         assert set(each.metrics) <= {*METRICS, "mcd_ref"}
 
 
-def test_the_page_holds_numbers_verdicts_and_the_commands_of_what_is_missing():
+def test_the_page_has_numbers_verdicts_and_the_commands_of_missing_runs():
     measured = Effect(claim("clear"), "mcd", contrast(2.0, 1.0, 0.5, 0.25))
     missing = Effect(claim("clear"), "mcd", None, (NO_AUDIO,))
     page = describe_effects([measured, missing], "bench effects")

@@ -34,7 +34,7 @@ def result(system: str, glass: float, wood: float) -> Results:
 TWO = [result("a", 3.0, 6.0), result("b", 4.0, 5.0)]
 
 
-def test_there_is_a_table_per_metric_with_a_row_per_system_and_a_column_per_group():
+def test_each_metric_has_a_table_with_a_row_per_system_and_a_column_per_group():
     mcd, mcd_ref = group_tables(TWO, extras=False)
     assert mcd.title == "mini-references: MCD [dB] ↓ by group"
     assert mcd_ref.title == "mini-references: MCD ref. [dB] ↓ by group"
@@ -67,7 +67,7 @@ def test_runs_without_groups_have_no_such_tables():
         group_tables([plain, TWO[0]])
 
 
-def test_markdown_and_latex_show_them_below_the_main_table():
+def test_markdown_and_latex_print_tables_of_groups_below_the_main_table():
     markdown, latex = render(TWO, "markdown"), render(TWO, "latex")
     assert markdown.startswith("**mini-references**")
     assert r"**mini-references: MCD ref. \[dB\] ↓ by group**" in markdown
@@ -83,7 +83,7 @@ def test_csv_has_a_line_per_group_and_metric_beside_those_of_the_whole_run():
     assert found == {"": "4.5", "glass": "3.0", "wo|od": "6.0"}
 
 
-def test_the_terminal_shows_them_too(capsys):
+def test_the_terminal_prints_tables_of_groups_too(capsys):
     from bench.cli.console import print_result
 
     print_result(TWO[0])
@@ -93,7 +93,7 @@ def test_the_terminal_shows_them_too(capsys):
     assert "wo|od" in out
 
 
-def test_groups_say_why_they_have_no_interval():
+def test_groups_state_why_they_have_no_interval():
     few = {name: Score(3.0, None, None, 1, reason="1 clip") for name in ("mcd", "mcd_ref")}
     run = replace(TWO[0], groups={**TWO[0].groups, "stone": few})
     (mcd, *_) = group_tables([run])

@@ -1,4 +1,4 @@
-"""How strongly metrics answer faults, and what the page says of it."""
+"""How strongly metrics respond to faults, and the page about it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ FOUND = Sensitivity(
 )
 
 
-def test_a_response_is_in_units_of_what_the_worse_unrelated_sound_brings():
+def test_a_response_is_in_units_of_the_worse_response_to_unrelated_audio():
     assert FOUND.response(LATE, COLUMNS[0]) == pytest.approx(0.9 / 0.6)
     assert FOUND.response(NOISE, COLUMNS[1]) == pytest.approx(6.0 / 12.0)
     assert FOUND.response(LATE, COLUMNS[1]) == 0.0
     assert FOUND.responses().shape == (2, 2)
 
 
-def test_a_fault_taken_for_an_improvement_is_below_zero():
+def test_a_fault_that_improves_the_score_has_a_response_below_zero():
     better = curve("odd", results(0.7, 0.0), results(1.0, 0.0))
     assert FOUND.response(better, COLUMNS[0]) < 0
 
@@ -55,13 +55,13 @@ def test_the_page_has_the_thresholds_the_curves_and_the_command():
     assert "on 9 clips" in page
 
 
-def test_metrics_that_do_not_follow_what_they_claim_are_named():
+def test_metrics_that_do_not_respond_to_the_fault_they_claim_are_named():
     assert problems(FOUND) == []
     wrong = curve("late", results(1.0, 0.0), results(0.5, 0.0), results(0.9, 0.0))
     assert problems(replace(FOUND, curves=(wrong,))) == ["late: onset_acc is not monotone"]
 
 
-def test_the_matrix_is_drawn_even_where_nothing_was_scored(tmp_path):
+def test_the_matrix_is_drawn_even_if_nothing_was_scored(tmp_path):
     empty = replace(FOUND, unrelated=())
     plot_sensitivity(empty, tmp_path / "matrix.png")
     assert (tmp_path / "matrix.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""The page of spectrograms is an image that a repository can carry."""
+"""The page of spectrograms is a legible image of moderate size."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reports.spectrograms import Shown, Spectrogram, plot_spectrograms
+from reports.spectrograms import ClipPanel, Spectrogram, plot_spectrograms
 
 
-def shown(rng, *, has_reference: bool) -> Shown:
+def make_clip(rng, *, has_reference: bool) -> ClipPanel:
     def part(seconds: float) -> Spectrogram:
         times = np.arange(0, seconds, 0.05)
         level = rng.uniform(-60, 0, (40, len(times)))
@@ -18,12 +18,12 @@ def shown(rng, *, has_reference: bool) -> Shown:
     parts = {"target": part(4.0), "generated": part(4.0)}
     if has_reference:
         parts["reference"] = part(2.0)
-    return Shown("a clip", 4.0, (0.5, 1.5), parts, ("MCD 1.00 dB",))
+    return ClipPanel("a clip", 4.0, (0.5, 1.5), parts, ("MCD 1.00 dB",))
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_any_number_of_clips_with_and_without_reference_is_drawn(rng, tmp_path, n):
-    clips = [shown(rng, has_reference=i % 2 == 0) for i in range(n)]
+    clips = [make_clip(rng, has_reference=i % 2 == 0) for i in range(n)]
     plot_spectrograms("a run", clips, tmp_path / "page.png")
     plot_spectrograms("a run", clips, tmp_path / "again.png")
     assert (tmp_path / "page.png").read_bytes() == (tmp_path / "again.png").read_bytes()

@@ -1,4 +1,4 @@
-"""Tables from fixed results, and what may not share one."""
+"""Tables from fixed results, and results that may not share a table."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_best_is_bold_the_second_underlined_and_anchors_are_not_ranked():
     assert ranks[2] == ["", "", "", ""]
 
 
-def test_a_lone_system_is_not_the_best_of_anything():
+def test_a_single_system_is_not_marked_as_best():
     cells = build_table([THREE[0], THREE[2]]).rows[0].cells
     assert {cell.rank for cell in cells} == {""}
 
@@ -70,14 +70,14 @@ def test_columns_without_any_value_and_unwanted_extras_are_left_out():
     assert "LSD [dB] ↓" not in build_table(THREE, extras=False).headings
 
 
-def test_chance_stands_beside_its_column():
+def test_chance_is_printed_beside_its_column():
     table = build_table(THREE)
     position = table.headings.index("chance")
     assert table.headings[position - 1] == "Onset Acc. ↑"
     assert table.rows[0].cells[position].text == "0.2500"
 
 
-def test_markdown_is_byte_for_byte_this():
+def test_markdown_equals_the_expected_text_byte_for_byte():
     assert render(THREE[:2], "markdown", extras=False) == (
         "**mini**\n"
         "\n"
@@ -213,12 +213,12 @@ def test_kept_samples_mark_their_run_in_every_format(style, mark):
     assert mark in render([THREE[0], replace(THREE[1], kept=4)], style)
 
 
-def test_bounds_stand_below_the_systems_unless_they_are_there_as_runs():
+def test_bounds_are_printed_below_the_systems_unless_they_are_runs_of_the_table():
     bounds = [result(name, 1.0, 0.0, is_anchor=True) for name in ("ground-truth", "truth")]
     part = replace(bounds[0], expected=3, scored=3, clips="part")
-    shown = with_bounds(THREE, [part, *bounds, bounds[0]])
-    assert [each.system for each in shown] == ["a_b", "c", "truth", "ground-truth"]
-    assert shown[-1].expected == 9
+    rows = with_bounds(THREE, [part, *bounds, bounds[0]])
+    assert [each.system for each in rows] == ["a_b", "c", "truth", "ground-truth"]
+    assert rows[-1].expected == 9
 
 
 def test_bounds_of_another_version_of_the_suite_make_no_table_of_their_own():
@@ -226,7 +226,7 @@ def test_bounds_of_another_version_of_the_suite_make_no_table_of_their_own():
     assert with_bounds(THREE, [old]) == THREE
 
 
-def test_seeds_stand_in_the_labels_where_one_system_has_several():
+def test_seeds_are_in_the_labels_if_one_system_has_several():
     again = replace(THREE[0], seed=43, scored=8, failed=1, notes=("quiet",))
     table = build_table([THREE[0], again, THREE[1]])
     assert [row.label for row in table.rows] == ["a_b, seed 42", "a_b, seed 43*", "c"]
@@ -234,12 +234,12 @@ def test_seeds_stand_in_the_labels_where_one_system_has_several():
     assert "a_b, seed 43: quiet" in table.footnotes
 
 
-def test_conditions_of_one_system_are_told_apart_without_their_seed():
+def test_conditions_of_one_system_are_distinguished_without_their_seed():
     table = build_table([THREE[0], replace(THREE[0], condition="blind")])
     assert [row.label for row in table.rows] == ["a_b", "a_b (blind)"]
 
 
-def test_a_run_that_lacks_clips_is_marked_and_explained():
+def test_a_run_with_missing_clips_is_marked_and_explained():
     table = build_table([replace(THREE[0], expected=12, failed=3)])
     assert table.rows[0].label == "a_b*"
     assert "* a_b: 9 of 12 clips scored, 3 failed" in table.footnotes
@@ -254,12 +254,12 @@ def test_an_empty_table_and_an_unknown_format_are_refused():
         render(THREE, "word")
 
 
-def test_anchors_stand_below_those_that_compete():
+def test_anchors_are_printed_below_the_competing_systems():
     table = build_table([THREE[2], THREE[0]])
     assert [row.label for row in table.rows] == ["a_b", "truth"]
 
 
-def test_what_all_runs_have_in_common_is_said_once():
+def test_properties_that_all_runs_share_are_printed_once():
     both = [replace(each, notes=("only the first 9 of 12 clips",)) for each in THREE[:2]]
     both[0] = replace(both[0], notes=(*both[0].notes, "1 of 9 samples have no onset"))
     notes = build_table(both).footnotes
@@ -287,13 +287,13 @@ def test_one_note_names_all_distances_of_too_few_clips_for_their_width():
     assert not any("dimension" in note for note in build_table([small("a", 400, p=96)]).footnotes)
 
 
-def test_a_note_of_several_runs_is_said_once_with_their_names():
+def test_a_note_of_several_runs_is_printed_once_with_their_names():
     runs = [replace(THREE[0], notes=("quiet",)), replace(THREE[1], notes=("quiet",)), THREE[2]]
     assert "a_b, c: quiet" in build_table(runs).footnotes
 
 
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
-def test_every_style_says_why_a_value_is_missing(style):
+def test_every_format_states_why_a_value_is_missing(style):
     reason = "1 clip: a set needs at least 2"
     lone = replace(
         THREE[0],

@@ -1,4 +1,4 @@
-"""``folder:PATH``: which clips there are, what they are called, and which are refused."""
+"""``folder:PATH``: its clips, their names, and refusals."""
 
 from __future__ import annotations
 

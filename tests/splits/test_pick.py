@@ -1,4 +1,4 @@
-"""Clips that a user names."""
+"""The choice of clips by name, number or file."""
 
 from __future__ import annotations
 

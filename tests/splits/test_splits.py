@@ -95,7 +95,7 @@ def test_a_damaged_reference_is_found(home):
     assert problems == ["ref_a: ref_a.mp4 is not the file that was written"]
 
 
-def test_preparing_again_keeps_what_is_there(home):
+def test_preparing_again_keeps_existing_files(home):
     list(prepare_mini(1, InlineEngine()).rows)
     path = mini_directory() / "mini_000000.mp4"
     before = path.stat().st_mtime_ns

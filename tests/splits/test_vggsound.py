@@ -1,4 +1,4 @@
-"""The paper's clips, from files of the user's own, and what is said where they are missing."""
+"""The paper's clips, from the user's own files, and the messages about missing ones."""
 
 from __future__ import annotations
 

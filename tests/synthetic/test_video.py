@@ -1,4 +1,4 @@
-"""Rendered video: it shows when and roughly what, and nothing of the hidden timbre."""
+"""Rendered video shows the events and the material, and does not depend on the hidden timbre."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def codec(small: Autoencoder) -> Codec:
     return Codec(small, GriffinLim())
 
 
-def test_one_latent_stands_for_1024_samples(codec: Codec) -> None:
+def test_one_latent_encodes_1024_samples(codec: Codec) -> None:
     posterior = codec.encode(tones(89_088))
     assert posterior.mean.shape == posterior.std.shape == (2, 87, 40)
     assert (posterior.std > 0).all()
@@ -73,7 +73,7 @@ def test_a_posterior_is_sampled_channel_by_channel() -> None:
     assert torch.equal(sample, mean + std * noise.transpose(1, 2))
 
 
-def test_a_codec_with_a_network_decodes_what_that_network_makes(small: Autoencoder) -> None:
+def test_decoding_in_chunks_with_a_vocoder_equals_one_pass(small: Autoencoder) -> None:
     rates = (8, 4, 4, 4)
     vocoder = Vocoder(VocoderParams(128, 16, rates, (3,), (1,))).eval()
     with torch.no_grad():

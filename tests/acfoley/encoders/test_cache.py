@@ -32,7 +32,7 @@ def model_with(features: FeatureFiles, **changes: object) -> Model:
 
 
 def encoded(model: Model) -> dict[str, int]:
-    """How often each encoder was called."""
+    """The number of calls of each encoder."""
     return {name: n for name, n in work_of(model).items() if name != "decode"}
 
 
@@ -137,7 +137,7 @@ def test_a_gpu_has_files_of_its_own(tmp_path):
     assert gpu.path("video", "ab") == tmp_path / "video" / "w-1-cuda" / "ab" / "ab.safetensors"
 
 
-def test_many_writers_of_one_file_leave_it_whole(tmp_path):
+def test_many_writers_of_one_file_leave_it_complete(tmp_path):
     features, entry = files(tmp_path), Entry({"features": torch.arange(50_000.0)})
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: features.save("video", "ab12", entry), range(40)))

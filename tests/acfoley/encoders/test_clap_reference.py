@@ -1,4 +1,4 @@
-"""References that are heard through CLAP, by the preset mmaudio_clap and its training."""
+"""References encoded by CLAP, for the preset mmaudio_clap and its training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLAP_FILE = OFFICIAL_FILES["clap"].file
 
 
 class AudioTower(nn.Module):
-    """Stands for CLAP's tower: the loudness of each eighth of the time in each band."""
+    """A fake of CLAP's audio tower: the level of each eighth of the time in each band."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def test_a_network_with_clap_references_computes_the_embedding_once():
     assert not np.allclose(first.samples, other.samples, atol=1e-4)
 
 
-def test_clap_is_asked_for_before_anything_is_loaded(home, tmp_path, monkeypatch):
+def test_clap_is_required_before_anything_is_loaded(home, tmp_path, monkeypatch):
     paths = Paths(*(tmp_path / name for name in "favcs"))
     monkeypatch.setattr(acfoley.loading, "require_official", lambda *_, **__: paths)
     monkeypatch.setattr(clap, "find_spec", lambda name: None)

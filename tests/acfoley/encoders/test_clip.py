@@ -52,7 +52,7 @@ def checkpoint(reference: nn.Module, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def states_after_the_last_norm(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """What open_clip's own text tower computes before it picks one token."""
+    """Return the tokens of open_clip's own text tower before it pools them to one."""
     seen: list[torch.Tensor] = []
     handle = model.ln_final.register_forward_hook(lambda *call: seen.append(call[2]))
     with torch.inference_mode():
@@ -127,7 +127,7 @@ def test_features_are_those_of_open_clip(reference: Any, checkpoint: Path) -> No
     assert image_features(model, frames).numpy() == pytest.approx(seen.numpy(), abs=1e-6)
 
 
-def test_pixels_that_fill_no_patch_are_not_looked_at(checkpoint: Path) -> None:
+def test_pixels_that_fill_no_patch_have_no_effect(checkpoint: Path) -> None:
     model = load_clip(checkpoint, params=SMALL)
     frames = torch.randn(2, 3, 62, 62, generator=torch.Generator().manual_seed(1))
     cut = image_features(model, frames[..., :56, :56])

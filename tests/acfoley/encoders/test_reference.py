@@ -40,7 +40,7 @@ def by_torchaudio(audio: Audio) -> np.ndarray:
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
 @pytest.mark.parametrize("seconds", [0.1, 1.9, 3.0])
-def test_it_is_prepared_as_published(
+def test_a_reference_is_prepared_as_published(
     rng: np.random.Generator, seconds: float, rate_hz: int
 ) -> None:
     audio = noise(rng, seconds, rate_hz)
@@ -63,7 +63,7 @@ def test_the_level_of_the_reference_makes_no_difference(rng: np.random.Generator
 
 
 @pytest.mark.parametrize(("seconds", "n_latents"), [(0.1, 5), (2.0, 87), (7.3, 315), (30.0, 1292)])
-def test_the_whole_of_it_fills_its_last_latent_only(
+def test_a_reference_of_full_length_is_padded_to_its_last_latent(
     rng: np.random.Generator, seconds: float, n_latents: int
 ) -> None:
     whole = prepare_reference(noise(rng, seconds), "whole")
@@ -85,13 +85,11 @@ def test_the_whole_of_it_fills_its_last_latent_only(
         (np.eye(1, 100_000, 95_000), "published", r"silent in its first 2\.02 s"),
     ],
 )
-def test_what_cannot_be_a_reference_is_refused(
-    samples: np.ndarray, length: str, message: str
-) -> None:
+def test_an_invalid_reference_is_refused(samples: np.ndarray, length: str, message: str) -> None:
     with pytest.raises(MediaError, match=message):
         prepare_reference(Audio(samples.astype(np.float32), 44_100), length)
 
 
-def test_late_audio_can_be_used_by_the_whole_length() -> None:
+def test_late_audio_can_be_used_in_its_full_length() -> None:
     samples = np.eye(1, 100_000, 95_000, dtype=np.float32)
     assert np.abs(prepare_reference(Audio(samples, 44_100), "whole")).max() == pytest.approx(0.95)

@@ -39,8 +39,8 @@ def test_there_are_as_many_tokens_as_the_network_expects(encoders, video, second
     assert encoders.sync_features(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
 
 
-def test_tokens_lie_where_their_frames_do(encoders, video):
-    """What is seen later comes later: a picture that begins 1 s later has the same tokens then."""
+def test_tokens_are_at_the_positions_of_their_frames(encoders, video):
+    """Tokens follow time: a video that begins 1 s later has the same tokens 1 s later."""
     later = Excerpt(video.path, 1.0)
     whole, rest = encoders.sync_features(video, 4.0), encoders.sync_features(later, 3.0)
     per_second = len(whole) / 4.0

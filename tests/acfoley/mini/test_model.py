@@ -1,4 +1,4 @@
-"""The weights that come with the package: what they are, and that they do what they are for."""
+"""The weights that come with the package: their size, and the quality of their output."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_codec_keeps_the_spectrogram(clip, mel):
 
 
 @pytest.mark.slow
-def test_it_follows_the_video_and_the_reference(clip, mel):
+def test_the_mini_model_follows_the_video_and_the_reference(clip, mel):
     """One held-out clip: its own reference and sync against none."""
     model = open_mini()
     job = Job(

@@ -35,13 +35,13 @@ def test_the_error_is_that_of_the_best_linear_map() -> None:
     torch.testing.assert_close(error.square().sum().double(), least, rtol=1e-3, atol=0)
 
 
-def test_latents_decode_to_what_encodes_to_them() -> None:
+def test_encoding_a_decoded_latent_returns_it() -> None:
     model = fit(drawn(60))
     latents = torch.randn(2, N_LATENTS, 9, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(model.encode(model.decode(latents))[0], latents, atol=1e-3, rtol=0)
 
 
-def test_it_is_the_same_every_time_and_drops_an_odd_frame() -> None:
+def test_the_autoencoder_is_deterministic_and_drops_an_odd_frame() -> None:
     mel = drawn(60)
     first, second = fit(mel), fit(mel)
     assert torch.equal(first.to_latents, second.to_latents)
@@ -49,7 +49,7 @@ def test_it_is_the_same_every_time_and_drops_an_odd_frame() -> None:
     torch.testing.assert_close(shorter, whole[..., :99], atol=1e-5, rtol=0)
 
 
-def test_every_latent_carries_as_much() -> None:
+def test_latents_have_similar_deviations() -> None:
     """Components differ a thousandfold in strength; mixed, latents differ by a few times."""
     mel = drawn(N_LATENTS)
     scales = torch.logspace(0, -1.5, N_MELS)[None, :, None]

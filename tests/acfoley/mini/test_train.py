@@ -44,7 +44,7 @@ def tiny(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_weights_come_from_nothing_and_are_the_same_again(tiny, capsys):
+def test_training_from_scratch_gives_the_same_weights_again(tiny, capsys):
     train.main(["two-stage", "clap-encoder"], 0)
     err = capsys.readouterr().err
     assert "clips: 8 of 8" in err
@@ -58,7 +58,7 @@ def test_weights_come_from_nothing_and_are_the_same_again(tiny, capsys):
     assert weights_path("two-stage").read_bytes() == first
 
 
-def test_what_is_no_variant_is_refused_before_anything_is_done(tiny):
+def test_an_unknown_variant_is_refused_before_any_work(tiny):
     with pytest.raises(BenchError, match="no mini variant 'three-stage'; there are: two-stage"):
         train.main(["three-stage"], 0)
     assert not (tiny / "home").exists()

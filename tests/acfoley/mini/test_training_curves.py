@@ -1,4 +1,4 @@
-"""The picture of the training curves, from the files that a run leaves."""
+"""The figure of the training curves, from the files of a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def trained(tmp_path):
     return call
 
 
-def test_a_line_knows_where_its_stages_begin(trained):
+def test_a_curve_has_the_first_steps_of_its_stages(trained):
     line = read_line(trained("two-stage") / "log.csv")
     assert line.stage_starts == [(0.0, "overlap"), (400.0, "non-overlap")]
     assert line.losses[0] == 6.0

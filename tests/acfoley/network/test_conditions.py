@@ -93,7 +93,7 @@ def test_clips_with_and_without_sync_can_share_a_batch(network, features):
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.3, 2.0, 8.0])
-def test_three_segments_of_empty_sync_features_stand_for_all(network, seconds):
+def test_three_segments_of_empty_sync_features_represent_all(network, seconds):
     lengths = sequence_lengths(seconds)
     short = network.conditions(Features(), lengths)
     full = network.conditions(Features(sync=network.empty_features(1, lengths).sync), lengths)
@@ -140,7 +140,7 @@ def test_a_clap_embedding_conditions_the_vector_alone(features):
     assert torch.equal(conditioned.video, unconditioned.video)
 
 
-def test_added_references_leave_the_merging_layer_as_wide_as_before():
+def test_added_references_do_not_change_the_width_of_the_merging_layer():
     added = seeded(replace(NARROW, reference=replace(VAE_REFERENCE, fusion="add")))
     assert added.global_cond_mlp.w1.weight.shape == (512, 128)
     assert added.conditions(Features(), LENGTHS).vector.shape == (1, 128)

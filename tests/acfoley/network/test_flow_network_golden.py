@@ -89,7 +89,7 @@ def test_eight_seconds_of_two_clips_are_those_of_the_release(acfoley, shared):
     ],
 )
 @torch.inference_mode()
-def test_other_devices_and_types_come_near(device, dtype, limit, tmp_path):
+def test_other_devices_and_types_are_close(device, dtype, limit, tmp_path):
     path = write_checkpoint(tmp_path / "narrow.pth", NARROW, ACFOLEY_GAIN)
     network = open_flow(path, NARROW, device=device, dtype=dtype)
     lengths, tag = sequence_lengths(2.0), "acfoley_2s"
@@ -188,7 +188,7 @@ def test_tensors_of_acfoley_have_the_official_names_and_shapes():
 
 
 def expanded(pattern: str) -> list[str]:
-    """``blocks.{0..3}.x`` and ``mlp.{0,2}.bias`` stand for several names each."""
+    """Expand ``blocks.{0..3}.x`` and ``mlp.{0,2}.bias`` to several names each."""
     groups = re.findall(r"\{([^}]*)\}", pattern)
     choices = []
     for group in groups:

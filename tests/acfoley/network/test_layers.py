@@ -1,4 +1,4 @@
-"""Layers with a path of their own on CPUs: the sums, under autocast and the compiler as without."""
+"""Layers with a separate CPU kernel: equal outputs, also under autocast and the compiler."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""One thread: the networks of these tests are too small for more, which would only wait."""
+"""One thread: more are slower on networks as small as those of these tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small world to train in: one second of target, four channels, encoders that need no weights."""
+"""A small training set: one second of target, four channels, encoders that need no weights."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_validation_never_changes_and_drops_nothing(dataset):
 
 
 def dropped_at(dataset, dropout):
-    """Which of 2,000 clips lose each component."""
+    """Return which of 2,000 clips lose each component."""
     collator = Collator(dataset, replace(RECIPE, dropout=dropout))
     [row] = rows(dataset, "clip0")
     batches = [collator.training([row] * 50, "inside", step, 0) for step in range(40)]

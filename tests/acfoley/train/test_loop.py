@@ -1,4 +1,4 @@
-"""The training loop: it learns, resumes to the same bits, stops at values that are not finite."""
+"""The training loop: losses fall, resumed runs are bit-identical, non-finite values stop it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates, stages, presets, and what settings are refused."""
+"""Learning rates, stages, presets, and refused settings."""
 
 from __future__ import annotations
 
