@@ -23,11 +23,11 @@ from bench.checkpoints.verify import (
     is_verified,
     missing_weights,
 )
+from bench.engine import core_count
 from bench.errors import BenchError
 from bench.extras import EXTRAS
 from bench.io import bench_home
 from bench.judges import has_pyworld
-from bench.pipeline.prepare import count_workers
 from bench.pipeline.provenance import PACKAGES
 
 GIBIBYTE = 2**30
@@ -54,7 +54,7 @@ def examine_machine() -> Iterator[Check]:
     yield Check("foley-bench", __version__)
     yield _python()
     yield from _packages()
-    yield Check("cores", str(count_workers(None)))
+    yield Check("cores", str(core_count()))
     yield _memory()
     yield _devices()
     yield _home()
