@@ -44,6 +44,7 @@ def weights_files(variant: str) -> tuple[Path, ...]:
 def _lacks(variant: str) -> str:
     if not has_module("torch"):  # the names of the files below are in modules that import it
         return f"the package torch: pip install 'foley-bench[{EXTRAS['torch']}]'"
+    # The package ships them; a checkout whose weights are being trained again may be without.
     is_complete = all(path.is_file() for path in weights_files(variant))
     return "" if is_complete else "weights: make mini-weights"
 

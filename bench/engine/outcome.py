@@ -55,6 +55,7 @@ def failure_of(error: Exception) -> Failure:
         sentence := describe_missing_module(error.name or "")
     ):
         return Failure(sentence)
+    # As text: exceptions and frames of a worker cannot be pickled for the parent.
     trace = "".join(traceback.format_exception(error))
     return Failure(f"{type(error).__name__}: {error}", trace)
 

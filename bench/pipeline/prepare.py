@@ -78,6 +78,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         able = ", ".join(sorted(system.masks)) or "nothing"
         raise BenchError(f"{system.name} cannot do without {unmaskable[0]}; it can mask: {able}")
     _require_clips(system, split, clips)
+    # A column that the shortest clip is too short for would be missing for a part of the clips.
     shortest_s = min((clip.seconds for clip in clips), default=TARGET_SECONDS)
     judge, metrics = choose_columns(
         judging, split.metrics, shortest_s, notify, is_mini=split.is_mini
