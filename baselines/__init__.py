@@ -7,6 +7,12 @@ documents its form: a name, with what its argument is, and the address of its ``
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from bench.system import Generate, one_by_one
+from bench.types import Audio, Request
+
 SYSTEMS: dict[str, str] = {
     "ground-truth": "baselines.anchors:GROUND_TRUTH",
     "silence": "baselines.anchors:SILENCE",
@@ -36,3 +42,12 @@ SYSTEMS: dict[str, str] = {
     "acfoley-mini-attention-pooling": "baselines.acfoley_mini:ATTENTION_POOLING",
     "acfoley-mini-clap-encoder": "baselines.acfoley_mini:CLAP_ENCODER",
 }
+
+
+def nothing_to_load(function: Callable[[Request], Audio]) -> Callable[[str], Generate]:
+    """Return an ``open`` for a module-level function of one request, whatever the device."""
+    return partial(_open, function)
+
+
+def _open(function: Callable[[Request], Audio], device: str) -> Generate:
+    return one_by_one(function)

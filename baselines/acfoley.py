@@ -92,6 +92,7 @@ def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exceptio
     """
     from acfoley.generate import Job, Settings
 
+    # All requests of a batch have one condition, see ``bench.system``.
     settings = Settings(mask=requests[0].condition)
     jobs = [
         Job(
@@ -105,11 +106,12 @@ def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exceptio
         if each.video is not None
     ]
     audio = iter(model.generate(jobs, settings) if jobs else ())
-    return [_without_video(each) if each.video is None else next(audio) for each in requests]
-
-
-def _without_video(request: Request) -> BenchError:
-    return BenchError(f"clip {request.name!r} has no video, which this system follows")
+    return [
+        BenchError(f"clip {each.name!r} has no video, which this system follows")
+        if each.video is None
+        else next(audio)
+        for each in requests
+    ]
 
 
 ACFOLEY = System(

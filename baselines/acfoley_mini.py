@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from baselines.acfoley import CODE, SAMPLE_RATE_HZ, USES, generate
+from bench.extras import EXTRAS, has_module
 from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS
 
@@ -41,6 +42,9 @@ def weights_files(variant: str) -> tuple[Path, ...]:
 
 
 def _describe_missing(variant: str) -> str:
+    if not has_module("torch"):  # the names of the files below are in modules that import it
+        return f"the package torch: pip install 'foley-bench[{EXTRAS['torch']}]'"
+    # The package ships them; a checkout whose weights are being trained again may be without.
     is_complete = all(path.is_file() for path in weights_files(variant))
     return "" if is_complete else "weights: make mini-weights"
 

@@ -46,11 +46,16 @@ class Trained:
 
     def weights(self) -> tuple[Path, ...]:
         """All files that samples are made with."""
+        # The checkpoint of the user takes the place of the published flow network.
         return (self.checkpoint, *official_weights(has_flow=False))
 
     def lacks(self) -> str:
         """Return what is missing, with the commands that fix it."""
-        encoder = _describe_missing_clap() if self.uses_clap else ""
+        from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
+
+        is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
+        needs_clap = self.uses_clap and not is_here
+        encoder = "the encoder CLAP: bench weights fetch clap" if needs_clap else ""
         return ", and ".join(
             missing for missing in (self._describe_missing_weights(), encoder) if missing
         )
@@ -91,14 +96,6 @@ class Trained:
             device_memory_gib=DEVICE_MEMORY_GIB,
             workers_per_device=WORKERS_PER_DEVICE,
         )
-
-
-def _describe_missing_clap() -> str:
-    """The command that fetches the file of CLAP; "" where it is here."""
-    from bench.checkpoints.registry import OFFICIAL_FILES, weights_directory
-
-    is_here = (weights_directory() / OFFICIAL_FILES["clap"].file).is_file()
-    return "" if is_here else "the encoder CLAP: bench weights fetch clap"
 
 
 OVERLAP_ONLY = Trained("acfoley-overlap-only", "overlap-only", "acfoley").system(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import welch
 
-from baselines.opening import nothing_to_load
+from baselines import nothing_to_load
 from bench.errors import BenchError
 from bench.media import read_audio
 from bench.system import System

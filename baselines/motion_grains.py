@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from baselines import nothing_to_load
 from baselines.grains import cut_grains
 from baselines.impacts import Impacts, find_impacts
-from baselines.opening import nothing_to_load
 from bench.errors import BenchError, MediaError
 from bench.media import probe, read_frames
 from bench.system import System

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines.opening import nothing_to_load
+from baselines import nothing_to_load
 from bench.errors import BenchError
 from bench.plugins import Family
 from bench.seeds import stable_seed
@@ -70,6 +70,10 @@ def _require_mini_clip(request: Request) -> Clip:
             "oracles work on the clips of the mini world"
         )
     return request.clip
+
+
+# The corruptions are functions of this module and partials of them: workers unpickle systems, and a
+# lambda or a closure cannot be pickled.
 
 
 def _keep_scene(scene: Scene, seed: int) -> Scene:
@@ -180,6 +184,7 @@ def _apply_gain(gain_db: float, audio: Waveform, request: Request) -> Waveform:
 
 
 def _silence_end(seconds: float, audio: Waveform, request: Request) -> Waveform:
+    # ``audio`` is the full scene, of which the request's window is cut afterwards.
     start_s = request.clip.audio.start_s if request.clip else 0.0
     return silence_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
 

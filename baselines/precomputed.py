@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from baselines.opening import nothing_to_load
+from baselines import nothing_to_load
 from bench.errors import BenchError
 from bench.inputs import Listing, list_folder
 from bench.io import expand_user
@@ -88,6 +88,7 @@ class Samples:
 
     def inputs(self, clip: str) -> tuple[Path, ...]:
         """Return the file of a clip; () if no file or more than one belongs to it."""
+        # Neither is an error here: ``sample`` refuses the clip, with the files that were found.
         best = self._catalogue.choose(clip).best
         return tuple(best) if len(best) == 1 else ()
 

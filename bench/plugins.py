@@ -120,6 +120,7 @@ def read_declarations(kind: Kind) -> Table:
     rows: list[Row] = []
     problems: list[str] = []
     group = f"foley_bench.{kind}s"
+    # By name: the order of installation differs between machines.
     for point in sorted(metadata.entry_points(group=group), key=lambda each: each.name):
         package = point.dist.name if point.dist else point.module
         try:

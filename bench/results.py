@@ -171,6 +171,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[
     names = [metric.name for metric in metrics if metric.score is not None]
     columns = ["clip", "group", "cluster", *names, "true_onsets", "generated_onsets"]
     frame = pd.DataFrame([{"cluster": row["clip"], **row} for row in rows], columns=columns)
+    # Int64 with a capital is the integer type of pandas that can be missing: a clip may have no
+    # side whose onsets are counted.
     types = dict.fromkeys(names, "float64") | dict.fromkeys(columns[-2:], "Int64")
     with atomic_path(path) as temporary:
         frame.astype(types).to_parquet(temporary, index=False)
@@ -180,6 +182,7 @@ def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
     """Write ``failures.jsonl``; an empty file means that nothing failed."""
     with atomic_path(directory / "failures.jsonl") as temporary:
         lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
+        # A file name may hold bytes that are not UTF-8; it must not cost the list of failures.
         temporary.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 

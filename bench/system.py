@@ -54,6 +54,7 @@ def one_by_one(function: Callable[[Request], Audio]) -> Generate:
     def handle(request: Request) -> Audio | Exception:
         try:
             return function(request)
+        # Any error is the result of this request, and the runner describes it.
         except Exception as error:
             return error
 
@@ -135,6 +136,8 @@ class System:
     workers_per_device: int | None = None
 
     def __post_init__(self) -> None:
+        # ValueError: these are mistakes of the author, who needs the traceback; users get
+        # BenchError.
         if unknown := self.uses - INPUTS:
             raise ValueError(
                 f"system {self.name!r} uses {sorted(unknown)}, known: {sorted(INPUTS)}"

@@ -51,12 +51,15 @@ class Curve:
 
     def verdict(self, metric: str) -> str:
         """In words: monotone, as printed, or monotone down to the level of chance, or neither."""
+        # As printed: a reader must be able to check the verdict by the numbers of the table.
         values = [round(value, self.column(metric).decimals) for value in self.values(metric)]
         if self.column(metric).better == "lower":
             return "monotone" if _is_rising(values) else NOT_MONOTONE
         falling = [-value for value in values]
         if _is_rising(falling):
             return "monotone"
+        # A score cannot fall below the level that unrelated samples reach: from the first value at
+        # chance on, it only must not rise above it again, judged by the intervals.
         level = self.chance(metric)
         end = next((i for i, value in enumerate(values) if value <= level), None)
         if end is None or not _is_rising(falling[: end + 1]):
@@ -75,7 +78,12 @@ def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
     """Draw one panel per curve and metric, up to four in a row, with 95 % intervals and chance."""
     from matplotlib.figure import Figure
 
-    rows = [(curve, part) for curve in curves for part in _parts(curve.metrics)]
+    # A curve with more metrics than panels in a row goes on in the next row.
+    rows = [
+        (curve, curve.metrics[start : start + N_IN_A_ROW])
+        for curve in curves
+        for start in range(0, len(curve.metrics), N_IN_A_ROW)
+    ]
     figure = Figure(figsize=(3.6 * N_IN_A_ROW, 2.7 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), N_IN_A_ROW, squeeze=False)
     for line, (curve, metrics) in zip(panels, rows, strict=True):
@@ -85,11 +93,8 @@ def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
             else:
                 panel.set_axis_off()
     with atomic_path(destination) as temporary:
+        # Without the version of matplotlib, so that an update changes no bytes by itself.
         figure.savefig(temporary, dpi=90, metadata={"Software": None})
-
-
-def _parts(metrics: Sequence[str]) -> list[Sequence[str]]:
-    return [metrics[start : start + N_IN_A_ROW] for start in range(0, len(metrics), N_IN_A_ROW)]
 
 
 def _draw(panel: Axes, curve: Curve, metric: str, colour: str) -> None:
@@ -107,14 +112,11 @@ def _draw(panel: Axes, curve: Curve, metric: str, colour: str) -> None:
         panel.annotate("chance", (steps[-1], level), (0, 3), textcoords="offset points",
                        ha="right", fontsize=8, color="0.35")  # fmt: skip
     panel.set_xticks(steps, curve.amounts, fontsize=8)
-    panel.set(xlabel=curve.fault, ylabel=column.label + _in_brackets(column.unit))
+    unit = f" [{column.unit}]" if column.unit else ""
+    panel.set(xlabel=curve.fault, ylabel=column.label + unit)
     panel.set_ylim(bottom=min(0.0, 1.2 * min(curve.values(metric))))
     panel.grid(color="0.92")
     panel.spines[["top", "right"]].set_visible(False)
-
-
-def _in_brackets(unit: str) -> str:
-    return f" [{unit}]" if unit else ""
 
 
 def curve_table(curve: Curve) -> list[str]:

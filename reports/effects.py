@@ -142,11 +142,16 @@ def verdict(claim: Claim, found: Contrast) -> Verdict:
     """
     if claim.rule == "no bar":
         return "reported"
+    # Tests are written for values that should rise; the sign turns the others around.
     rises = (found.column.better == "higher") == (claim.expects == "better")
     holds = _TESTS[claim.rule](found, 1.0 if rises else -1.0)
     if holds is not None:
         return "holds" if holds else "contrary"
     return "does not show"
+
+
+# Each test returns True where the claim holds, False where its contrary does, None otherwise. A
+# missing interval is NaN, for which every comparison is false, so that nothing is claimed from it.
 
 
 def _clear(found: Contrast, sign: float) -> bool | None:
@@ -180,6 +185,7 @@ def _not_worse(found: Contrast, sign: float) -> bool | None:
 
 def _bound(found: Contrast) -> float:
     """How far the metric may move and still be called the same; above 0."""
+    # A tenth of a value near 0 would be a bound that no measurement can stay within.
     smallest = SMALLEST_BOUND.get(found.column.name, 1e-9)
     return max(BOUND * abs(found.base.value or 0.0), smallest)
 
@@ -260,7 +266,13 @@ def run_command(run: RunName, split: str) -> str:
 def _row(effect: Effect) -> str:
     claim = effect.claim
     about = [claim.text, str(claim.base), str(claim.new)]
-    return "| " + " | ".join([*about, *_numbers(effect), claim.rule, _marked(effect)]) + " |"
+    marked: str = effect.verdict
+    if marked == "not run":
+        commands = (f"`{run_command(run, claim.split)}`" for run in effect.missing)
+        marked = f"not run: {', '.join(commands)}"
+    elif marked in ("holds", "contrary"):
+        marked = f"**{marked}**"
+    return "| " + " | ".join([*about, *_numbers(effect), claim.rule, marked]) + " |"
 
 
 def _numbers(effect: Effect) -> list[str]:
@@ -276,14 +288,6 @@ def _numbers(effect: Effect) -> list[str]:
         _with_interval(found.difference, digits, "+"),
         _with_interval(found.ratio, 2),
     ]
-
-
-def _marked(effect: Effect) -> str:
-    verdict_ = effect.verdict
-    if verdict_ == "not run":
-        commands = (f"`{run_command(run, effect.claim.split)}`" for run in effect.missing)
-        return f"not run: {', '.join(commands)}"
-    return f"**{verdict_}**" if verdict_ in ("holds", "contrary") else verdict_
 
 
 def _with_interval(score: Score, digits: int, sign: str = "") -> str:

@@ -92,6 +92,7 @@ def as_latex(table: Table) -> str:
 
 def _latex_rows(table: Table) -> list[str]:
     lines = []
+    # ``groupby`` joins neighbours only, which suffices: a table has its anchors below the others.
     for _, rows in groupby(table.rows, key=lambda row: row.is_anchor):
         lines.append("\\midrule")
         for row in rows:
@@ -196,5 +197,6 @@ def _markdown_cell(cell: Cell) -> str:
 
 def markdown_escape(text: str) -> str:
     """Return text that Markdown prints literally, also inside a table."""
+    # HTML first: Markdown passes tags and entities through, and "&" must not hit our own entities.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)

@@ -27,23 +27,20 @@ def group_tables(
     names = list(dict.fromkeys(name for each in results for name in each.groups))
     wanted = {column.name for column in select_columns(results, extras)} | {ALWAYS}
     columns = [column for column in select_columns(results, True) if column.name in wanted]
+    groups = [group for each in results for group in each.groups.values()]
+    # Metrics of whole sets may have no value in any group, and then they have no table.
+    grouped = {name for group in groups for name, score in group.items() if score.value is not None}
     return [
-        _table(results, column, names, min_coverage)
-        for column in columns
-        if _is_grouped(results, column)
+        _table(results, column, names, min_coverage) for column in columns if column.name in grouped
     ]
-
-
-def _is_grouped(results: Sequence[Results], column: Column) -> bool:
-    """Whether the metric has a value in any group; those of whole sets have none."""
-    scores = (group.get(column.name) for each in results for group in each.groups.values())
-    return any(score is not None and score.value is not None for score in scores)
 
 
 def _table(
     results: Sequence[Results], column: Column, names: Sequence[str], min_coverage: float
 ) -> Table:
-    scores = {name: [_score(each, name, column) for each in results] for name in names}
+    scores = {
+        name: [each.groups.get(name, {}).get(column.name) for each in results] for name in names
+    }
     ranks = {name: rank(results, scores[name], column, min_coverage) for name in names}
     rows = tuple(
         TableRow(
@@ -65,7 +62,3 @@ def _reasons(scores: Mapping[str, Sequence[Score | None]]) -> tuple[str, ...]:
         for reason in dict.fromkeys(score.reason for score in column if score and score.reason):
             groups.setdefault(reason, []).append(name)
     return tuple(f"{', '.join(names)}: {reason}" for reason, names in groups.items())
-
-
-def _score(results: Results, group: str, column: Column) -> Score | None:
-    return results.groups.get(group, {}).get(column.name)

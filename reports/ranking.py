@@ -32,8 +32,13 @@ def rank(
         if score is not None and score.value is not None and may_rank(each, min_coverage):
             printed = round(score.value, column.decimals)
             contests.setdefault((each.clips, score.n), []).append((i, printed))
-    for i, found in _rank_contest(_widest(contests), column).items():
-        ranks[i] = found
+    contest = _widest(contests)
+    if len(contest) > 1:
+        # Equal printed numbers are one value here, and so share a rank.
+        values = sorted({value for _, value in contest}, reverse=column.better == "higher")
+        by_value: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
+        for i, value in contest:
+            ranks[i] = by_value.get(value, "")
     return ranks
 
 
@@ -42,14 +47,6 @@ def _widest(contests: Mapping[tuple[str, int], list[_Entry]]) -> list[_Entry]:
     most = max((n for _, n in contests), default=0)
     widest = [contest for (_, n), contest in contests.items() if n == most]
     return widest[0] if len(widest) == 1 else []
-
-
-def _rank_contest(contest: list[_Entry], column: Column) -> dict[int, Rank]:
-    if len(contest) < 2:
-        return {}
-    values = sorted({value for _, value in contest}, reverse=column.better == "higher")
-    by_value: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
-    return {i: by_value.get(value, "") for i, value in contest}
 
 
 def may_rank(results: Results, min_coverage: float) -> bool:

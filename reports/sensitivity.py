@@ -113,7 +113,12 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "",
             "![curves](validation.png)",
             "",
-            *(line for curve in found.curves if curve.metrics for line in _section(curve)),
+            *(
+                line
+                for curve in found.curves
+                if curve.metrics
+                for line in (f"### {curve.fault.capitalize()}", "", *curve_table(curve), "")
+            ),
         ]
     )
 
@@ -134,10 +139,6 @@ def _thresholds(found: Sensitivity) -> Sequence[str]:
         cells = [found.noticed[name].get(column.name, NOT_TESTED) for name in names]
         lines.append(f"| {column.label} | " + " | ".join(cells) + " |")
     return lines
-
-
-def _section(curve: Curve) -> Sequence[str]:
-    return (f"### {curve.fault.capitalize()}", "", *curve_table(curve), "")
 
 
 def problems(found: Sensitivity) -> list[str]:

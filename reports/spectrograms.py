@@ -66,6 +66,7 @@ def plot_spectrograms(title: str, clips: Sequence[ClipPanel], destination: Path)
     grid = figure.add_gridspec(
         n_rows, n_columns, left=0.06, right=0.99, top=top, bottom=bottom, hspace=0.26, wspace=0.12
     )
+    # One reference for the page, so that a quiet sample looks quiet beside its target.
     loudest = max(float(part.level_db.max()) for clip in clips for part in clip.parts.values())
     for i, clip in enumerate(clips):
         mesh = _draw_clip(figure, grid[i // n_columns, i % n_columns], clip, loudest)

@@ -93,7 +93,12 @@ def build_table(
         )
         for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
-    headings = tuple(heading for column in columns for heading in _headings(column))
+    headings = tuple(
+        text
+        for column in columns
+        for text in (heading(column), *((CHANCE,) if column.has_chance else ()))
+    )
+    # Sorting is stable: within those that compete and within the anchors the given order stays.
     ordered = tuple(sorted(rows, key=lambda row: row.is_anchor))
     return Table(results[0].split, headings, ordered, _footnotes(results, columns, min_coverage))
 
@@ -146,10 +151,6 @@ def cell(score: Score | None, column: Column, rank: Rank) -> Cell:
     return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", rank)
 
 
-def _headings(column: Column) -> tuple[str, ...]:
-    return (heading(column), CHANCE) if column.has_chance else (heading(column),)
-
-
 def _cells(score: Score | None, column: Column, rank: Rank) -> tuple[Cell, ...]:
     value = cell(score, column, rank)
     if not column.has_chance:
@@ -160,17 +161,15 @@ def _cells(score: Score | None, column: Column, rank: Rank) -> tuple[Cell, ...]:
 
 def _names(results: Sequence[Results]) -> list[str]:
     """System and condition, and the seed where that alone would name several runs."""
-    plain = [_plain_name(each) for each in results]
+    plain = [
+        each.system if each.condition == "full" else f"{each.system} ({each.condition})"
+        for each in results
+    ]
     count = Counter(plain)
     return [
         f"{name}, seed {each.seed}" if count[name] > 1 else name
         for name, each in zip(plain, results, strict=True)
     ]
-
-
-def _plain_name(results: Results) -> str:
-    condition = "" if results.condition == "full" else f" ({results.condition})"
-    return f"{results.system}{condition}"
 
 
 def with_bounds(results: Sequence[Results], bounds: Sequence[Results]) -> list[Results]:
@@ -185,6 +184,7 @@ def with_bounds(results: Sequence[Results], bounds: Sequence[Results]) -> list[R
     widest: dict[tuple[object, ...], Results] = {}
     for each in bounds:
         key = (*_comparable(each), each.system)
+        # Runs of all clips and of a part of them may each have bounds of one anchor.
         is_wider = key not in widest or each.expected > widest[key].expected
         if _comparable(each) in tables and key not in present and is_wider:
             widest[key] = each

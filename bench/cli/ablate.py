@@ -123,6 +123,7 @@ def ablate(
     if json:
         require_target(json)
     for row in rows:
+        # All rows before the first runs: the last one must not be refused after hours.
         require_ready(row.plan, look_ahead(row.plan), notify)
     results: dict[str, RunResult] = {}
     with stop_cleanly():

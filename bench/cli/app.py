@@ -23,6 +23,7 @@ from bench.terminal import print_line
 app = typer.Typer(
     help="The reference benchmark for video-to-audio (Foley) generation.",
     no_args_is_help=True,
+    # Those of typer print local variables, which are whole arrays here.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -26,13 +26,16 @@ from bench.pipeline import Progress as OnProgress
 from bench.results import Column, Failure, Results, Score
 from bench.terminal import make_plain_console
 from reports.groups import group_tables
-from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
+from reports.tables import CHANCE, Table, build_table, cell, heading
 
 #: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200
 
 #: Names of systems up to this length stay on one line.
 LABEL_WIDTH = 24
+
+#: How the ranks of a column are printed.
+RANK_STYLES = {"best": "bold", "second": "underline"}
 
 #: Between two columns.
 GAP = 2
@@ -147,6 +150,7 @@ def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
     middle += middle < len(columns) and table.headings[columns[middle]] == CHANCE
     drawn = _drawn(table, columns)
     narrowest = sum((column.min_width or 0) + GAP for column in drawn.columns)
+    # A table of one column that is too wide stays one: halves of it would be the same again.
     if narrowest <= out.width or middle in (0, len(columns)):
         return [drawn]
     return [
@@ -165,13 +169,11 @@ def _drawn(table: Table, columns: range) -> RichTable:
         longest = max(map(len, (*texts, *table.headings[column].split())))
         drawn.add_column(table.headings[column], justify="right", min_width=longest)
     for row, after in zip_longest(table.rows, table.rows[1:]):
-        cells = (row.label, str(row.n), *(_text(row.cells[column]) for column in columns))
+        shown = (row.cells[column] for column in columns)
+        numbers = (Text(each.text, style=RANK_STYLES.get(each.rank, "")) for each in shown)
+        cells = (row.label, str(row.n), *numbers)
         drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
     return drawn
-
-
-def _text(cell: Cell) -> Text:
-    return Text(cell.text, style={"best": "bold", "second": "underline"}.get(cell.rank, ""))
 
 
 def new_table() -> RichTable:

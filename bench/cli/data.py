@@ -28,10 +28,9 @@ def prepare(
     from functools import partial
 
     from bench.cli.console import notices, progress_bars, stop_cleanly
-    from bench.engine import open_engine
+    from bench.engine import core_count, open_engine
     from bench.errors import BenchError
     from bench.io import require_folder
-    from bench.pipeline.prepare import count_workers
     from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
 
     if split not in PREPARED:
@@ -39,7 +38,7 @@ def prepare(
             f"there is nothing to prepare for {split!r}; there is: {', '.join(PREPARED)} "
             "(mini-hits and mini-references are made of its clips)"
         )
-    engine = open_engine(count_workers(workers))
+    engine = open_engine(core_count() if workers is None else workers)
     require_folder(mini_directory())
     preparation = prepare_mini(clips or N_CLIPS, engine)
     with stop_cleanly(), progress_bars() as progress:
@@ -63,13 +62,12 @@ def verify(
     from functools import partial
 
     from bench.cli.console import console, notices, progress_bars
-    from bench.engine import open_engine
-    from bench.pipeline.prepare import count_workers
+    from bench.engine import core_count, open_engine
     from bench.splits import open_split
     from bench.splits.verify import verify_split
 
     opened = open_split(split)
-    engine = open_engine(count_workers(None))
+    engine = open_engine(core_count())
     with progress_bars() as progress:
         problems = verify_split(opened, engine, partial(progress, "verify"))
     for problem in problems:

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from bench.pipeline.machine import Check
 
 
 def doctor() -> None:
@@ -22,7 +15,9 @@ def doctor() -> None:
     checks = list(examine_machine())
     out = console()
     for check in checks:
-        line = Text.assemble(_mark(check), f"  {check.name:<12} {check.found}")
+        bad = Text("no", style="red") if check.is_fatal else Text("--", style="yellow")
+        mark = Text("ok", style="green") if check.is_good else bad
+        line = Text.assemble(mark, f"  {check.name:<12} {check.found}")
         out.print(line, soft_wrap=True)  # so that commands and paths can be copied unbroken
         if check.advice and not check.is_good:
             out.print(f"      {check.advice}", soft_wrap=True)
@@ -30,11 +25,3 @@ def doctor() -> None:
     reason = f"cannot run: {', '.join(dict.fromkeys(broken))}" if broken else "can run"
     out.print(f"The main job {reason}.", style="bold")
     raise typer.Exit(1 if broken else 0)
-
-
-def _mark(check: Check) -> Text:
-    from rich.text import Text
-
-    if check.is_good:
-        return Text("ok", style="green")
-    return Text("no", style="red") if check.is_fatal else Text("--", style="yellow")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.results import Column, Results
+    from bench.results import Results
     from bench.types import Clip
     from reports.spectrograms import ClipPanel
 
@@ -61,16 +61,11 @@ def _describe_clip(run: Path, clip: Clip, results: Results, row: Any) -> ClipPan
         for name, excerpt in excerpts.items()
         if excerpt is not None
     }
-    columns = {column.name: column for column in results.columns}
+    known = {column.name: column for column in results.columns}
+    columns = {name: known[name] for name in PRINTED_SCORES if name in known and name in row}
     scores = tuple(
-        _format_score(columns[name], row[name])
-        for name in PRINTED_SCORES
-        if name in columns and name in row
+        f"{column.label} {row[name]:.{min(column.decimals, 2)}f} {column.unit}".rstrip()
+        for name, column in columns.items()
     )
     title = f"{clip.prompt}  ({clip.name})"
     return ClipPanel(title, clip.seconds, find_true_events(clip), parts, scores)
-
-
-def _format_score(column: Column, value: float) -> str:
-    unit = f" {column.unit}" if column.unit else ""
-    return f"{column.label} {value:.{min(column.decimals, 2)}f}{unit}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bench.errors import BenchError
+from bench.extras import describe_missing_module
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -44,9 +45,17 @@ Work = Callable[[Iterator[Item]], Iterator[Outcome[Item, Value]]]
 
 
 def failure_of(error: Exception) -> Failure:
-    """Describe an exception: a ``BenchError`` by its message, any other with its traceback."""
+    """Describe an exception: a ``BenchError`` by its message, any other with its traceback.
+
+    A missing package that an extra brings is a refusal too: its message names the command.
+    """
     if isinstance(error, BenchError):
         return Failure(str(error))
+    if isinstance(error, ModuleNotFoundError) and (
+        sentence := describe_missing_module(error.name or "")
+    ):
+        return Failure(sentence)
+    # As text: exceptions and frames of a worker cannot be pickled for the parent.
     trace = "".join(traceback.format_exception(error))
     return Failure(f"{type(error).__name__}: {error}", trace)
 

@@ -1,4 +1,6 @@
-"""The one protocol of worker processes.
+"""The one protocol of worker processes, and the side of it that gives out items.
+
+The other side is ``bench.engine.worker``.
 
 A worker builds its state once and then answers items in the order in which it was given them. It
 may hold several: work that looks ahead loads the next items while it computes, and answers batches.
@@ -42,24 +44,21 @@ import math
 import multiprocessing as mp
 import multiprocessing.util  # noqa: F401 - registers its exit function, which ours must precede
 import os
-import select
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection, wait
-from multiprocessing.reduction import ForkingPickler
-from queue import SimpleQueue
-from threading import Thread
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 import psutil
 
 from bench.engine.inline import DEFAULT
-from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of, open_one_by_one
-from bench.engine.settings import WorkerSettings, set_threads
+from bench.engine.outcome import Failure, Outcome, Work, open_one_by_one
+from bench.engine.settings import WorkerSettings
+from bench.engine.worker import END, STOP, run_worker
 from bench.errors import BenchError
 
 Item = TypeVar("Item")
@@ -68,7 +67,6 @@ Value = TypeVar("Value")
 # Spawned, not forked: numerical libraries and decoders hold threads that a fork would cut off.
 PROCESSES = mp.get_context("spawn")
 
-END, STOP = "end", "stop"
 #: How often it is checked that workers are alive. A pipe alone does not show every death: a child
 #: of the worker may hold its end open.
 CHECK_S = 0.5
@@ -122,8 +120,9 @@ class _Worker:
     def __init__(self, factory: Callable[..., Any], settings: WorkerSettings, slot: int) -> None:
         self.pipe, its_pipe = PROCESSES.Pipe()
         arguments = (factory, settings, slot, its_pipe)
-        self.process = PROCESSES.Process(target=_worker_main, args=arguments)
+        self.process = PROCESSES.Process(target=run_worker, args=arguments)
         self.process.start()
+        # The worker has a copy. With this one open, its death would not end the pipe.
         its_pipe.close()
         self.settings = settings
         self.held: deque[Any] = deque()
@@ -156,6 +155,7 @@ class _Worker:
             return SETUP_LIMIT_S
         if self.settings.timeout_s is None:
             return math.inf
+        # Its next answer may be that of a full batch, and items ahead of a batch wait behind it.
         n_items = max(1, min(len(self.held), self.settings.batch_size))
         least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
         return max(self.settings.timeout_s * n_items, least_s)
@@ -248,14 +248,15 @@ class _Pool:
         item = self.suspects.popleft() if is_alone else next(self.items, _EXHAUSTED)
         if item is _EXHAUSTED:
             self.is_exhausted = True
-            if worker and n_held:
+            if worker and n_held:  # it may be waiting for the rest of a batch
                 worker.end_round()
             return False
         if worker is None:
+            # Not before there is an item for it: starting a worker may load a model.
             worker = self.workers[slot] = _Worker(self.factory, self.settings, slot)
         worker.give(item)
         worker.is_alone = is_alone
-        if is_alone:
+        if is_alone:  # nothing joins it, so that whatever happens now is the fault of this item
             worker.end_round()
         return True
 
@@ -299,7 +300,7 @@ class _Pool:
             kind, content = worker.pipe.recv()
         except (EOFError, ConnectionResetError):
             return self._lose(slot, worker.cause_of_death())
-        worker.since_s = time.monotonic()
+        worker.since_s = time.monotonic()  # the limit is for the time between two messages
         if kind == "ready":
             worker.is_ready = True
             return None
@@ -335,94 +336,3 @@ class _Pool:
         deadline_s = time.monotonic() + GRACE_S
         for worker in workers:
             worker.process.join(max(0.0, deadline_s - time.monotonic()))
-
-
-def _worker_main(
-    factory: Callable[..., Work[Any, Any]], settings: WorkerSettings, slot: int, pipe: Connection
-) -> None:
-    """Run as a worker: build, report that, then answer round after round."""
-    os.setpgrp()
-    receive = _begin_to_receive(pipe, settings.n_ahead)
-    set_threads(settings.threads)
-    built = attempt(lambda make: make(*settings.arguments(slot)), factory)
-    set_threads(settings.threads)  # again, for libraries that building has loaded
-    if built.value is None:
-        pipe.send(("refused", built.failure))
-        return
-    pipe.send(("ready", None))
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        message = receive()
-        while message != STOP:
-            message = _answer_round(built.value, message, receive, pipe)
-
-
-def _begin_to_receive(pipe: Connection, n_ahead: int) -> Callable[[], Any]:
-    """Return a function that waits for the next message; watch for the end of the parent."""
-    if n_ahead == 1:
-        # Without a thread in between, which would cost 50 us per item.
-        Thread(target=_watch, args=(pipe,), daemon=True).start()
-        return pipe.recv
-    inbox: SimpleQueue[Any] = SimpleQueue()
-    Thread(target=_receive_all, args=(pipe, inbox), daemon=True).start()
-    return inbox.get
-
-
-def _watch(pipe: Connection) -> None:
-    """Wait until the parent is gone, however it went."""
-    poll = select.poll()
-    poll.register(pipe, 0)  # not for messages, only for the hang-up that is always reported
-    poll.poll()
-    _leave()
-
-
-def _receive_all(pipe: Connection, inbox: SimpleQueue[Any]) -> None:
-    """Take every message from the pipe at once.
-
-    With several items on their way, parent and worker could else both wait until the other reads.
-    """
-    with suppress(EOFError, OSError):
-        while True:
-            inbox.put(pipe.recv())
-    _leave()
-
-
-def _leave() -> None:
-    """End this process and all that it has started, whatever it is doing."""
-    os.killpg(0, signal.SIGKILL)
-
-
-def _answer_round(
-    work: Work[Any, Any], message: Any, receive: Callable[[], Any], pipe: Connection
-) -> Any:
-    """Answer the items up to END or STOP, the first of them ``message``; return what comes next."""
-    n_open = 0
-
-    def items() -> Iterator[Any]:
-        nonlocal message, n_open
-        while message not in (END, STOP):
-            n_open += 1
-            yield message[0]
-            message = receive()
-
-    try:
-        for outcome in work(items()):
-            n_open -= 1
-            _send_answer(pipe, outcome)
-        if n_open:
-            raise RuntimeError(f"the work left {n_open} items without an outcome")
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise
-    except Exception as error:
-        pipe.send(("broken", failure_of(error)))
-    return receive() if message == END else message
-
-
-def _send_answer(pipe: Connection, outcome: Outcome[Any, Any]) -> None:
-    # Without the item, which the parent has: that halves what is pickled.
-    try:
-        answer = "answer", (outcome.value, outcome.failure, outcome.seconds)
-        pickled = ForkingPickler.dumps(answer)
-    except Exception as error:  # pickling runs code of the value, which may raise anything
-        failure = Failure(f"the result cannot be sent to the parent process: {error}")
-        pickled = ForkingPickler.dumps(("answer", (None, failure, outcome.seconds)))
-    pipe.send_bytes(pickled)

@@ -71,16 +71,14 @@ def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[st
 def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
     suited = [(pair, keys) for pair, keys in scored if metric.accepts_length(pair.clip.seconds)]
     if metric.score_set is None or len(suited) < 2:
-        return Score(None, None, None, 0, reason=_too_few(metric, scored, len(suited)))
+        reason = f"{len(scored)} {'clip' if len(scored) == 1 else 'clips'}: a set needs at least 2"
+        if len(suited) < len(scored):
+            reason = f"{length_reason(metric, scored)}; a set needs at least 2 clips"
+        return Score(None, None, None, 0, reason=reason)
+    # Clip after clip: the embeddings of a whole split need not be in memory at once.
     true = sides_of(metric.against, metric, suited, scoring)
     found = metric.score_set(true, sides_of("generated", metric, suited, scoring))
     return score_of_set(found, [cluster_of(pair.clip) for pair, _ in suited])
-
-
-def _too_few(metric: Metric, scored: Sequence[tuple[Pair, Keys]], n_suited: int) -> str:
-    if n_suited < len(scored):
-        return f"{length_reason(metric, scored)}; a set needs at least 2 clips"
-    return f"{len(scored)} {'clip' if len(scored) == 1 else 'clips'}: a set needs at least 2"
 
 
 def score_of(found: Interval, chance: float | None = None) -> Score:
@@ -131,14 +129,12 @@ def _unscored_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str
     suited = [(pair, keys) for pair, keys in scored if metric.accepts_length(pair.clip.seconds)]
     if not suited:
         return length_reason(metric, scored)
-    if not any(_has_side(metric.against, pair, keys) for pair, keys in suited):
+    role = metric.against
+    # Annotated hits are in the clip itself; the other sides are files, whose features have keys.
+    if not any("hits" in p.clip.truth if role == "hits" else role in keys for p, keys in suited):
         return f"no clip has {SIDES[metric.against]}"
     undefined_for = metric.undefined_for or "these clips"
     return f"not defined for any of {len(suited)} clips ({undefined_for})"
-
-
-def _has_side(role: Role, pair: Pair, keys: Keys) -> bool:
-    return "hits" in pair.clip.truth if role == "hits" else role in keys
 
 
 def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
@@ -165,7 +161,8 @@ def sides_of(
 def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
     from bench.metrics import mean_interval
 
-    values = np.array([_number(row.get(name)) for row in rows], dtype=np.float64)
+    # None becomes NaN: "not scored" here, "left out of the mean" there.
+    values = np.array([row.get(name) for row in rows], dtype=np.float64)
     clusters = [row["cluster"] for row in rows]
     generator = np.random.default_rng(stable_seed("bootstrap", name))
     return score_of(mean_interval(values, clusters, generator), chance)
@@ -210,7 +207,9 @@ def _chance(
     reads = metric.reads
     true = [scoring.load(metric.against, pair.clip, keys, reads) for pair, keys in scored]
     generated = [scoring.load("generated", pair.clip, keys, reads) for pair, keys in scored]
-    truths = [pair.clip.audio for pair, _ in scored]  # several clips may share a target
+    # Features are loaded once for all shuffles. Several clips may share a target, and a sample
+    # scored against its own truth is no chance.
+    truths = [pair.clip.audio for pair, _ in scored]
     clusters = [cluster_of(pair.clip) for pair, _ in scored]
     values = [
         score_sides(metric, true[i], generated[j])
@@ -220,10 +219,6 @@ def _chance(
     ]
     finite = [value for value in values if not np.isnan(value)]
     return float(np.mean(finite)) if finite else None
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def none_if_nan(value: float) -> float | None:

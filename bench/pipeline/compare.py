@@ -97,6 +97,7 @@ class Difference:
         return "no clear difference"
 
     def _half_width(self) -> float:
+        # The quantile of Student's t; ``scipy.stats`` has it too and takes longer to import.
         from scipy.special import stdtrit
 
         if math.isnan(self.estimate.standard_error):
@@ -310,6 +311,7 @@ def run_sides(
     """
     home = find_run_folder(run)
     journal, kind = Journal(home / "journal.jsonl"), row_kind(judge.name, judge.profile)
+    # Whatever they were made from: the scores of the run came from these features.
     entries = {clip: journal.latest(kind, clip) for clip in clips}
     if lost := [clip for clip, entry in entries.items() if entry is None]:
         raise BenchError(f"{run} has no journal entry for the features of {lost[0]}; run it again")

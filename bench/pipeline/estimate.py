@@ -53,7 +53,9 @@ def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
     rates = {stage: each / at_once[stage] for stage, each in measured.items()}
     rates = _guessed_seconds(plan) | rates
     seconds_of_audio = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
+    # Twice the features: those of the true clip and those of the sample.
     per_clip = seconds_of_audio * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
+    # The folder of runs may not exist yet; its disk does.
     existing = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
     return Estimate(
         clips=len(plan.clips),
@@ -109,6 +111,7 @@ def _measured_seconds(plan: RunPlan) -> dict[str, float]:
     """Return seconds per clip and stage, from the newest run of this system that did it alike."""
     found: dict[str, float] = {}
     files = (plan.root / slug(plan.system_name)).glob("*/*/run.json")
+    # The newest first; older runs add only stages that it has not measured.
     for path in sorted(files, key=lambda p: p.stat().st_mtime, reverse=True):
         about = read_json(path)
         for stage, seconds in (about.get("seconds_per_clip") or {}).items():

@@ -120,7 +120,7 @@ def summarise(
     notes: tuple[str, ...] = (),
 ) -> Results:
     """Aggregate rows into results: means with intervals, levels of chance, groups and notes."""
-    flat = [row.flat() for row in rows]
+    flat, scored = [row.flat() for row in rows], [(row.pair, row.keys) for row in rows]
     groups = {
         name: _scores([row for row in rows if row.pair.clip.group == name], scoring)
         for name in groups_of(row.pair.clip.group for row in rows)
@@ -134,7 +134,8 @@ def summarise(
         groups=groups,
         notes=(
             *notes,
-            *_media_notes(rows, scoring),
+            *media_notes(scored, scoring, "clips", TRUE_ROLES),
+            *media_notes(scored, scoring, "samples", GENERATED_ROLES),
             *onset_notes(flat),
             *_prompt_notes(rows, scoring.metrics),
         ),
@@ -152,6 +153,10 @@ def describe(
     notes: tuple[str, ...] = (),
 ) -> Results:
     """Return self-describing results: what was scored, how, and over which clips."""
+    # The cepstra are then those of a periodogram instead of the WORLD envelope (bench.metrics.mcd).
+    reads_cepstra = any("cepstra" in metric.reads for metric in scoring.metrics)
+    approximate = "MCD is approximate (about 1 dB low): pyworld is not installed"
+    own_notes = (approximate,) if reads_cepstra and not has_pyworld() else ()
     return Results(
         system=identity.system,
         split=identity.split,
@@ -168,7 +173,7 @@ def describe(
         columns=tuple(Column.of(metric) for metric in scoring.metrics),
         metrics=metrics,
         groups=groups or {},
-        notes=(*notes, *_envelope_notes(scoring.metrics), *_reason_notes(scoring.metrics, metrics)),
+        notes=(*notes, *own_notes, *_reason_notes(scoring.metrics, metrics)),
         clips=fingerprint(sorted(scored)),
     )
 
@@ -178,12 +183,6 @@ def _scores(rows: Sequence[Row], scoring: Scoring) -> dict[str, Score]:
     scored = [(row.pair, row.keys) for row in rows]
     means = aggregate([row.flat() for row in rows], scoring.metrics, chance_levels(scored, scoring))
     return with_reasons(means | set_scores(scored, scoring), scored, scoring.metrics)
-
-
-def _media_notes(rows: Sequence[Row], scoring: Scoring) -> tuple[str, ...]:
-    scored = [(row.pair, row.keys) for row in rows]
-    true = media_notes(scored, scoring, "clips", TRUE_ROLES)
-    return (*true, *media_notes(scored, scoring, "samples", GENERATED_ROLES))
 
 
 def _prompt_notes(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[str, ...]:
@@ -206,9 +205,3 @@ def _reason_notes(metrics: Sequence[Metric], scores: Mapping[str, Score]) -> tup
         f"{what}: {', '.join(labels)} ({reason})"
         for (what, reason), labels in labels_by_reason.items()
     )
-
-
-def _envelope_notes(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    reads_cepstra = any("cepstra" in metric.reads for metric in metrics)
-    is_exact = has_pyworld() or not reads_cepstra
-    return () if is_exact else ("MCD is approximate (about 1 dB low): pyworld is not installed",)

@@ -113,6 +113,7 @@ class ExtractorCache:
             BenchError: the features are not finite.
         """
         with self._lock:
+            # Threads load clips side by side; one of them opens the extractor for all.
             if extractor.name not in self._signal:
                 self._signal[extractor.name] = extractor.open()
         return require_finite(extractor, self._signal[extractor.name](media))

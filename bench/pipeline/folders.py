@@ -132,7 +132,11 @@ def _choose_windows(
         except MediaError as error:
             run_log.failures.append(Failure(pair.name, "pair", str(error)))
             continue
-        windowed.append(_as_pair(pair, window, prompts.get(pair.name, "")))
+        true, made = (Excerpt(each.absolute(), 0.0, window) for each in (pair.true, pair.generated))
+        video = Excerpt(pair.video.absolute(), 0.0, window) if pair.video else None
+        prompt = prompts.get(pair.name, "")
+        clip = Clip(pair.name, true, window, video=video, prompt=prompt, cluster=pair.cluster)
+        windowed.append(Pair(clip, made))
         n_cut += is_cut
     return windowed, n_cut
 
@@ -151,13 +155,6 @@ def _window(true: Path, generated: Path, seconds: float | None) -> tuple[float, 
         shorter = generated if generated_s < true_s else true
         raise MediaError(f"{shorter} lasts {window:.3f} s, which is too short to compare")
     return window, generated_s < wanted - MAX_SHORTFALL_S
-
-
-def _as_pair(pair: FilePair, seconds: float, prompt: str) -> Pair:
-    window = Excerpt(pair.true.absolute(), 0.0, seconds)
-    video = Excerpt(pair.video.absolute(), 0.0, seconds) if pair.video else None
-    clip = Clip(pair.name, window, seconds, video=video, prompt=prompt, cluster=pair.cluster)
-    return Pair(clip, Excerpt(pair.generated.absolute(), 0.0, seconds))
 
 
 #: A set of audio files that could be read, each with the keys of its features.
@@ -207,7 +204,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
 
 
 def _list_audio(listing: Listing, seconds: float | None, run_log: RunLog) -> list[Pair]:
-    """The audio files of a folder that can be opened; the others are failures in the ledger."""
+    """The audio files of a folder that can be opened; the others become failures in the log."""
     files = listing.require(listing.with_audio, "audio or video")
     found = (_pair_with_itself(path, seconds, run_log) for path in files)
     return [pair for pair in found if pair is not None]
@@ -226,6 +223,7 @@ def _pair_with_itself(path: Path, seconds: float | None, run_log: RunLog) -> Pai
     """An audio file as the pair of itself: whatever side it is on, its features are the same."""
     from bench.media import read_audio_seconds
 
+    # The full path, since files of both folders may have one name.
     name = str(path)
     try:
         window_s = seconds or min(LONGEST_SECONDS, read_audio_seconds(path))
@@ -241,17 +239,17 @@ def _pair_with_itself(path: Path, seconds: float | None, run_log: RunLog) -> Pai
 def _score(metric: Metric, true: Readable, generated: Readable, scoring: Scoring) -> Score:
     from bench.metrics import two_sample_interval
 
-    suited = [[each for each in side if _suits(metric, each[0])] for side in (true, generated)]
+    suited = [
+        [(pair, keys) for pair, keys in side if metric.accepts_length(pair.clip.seconds)]
+        for side in (true, generated)
+    ]
     n = len(suited[1])
     if metric.score_set is None or min(map(len, suited)) < 2:
         reason = length_reason(metric, [*true, *generated])
         return Score(None, None, None, 0, reason=f"{reason}; a set needs at least 2 clips")
+    # Both sides are extracted as targets, see ``_pair_with_itself``.
     found = metric.score_set(*(sides_of("target", metric, side, scoring) for side in suited))
     if found.reason or found.true is None or found.generated is None:
         return score_without_interval(found, n)
     interval = two_sample_interval(found.value, found.true, found.generated)
     return replace(score_of(interval), dimensions=found.dimensions)
-
-
-def _suits(metric: Metric, pair: Pair) -> bool:
-    return metric.accepts_length(pair.clip.seconds)

@@ -79,6 +79,7 @@ def decide(
         margin_test(each.loss, each.estimate.standard_error, each.estimate.degrees, margin)
         for each, margin in zip(tested, margins, strict=True)
     ]
+    # Over the tested columns only: one without a test cannot raise a false alarm.
     p_regression = adjust_holm([each.p_regression for each in p_values])
     p_equivalence = adjust_holm([each.p_equivalence for each in p_values])
     columns = zip(tested, margins, p_regression, p_equivalence, strict=True)
@@ -88,6 +89,7 @@ def decide(
         rule = rules.rule(each.name)
         is_required = require_equivalence or rule.is_required
         alpha = rule.alpha or rules.alpha
+        # () leaves a column without a test its defaults: no margin, p = 1.
         decisions.append(Decision(each, alpha, is_required, *numbers.get(each.name, ())))
     return tuple(decisions)
 

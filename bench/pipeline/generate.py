@@ -94,8 +94,12 @@ def _generate_batch(
 ) -> list[Outcome[GenerateJob, Notes]]:
     """Make the samples of one batch; each outcome has an equal share of the time."""
     started = time.perf_counter()
-    requests = [attempt(partial(_request_of, system), job) for job in jobs]
+    requests = [
+        attempt(lambda job: make_request(system, job.clip, job.other, job.seed, job.condition), job)
+        for job in jobs
+    ]
     ready = [(each.item, each.value) for each in requests if each.value is not None]
+    # Where an input cannot be read there is no request: the rest of the batch goes without it.
     results = iter(call_system(generate, [request for _, request in ready]))
     found: list[tuple[Notes | None, Failure | None]] = []
     for requested in requests:
@@ -141,10 +145,6 @@ def _describe(results: object) -> str:
         return f"a {type(results).__name__}"
     types = ", ".join(sorted({type(each).__name__ for each in results}))
     return f"{len(results)} results ({types})" if results else "no results"
-
-
-def _request_of(system: System, job: GenerateJob) -> Request:
-    return make_request(system, job.clip, job.other, job.seed, job.condition)
 
 
 def _write_sample(system: System, job: GenerateJob, sample: Audio) -> Notes:

@@ -61,6 +61,7 @@ class Journal:
         """Append an entry; it is with the operating system when this returns."""
         entry = {"kind": kind, "clip": clip, "fingerprint": fingerprint, **values}
         file = self._opened()
+        # One write per line. NaN is no JSON; what is not scored is null by now.
         file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
         file.flush()
         self._entries[kind, clip] = entry
@@ -70,6 +71,7 @@ class Journal:
         """Forget every entry of these clips, so that their work is done again."""
         named = set(clips)
         for kind, clip in [each for each in self._entries if each[1] in named]:
+            # A file that is only appended to cannot lose lines; no fingerprint equals this word.
             self.add(kind, clip, "discarded")
 
     def close(self) -> None:
@@ -81,6 +83,7 @@ class Journal:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
+                # The first entry would else be appended to a torn line, and be lost with it.
                 with self.path.open("r+b") as file:
                     file.truncate(len(_whole_lines(self.path)))
             self._file = self.path.open("a", encoding="utf-8")
@@ -100,4 +103,5 @@ def row_kind(judge: str, profile: str) -> str:
 def fingerprint(*parts: Any) -> str:
     """Return a short hash of anything that JSON can write."""
     text = json.dumps(parts, sort_keys=True, default=str)
+    # 80 bits: among a million fingerprints two are equal with a chance of 4e-13.
     return hashlib.sha256(text.encode()).hexdigest()[:20]

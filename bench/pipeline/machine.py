@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from bench.checkpoints.verify import (
     is_verified,
     missing_weights,
 )
+from bench.engine import core_count
 from bench.errors import BenchError
 from bench.extras import EXTRAS
 from bench.io import bench_home
 from bench.judges import has_pyworld
-from bench.pipeline.prepare import count_workers
 from bench.pipeline.provenance import PACKAGES
 
 GIBIBYTE = 2**30
@@ -52,23 +53,22 @@ class Check:
 def examine_machine() -> Iterator[Check]:
     """Check the machine, then this package, then data and weights."""
     yield Check("foley-bench", __version__)
-    yield _python()
+    is_new_enough = sys.version_info >= (3, 11)
+    version = platform.python_version()
+    yield Check("python", version, is_new_enough, True, "install Python 3.11 or newer")
     yield from _packages()
-    yield Check("cores", str(count_workers(None)))
+    yield Check("cores", str(core_count()))
     yield _memory()
     yield _devices()
     yield _home()
     yield _disk("runs", Path.cwd())
     yield _codecs()
-    yield _envelope()
+    is_world = has_pyworld()
+    found = "WORLD (pyworld)" if is_world else "approximate, and marked so (pyworld is missing)"
+    yield Check("mcd", found, is_world, False, "install pyworld")
     yield _clips()
-    yield from _weights()
-
-
-def _python() -> Check:
-    version = platform.python_version()
-    is_good = tuple(map(int, platform.python_version_tuple()[:2])) >= (3, 11)
-    return Check("python", version, is_good, True, "install Python 3.11 or newer")
+    yield _files("weights", select_weights)  # those of the judges' networks
+    yield _files("acfoley", _acfoley_files, "acfoley cannot generate", "acfoley fetch")
 
 
 def _packages() -> Iterator[Check]:
@@ -95,6 +95,7 @@ def _devices() -> Check:
     """The devices on which networks can run. Importing torch takes a second or two."""
     try:
         import torch
+    # OSError: torch is installed, and one of its shared libraries cannot be loaded.
     except (ImportError, OSError) as error:
         advice = f"torch cannot be imported ({error}): columns that need networks are left out"
         return Check("devices", "unknown", False, False, advice)
@@ -110,6 +111,7 @@ def _home() -> Check:
 
 
 def _disk(name: str, path: Path) -> Check:
+    # The folder may not exist yet; its disk does.
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(there).free
     is_writable = _can_write(there)
@@ -137,12 +139,6 @@ def _codecs() -> Check:
     return Check("codecs", text, not missing, True, advice)
 
 
-def _envelope() -> Check:
-    is_world = has_pyworld()
-    found = "WORLD (pyworld)" if is_world else "approximate, and marked so (pyworld is missing)"
-    return Check("mcd", found, is_world, False, "install pyworld")
-
-
 def _clips() -> Check:
     from bench.splits import open_split, require_files
 
@@ -152,12 +148,6 @@ def _clips() -> Check:
     except (BenchError, OSError) as error:
         return Check("mini clips", "not all there", False, False, str(error))
     return Check("mini clips", f"{len(split.clips)} ready")
-
-
-def _weights() -> Iterator[Check]:
-    """The official files of the judges' networks, then those that acfoley alone needs."""
-    yield _files("weights", select_weights)
-    yield _files("acfoley", _acfoley_files, "acfoley cannot generate", "acfoley fetch")
 
 
 def _acfoley_files() -> list[OfficialFile]:

@@ -6,7 +6,7 @@ columns of earlier calls stay valid while their extractors keep their versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,11 @@ def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
     clips = [clip for clip in without_row(plan, journal) if clip.name not in failed]
     if clips:
         _require_weights(plan, len(clips))
-    kind, reads, versions = _row_kind(plan), _reads_by_column(plan), _versions(plan)
+    kind, versions = _row_kind(plan), _versions(plan)
+    reads = {  # the extractors behind every column that the judge can compute
+        metric.name: Scoring((metric,), plan.judge, None).extractor_names()
+        for metric in select_computable(select(plan.judge.profile), plan.judge)
+    }
     for row in evaluate([pair_of(plan, c) for c in clips], plan.scoring, plan.workers, run_log):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
         scores, keys = dict(row.scores), dict(row.keys)
@@ -62,14 +66,6 @@ def _require_weights(plan: RunPlan, n_clips: int) -> None:
 
 def _versions(plan: RunPlan) -> dict[str, str]:
     return {extractor.name: extractor.version for extractor in plan.judge.extractors}
-
-
-def _reads_by_column(plan: RunPlan) -> dict[str, set[str]]:
-    """The extractors behind every column that the judge can compute."""
-    return {
-        metric.name: Scoring((metric,), plan.judge, None).extractor_names()
-        for metric in select_computable(select(plan.judge.profile), plan.judge)
-    }
 
 
 def row_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
@@ -119,6 +115,7 @@ def write_outcome(
     rows = []
     for clip in plan.clips:
         entry = row_entry(plan, journal, clip)
+        # A clip that failed now may have a row of an earlier call, with other columns.
         if entry is not None and clip.name not in failed:
             rows.append(Row(pair_of(plan, clip), entry["keys"], entry["scores"]))
     kept = {clip.name for clip in samples.stale} if plan.stale == "keep" else set()
@@ -128,15 +125,7 @@ def write_outcome(
         rows,
         plan.scoring,
         expected=len(plan.clips) + len(refusals(plan)),
-        notes=(
-            *_partial_note(plan),
-            *_kept_note(n_kept, len(rows), samples),
-            *_caveat(plan),
-            *_prompt_note(plan),
-            *plan.split.notes,
-            *_system_notes(plan),
-            *_sample_notes(rows, journal),
-        ),
+        notes=tuple(_notes(plan, journal, rows, samples.reasons, n_kept)),
     )
     made_by = count_origins(journal, [row.pair.clip for row in rows])
     results = replace(results, made_by=made_by, kept=n_kept)
@@ -159,39 +148,29 @@ def by_clip(failures: Iterable[Failure]) -> tuple[Failure, ...]:
     return tuple(sorted(failures, key=lambda failure: (failure.clip, failure.stage)))
 
 
-def _partial_note(plan: RunPlan) -> tuple[str, ...]:
-    n_all = len(plan.split.clips) + len(plan.split.refused)
-    which = "the first " if plan.subset.startswith("first") else ""
-    return (f"only {which}{len(plan.clips)} of {n_all} clips",) if plan.subset else ()
-
-
-def _kept_note(n_kept: int, n_rows: int, samples: Samples) -> tuple[str, ...]:
-    reasons = "; ".join(samples.reasons)
-    note = f"{n_kept} of {n_rows} samples are kept that would be made otherwise now ({reasons})"
-    return (note,) if n_kept else ()
-
-
-def _caveat(plan: RunPlan) -> tuple[str, ...]:
-    return (f"{plan.system.name} is {plan.system.caveat}",) if plan.system.caveat else ()
-
-
-def _prompt_note(plan: RunPlan) -> tuple[str, ...]:
-    """How many clips have a prompt, where the system reads them or the user gave labels."""
-    source = plan.split.label_file
-    if "prompt" not in plan.system.uses and not source:
-        return ()
-    n_prompts = sum(bool(clip.prompt) for clip in plan.clips)
-    return (f"{n_prompts} of {len(plan.clips)} clips have a prompt" + (source and f" ({source})"),)
-
-
-def _system_notes(plan: RunPlan) -> tuple[str, ...]:
-    notes = plan.informed_system.notes
-    return notes() if notes else ()
-
-
-def _sample_notes(rows: Iterable[Row], journal: Journal) -> tuple[str, ...]:
+def _notes(
+    plan: RunPlan, journal: Journal, rows: Sequence[Row], reasons: Iterable[str], n_kept: int
+) -> Iterator[str]:
+    """Yield the notes on clips, system and samples that a reader of the scores has to know."""
+    system, split = plan.informed_system, plan.split
+    if plan.subset:
+        which = "the first " if plan.subset.startswith("first") else ""
+        n_all = len(split.clips) + len(split.refused)
+        yield f"only {which}{len(plan.clips)} of {n_all} clips"
+    if n_kept:
+        kept = f"{n_kept} of {len(rows)} samples are kept that would be made otherwise now"
+        yield f"{kept} ({'; '.join(reasons)})"
+    if plan.system.caveat:
+        yield f"{plan.system.name} is {plan.system.caveat}"
+    if "prompt" in plan.system.uses or split.label_file:
+        n_prompts = sum(bool(clip.prompt) for clip in plan.clips)
+        source = f" ({split.label_file})" if split.label_file else ""
+        yield f"{n_prompts} of {len(plan.clips)} clips have a prompt{source}"
+    yield from split.notes
+    if system.notes:
+        yield from system.notes()
     names = [row.pair.clip.name for row in rows]
-    return sample_notes({name: journal.latest("sample", name) or {} for name in names})
+    yield from sample_notes({name: journal.latest("sample", name) or {} for name in names})
 
 
 def write_run(
@@ -203,6 +182,7 @@ def write_run(
     ``provenance`` is what scored them last.
     """
     path = plan.directory / "run.json"
+    # Stages that this call did not need were measured by earlier ones, for the next estimate.
     earlier = read_json(path).get("seconds_per_clip", {}) if path.exists() else {}
     write_json(
         path,

@@ -60,7 +60,11 @@ def pair_folders(
     made.require(made.with_audio, "audio or video")
     found = _by_order(true, made) if by == "order" else _by_name(true, made)
     if not found.pairs:
-        raise BenchError(_nothing(found, reference, generated))
+        first = f"{found.failures[0].clip!r}: {found.failures[0].error}"
+        raise BenchError(
+            f"no file in {generated} can be paired with one in {reference}, which needs names that "
+            f"are equal but for their suffix; {'; '.join((first, *found.notes))}"
+        )
     if videos is not None:
         found = _with_videos(found, list_folder(videos), true)
     notes = (*found.notes, *true.audio_notes(), *made.audio_notes())
@@ -70,7 +74,13 @@ def pair_folders(
 
 def _by_order(true: Listing, made: Listing) -> Pairing:
     sides = [
-        [each.folder / path for path in sorted(_relative(each), key=natural_sort_key)]
+        # By the paths below the folders, whose own names must not count.
+        [
+            each.folder / path
+            for path in sorted(
+                (path.relative_to(each.folder) for path in each.with_audio), key=natural_sort_key
+            )
+        ]
         for each in (true, made)
     ]
     if len(sides[0]) != len(sides[1]):
@@ -91,10 +101,6 @@ def _by_order(true: Listing, made: Listing) -> Pairing:
         twice = Counter(names.values()).most_common(1)[0][0]
         raise BenchError(f"{true.folder} holds several files of the name {twice!r}: keep one")
     return Pairing(pairs, (), (note,))
-
-
-def _relative(listing: Listing) -> list[Path]:
-    return [path.relative_to(listing.folder) for path in listing.with_audio]
 
 
 def _by_name(true: Listing, made: Listing) -> Pairing:
@@ -220,15 +226,6 @@ def _with_videos(found: Pairing, videos: Listing, true: Listing) -> Pairing:
         else:
             failures.append(Failure(pair.name, "pair", reasons[key]))
     return Pairing(tuple(paired), tuple(failures), (*found.notes, *videos.notes()))
-
-
-def _nothing(found: Pairing, reference: Path, generated: Path) -> str:
-    """The reason that nothing could be paired: the first reference, and what was tried."""
-    first = f"{found.failures[0].clip!r}: {found.failures[0].error}"
-    return (
-        f"no file in {generated} can be paired with one in {reference}, which needs names that "
-        f"are equal but for their suffix; {'; '.join((first, *found.notes))}"
-    )
 
 
 def _notes(matching: Matching, read: Mapping[Path, Transfer | None]) -> tuple[str, ...]:

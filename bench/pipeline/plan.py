@@ -52,6 +52,7 @@ class RunPlan:
     stale: Stale = "ask"
     shares_features: bool = False
     timeout_s: float | None = None
+    # Remembered hashes. They are no arguments, so ``replace`` makes a plan without any.
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -207,6 +208,7 @@ def slug(system_name: str) -> str:
         return name
     if re.fullmatch(r"[A-Za-z0-9.+-]{1,40}", argument):
         return f"{name}-{argument}"
+    # The hash tells folders of one name in several places apart.
     return f"{name}-{Path(argument).name or 'root'}-{fingerprint(argument)[:6]}"
 
 

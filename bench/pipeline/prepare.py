@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.engine import core_count
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels, find_labels, read_labels
 from bench.io import bench_home, expand_user, require_folder
@@ -78,6 +78,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         able = ", ".join(sorted(system.masks)) or "nothing"
         raise BenchError(f"{system.name} cannot do without {unmaskable[0]}; it can mask: {able}")
     _require_clips(system, split, clips)
+    # A column that the shortest clip is too short for would be missing for a part of the clips.
     shortest_s = min((clip.seconds for clip in clips), default=TARGET_SECONDS)
     judge, metrics = choose_columns(
         judging, split.metrics, shortest_s, notify, is_mini=split.is_mini
@@ -91,7 +92,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         metrics=metrics,
         seed=options.seed,
         root=expand_user(options.runs).absolute(),
-        workers=count_workers(options.workers),
+        workers=core_count() if options.workers is None else options.workers,
         device=options.device,
         condition=condition,
         stale=stale,
@@ -120,13 +121,6 @@ def choose_split(spec: str | None, notify: Notify) -> Split:
 def default_model(split: Split) -> str:
     """Return the model that runs where none is named: AC-Foley, small on mini clips."""
     return "acfoley-mini" if split.is_mini else "acfoley"
-
-
-def count_workers(workers: int | None) -> int:
-    """Return the number that was asked for, else one per core that this process may use."""
-    if workers is not None:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_stale(keep_samples: bool, yes: bool) -> Stale:
@@ -201,7 +195,7 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
         seconds=options.seconds,
         judge=judge,
         metrics=metrics,
-        workers=count_workers(options.workers),
+        workers=core_count() if options.workers is None else options.workers,
         device=judging.device,
         labels=labels,
         match=options.match,

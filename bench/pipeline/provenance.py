@@ -122,6 +122,7 @@ def _hash_code(names: tuple[str, ...]) -> str:
     total = hashlib.sha256()
     for name in dict.fromkeys(names):
         for relative, path in _source_files(name):
+            # Zero bytes between the parts, so that no two lists of files are the same bytes.
             total.update(f"{name}\0{relative}\0{file_digest(path)}\n".encode())
     return total.hexdigest()
 
@@ -176,6 +177,7 @@ def _walk(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root, followlinks=True):
         here = Path(folder)
         visited.add(here.resolve())
+        # ``os.walk`` descends into what is left in this very list.
         folders[:] = sorted(name for name in folders if _is_own(here / name, root, visited))
         for path in (here / name for name in files):
             # A link to nothing is what an editor leaves while a file is open.

@@ -138,7 +138,10 @@ class Scoring:
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
         """Return the features of these names of one role; None where the clip has no such side."""
         if role == "hits":
-            return _annotated(clip) if "hits" in clip.truth else None
+            from bench.metrics import annotated_onsets
+
+            hits = clip.truth.get("hits")  # the only side that is not extracted from a file
+            return None if hits is None else {"onset": annotated_onsets(hits, clip.seconds)}
         if role not in keys:
             return None
         store, wanted = self.store(role), set(names)
@@ -155,9 +158,3 @@ def remarks_of(role: Role, keys: Keys, scoring: Scoring) -> Features:
     if role not in keys:
         return {}
     return scoring.store(role).load(REMARKS[role], keys[role])
-
-
-def _annotated(clip: Clip) -> Side:
-    from bench.metrics import annotated_onsets
-
-    return {"onset": annotated_onsets(clip.truth["hits"], clip.seconds)}

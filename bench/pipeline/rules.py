@@ -213,7 +213,8 @@ def load_rules(path: Path) -> Rules:
     columns = found.get("columns", {})
     if not isinstance(columns, dict):
         raise BenchError(f"{path}: columns is {columns!r}, expected tables like [columns.mcd]")
-    _check_columns(columns, str(path))
+    for name in columns:
+        check_column(name, str(path))
     return Rules(
         _alpha(found.get("alpha", DEFAULT_ALPHA), f"{path}: alpha"),
         _primary(found["primary"], str(path)) if "primary" in found else None,
@@ -231,11 +232,6 @@ def check_column(name: str, where: str) -> str:
     if name not in known:
         raise BenchError(f"{where}: no column {name!r}; there are: {', '.join(sorted(known))}")
     return name
-
-
-def _check_columns(names: Mapping[str, Any], where: str) -> None:
-    for name in names:
-        check_column(name, where)
 
 
 def _check_keys(found: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -268,16 +264,11 @@ def _column_rule(value: Any, where: str) -> ColumnRule:
 
 
 def _margin(value: Mapping[str, Any], where: str) -> Margin | None:
-    given = {
-        key: _size(value[key], f"{where}.{key}") for key in ("absolute", "relative") if key in value
-    }
-    return Margin(**given) if given else None
-
-
-def _size(value: Any, where: str) -> float:
-    if not _is_number(value) or value < 0:
-        raise BenchError(f"{where} is {value!r}, expected a number of at least 0")
-    return float(value)
+    given = {key: value[key] for key in ("absolute", "relative") if key in value}
+    for key, size in given.items():
+        if not _is_number(size) or size < 0:
+            raise BenchError(f"{where}.{key} is {size!r}, expected a number of at least 0")
+    return Margin(**{key: float(size) for key, size in given.items()}) if given else None
 
 
 def _alpha(value: Any, where: str) -> float:
@@ -287,6 +278,7 @@ def _alpha(value: Any, where: str) -> float:
 
 
 def _is_number(value: Any) -> bool:
+    # ``true`` is an int in Python, and TOML has ``inf`` and ``nan``.
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -38,7 +38,6 @@ from bench.pipeline.samples import (
 )
 from bench.results import Failure, Results, Score, load_results
 from bench.suite import SUITE_VERSION, select, select_computable
-from bench.types import Clip
 
 GIBIBYTE = 2**30
 
@@ -74,6 +73,8 @@ def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool =
         RunError: the directory holds another run, or samples of other code, weights or devices
             for which the plan has no rule.
     """
+    # Without a journal nothing is read: hashing all media could take minutes, and all is to be
+    # done.
     if fresh or not _journal_path(plan).exists():
         return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
     _check_configuration(plan)
@@ -139,18 +140,26 @@ def run(
         BenchError: the system cannot be opened.
     """
     with _locked(plan.directory):
-        if fresh:
-            _discard(plan)
+        if fresh and not plan.subset:
+            _delete_run(plan.directory)
         _check_configuration(plan)
         plan = with_finished_columns(plan)
         if verify_bytes:
             hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
         facts = provenance(plan.judge, plan.device)
         run_log = RunLog(progress, refusals(plan))
+        # Read again after ``look_ahead``: before the lock another process may have added to it.
         with _opened_journal(plan) as journal:
+            if fresh and plan.subset:  # the other clips of the run keep what they have
+                journal.discard(clip.name for clip in plan.clips)
             samples = examine_samples(plan, journal)
+            # Before any work, so that an interrupted run states what it is.
             write_run(plan, journal, facts, {})
-            _generate(plan, journal, choose_clips(plan, samples), run_log)
+            clips = choose_clips(plan, samples)
+            outcomes = generate_samples(plan, clips)
+            made = run_log.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
+            for job, notes in made:
+                remember_sample(plan, journal, job.clip, notes)
             score_clips(plan, journal, run_log)
             results = write_outcome(plan, journal, samples, run_log, facts)
             write_run(plan, journal, facts, run_log.seconds_per_clip())
@@ -170,13 +179,6 @@ def with_finished_columns(plan: RunPlan) -> RunPlan:
     names = {metric.name for metric in plan.metrics} | {column.name for column in before.columns}
     known = select_computable(select(plan.judge.profile), plan.judge)
     return replace(plan, metrics=tuple(metric for metric in known if metric.name in names))
-
-
-def _generate(plan: RunPlan, journal: Journal, clips: list[Clip], run_log: RunLog) -> None:
-    outcomes = generate_samples(plan, clips)
-    made = run_log.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
-    for job, notes in made:
-        remember_sample(plan, journal, job.clip, notes)
 
 
 def _journal_path(plan: RunPlan) -> Path:
@@ -206,19 +208,15 @@ def _check_configuration(plan: RunPlan) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     try:
+        # The operating system releases the lock when its process ends, however it ends.
         with FileLock(directory / ".lock", timeout=0):
             yield
     except Timeout as error:
         raise RunError(f"another process works on {directory}; wait for it, or stop it") from error
 
 
-def _discard(plan: RunPlan) -> None:
-    """Delete what was made of the clips of a plan; for the full split, all that a run wrote."""
-    if plan.subset:
-        with _opened_journal(plan) as journal:
-            journal.discard(clip.name for clip in plan.clips)
-        return
-    directory = plan.directory
+def _delete_run(directory: Path) -> None:
+    """Delete all that a run wrote, and nothing else that a user may have put beside it."""
     results = [path.parent for path in directory.rglob("scores.json") if path.parent != directory]
     for folder in (directory / "samples", directory / "features", *results):
         shutil.rmtree(folder, ignore_errors=True)

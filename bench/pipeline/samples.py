@@ -43,8 +43,9 @@ def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
     found: dict[str, list[Clip]] = {"same": [], "changed": [], "elsewhere": [], "missing": []}
     reasons: dict[str, None] = {}
     for clip in plan.clips:
-        entry = _valid_entry(plan, journal, clip)
-        if entry is None:
+        entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
+        # A sample that was deleted, or replaced by another file, is not the one of the entry.
+        if entry is None or entry["file"] != file_identity(plan.sample_path(clip)):
             found["missing"].append(clip)
             continue
         origin = recorded_origin(journal, entry)
@@ -62,14 +63,6 @@ def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
         tuple(found["elsewhere"]),
         tuple(reasons),
     )
-
-
-def _valid_entry(plan: RunPlan, journal: Journal, clip: Clip) -> Entry | None:
-    """The journal's entry of a sample that exists and was made from the plan's inputs."""
-    entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
-    if entry is None or entry["file"] != file_identity(plan.sample_path(clip)):
-        return None
-    return entry
 
 
 def _describe_device(origin: SampleOrigin) -> str:

@@ -44,6 +44,7 @@ class References:
             for left, right in _halves(stem):
                 for start in (left, *_beginnings(left)):
                     self._pairs[start].append((left, right, stem))
+        # The longest ending that all stems have in common, from its first word on.
         shared = commonprefix([stem[::-1] for stem in self._stems])[::-1]
         self._ending = shared[shared.index("_") :] if "_" in shared else ""
 
@@ -52,6 +53,7 @@ class References:
         halves = list(_halves(stem))
         if (pair := self._named_by_pair(halves)) is not None:
             return pair
+        # The longest target first: it may contain ``_to_`` itself.
         for left, _ in reversed(halves):
             if (same := self._same.get(parse_canonical_name(left) or left)) is not None:
                 return _of_target(same, has_suffix=False)

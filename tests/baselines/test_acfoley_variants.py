@@ -77,6 +77,15 @@ def test_a_mini_variant_without_weights_names_the_command_that_trains_them(shipp
         lacking.open("cpu")
 
 
+def test_a_mini_variant_without_torch_names_the_package_and_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("baselines.acfoley_mini.has_module", lambda name: name != "torch")
+    system = open_system("acfoley-mini")
+    assert system.lacks is not None
+    assert system.lacks() == "the package torch: pip install 'foley-bench[judges]'"
+
+
 def planned(name: str, clicks_folder: Path, tmp_path: Path) -> RunPlan:
     split = open_split(f"folder:{clicks_folder}")
     options = RunOptions(model=name, split=split, limit=1, workers=0, runs=tmp_path / "runs")

@@ -154,7 +154,7 @@ def test_a_home_that_is_a_file_is_refused_before_anything_is_rendered(call, home
     home.write_text("")
     code, _, err = call("data", "prepare", "mini", "--clips", "1", "--workers", "0")
     assert code == 2
-    assert err.startswith(f"error: cannot make the folder {home}")
+    assert err.startswith(f"error: cannot create the folder {home}")
     assert "BENCH_HOME" in err
     assert err.count("\n") == 1
 

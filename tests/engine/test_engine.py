@@ -62,6 +62,10 @@ def refuses_to_build() -> Callable[[int], int]:
     raise BenchError("the weights are missing")
 
 
+def needs_a_missing_package() -> Callable[[int], int]:
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
 def device_of_worker(device: str) -> Callable[[int], str]:
     return lambda item: device
 
@@ -134,6 +138,15 @@ def test_nothing_is_built_without_items(engine: Engine) -> None:
 def test_a_worker_that_cannot_be_built_ends_the_map(engine: Engine) -> None:
     with pytest.raises(BenchError, match="the weights are missing"):
         list(engine.map(refuses_to_build, [1, 2]))
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=IDS)
+def test_a_worker_without_an_optional_package_ends_the_map_with_one_sentence(
+    engine: Engine,
+) -> None:
+    with pytest.raises(BenchError, match="needs the package torch") as refusal:
+        list(engine.map(needs_a_missing_package, [1, 2]))
+    assert str(refusal.value).endswith("`pip install 'foley-bench[judges]'`")
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=IDS)
