@@ -152,7 +152,11 @@ def hash_files(
 
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
-    _recall_all()
+    # All rows at once: thousands of single queries take longer.
+    if _memory().is_file():
+        with _tolerant(), _opened() as connection:
+            _known.update(connection.execute("SELECT state, sha256 FROM digests"))
+    # Threads suffice: hashlib releases the interpreter's lock for long buffers.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for done, _ in enumerate(pool.map(hash_one, wanted), 1):
             progress(done, len(wanted))
@@ -168,13 +172,6 @@ def _select(query: str, key: str) -> str | None:
             found = connection.execute(query, (key,)).fetchone()
             return str(found[0]) if found else None
     return None
-
-
-def _recall_all() -> None:
-    """Read all rows at once: thousands of single queries take longer."""
-    if _memory().is_file():
-        with _tolerant(), _opened() as connection:
-            _known.update(connection.execute("SELECT state, sha256 FROM digests"))
 
 
 def _insert(statement: str, row: tuple[str, ...]) -> None:

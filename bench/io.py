@@ -101,6 +101,8 @@ def atomic_path(destination: Path) -> Iterator[Path]:
     The temporary file keeps the suffix, so that encoders can tell the format from it.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
+    # Hidden, so that no listing takes an unfinished file for media, and unique, so that two
+    # processes with one destination do not write into each other's file.
     name = f".{destination.stem[:40]}-{secrets.token_hex(8)}{destination.suffix}"
     temporary = destination.with_name(name)
     # Not tempfile: its files are private whatever the umask, and reading the umask means setting

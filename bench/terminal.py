@@ -74,6 +74,7 @@ def replace_unprintable() -> None:
 
 def print_text(text: str) -> None:
     """Write text to standard output without an added line break."""
+    # Flushed: in a pipe, lines would otherwise come after those on standard error.
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -102,6 +103,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     """Return ASCII for the characters that could not be encoded, and the index to continue at."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
+    # ascii() quotes its text and escapes what is not ASCII: the quotes are cut off again.
     lost = error.object[error.start : error.end]
     escaped = (REPLACEMENTS.get(char) or ascii(char)[1:-1] for char in lost)
     return "".join(escaped), error.end

@@ -94,6 +94,7 @@ def load_clap_text(checkpoint: Path, device: torch.device | str = "cpu") -> nn.M
 
     with torch.device("meta"):
         tower: nn.Module = ClapTextModelWithProjection(ClapTextConfig(**ROBERTA_BASE))
+    # Counters, not weights: on the meta device they would have no values.
     counters = {
         "text_model.embeddings.position_ids": torch.arange(N_POSITIONS)[None],
         "text_model.embeddings.token_type_ids": torch.zeros(1, N_POSITIONS, dtype=torch.int64),
@@ -128,6 +129,7 @@ def front_end(waveforms: Tensor) -> Tensor:
     padded = waveforms[:, :WINDOW]
     padded = padded.repeat(1, WINDOW // padded.shape[1])
     padded = functional.pad(padded, (0, WINDOW - padded.shape[1]))
+    # Truncated and not rounded to nearest, as NumPy converts floats to integers.
     padded = (padded.clamp(-1, 1) * FULL_SCALE).trunc() / FULL_SCALE
     power = power_spectrogram(padded, torch.hann_window(N_FFT), n_fft=N_FFT, hop_samples=HOP)
     bank = torch.from_numpy(slaney_mel_bank(N_MELS, N_FFT, SAMPLE_RATE_HZ, MIN_HZ, MAX_HZ))

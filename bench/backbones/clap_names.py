@@ -53,16 +53,13 @@ def tower_state(state: Mapping[str, Tensor], tower: Tower) -> dict[str, Tensor]:
         is_own = official.startswith((f"{tower}_branch.", f"{tower}_projection."))
         if not is_own or re.fullmatch(UNUSED, official):
             continue
-        name = _renamed(official)
+        name = official
+        for part, ours in RENAMES:
+            name = name.replace(part, ours)
+        # One matrix of the checkpoint is three of transformers: query, key and value.
         if STACKED in name and len(tensor) % len(PARTS) == 0:
             pieces = zip(PARTS, tensor.chunk(len(PARTS)), strict=True)
             renamed |= {name.replace("qkv", part): piece for part, piece in pieces}
         else:
             renamed[name] = tensor
     return renamed
-
-
-def _renamed(name: str) -> str:
-    for official, ours in RENAMES:
-        name = name.replace(official, ours)
-    return name

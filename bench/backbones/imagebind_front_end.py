@@ -105,6 +105,7 @@ def video_clips(crops: Pixels) -> Tensor:
             f"ImageBind takes pairs of frames, this video has {crops.shape[1]}: use one of at "
             f"least {1.5 / FPS:g} s, which has two at {FPS:g} fps"
         )
+    # Two steps and not one affine one, which would round otherwise.
     scaled = torch.tensor(crops).float() / 255
     normalised = (scaled - torch.tensor(PIXEL_MEAN)) / torch.tensor(PIXEL_SCALE)
     pairs = torch.stack([normalised[:, :-1], normalised[:, 1:]], dim=2)  # [K, T - 1, 2, H, W, 3]

@@ -42,6 +42,7 @@ class Tokens(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Tokens of the patches of ``inputs``."""
         patches = self.rgbt_stem(inputs)
+        # The class token has the first position, and is what the head reads.
         tokens = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
         return tokens + self.pos_embedding_helper.pos_embed
 
@@ -71,6 +72,8 @@ class Head(nn.Sequential):
     """The class token of ``[N, n_tokens, width]``, normed and projected: ``[N, out_width]``."""
 
     def __init__(self, width: int, out_width: int) -> None:
+        # Norm before selection, although only one token is used: the parameters are counted by
+        # position in the checkpoint ("heads.vision.0", ".2").
         projection = nn.Linear(width, out_width, bias=False)
         super().__init__(nn.LayerNorm(width, EPS), _ClassToken(), projection)
 
@@ -88,6 +91,7 @@ class LogitScale(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        # A buffer and no parameter: for audio the length is a constant of the checkpoint.
         self.register_buffer("log_logit_scale", torch.tensor(math.log(AUDIO_LENGTH)))
         self.log_logit_scale: Tensor
 
@@ -127,6 +131,7 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         normed = self.norm_1(tokens)
+        # Without weights torch takes its fused kernel; with them it would store N x N numbers.
         tokens = tokens + self.attn(normed, normed, normed, need_weights=False)[0]
         change: Tensor = self.mlp(self.norm_2(tokens))
         return tokens + change

@@ -48,6 +48,7 @@ def fetch_files(
     Raises:
         MissingError, BenchError: as ``require_possible`` and ``fetch_file`` do.
     """
+    # All files are checked first: a refusal should not come after gigabytes have arrived.
     require_possible(rows, directory, origin, command=command)
     try:
         for number, row in enumerate(rows, 1):

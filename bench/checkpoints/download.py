@@ -161,19 +161,18 @@ def _attempt(client: httpx.Client, wanted: Download, part: Path, progress: OnByt
         if response.status_code in PASSING_STATUS:
             raise _InterruptionError(f"the server answers {response.status_code}")
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            _require_end(response, start)
+            # Nothing follows ``start``: the file is complete, but only where the server states that
+            # this is its size. Otherwise the part is longer than the file, or of another one.
+            stated = UNSATISFIED_RANGE.match(response.headers.get("Content-Range", ""))
+            if stated is None or int(stated[1]) != start:
+                raise _BadPartError(
+                    f"the server has nothing after the {start:,} bytes that were here"
+                )
         elif not response.is_success:
             raise BenchError(f"{wanted.url} answers {response.status_code}; see --mirror")
         else:
             _receive(response, wanted, part, start, progress)
     return start > 0
-
-
-def _require_end(response: httpx.Response, start: int) -> None:
-    """Accept that nothing follows ``start`` only where the server states that size."""
-    stated = UNSATISFIED_RANGE.match(response.headers.get("Content-Range", ""))
-    if stated is None or int(stated[1]) != start:
-        raise _BadPartError(f"the server has nothing after the {start:,} bytes that were here")
 
 
 def _receive(

@@ -71,6 +71,7 @@ class _LinePrinter:
             return
         self._last_line_s = now
         start_s, start_bytes = self._start
+        # The rate of this pass as a whole: over single blocks it would jump.
         rate = (done_bytes - start_bytes) / (now - start_s)
         of, left = "", ""
         if total_bytes is not None:

@@ -223,6 +223,7 @@ def select_weights(names: Iterable[str] | None = None) -> tuple[OfficialFile, ..
     Raises:
         BenchError: no file has such a name; the message lists the names.
     """
+    # By default without acfoley's: `bench weights fetch` is for the judges.
     wanted = list(names or (row.name for row in OFFICIAL_FILES.values() if row.needed_by))
     if unknown := [name for name in wanted if name not in OFFICIAL_FILES]:
         raise BenchError(f"no weights {unknown[0]!r}; there are: {', '.join(OFFICIAL_FILES)}")

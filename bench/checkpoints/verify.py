@@ -36,11 +36,14 @@ def find_problem(row: OfficialFile, path: Path, progress: OnBytes = no_progress)
     """
     if not path.is_file():
         return "is missing"
+    # The size first: it costs nothing, and tells an interrupted download from another file.
     size = path.stat().st_size
     if row.size_bytes is not None and size < row.size_bytes:
         return f"is truncated: {size:,} of {row.size_bytes:,} bytes"
     if row.size_bytes is not None and size > row.size_bytes:
         return f"has {size:,} bytes, the official file {row.size_bytes:,}"
+    # Taken before the file is read: where it changes meanwhile, the sum is stored for a state that
+    # is no longer that of the file, and is not found again.
     before = file_state(path)
     # MD5 is slower than SHA-256, so it is computed only where it decides.
     found = read_checksums(path, with_md5=row.sha256 is None, progress=progress)
@@ -63,6 +66,7 @@ def is_verified(row: OfficialFile, path: Path) -> bool:
 def _is_official(row: OfficialFile, sha256: str, md5: str | None) -> bool:
     if row.sha256 is None:
         return md5 == row.md5
+    # A full checksum has no "...": then ``first`` is all of it and ``last`` is empty.
     first, _, last = row.sha256.partition("...")
     return sha256.startswith(first) and sha256.endswith(last)
 
@@ -106,6 +110,7 @@ def describe_size(rows: Sequence[OfficialFile]) -> str:
     """The size of these files together, as far as it is published."""
     known = sum(row.size_bytes or 0 for row in rows) / GIBIBYTE
     about = "about" if all(row.size_bytes for row in rows) else "more than"
+    # Never "0.0 GiB", which reads like nothing to fetch.
     return f"{about} {max(known, 0.1):.1f} GiB"
 
 

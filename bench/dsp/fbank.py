@@ -43,7 +43,9 @@ def fbank(waveforms: Tensor, sample_rate_hz: int, n_mels: int) -> Tensor:
     frames = frames - frames.mean(dim=-1, keepdim=True)
     # A first sample counts as its own predecessor.
     previous = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
+    # Kaldi's window is symmetric; torch's default, periodic, is cut from one of a sample more.
     window = torch.hann_window(n_frame, periodic=False, device=frames.device)
+    # The next power of two, to which Kaldi pads its frames.
     n_fft = 1 << (n_frame - 1).bit_length()
     spectrum = torch.fft.rfft((frames - PREEMPHASIS * previous) * window, n_fft)
     bank = htk_mel_bank(n_mels, n_fft, sample_rate_hz, LOWEST_HZ, sample_rate_hz / 2)

@@ -66,6 +66,7 @@ def power_spectrogram(waveforms: Tensor, window: Tensor, *, n_fft: int, hop_samp
         pad_mode="reflect",
         return_complex=True,
     )
+    # Not abs().square(): the root and its square cost time and a rounding each.
     return torch.view_as_real(spectrum).square().sum(-1)
 
 
@@ -94,6 +95,8 @@ def htk_mel_bank(
     """
     edges = np.linspace(_to_htk_mel(min_hz), _to_htk_mel(max_hz), n_mels + 2)
     bins = _to_htk_mel(np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1))[:, np.newaxis]
+    # Each edge is the peak of one triangle, the end of the one before and the start of the next. A
+    # triangle is the lower of its two lines, cut off at 0.
     left, peak, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - left) / (peak - left), (right - bins) / (right - peak)
     return np.minimum(rising, falling).clip(min=0)

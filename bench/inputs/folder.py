@@ -98,6 +98,8 @@ def list_folder(folder: Path) -> Listing:
 
 def natural_sort_key(path: Path) -> tuple[object, ...]:
     """Return a key that sorts numbers by value: ``2.wav`` before ``10.wav``, folder by folder."""
+    # Splitting at a group keeps the digits: they are the items of odd index, so that numbers are
+    # only compared with numbers.
     numbered = (
         re.split(r"(\d+)", part, flags=re.ASCII) for part in Path(normalize_name(str(path))).parts
     )
@@ -139,6 +141,7 @@ def _classify(path: Path) -> tuple[str, ...]:
         return ("video",)
     if suffix in DATA_SUFFIXES:
         return ("other",)
+    # A path without a file behind it is a broken link.
     return ("audio", "video") if not path.exists() else (_probe_kind(path),)
 
 

@@ -67,8 +67,13 @@ def parse_labels(path: Path) -> tuple[list[Label], tuple[str, ...]]:
     if columns is None:
         return list(_parse_without_header(rows, path)), ()
     labels = list(_parse_with_header(rows[1:], columns, len(header), path))
-    notes = tuple(_note_columns(path, header, columns))
-    return labels if columns.modality is None else _merge_prompts(labels), notes
+    chosen, notes = header[columns.label], []
+    if others := [each for each in header if each in LABEL_COLUMNS and each != chosen]:
+        notes.append(f"prompts are the column {chosen!r} of {path.name}, not {', '.join(others)}")
+    if columns.modality is None:
+        return labels, tuple(notes)
+    notes.append(f"of the labels of a clip in {path.name} the audible ones are joined")
+    return _merge_prompts(labels), tuple(notes)
 
 
 class _Columns(NamedTuple):
@@ -95,14 +100,6 @@ def _find_columns(header: list[str]) -> _Columns | None:
     return _Columns(name, label, *map(find, others))
 
 
-def _note_columns(path: Path, header: list[str], columns: _Columns) -> Iterator[str]:
-    chosen = header[columns.label]
-    if others := [each for each in header if each in LABEL_COLUMNS and each != chosen]:
-        yield f"prompts are the column {chosen!r} of {path.name}, not {', '.join(others)}"
-    if columns.modality is not None:
-        yield f"of the labels of a clip in {path.name} the audible ones are joined"
-
-
 def _parse_with_header(
     rows: list[Row], columns: _Columns, width: int, path: Path
 ) -> Iterator[Label]:
@@ -112,6 +109,7 @@ def _parse_with_header(
             "" if index is None else row.cells[index] for index in columns[2:]
         )
         name, prompt = row.cells[columns.name], row.cells[columns.label]
+        # Labels that are visible only name objects without a sound.
         if columns.modality is None or "A" in modality.upper():
             yield _make_label(row, name, prompt, path, start=start, video=video, split=split)
 
@@ -126,6 +124,7 @@ def _parse_without_header(rows: list[Row], path: Path) -> Iterator[Label]:
             )
         if len(cells) == 2:
             yield _make_label(row, *cells, path)
+        # The start tells VGGSound's list from a label that was split at its own comma.
         elif len(cells) <= 4 and cells[1].isdigit():
             split = cells[3] if len(cells) == 4 else ""
             yield _make_label(row, cells[0], cells[2], path, start=cells[1], split=split)
@@ -161,6 +160,7 @@ def _make_label(row: Row, name: str, prompt: str, path: Path, **more: str) -> La
     where = f"{path}, line {row.line}"
     if not name:
         raise BenchError(f"{where}: the name of the clip is blank")
+    # Where the columns were mistaken, the "prompt" is a class index, a start or a length.
     if _NUMBER.fullmatch(prompt):
         raise BenchError(f"{where}: the prompt of {name!r} is the number {prompt}, expected words")
     start = more.get("start", "")
@@ -175,23 +175,28 @@ def _list_names(written: str, start: str, video: str) -> Iterable[str]:
 
     ``video`` is its YouTube id where there is such a column; ``start`` its first second.
     """
+    # Lists name a clip by its path on another machine: every end of the path may be its path here.
     parts = _split_path(written)
     own, stem = "/".join(parts), parts[-1]
     others = ["/".join(parts[at:]) for at in range(1, len(parts))]
     others += [parse_canonical_name(stem) or "", parse_youtube_id(stem) or ""]
     video = video or (stem if start or YOUTUBE_ID.fullmatch(stem) else "")
     if start:
+        # AudioCaps and VGGSound give whole seconds, some tables "30.0"; files have six digits or
+        # the plain number.
         second = int(float(start))
         clip = f"{video}_{second:06d}"
         own = clip if video == stem else own
         others += [clip, f"{video}_{second}"]
     if video:
+        # Y<id>.wav is how many copies of AudioCaps name their files.
         others += [video, f"Y{video}"]
     return dict.fromkeys(name for name in (own, *others) if name)
 
 
 def _split_path(written: str) -> list[str]:
     """Split a name or path in a list, without the suffix of an audio or video file."""
+    # Only suffixes of media: a name such as "mr. smith" keeps what follows its dot.
     name, dot, suffix = normalize_name(written).rpartition(".")
     is_media = f".{suffix.lower()}" in MEDIA_SUFFIXES
     path = name if dot and is_media else normalize_name(written)

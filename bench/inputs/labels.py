@@ -43,6 +43,7 @@ class Labels:
         Raises:
             BenchError: the file names none of the clips.
         """
+        # No match at all is a list of another dataset; single clips without a prompt are usual.
         found = {name: self._find(path) for name, path in clips.items()}
         if clips and not any(found.values()):
             listed, path = self.labels[0].name, next(iter(clips.values()))
@@ -71,6 +72,8 @@ class Labels:
         stem = normalize_name(path.stem)
         keys = [normalize_name(path.with_suffix("").as_posix()), make_clip_name(path), stem]
         keys += [parse_canonical_name(stem) or stem]
+        # Names before aliases, and within each the most specific key first: a list that has both
+        # ``dog/001`` and ``001`` means two clips.
         for index in (self._by_name, self._by_alias):
             if key := next((key for key in keys if key in index), None):
                 return index[key]
@@ -115,9 +118,8 @@ def read_labels(path: Path) -> Labels:
         raise BenchError(f"{path} holds no label: expected rows of a name and a label")
     seen: dict[str, Label] = {}
     for label in labels:
-        clip = (
-            parse_canonical_name(label.name) or label.name
-        )  # the schemes spell one clip in several ways
+        # The schemes spell one clip in several ways, and two prompts for it are a contradiction.
+        clip = parse_canonical_name(label.name) or label.name
         first = seen.setdefault(clip, label)
         if not first.prompt:
             seen[clip] = label

@@ -47,6 +47,7 @@ def read_table(path: Path) -> list[Row]:
             tables.append(_parse(text, delimiter, path))
         except BenchError as error:
             errors.append(error)
+    # One column under every delimiter is no table, although its rows are equally wide.
     for rows in tables:
         widths = {len(row.cells) for row in rows}
         if len(widths) == 1 and widths != {1}:
@@ -82,6 +83,7 @@ def read_records(path: Path) -> tuple[list[str], list[Record]]:
 
 
 def _parse(text: str, delimiter: str, path: Path) -> list[Row]:
+    # newline="": csv must see the line breaks inside quoted fields as they are.
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, line = [], 1
@@ -90,6 +92,7 @@ def _parse(text: str, delimiter: str, path: Path) -> list[Row]:
             stripped = tuple(cell.strip() for cell in cells)
             if any(stripped):
                 rows.append(Row(line, stripped))
+            # A quoted field may span lines: the next row starts after the last line of this one.
             line = reader.line_num + 1
     except csv.Error as error:
         raise BenchError(f"cannot read the list {path}, line {line}: {error}") from error
@@ -104,6 +107,8 @@ def read_lines(path: Path, content: str) -> list[tuple[int, str]]:
     Raises:
         BenchError: the file cannot be read or is not UTF-8.
     """
+    # Not splitlines(): it also breaks at form feeds and Unicode's separators, and the numbers would
+    # be off from those in an editor.
     lines = _read_text(path, content).split("\n")
     return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
 
@@ -113,6 +118,7 @@ def _read_text(path: Path, content: str) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise BenchError(f"cannot read {content} {path}: {error.strerror}") from error
+    # "utf-8-sig" drops the mark that Excel writes before UTF-8: it would be part of the first name.
     has_utf16_mark = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if has_utf16_mark else "utf-8-sig")

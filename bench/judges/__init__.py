@@ -72,6 +72,7 @@ class Judge:
 
     def select(self, names: Iterable[str]) -> tuple[Extractor, ...]:
         """Return the extractors of these names and those whose features they read, in order."""
+        # One step back suffices: extractors whose features others read, read none themselves.
         wanted = set(names)
         for extractor in self.extractors:
             if extractor.name in wanted:
@@ -100,6 +101,7 @@ def open_judge(
     if batch_size < 1:
         raise BenchError(f"a batch has at least one clip, not {batch_size}")
     signal = signal_extractors()
+    # Without pysptk there is no MCD at all, so that nothing is approximate.
     label = name if has_pyworld() or not has_pysptk() else f"{name}, approximate MCD"
     missing = [_describe_missing("pysptk", "MCD")] if not has_pysptk() else []
     if name == "signal":

@@ -143,6 +143,7 @@ def _embed_sync(network: Synchformer, batch: Batch) -> Mapping[str, Tensor]:
 
     audio = synchformer.audio_tokens(network, batch.stack("images"))
     video = batch.stack("sync_picture.tokens")
+    # Only the segments that both sides have.
     n_segments = min(video.shape[1], audio.shape[1])
     logits = synchformer.offset_logits(network, video[:, :n_segments], audio[:, :n_segments])
     return {"logits": logits}
@@ -193,6 +194,7 @@ def _embed_clap_audio(network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
 def _embed_clap_text(network: _TextEncoder, batch: Batch) -> Mapping[str, Tensor]:
     from bench.backbones import clap
 
+    # Not batch.stack: tensors hold no text.
     prompts = [str(each["prompt"]) for each in batch.clips]
     return clap.embed_text(network.tower, network.tokeniser, prompts)
 
@@ -237,15 +239,15 @@ ROWS = (
 
 def paper_extractors(profile: str, directory: Path, device: str) -> tuple[NetworkExtractor, ...]:
     """Return the extractors of all networks; nothing is loaded until one is opened."""
-    return tuple(_extractor(row, profile, directory, device) for row in ROWS)
-
-
-def _extractor(row: NetworkRow, profile: str, directory: Path, device: str) -> NetworkExtractor:
-    weights = OFFICIAL_FILES[row.network]
-    front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
-    version = f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}"
-    source = row.network, directory / weights.file
-    return row.extractor(version, source, profile, device, row.network)
+    extractors = []
+    for row in ROWS:
+        weights = OFFICIAL_FILES[row.network]
+        front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
+        # All that decides a feature: this file, the front end, the profile and the checkpoint.
+        version = f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}"
+        source = row.network, directory / weights.file
+        extractors.append(row.extractor(version, source, profile, device, row.network))
+    return tuple(extractors)
 
 
 def _read_mono(media: ClipMedia, profile: str, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:

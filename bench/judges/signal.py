@@ -77,5 +77,6 @@ def signal_extractors() -> tuple[SignalExtractor, ...]:
 
 
 def _version(*packages: str) -> str:
+    # soxr resamples the input of all of them.
     used = [f"{name}-{metadata.version(name)}" for name in ("soxr", *packages)]
     return "-".join([PREPROCESSING, *used])

@@ -37,6 +37,7 @@ class Catalogue:
         self._read: dict[str, list[tuple[int, Path]]] = defaultdict(list)
         self._folded: dict[str, list[Path]] = defaultdict(list)
         self._names = set(map(normalize_name, names))
+        # How many listed names end in each last part: only an end that is unique names a clip.
         self._ends = Counter(map(_last_part, self._names))
         for path in self.files:
             self._add(path)
@@ -45,8 +46,12 @@ class Catalogue:
         names = [name for name in _list_names(path, self._root) if self._can_mean(path, name)]
         # Exactly one clip is called this: the name itself is listed, or it ends one listed path.
         own = next((name for name in names if name in self._names or self._ends[name] == 1), None)
+        # Otherwise the file may be for any of its names, each once: a file directly in the root has
+        # the same name three times.
         for name in dict.fromkeys(names) if own is None else [own]:
             self._exact[name].append(path)
+        # A file that is called like one clip is not a sample of another: ``<id>_000030_3`` is not
+        # the third sample of ``<id>_000030`` where the list has a clip of that full name.
         if own is not None:
             return
         for name in dict.fromkeys(names):
@@ -66,6 +71,7 @@ class Catalogue:
     def choose(self, name: str) -> Choice:
         """Return the files for the clip ``name``: those called so, else its lowest sample."""
         name = self._resolve(name)
+        # Files called exactly so outrank those that a scheme assigns: their name leaves no doubt.
         exact = self._exact.get(name, [])
         read = sorted(
             pair
@@ -74,12 +80,15 @@ class Catalogue:
         )
         if exact:
             return Choice(exact, [path for _, path in read])
+        # Sorted by number: the lowest counts. Two files of that number, in two folders or formats,
+        # are ambiguous.
         best = [path for number, path in read if number == read[0][0]]
         return Choice(best, [path for _, path in read[len(best) :]])
 
     def find_near_miss(self, name: str) -> str:
         """Return a sentence on a file whose name differs only in case; "" where there is none."""
         name = self._resolve(name)
+        # Case counts in YouTube's ids, so that such a file is never taken, only pointed out.
         near = self._folded.get(name.casefold())
         if not near:
             return ""
@@ -138,6 +147,7 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
             matching.missing[name] = catalogue.find_near_miss(name)
         if spare:
             matching.spare[name] = spare
+    # A rival of equal rank belongs to its clip although it was not chosen: it is not "unused".
     known = set(matching.found.values())
     known.update(*matching.ambiguous.values(), *matching.spare.values())
     matching.unused.extend(path for path in files if path not in known)

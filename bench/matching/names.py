@@ -33,6 +33,7 @@ from typing import NamedTuple
 from bench.io import SAFE_NAME
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,-]")
+# Together with the hash of nine characters and a suffix below the 200 of ``SAFE_NAME``.
 _LONGEST_SAFE_PART = 180
 
 # Frieren puts a Y before the id. An id that begins with Y itself is not mistaken for that: the Y is
@@ -41,6 +42,7 @@ _YOUTUBE = re.compile(r"(?:Y(?=[\w-]{11}_\d))?(?P<id>[\w-]{11})_(?P<times>\d+(?:
 YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SECOND = re.compile(r"\d{6}", re.ASCII)
 _MILLISECONDS = re.compile(r"(?P<start>0|[1-9]\d*)_(?P<end>[1-9]\d*)", re.ASCII)
+# VGGSound's excerpts last 10 s: numbers that are further apart are no start and end of one.
 _LONGEST_MS = 10_000
 
 _HITS = re.compile(
@@ -48,6 +50,8 @@ _HITS = re.compile(
     r"(?:denoised_trim_to_(?P<seconds>\d+)s_from_)?(?P<start>\d+\.\d{4})(?:_new_fps_resized)?",
     re.ASCII,
 )
+# Only after a complete name of CondFoley: "_to_" occurs in other people's file names, and within
+# "trim_to_2s" too.
 _BETWEEN_HITS = re.compile(r"(?:(?<=_resized)|(?<=\.\d{4}))_to_", re.ASCII)
 _OTHER_SECOND = re.compile(r".+_\d{6}", re.ASCII)
 
@@ -74,6 +78,7 @@ def make_clip_name(relative: Path) -> str:
 
 def make_hashed_name(text: str) -> str:
     """Return a unique file name for ``text``: its safe characters, and a hash of all of it."""
+    # "surrogatepass": names that are not UTF-8 reach Python with lone surrogates.
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_UNSAFE.sub('_', text)[:_LONGEST_SAFE_PART]}-{digest}"
 
@@ -101,7 +106,7 @@ def parse_youtube_id(stem: str) -> str | None:
     '---g-f_I2yQ'
     """
     canonical = _youtube_name(stem)
-    return canonical and canonical[:-7]
+    return canonical and canonical[:-7]  # without "_" and the six digits of the second
 
 
 def make_cluster_name(stem: str) -> str | None:
@@ -138,6 +143,8 @@ def _youtube_name(stem: str) -> str | None:
         return f"{match['id']}_{match['times']}"
     if not (times := _MILLISECONDS.fullmatch(match["times"])):
         return None
+    # In milliseconds, as SpecVQGAN names them; the canonical name has whole seconds, so that other
+    # windows are no clips of VGGSound.
     start_ms, end_ms = int(times["start"]), int(times["end"])
     is_window = start_ms % 1000 == end_ms % 1000 == 0 < end_ms - start_ms <= _LONGEST_MS
     return f"{match['id']}_{start_ms // 1000:06d}" if is_window else None
@@ -146,6 +153,7 @@ def _youtube_name(stem: str) -> str | None:
 def _hits_id(stem: str) -> str | None:
     if not (match := _HITS.fullmatch(stem)):
         return None
+    # Two seconds are CondFoley's usual length, which its lists do not write out.
     length = "" if match["seconds"] in (None, "2") else f"_{match['seconds']}s"
     return f"{match['video']}_{match['start']}{length}"
 
@@ -163,12 +171,14 @@ def parse_stem(stem: str) -> list[Reading]:
     >>> parse_stem("YdQw4w9WgXcQ_000030_3")[-1]
     Reading(clip='dQw4w9WgXcQ_000030', number=3)
     """
+    # FoleyCrafter's blanks. A clip whose own name has a blank is found by that exact name before.
     stem = normalize_name(stem).replace(" ", "+")
     if segment := _SEGMENT.fullmatch(stem):
         return [Reading(_canonical_or_same(segment["clip"]), int(segment["number"]))]
     bare = _DECORATION.sub("", stem)
     literal = Reading(_canonical_or_same(bare), 0)
     numbered = _NUMBERED.fullmatch(bare)
+    # A number counts samples only behind a name of a scheme: "take_2" is a name of its own.
     if numbered and (clip := parse_canonical_name(numbered["clip"])) is not None:
         return [literal, Reading(clip, int(numbered["number"]))]
     return [literal]

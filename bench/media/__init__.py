@@ -1,12 +1,11 @@
 """Read, resample and write media: the only package that touches codecs.
 
-    probe.py       probe, read_audio_seconds     tracks of a file, and when its audio ends
+    probe.py       probe, describe_media, read_audio_seconds     tracks of a file, without decoding
     audio.py       read_audio, cut_audio         audio of a window, exact to the sample
     video.py       read_frames, iterate_frames   video at a frame rate, exact to the frame
     resample.py    resample                      audio at another rate, by a named method
     resize.py      resize_short_side, crops      images at another size
     write.py       write_audio, write_video, mux_audio, check_muxing
-    remarks.py     describe_media                what is unusual in a file
     container.py, tracks.py, clock.py, mux.py    parts of the above
 
 Audio and video of a file share the clock of its container (``bench.media.clock``). Files are
@@ -15,8 +14,15 @@ asked for, nothing is guessed, and a file that is written twice has the same byt
 """
 
 from bench.media.audio import cut_audio, read_audio
-from bench.media.probe import AudioStream, MediaInfo, VideoStream, probe, read_audio_seconds
-from bench.media.remarks import MediaRemarks, describe_media
+from bench.media.probe import (
+    AudioStream,
+    MediaInfo,
+    MediaRemarks,
+    VideoStream,
+    describe_media,
+    probe,
+    read_audio_seconds,
+)
 from bench.media.resample import prepare_evaluator_waveform, resample
 from bench.media.resize import center_crop, resize_frames, resize_short_side, three_crops
 from bench.media.video import Frame, Frames, iterate_frames, read_frames

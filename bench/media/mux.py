@@ -57,6 +57,7 @@ def add_video_stream(
     stream = container.add_stream("libx264", rate=fps, options=H264_OPTIONS)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = Fraction(1, fps)
+    # x264 divides its work by the number of threads, so that its bytes depend on the machine.
     stream.codec_context.thread_count = 1
     return stream
 
@@ -105,6 +106,7 @@ def encode_audio(stream: AudioStream, samples: Waveform) -> Packets:
     """Yield the packets of ``samples [C, T]``, encoded second by second."""
     import av
 
+    # The encoder copies each frame, and one for a long clip would double its memory.
     layout, rate = stream.codec_context.layout.name, stream.codec_context.sample_rate
     for start in range(0, samples.shape[1], rate):
         second = np.ascontiguousarray(samples[:, start : start + rate])

@@ -1,4 +1,4 @@
-"""What is in a media file, without reading all of it."""
+"""What is in a media file, without decoding it: its tracks, and remarks for a result's notes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.media.clock import Timeline, make_no_samples_error, read_end_s
+from bench.media.clock import Timeline, make_no_samples_error, read_end_s, read_start_s
 from bench.media.container import decode_frames, open_media
 from bench.media.tracks import choose_audio, choose_video, list_audio_tracks, list_video_tracks
 
@@ -73,6 +73,32 @@ def probe(path: Path) -> MediaInfo:
         )
 
 
+@dataclass(frozen=True)
+class MediaRemarks:
+    """How many tracks of each kind a file has, and how far apart the chosen ones start.
+
+    ``start_gap_s`` is positive where the audio starts after the video, and 0 where the file is
+    missing one of them or its header states no start.
+    """
+
+    n_audio_tracks: int
+    n_video_tracks: int
+    start_gap_s: float
+
+
+def describe_media(path: Path) -> MediaRemarks:
+    """Return what the headers of ``path`` state; nothing is decoded.
+
+    Raises MediaError when the file is missing, empty, damaged or not a media file.
+    """
+    with open_media(path) as container:
+        audio, video = list_audio_tracks(container), list_video_tracks(container)
+        audio_s = read_start_s(audio[0]) if audio else None
+        video_s = read_start_s(video[0]) if video else None
+        gap_s = 0.0 if audio_s is None or video_s is None else float(audio_s - video_s)
+        return MediaRemarks(len(audio), len(video), gap_s)
+
+
 def read_audio_seconds(path: Path) -> float:
     """Return when the audio of ``path`` ends on the file's clock, in seconds.
 
@@ -85,6 +111,7 @@ def read_audio_seconds(path: Path) -> float:
         stated_s = read_end_s(container, stream)
         if stated_s is not None:
             return stated_s
+        # A recording that was cut off, or a raw stream, states no length.
         timeline = Timeline(container, stream, path)
         for frame in decode_frames(container, stream, path):
             timeline.advance(frame)

@@ -196,6 +196,7 @@ def _find_time_s(frame: VideoFrame, index: int, slots: list[Fraction], path: Pat
 
 
 def _find_duration_s(frame: VideoFrame, stream: VideoStream) -> Fraction:
+    # The last frame has no next one that would end it.
     if frame.duration and frame.time_base:
         return min(frame.duration * frame.time_base, Fraction(MAX_PAUSE_S))
     return 1 / stream.average_rate if stream.average_rate else Fraction(0)
@@ -204,6 +205,7 @@ def _find_duration_s(frame: VideoFrame, stream: VideoStream) -> Fraction:
 def _to_upright_rgb(frame: VideoFrame, converter: VideoReformatter) -> Pixels:
     """Return RGB pixels, rotated by the display matrix to the nearest right angle."""
     pixels = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    # Phones store frames as the sensor has them, and how they were held in the display matrix.
     quarter_turns = round(frame.rotation / 90)
     return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
 

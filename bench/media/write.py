@@ -194,4 +194,5 @@ def _prepare_samples(destination: Path, audio: Audio) -> Waveform:
             f"cannot write {destination}: the peak is {peak:.4g}, full scale is 1; "
             "scale or limit the audio first"
         )
+    # What is left is rounding, which each codec would treat in its own manner.
     return samples.clip(-1, 1)

@@ -2,7 +2,6 @@
 
     onset               onsets of a waveform: detection, description, suppression
     onset_scoring       accuracy, average precision and F1 of onsets
-    ranking             average precision
     dtw                 dynamic time warping, exact and FastDTW
     mcd                 mel-cepstral distortion
     spectral            envelope correlation, log-spectral distance
@@ -58,8 +57,12 @@ from bench.metrics.onset import (
     onset_features,
     suppress_close_onsets,
 )
-from bench.metrics.onset_scoring import OnsetScores, match_onsets, onset_scores
-from bench.metrics.ranking import average_precision
+from bench.metrics.onset_scoring import (
+    OnsetScores,
+    average_precision,
+    match_onsets,
+    onset_scores,
+)
 from bench.metrics.similarity import cosine_score
 from bench.metrics.spectral import envelope, envelope_correlation, log_mel, log_spectral_distance
 from bench.metrics.uncertainty import (

@@ -18,6 +18,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -48,17 +51,36 @@ def load_numba() -> Any:
 @functools.cache
 def load_librosa() -> ModuleType:
     """Return librosa, with everything compiled that onset detection and spectra call."""
-    from filelock import FileLock
-
     folder = Path(load_numba().config.CACHE_DIR)
     ready = folder / f"librosa-{_fingerprint()}.ready"
     if ready.exists():
         return _compile_librosa()
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "librosa.lock"):
+    with _hold_lock(folder / "librosa.lock"):
         librosa = _compile_librosa()
+        # Only now: a process that is killed while it compiles leaves no marker of a complete cache.
         ready.touch()
     return librosa
+
+
+@contextmanager
+def _hold_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, for which other processes wait.
+
+    It is ``flock`` of the standard library, so that metrics need no package for it; the system
+    releases it however the process ends. Windows has no ``flock``: there it is filelock's.
+    """
+    if sys.platform == "win32":
+        from filelock import FileLock
+
+        with FileLock(path):
+            yield
+    else:
+        import fcntl
+
+        with path.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 def _compile_librosa() -> ModuleType:

@@ -38,5 +38,6 @@ def desync(logits: npt.ArrayLike) -> FloatArray:
         )
     if n_bad := int(np.count_nonzero(~np.isfinite(scores))):
         raise ValueError(f"the logits have {n_bad} values that are NaN or infinite")
+    # The sign is lost before the mean: windows that are early and late do not cancel.
     offsets_s = np.abs(offset_grid())[scores.argmax(axis=-1)]
     return np.asarray(offsets_s.mean(axis=-1))

@@ -43,6 +43,7 @@ def margin_test(loss: float, standard_error: float, degrees: float, margin: floa
             "the standard error and the margin must be at least 0 and the degrees of freedom above "
             f"0, got {standard_error}, {margin} and {degrees}"
         )
+    # Without spread the statistic is infinite, or 0 / 0 for a loss of exactly the margin.
     if standard_error == 0:
         is_beyond = loss > margin
         return MarginTest(float(not is_beyond), float(is_beyond))
@@ -64,5 +65,7 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p, kind="stable")
     factors = np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
+    # The running maximum keeps adjusted values in the order of the p-values: a larger one is never
+    # rejected where a smaller one is not.
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
     return [float(value) for value in adjusted]

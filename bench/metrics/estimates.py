@@ -66,6 +66,8 @@ class SetEstimate:
     def _combine(
         self, value: float, weight: float, other: SetEstimate, other_weight: float
     ) -> SetEstimate:
+        # Linear in the contributions, to first order. ``reason`` is dropped where both have them:
+        # it concerns the bias of one value, which cancels between two over the same samples.
         sides = (self.true, other.true, self.generated, other.generated)
         if any(side is None for side in sides):
             return SetEstimate(

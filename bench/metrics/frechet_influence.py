@@ -109,6 +109,7 @@ def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> 
     else:
         # The square root of an eigenvalue that is 0 but for rounding (1e-16) is off by 1e-8.
         value = compute_distance(first, second)
+    # Null directions have no transport map; samples never leave the space of the others.
     kept = squares > NULL_SHARE * squares.max(initial=0.0)
     singular, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     return FrechetInfluence(
@@ -134,6 +135,7 @@ def _influence(
         moved = centred @ transport.T
         parts.append(2.0 * centred @ shift + _squared(centred) - _squared(moved))
     influence: FloatArray = np.concatenate(parts)
+    # The constant of step 2: it is not computed, since it is what makes the mean 0.
     influence -= influence.mean()
     return influence
 

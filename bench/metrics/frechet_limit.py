@@ -78,7 +78,11 @@ def frechet_limit_estimate(
     limit = _limit(sizes, _distances(to_gaussian(known, "true"), second, subsets))
     influence = frechet_influence(known, FrechetStatistics.of(second))
     shares = np.zeros(len(second))
-    for weight, size, chosen in zip(_weights_at_zero(sizes), sizes, subsets, strict=True):
+    # The weights w_k of the module's formula: (X'X)^-1 X' is the pseudo-inverse of X, and its
+    # second row gives the intercept, the distance at 1 / N = 0.
+    line = np.stack([1.0 / sizes, np.ones(len(sizes))], axis=1)
+    weights = np.linalg.pinv(line)[1]
+    for weight, size, chosen in zip(weights, sizes, subsets, strict=True):
         shares[chosen] += weight / size
     return SetEstimate(
         limit.value,
@@ -92,7 +96,9 @@ def _subsets(n: int, rng: np.random.Generator, n_sizes: int) -> list[IntArray]:
     """Return the rows of each subset, drawn without replacement."""
     if n_sizes < 2 or n < 4:
         raise ValueError(f"a line needs at least 2 sizes and 4 samples, got {n_sizes} and {n}")
+    # Down to half the samples only: in smaller subsets the terms of order 1 / N^2 bend the line.
     sizes = np.linspace(n // 2, n, n_sizes).astype(int)
+    # A subset is a set: its order changes no mean and no covariance, so it is not shuffled.
     return [rng.choice(n, size, replace=False, shuffle=False) for size in sizes]
 
 
@@ -124,6 +130,9 @@ def _overlap(projected: FloatArray) -> float:
 
     n, width = projected.shape
     centred = projected - projected.mean(axis=0)
+    # Three ways to the same sum, the cheapest that is exact: the singular values of the samples
+    # where they are few, the eigenvalues of their covariance where it is regular, and the singular
+    # values of its factor where many samples leave it singular.
     if n <= width:
         return float(svdvals(centred).sum()) / float(np.sqrt(n - 1))
     covariance = centred.T @ centred / (n - 1)
@@ -139,10 +148,3 @@ def _limit(sizes: IntArray, distances: FloatArray) -> FrechetLimit:
     spread = np.square(distances - distances.mean()).sum()
     r_squared = 1.0 - np.square(residual).sum() / spread if spread > 0 else 1.0
     return FrechetLimit(float(value), float(slope), float(r_squared))
-
-
-def _weights_at_zero(sizes: IntArray) -> FloatArray:
-    """Return the weights w_k of the module's formula, ``[K]``."""
-    line = np.stack([1.0 / sizes, np.ones(len(sizes))], axis=1)
-    weights: FloatArray = np.linalg.pinv(line)[1]
-    return weights

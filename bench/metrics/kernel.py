@@ -92,14 +92,19 @@ def _over_subsets(
         raise ValueError(
             f"the kernel distance needs at least 1 subset of 2 samples, got {n_subsets} of {size}"
         )
+    # Subsets of one size: the estimate costs size^2, and an average over many small ones is as
+    # unbiased as one over all pairs.
     found = _Subsets([], np.zeros(len(first)), np.zeros(len(second)))
     for _ in range(n_subsets):
+        # The generated side first, which is av-benchmark's order of draws.
         ys = rng.choice(len(second), size, replace=False)
         xs = rng.choice(len(first), size, replace=False)
         x, y = first[xs], second[ys]
         between = _kernel(x, y)
         of_x = _mean_with_others(x) - between.mean(axis=1)
         of_y = _mean_with_others(y) - between.mean(axis=0)
+        # Their means are E h(x, x') - E h(x, y) and E h(y, y') - E h(x, y), which sum to the
+        # distance; deviations from the means are the g_i - mean g of the module's projection.
         found.values.append(float(of_x.mean() + of_y.mean()))
         found.true[xs] += 2.0 * (of_x - of_x.mean()) / (size * n_subsets)
         found.generated[ys] += 2.0 * (of_y - of_y.mean()) / (size * n_subsets)

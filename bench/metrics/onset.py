@@ -61,6 +61,8 @@ def detect_onsets(waveform: npt.ArrayLike, delta: float = DETECTION_DELTA) -> In
     ValueError if the waveform is shorter than one analysis frame (2,048 samples) or not finite.
     """
     samples = check_waveform(waveform, FFT_SAMPLES)
+    # In the dtype of the samples: the flux of float32 differs from that of float64 in its last
+    # digits, which may decide whether a peak exceeds ``delta``.
     found = load_librosa().onset.onset_detect(
         y=samples, sr=ONSET_RATE_HZ, hop_length=HOP_SAMPLES, units="samples", delta=delta
     )
@@ -75,7 +77,10 @@ def describe_onsets(waveform: npt.ArrayLike, positions: npt.ArrayLike, *, rectif
     """
     samples = check_waveform(waveform).astype(np.float64)
     checked = _check_positions(positions, len(samples))
-    normalised = _normalize_rectified(samples) if rectify else _normalize_signed(samples)
+    level = np.abs(samples) if rectify else samples
+    # MMAudio divides by a spread that is never 0; CondFoleyGen does not, and fails on silence.
+    spread = np.ptp(level) + (0.0 if rectify else SIGNED_SPREAD_FLOOR)
+    normalised = (level - level.min()) / spread if spread > 0 else np.zeros_like(level)
     confidence = [
         normalised[max(each - CONFIDENCE_HALF_SAMPLES, 0) : each + CONFIDENCE_HALF_SAMPLES].max()
         for each in checked
@@ -129,6 +134,7 @@ def suppress_close_onsets(
     times = np.asarray(positions, dtype=np.float64)
     remaining = list(range(len(times)))
     kept: list[int] = []
+    # A stable ascending sort, read backwards, puts the later of equals first.
     for strongest in np.argsort(confidence, kind="stable")[::-1].tolist():
         if strongest not in remaining:
             continue
@@ -142,6 +148,8 @@ def suppress_close_onsets(
 def _remove_close(
     remaining: list[int], is_close: npt.NDArray[np.bool_], skips_after_removal: bool
 ) -> list[int]:
+    # ``for x in values: values.remove(x)`` moves the rest one index down while the iterator moves
+    # one up, so it never visits the element after a removed one. The flag does the same.
     survivors: list[int] = []
     is_skipped = False
     for onset in remaining:
@@ -152,20 +160,9 @@ def _remove_close(
     return survivors
 
 
-def _normalize_rectified(samples: FloatArray) -> FloatArray:
-    level = np.abs(samples)
-    spread = np.ptp(level)
-    return (level - level.min()) / spread if spread > 0 else np.zeros_like(level)
-
-
-def _normalize_signed(samples: FloatArray) -> FloatArray:
-    normalised: FloatArray = (samples - samples.min()) / (np.ptp(samples) + SIGNED_SPREAD_FLOOR)
-    return normalised
-
-
 def _check_positions(positions: npt.ArrayLike, n_samples: int) -> IntArray:
     found = np.asarray(positions)
-    if found.size == 0:
+    if found.size == 0:  # np.asarray([]) is float64, which the next check would refuse
         return np.zeros(0, dtype=np.int64)
     if found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
         raise ValueError(f"positions must be whole samples [n], got {found.dtype} {found.shape}")

@@ -40,7 +40,6 @@ import numpy.typing as npt
 
 from bench.metrics.arrays import Array, FloatArray, IntArray
 from bench.metrics.onset import ONSET_RATE_HZ, OnsetFeatures, Onsets, suppress_close_onsets
-from bench.metrics.ranking import average_precision
 
 DEFAULT_TOLERANCE_S = 0.1
 
@@ -92,11 +91,15 @@ def onset_scores(
     are closer than ``tolerance_s``. Accuracy is the share of true onsets that were hit. ValueError
     if the mode is unknown, the tolerance not positive, or an array is missing.
     """
-    rules = _rules(mode)
+    if mode not in MODES:
+        raise ValueError(f"the mode {mode!r} is unknown, known: {', '.join(MODES)}")
+    rules = MODES[mode]
     if not tolerance_s > 0:
         raise ValueError(f"the tolerance must be above 0 s, got {tolerance_s}")
     positions = _get(true, "positions").astype(np.float64)
     onsets = _suppress(predicted, rules)
+    # Properties 5 and 6: without a true onset ``strict`` never has a score, and the published modes
+    # have none where nothing was predicted either, for which scikit-learn raises.
     if len(positions) == 0 and (rules.is_repaired or len(onsets.positions) == 0):
         return OnsetScores(math.nan, math.nan, math.nan, 0, len(onsets.positions), 0)
     tolerance_samples = tolerance_s * ONSET_RATE_HZ
@@ -133,6 +136,34 @@ def match_onsets(
     return pairs.astype(np.int64)
 
 
+def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Return the average precision of ``scores [N]`` for ``labels [N]`` in {0, 1}; 1 is best.
+
+    The sum over distinct scores, from the highest, of precision times the gain in recall, without
+    interpolation; equal scores enter together. Without a positive it is 0. Equal to scikit-learn's
+    ``average_precision_score``. ValueError if there is nothing to rank.
+
+    >>> average_precision([1, 0, 1], [0.9, 0.8, 0.7])
+    0.8333333333333333
+    """
+    truth, ranks = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if truth.ndim != 1 or truth.shape != ranks.shape or truth.size == 0:
+        raise ValueError(
+            f"labels and scores must be equally long [N], got {truth.shape} and {ranks.shape}"
+        )
+    if not np.isin(truth, (0, 1)).all() or np.isnan(ranks).any():
+        raise ValueError("labels must be 0 or 1 and scores must not be NaN")
+    if not truth.any():
+        return 0.0
+    # Only the last of equal scores is a threshold: the order within a tie is arbitrary. With h hits
+    # among k selected, precision is h / k and recall h / n_positives; the sum is over thresholds.
+    order = np.argsort(-ranks, kind="stable")
+    is_last_of_equals = np.append(np.diff(ranks[order]) != 0, True)
+    n_selected = np.flatnonzero(is_last_of_equals) + 1
+    n_hits = np.cumsum(truth[order], dtype=np.float64)[is_last_of_equals]
+    return float(np.sum(np.diff(n_hits, prepend=0.0) * n_hits / n_selected) / n_hits[-1])
+
+
 def _strict_scores(true: FloatArray, onsets: Onsets, tolerance_samples: float) -> OnsetScores:
     confidence = onsets.confidence
     pairs = match_onsets(true, onsets.positions, tolerance_samples, confidence=confidence)
@@ -149,6 +180,7 @@ def _published_scores(
 ) -> OnsetScores:
     ranking = _greedy_ranking(true, onsets, tolerance_samples, rules.mixes_indices)
     n_hits, n_true, n_predicted = ranking.n_hits, len(true), len(onsets.positions)
+    # A label of 1 is a true onset that was visited; MMAudio's F1 counts no others (property 7).
     n_counted = sum(ranking.labels) if rules.forgets_misses else n_true
     return OnsetScores(
         n_hits / n_true if n_true else 0.0,
@@ -173,8 +205,10 @@ def _greedy_ranking(
             break  # property 7: later misses are not counted
         near = np.flatnonzero(np.abs(onsets.positions[unused] - position) < tolerance_samples)
         if len(near) == 0:
-            scores.append(0.0)
+            scores.append(0.0)  # property 3: a miss is a positive of the lowest score
             continue
+        # ``near`` counts the unused onsets. MMAudio reads the heights of all onsets with it, which
+        # are others as soon as one was used (property 8). Of equals the later one is chosen.
         heights = onsets.height[near if mixes_indices else np.array(unused)[near]]
         chosen = unused.pop(int(near[np.argsort(heights, kind="stable")[-1]]))
         scores.append(float(onsets.confidence[chosen]))
@@ -195,12 +229,6 @@ def _suppress(predicted: OnsetFeatures, rules: _Mode) -> Onsets:
         )
     kept = suppress_close_onsets(positions, confidence, skips_after_removal=not rules.is_repaired)
     return Onsets(positions[kept], confidence[kept], height[kept])
-
-
-def _rules(mode: str) -> _Mode:
-    if mode not in MODES:
-        raise ValueError(f"the mode {mode!r} is unknown, known: {', '.join(MODES)}")
-    return MODES[mode]
 
 
 def _get(features: OnsetFeatures, name: str) -> Array:

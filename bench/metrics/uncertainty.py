@@ -10,7 +10,7 @@ lower bound below 0. Random numbers come from the generator argument alone: same
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -212,14 +212,10 @@ def _resampled_means(
     _, index = np.unique(clusters, return_inverse=True)
     sums, sizes = np.bincount(index, weights=scores), np.bincount(index)
     means = []
-    for n_rows in _blocks(N_RESAMPLES, len(sizes)):
+    # Numbers are drawn in the same order whatever the size of a block, so it changes no result.
+    largest = max(1, BLOCK_VALUES // len(sizes))
+    for start in range(0, N_RESAMPLES, largest):
+        n_rows = min(largest, N_RESAMPLES - start)
         chosen = rng.integers(0, len(sizes), size=(n_rows, len(sizes)))
         means.append(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
     return np.concatenate(means)
-
-
-def _blocks(n_rows: int, row_values: int) -> Iterator[int]:
-    """Yield numbers of rows that sum to ``n_rows``, each with a bounded number of values."""
-    largest = max(1, BLOCK_VALUES // max(1, row_values))
-    for start in range(0, n_rows, largest):
-        yield min(largest, n_rows - start)

@@ -73,6 +73,7 @@ def measure_accuracy(name: str, block: Block, seconds: int = SECONDS) -> Accurac
     network = load_network(name)
     logits = [network(part)[1] for part in _parts(block, 0 if name == "passt" else 1, seconds)]
     predicted = torch.cat(logits).argmax(dim=1)
+    # A label is action times the number of materials plus material.
     is_action = predicted // N_MATERIALS == torch.from_numpy(block.action)
     is_material = torch.tensor(MATERIAL_OF)[predicted] == torch.from_numpy(block.material[:, OWN])
     return Accuracy(*(_share(each) for each in (is_action & is_material, is_action, is_material)))
@@ -86,6 +87,7 @@ def measure_retrieval(block: Block, seconds: int = SECONDS) -> Retrieval:
     stills = torch.from_numpy(block.stills[:, : -(-seconds * FRAMES_PER_S // STILL_EVERY)])
     video = torch.cat([network.encode_video(part) for part in _batches(stills)])
     cosines = video @ audio.T
+    # The nearest audio counts as right if its class is right: several scenes share one.
     classes = torch.from_numpy(block.action * N_MATERIALS + block.material[:, OWN])
     is_other = classes[:, None] != classes
     nearest = classes[cosines.argmax(dim=1)] == classes

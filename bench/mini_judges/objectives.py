@@ -207,6 +207,7 @@ class OffsetObjective(nn.Module):
         first = int(torch.randint(self.grey.shape[1] - N_FRAMES, (1,), generator=generator))
         frames = slice(first, first + N_FRAMES)
         samples = slice(first * SAMPLES_PER_FRAME, (first + N_FRAMES) * SAMPLES_PER_FRAME)
+        # 0 is the scene's own audio, 1 that of the same events on another material.
         which = (torch.rand(N_SCENES, generator=generator) < OTHER_SHARE).long()
         audio = self.audio[scenes, which, samples].float() / FULL_SCALE
         grey = jitter_brightness(self.grey[scenes, frames], generator)
@@ -257,6 +258,7 @@ def grid_shares(ahead: Tensor) -> Tensor:
 
 def _sample_start(ahead: int, generator: Generator) -> int:
     """Sample the start of the video window such that the audio window is inside as well."""
+    # Video starts at s and audio at s + ahead; both must be in [0, latest].
     latest = N_FRAMES - WINDOW_FRAMES
     low, high = max(0, -ahead), min(latest, latest - ahead)
     return low + int(torch.randint(high - low + 1, (1,), generator=generator))

@@ -40,6 +40,8 @@ def open_folder(path: Path) -> Split:
     folder = expand_user(path).absolute()
     listing = list_folder(folder)
     listing.require(listing.videos, "video")
+    # ``a.mp4`` and ``a.webm`` have one name, and a run stores one sample per name: neither is
+    # silently preferred.
     named: dict[str, list[Path]] = defaultdict(list)
     for video in listing.videos:
         named[make_clip_name(video.relative_to(folder))].append(video)
@@ -83,6 +85,7 @@ def _note_file_names(clips: Iterable[Clip], labels: Prompts) -> tuple[str, ...]:
 
 def _note_other_files(listing: Listing) -> tuple[str, ...]:
     """Return notes on the files besides videos."""
+    # A broken link of unknown kind is in both groups, and is refused among the videos already.
     audio = sorted(set(listing.audio) - set(listing.videos))
     if not audio:
         return listing.notes()
@@ -100,6 +103,8 @@ def _refuse_all(name: str, videos: list[Path], folder: Path) -> list[Refusal]:
 
 def _make_prompt(stem: str) -> str:
     """Return the words of a file name as a prompt, "" for an identifier."""
+    # Digits mark an identifier, such as a YouTube id: as a prompt it would mislead a text encoder
+    # more than no prompt does.
     words = re.sub(r"[_\-.]+", " ", stem).strip()
     return words if re.fullmatch(r"[A-Za-z ]{3,}", words) else ""
 
@@ -112,6 +117,7 @@ def _make_clip(video: Path, name: str, prompt: str) -> Clip:
         raise MediaError(f"{video} has no video stream")
     if info.audio is None:
         raise MediaError(f"{video} has no audio stream: there is no true audio to compare with")
+    # The length of the audio decides, not that of the file: a video may go on in silence.
     seconds = read_audio_seconds(video) if info.audio.seconds is None else info.audio.seconds
     if seconds < TARGET_SECONDS - MAX_SHORTFALL_S:
         raise MediaError(

@@ -100,17 +100,15 @@ def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
 def _render(n_clips: int, engine: Engine) -> Iterator[Row]:
     directory = mini_directory()
     start_directory(directory)
-    rows = {row["name"]: row for row in _rows_there(directory)}
+    # Rows of earlier calls are kept: preparing 16 clips after 128 must not forget the other 112.
+    earlier = read_manifest(directory) if (directory / MANIFEST).exists() else []
+    rows = {row["name"]: row for row in earlier}
     for row in render_split(directory, "mini", n_clips, engine):
         rows[row["name"]] = row
         yield row
     for name in REFERENCE_NAMES:
         rows[name] = render_reference(directory, name)
     write_manifest(directory, rows.values())
-
-
-def _rows_there(directory: Path) -> list[Row]:
-    return read_manifest(directory) if (directory / MANIFEST).exists() else []
 
 
 def _split(name: str, clips: list[Clip], metrics: tuple[str, ...] = METRICS) -> Split:

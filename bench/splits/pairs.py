@@ -67,18 +67,15 @@ def open_pairs(file: Path) -> Split:
 
 def _read_table_rows(path: Path) -> Iterator[Row]:
     columns, records = read_records(path)
-    _check_header(columns, path)
-    for record in records:
-        yield _check_cells(Row(record.cells, path, f"{path}, line {record.line}"))
-
-
-def _check_header(columns: list[str], path: Path) -> None:
     header = set(columns)
+    # An unknown column is most likely a misspelt one, whose cells would be ignored without a word.
     if not {"target", "condition"} <= header or header - COLUMNS:
         raise BenchError(
             f"{path} has the columns {sorted(header)}; it needs target and condition, "
             f"and may have {', '.join(sorted(COLUMNS - {'target', 'condition'}))}"
         )
+    for record in records:
+        yield _check_cells(Row(record.cells, path, f"{path}, line {record.line}"))
 
 
 def _read_json_rows(path: Path) -> Iterator[Row]:
@@ -106,22 +103,21 @@ def _make_clip(row: Row) -> Clip:
     if condition.stem.startswith(f"{target.stem}_to_"):
         pair_name = condition.stem
     window = Excerpt(target, 0.0, seconds)
+    # A cluster is the file of the target: pairs that name it by a link or by another relative path
+    # depend on one another all the same. Relative to the list, so that a moved dataset keeps it.
+    folder = os.path.realpath(row.file.parent)
     return Clip(
+        # The suffix is for make_clip_name, which removes one: a name may contain a dot.
         name=make_clip_name(Path((cells.get("name") or pair_name) + ".mp4")),
         audio=window,
         seconds=seconds,
         video=window,
         reference=Excerpt(condition, 0.0, seconds),
         prompt=cells.get("prompt", ""),
-        cluster=_find_cluster(target, row.file.parent),
+        cluster=normalize_name(os.path.relpath(os.path.realpath(target), folder)),
         generated=row.path("generated") if cells.get("generated") else None,
         truth={"hits": _read_hits(row, seconds)} if cells.get("hits") else {},
     )
-
-
-def _find_cluster(target: Path, folder: Path) -> str:
-    """Return the path of a target below the folder of the list, links and ``..`` resolved."""
-    return normalize_name(os.path.relpath(os.path.realpath(target), os.path.realpath(folder)))
 
 
 def _find_problem(clip: Clip) -> str:

@@ -23,10 +23,12 @@ def pick_clips(
     """
     listed = read_lines(only, "the names of clips in") if only else []
     wanted = [*names, *(name for _, name in listed)]
+    # An empty file would otherwise select all clips, the opposite of what it states.
     if only is not None and not wanted:
         raise BenchError(f"{only} names no clip: it needs one name of {split.name} a line")
     if not wanted:
         return split.clips[:limit]
+    # A refused clip gets its reason: "no such clip" would send the user looking for a misspelling.
     known = {clip.name for clip in split.clips}
     refused = {refusal.clip: refusal.reason for refusal in split.refused}
     for name in wanted:
@@ -37,5 +39,6 @@ def pick_clips(
                 f"{split.name} has no clip {name!r}; its {len(known)} clips are named like "
                 f"{split.clips[0].name if split.clips else 'none'}"
             )
+    # In the order of the split, whatever the order of the names: equal selections are equal runs.
     chosen = set(wanted)
     return tuple(clip for clip in split.clips if clip.name in chosen)[:limit]

@@ -48,6 +48,7 @@ class Split:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # Names of refused clips as well: both become file names and rows of one journal.
         names = [clip.name for clip in self.clips] + [refusal.clip for refusal in self.refused]
         for name in names:
             require_safe_name(name)
@@ -66,6 +67,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
     """
     if not split.preparation:
         return
+    # A target and its reference are often two windows of one file, which counts once.
     paths = {e.path for clip in clips for e in (clip.audio, clip.reference) if e}
     if missing := [path for path in sorted(paths) if not path.is_file()]:
         raise MissingError(
@@ -76,6 +78,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
 
 def slugify_path(path: Path) -> str:
     """Return a short name for a path of the user, unique enough to name a run directory."""
+    # Two folders that are both called "videos" must not share a directory of runs.
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in path.name)
     return f"{kept[:40] or 'root'}-{digest}"

@@ -65,6 +65,7 @@ def open_vggsound_filtered() -> Split:
         )
     written = [row.cells[0].removesuffix(".mp4") for row in read_table(path)]
     names = [parse_canonical_name(name) or name for name in written]
+    # A name that is not in the test list has no prompt; most likely the lists are of two versions.
     if unknown := [name for name in names if name not in labels]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
@@ -81,6 +82,7 @@ def _read_test_labels() -> dict[str, str]:
             f"videos of the same names in {path.parent / VIDEOS}"
         )
     labels = read_labels(path).labels
+    # test.csv has no column of splits, vggsound.csv has train and test.
     listed = [label for label in labels if label.split in ("", "test")]
     return {parse_canonical_name(label.name) or label.name: label.prompt for label in listed}
 
@@ -114,5 +116,6 @@ def _explain_missing(name: str, matching: Matching, folder: Path) -> str:
 def _make_clip(name: str, path: Path, label: str) -> Clip:
     target = Excerpt(path, 0.0, TARGET_SECONDS)
     reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
+    # Windows of one YouTube video are one cluster: they share its scene and its recorder.
     cluster = make_cluster_name(name) or name
     return Clip(name, target, TARGET_SECONDS, target, reference, label, cluster=cluster)

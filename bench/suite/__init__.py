@@ -44,6 +44,7 @@ def select(profile: str, names: Iterable[str] | None = None) -> tuple[Metric, ..
     """
     table = find_metrics(profile)
     wanted = None if names is None else set(names)
+    # The unknown metric may be one that a broken package declares: its problems are listed too.
     if unknown := [name for name in wanted or () if name not in table]:
         known = ", ".join(row.name for row in table)
         text = f"no metric {unknown[0]!r}; there are: {known}"
@@ -83,6 +84,7 @@ def _load(table: Table, row: Row) -> Metric:
 
 def select_computable(metrics: Iterable[Metric], judge: Judge) -> tuple[Metric, ...]:
     """Return those of the metrics whose features this judge extracts."""
+    # A side other than the generated one may read other features: IB reads video against audio.
     known = {extractor.name for extractor in judge.extractors}
     return tuple(
         metric for metric in metrics if {*metric.reads, *metric.reads_of(metric.against)} <= known

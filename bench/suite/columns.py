@@ -73,6 +73,7 @@ LENGTHS_S = {"passt": (0.0, 10.0), "panns": (0.31, math.inf), "vggish": (0.975, 
 
 def _of_network(metric: Metric) -> Metric:
     """Add the lengths that the one network of the metric accepts."""
+    # A metric of one network: the first feature names it.
     shortest_s, longest_s = LENGTHS_S[metric.reads[0]]
     return replace(metric, shortest_s=shortest_s, longest_s=longest_s)
 
@@ -97,6 +98,7 @@ def _kl(suffix: str, label: str, network: str) -> Metric:
 
 def _set_extras(suffix: str, label: str, network: str) -> tuple[Metric, ...]:
     """Return the metrics of sets beyond the paper's for one network."""
+    # From the distance they take the network, its lengths, and the direction.
     base = replace(_frechet(suffix, label, network), is_extra=True)
     limit = replace(
         base,
@@ -154,6 +156,7 @@ NETWORK_ROWS = (
         3,
         "s",
         against="picture",
+        # The extractor "sync" reads the video's tokens itself, so the true side adds nothing.
         true_reads=(),
         shortest_s=4.8,
     ),
@@ -211,6 +214,7 @@ SIGNAL_EXTRAS = (
 def _signal_rows(onset_mode: str, mcd: Metric) -> tuple[Metric, ...]:
     """Return the columns without networks, with onsets scored in this mode."""
     onset = partial(scores.onset, mode=onset_mode)
+    # The other columns of onsets and hits differ from this one in what is named below.
     accuracy = Metric(
         "onset_acc",
         "Onset Acc.",
@@ -237,6 +241,7 @@ def _signal_rows(onset_mode: str, mcd: Metric) -> tuple[Metric, ...]:
         score=partial(onset, field="f1"),
         is_extra=True,
     )
+    # Low where a system takes the timbre of its reference, and lowest where it copies it.
     mcd_ref = replace(
         mcd,
         name="mcd_ref",
@@ -245,6 +250,7 @@ def _signal_rows(onset_mode: str, mcd: Metric) -> tuple[Metric, ...]:
         against="reference",
         is_extra=True,
     )
+    # Against hits that people annotated instead of onsets that a detector found in the true audio.
     accuracy_hits = replace(
         accuracy,
         name="onset_acc_hits",

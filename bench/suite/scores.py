@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench import metrics
 from bench.judges import Features
 from bench.metrics import SetEstimate
 
@@ -27,70 +28,60 @@ FEWEST_FOR_LIMIT = 4
 
 def onset(true: Side, generated: Side, *, mode: str, field: str) -> float:
     """Return one field of the onset scores: accuracy, average_precision or f1."""
-    from bench.metrics import onset_scores
-
-    return float(getattr(onset_scores(true["onset"], generated["onset"], mode=mode), field))
+    return float(getattr(metrics.onset_scores(true["onset"], generated["onset"], mode=mode), field))
 
 
 def mcd(true: Side, generated: Side) -> float:
     """Return the mel-cepstral distortion in dB."""
-    from bench.metrics import mel_cepstral_distortion
-
-    return mel_cepstral_distortion(true["cepstra"]["cepstra"], generated["cepstra"]["cepstra"])
+    return metrics.mel_cepstral_distortion(
+        true["cepstra"]["cepstra"], generated["cepstra"]["cepstra"]
+    )
 
 
 def mcd_c1(true: Side, generated: Side) -> float:
     """Return the distortion in dB without the level."""
-    from bench.metrics import mcd_c1
-
-    return mcd_c1(true["cepstra"]["cepstra_c1"], generated["cepstra"]["cepstra_c1"])
+    return metrics.mcd_c1(true["cepstra"]["cepstra_c1"], generated["cepstra"]["cepstra_c1"])
 
 
 def envelope(true: Side, generated: Side) -> float:
     """Return the correlation of the loudness envelopes."""
-    from bench.metrics import envelope_correlation
-
-    return envelope_correlation(true["spectrum"]["envelope"], generated["spectrum"]["envelope"])
+    return metrics.envelope_correlation(
+        true["spectrum"]["envelope"], generated["spectrum"]["envelope"]
+    )
 
 
 def log_spectral(true: Side, generated: Side) -> float:
     """Return the log-spectral distance in dB."""
-    from bench.metrics import log_spectral_distance
-
-    return log_spectral_distance(true["spectrum"]["log_mel"], generated["spectrum"]["log_mel"])
+    return metrics.log_spectral_distance(
+        true["spectrum"]["log_mel"], generated["spectrum"]["log_mel"]
+    )
 
 
 def kl(true: Side, generated: Side, *, extractor: str) -> float:
     """Return KL(true || generated) in nats, of one network's labels."""
-    from bench.metrics import kl_divergence
-
+    # kl_divergence compares rows: one row [1, C] for each side.
     logits = (side[extractor]["logits"][None] for side in (true, generated))
-    return float(kl_divergence(*logits)[0])
+    return float(metrics.kl_divergence(*logits)[0])
 
 
 def imagebind(true: Side, generated: Side) -> float:
     """Return the cosine of the video (true side) and the audio, times 100."""
-    from bench.metrics import cosine_score
-
     video = true["imagebind_picture"]["embedding"][None]
     audio = generated["imagebind_audio"]["embedding"][None]
-    return 100.0 * float(cosine_score(video, audio)[0])
+    return 100.0 * float(metrics.cosine_score(video, audio)[0])
 
 
 def clap(true: Side, generated: Side) -> float:
     """Return the cosine of the prompt (true side) and the audio, times 100."""
-    from bench.metrics import cosine_score
-
     prompt = true["clap_text"]["embedding"][None]
     audio = generated["clap_audio"]["embedding"][None]
-    return 100.0 * float(cosine_score(prompt, audio)[0])
+    return 100.0 * float(metrics.cosine_score(prompt, audio)[0])
 
 
 def desync(true: Side, generated: Side) -> float:
     """Return the mean absolute offset of two windows, in seconds."""
-    from bench.metrics import desync
-
-    return float(desync(generated["sync"]["logits"]))
+    # The true side, the video, is in the logits already: the network compares both.
+    return float(metrics.desync(generated["sync"]["logits"]))
 
 
 Rows = npt.NDArray[np.float32]
@@ -114,10 +105,9 @@ class Stacked(NamedTuple):
 
 def frechet(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the Frechet distance of the embeddings."""
-    from bench.metrics import frechet_estimate
-
     first, second = (_stack(side, extractor, "embedding") for side in (true, generated))
-    found = frechet_estimate(first.rows, second.rows).by_clip(first.starts, second.starts)
+    # Patches of one clip depend on one another: their contributions are summed before any interval.
+    found = metrics.frechet_estimate(first.rows, second.rows).by_clip(first.starts, second.starts)
     return replace(found, reason=_explain_missing_interval(first, second))
 
 
@@ -125,13 +115,12 @@ def frechet_limit(
     true: Iterable[Side], generated: Iterable[Side], *, extractor: str
 ) -> SetEstimate:
     """Return the distance extrapolated to unlimited generated samples; NaN for fewer than four."""
-    from bench.metrics import frechet_limit_estimate
-
     first, second = (_stack(side, extractor, "embedding") for side in (true, generated))
+    # Rows and not clips: VGGish has several embeddings for each clip.
     if len(second.rows) < FEWEST_FOR_LIMIT:
         reason = f"{len(second.rows)} samples: the limit needs at least {FEWEST_FOR_LIMIT}"
         return SetEstimate(math.nan, reason=reason)
-    found = frechet_limit_estimate(first.rows, second.rows, np.random.default_rng(SET_SEED))
+    found = metrics.frechet_limit_estimate(first.rows, second.rows, np.random.default_rng(SET_SEED))
     return replace(
         found.by_clip(first.starts, second.starts), reason=_explain_missing_interval(first, second)
     )
@@ -139,19 +128,16 @@ def frechet_limit(
 
 def kernel(true: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the kernel distance (KID) of the embeddings."""
-    from bench.metrics import kernel_estimate
-
     first, second = (_stack(side, extractor, "embedding") for side in (true, generated))
-    found = kernel_estimate(first.rows, second.rows, np.random.RandomState(SET_SEED))
+    # RandomState, not a Generator: the subsets are those of the published numbers.
+    found = metrics.kernel_estimate(first.rows, second.rows, np.random.RandomState(SET_SEED))
     return found.by_clip(first.starts, second.starts)
 
 
 def inception(_: Iterable[Side], generated: Iterable[Side], *, extractor: str) -> SetEstimate:
     """Return the inception score of the generated side; NaN for fewer than ten clips."""
-    from bench.metrics import inception_estimate
-
     logits = _stack(generated, extractor, "logits")
-    return inception_estimate(logits.rows, np.random.RandomState(SET_SEED))
+    return metrics.inception_estimate(logits.rows, np.random.RandomState(SET_SEED))
 
 
 def _explain_missing_interval(first: Stacked, second: Stacked) -> str:
@@ -168,4 +154,5 @@ def _stack(sides: Iterable[Side], extractor: str, feature: str) -> Stacked:
     """Stack the rows ``[n, D]`` that each clip has of one feature."""
     rows = [np.atleast_2d(side[extractor][feature]) for side in sides]
     counts = np.array([len(each) for each in rows])
+    # The cumulative sum is the end of each clip's rows; less its own count it is their start.
     return Stacked(np.concatenate(rows), np.cumsum(counts) - counts)

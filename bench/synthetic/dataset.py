@@ -43,6 +43,7 @@ def start_directory(directory: Path) -> list[Path]:
     ``world.json``.
     """
     # Clips of another version would be kept as existing files and mixed with those of this one.
+    # Only files with names that this module gives: the folder may hold a user's other files.
     removed = []
     if not (directory / WORLD).exists() or _version_of(directory) != WORLD_VERSION:
         removed = [*_named(directory, CLIP_FILE), *_named(directory / REFERENCES, REFERENCE_FILE)]
@@ -117,6 +118,7 @@ def write_manifest(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         BenchError: a name occurs twice.
     """
+    # Sorted: rows arrive in the order in which workers finish.
     ordered = sorted(rows, key=lambda row: str(row["name"]))
     names = [row["name"] for row in ordered]
     if len(set(names)) < len(names):
@@ -156,6 +158,7 @@ def verify(directory: Path) -> list[str]:
     """
     rows = read_manifest(directory)
     listed = {row["name"] for row in rows}
+    # Clips may be fewer than the split has; of the references mini-references needs all.
     problems = [
         f"{name}: {MANIFEST} has no row for this reference: {FIX}"
         for name in REFERENCE_NAMES
@@ -163,6 +166,7 @@ def verify(directory: Path) -> list[str]:
     ]
     for row in rows:
         path = directory / str(row["file"])
+        # Without the hash, which a scene does not have before it is rendered.
         if {**row, "sha256": None} != {**_expected_row(row), "sha256": None}:
             problems.append(f"{row['name']}: the row in {MANIFEST} is not that of its scene")
         if not path.exists():

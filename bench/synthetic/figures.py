@@ -81,9 +81,11 @@ def _page(inches: tuple[float, float], dots_per_inch: int) -> tuple[Figure, list
 def _strip(scene: Scene) -> Pixels:
     """Frames side by side, white between them, around an event in the middle of the clip."""
     event = scene.events[len(scene.events) // 2]
+    # At an impact, whose duration is 0, or where a stroke is about fastest.
     middle = round((event.time_s + 0.3 * event.duration_s) * scene.fps)
     frames = list(islice(render_frames(scene), middle + MOMENTS[-1] + 1))
     gap = np.full((frames[0].shape[0], GAP_PIXELS, 3), 255, dtype=np.uint8)
+    # A gap before every frame, and the first gap dropped.
     parts = [part for moment in MOMENTS for part in (gap, frames[middle + moment])]
     return np.concatenate(parts[1:], axis=1)
 

@@ -80,6 +80,7 @@ def reference_scenes() -> dict[str, Scene]:
 def _pair(target: Scene, scenes: list[Scene]) -> HitsPair:
     rng = np.random.default_rng(stable_seed("hits", target.name))
     chosen = [target]
+    # In a random order, so that targets do not all get the conditions of the first clips.
     for number in rng.permutation(len(scenes)):
         scene = scenes[number]
         if all((scene.action, scene.material) != (one.action, one.material) for one in chosen):
@@ -94,5 +95,6 @@ def _excerpt(scene: Scene, rng: np.random.Generator) -> HitsExcerpt:
     """Two seconds of the scene around an event drawn by ``rng``, rounded down to a frame."""
     event = scene.events[int(rng.integers(len(scene.events)))]
     start_s = event.time_s - float(rng.uniform(*LEAD_S))
+    # Inside the clip, and at a frame: otherwise audio and video would start up to 40 ms apart.
     start_s = min(max(start_s, 0.0), scene.seconds - EXCERPT_S)
     return HitsExcerpt(scene.name, scene.index, int(start_s * scene.fps) / scene.fps)

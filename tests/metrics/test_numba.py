@@ -8,11 +8,16 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock, Timeout
 
 from bench.metrics import _numba
 
-SCRIPT = """
+#: What the benchmark depends on and the metrics, alone in another program, do not.
+OTHER_PACKAGES = ("av", "filelock", "httpx", "pandas", "pyarrow", "rich", "safetensors", "typer")
+
+SCRIPT = f"""
 import sys, time
+sys.modules.update(dict.fromkeys({OTHER_PACKAGES}))  # importing any of them raises ImportError
 import numpy as np
 from bench.metrics import detect_onsets
 time.sleep(max(0.0, float(sys.argv[1]) - time.time()))
@@ -53,6 +58,13 @@ def unknown(uid):
     raise KeyError(uid)
 pwd.getpwuid = unknown
 """
+
+
+def test_the_lock_of_the_cache_excludes_other_processes(tmp_path):
+    path = tmp_path / "librosa.lock"
+    with _numba._hold_lock(path), pytest.raises(Timeout):
+        FileLock(path).acquire(timeout=0)
+    FileLock(path).acquire(timeout=0).lock.release()
 
 
 @pytest.mark.parametrize("home", [None, "", "not/absolute"])

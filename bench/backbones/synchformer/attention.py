@@ -56,6 +56,7 @@ class ClassTokenPool(nn.Module):
         """``tokens [B, T, N, 768]`` to ``[B, T, 768]``, over N."""
         groups = tokens.flatten(0, 1)
         groups = torch.cat([self.cls_token.expand(len(groups), -1, -1), groups], dim=1)
+        # One query: the outputs of all other tokens would be thrown away.
         keys = self.norm1(groups)
         attended, _ = self.self_attn(keys[:, :1], keys, keys, need_weights=False)
         pooled: Tensor = groups[:, :1] + attended

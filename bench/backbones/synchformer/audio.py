@@ -50,6 +50,7 @@ class SpectrogramTransformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = PatchEmbeddings()
+        # A dict, as in other places here, for a name in the checkpoint: "encoder.layer.0".
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer() for _ in range(N_LAYERS))})
         self.layernorm = nn.LayerNorm(WIDTH, eps=EPS)
 
@@ -58,6 +59,7 @@ class SpectrogramTransformer(nn.Module):
         tokens: Tensor = self.embeddings(images)
         for layer in self.encoder["layer"].children():
             tokens = layer(tokens)
+        # A norm treats each token alone, so the two extra ones can be dropped before it.
         normed: Tensor = self.layernorm(tokens[:, N_EXTRA:])
         return normed
 
@@ -105,6 +107,7 @@ class Layer(nn.Module):
 
 
 def _dense(width_in: int, width_out: int) -> nn.Sequential:
+    # The checkpoint calls the one layer inside "dense".
     dense = nn.Sequential()
     dense.add_module("dense", nn.Linear(width_in, width_out))
     return dense

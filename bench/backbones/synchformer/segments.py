@@ -53,4 +53,5 @@ def video_segments(frames: Tensor) -> Tensor:
             f"Synchformer needs a video of at least {SEGMENT_FRAMES} frames (0.64 s at "
             f"{FRAMES_PER_S} fps), this one has {shape[1]}: use a longer one"
         )
+    # unfold puts the frames of a segment last, the encoder expects them before the colours.
     return frames.unfold(1, SEGMENT_FRAMES, SEGMENT_FRAMES // 2).movedim(-1, 2)

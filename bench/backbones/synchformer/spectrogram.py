@@ -45,4 +45,5 @@ def log_mel(waveforms: Tensor) -> Tensor:
         waveforms, torch.hann_window(WINDOW_SAMPLES), n_fft=FFT_SAMPLES, hop_samples=HOP_SAMPLES
     )
     bank = torchaudio_mel_bank(N_MELS, FFT_SAMPLES, SAMPLE_RATE_HZ).T.contiguous()
+    # Added and not a floor, so that bands below it still differ.
     return torch.log(bank.to(waveforms.device) @ power + POWER_FLOOR)

@@ -69,6 +69,7 @@ class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.norm3 = nn.LayerNorm(WIDTH, eps=EPS)
+        # The patches of one position share a group, so this one attends in time.
         self.timeattn = DividedAttention(POSITIONS)
         self.norm1 = nn.LayerNorm(WIDTH, eps=EPS)
         self.attn = DividedAttention(TIMES)
@@ -96,6 +97,7 @@ class DividedAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """``tokens [N, 1569, 768]`` to as many."""
         query, key, value = self.qkv(tokens).chunk(3, dim=-1)
+        # The class token alone attends to everything: N keys for one query, not for each patch.
         first = attend(query[:, :1], key, value)
         groups = attend(self._groups(query), self._context(key), self._context(value))
         patches = groups.movedim(1, self.group_axis).flatten(1, 2)
