@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.encoders.clip import image_features, load_clip, text_features, token_batch, tokenise
-from acfoley.frames import clip_frames, sync_frames
+from acfoley.encoders.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ
 from bench.backbones.clap import SAMPLE_RATE_HZ as CLAP_RATE_HZ
 from bench.backbones.clap import embed_audio, front_end, load_clap_audio

@@ -258,7 +258,7 @@ def _train(
 
 def _open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
     """Return AC-Foley with the weights of an MMAudio of the same size."""
-    from acfoley.weights import open_warm
+    from acfoley.network.weights import open_warm
 
     reference = recipe.params.reference
     if reference is None:
