@@ -20,6 +20,7 @@ from bench.types import MAX_SHORTFALL_S, Audio, Excerpt
 if TYPE_CHECKING:
     from acfoley.generate import Settings
 
+#: What can be written; ``bench.types.AUDIO_SUFFIXES`` are the many that can be read.
 AUDIO_SUFFIXES = (".wav", ".flac")
 
 app = typer.Typer(
@@ -127,6 +128,7 @@ def generate(
     if destination.suffix.lower() in VIDEO_SUFFIXES:
         check_muxing(video, destination)
     reference_audio = read_reference(reference, settings)
+    # The small presets have no tokens of CLIP; their encoders report what they cut.
     if preset not in SHIPPED:
         report_cut_words(prompt, negative)
     loading = Loading(device, dtype, checkpoint, low_memory, compile_)
@@ -200,8 +202,10 @@ def check_video(video: Path, seconds: float) -> None:
     info = probe(video)
     if info.video is None:
         raise MediaError(f"{video} has no video stream: give a video, its audio is not needed")
+    # The length of the stream where it is known: that of the file may be the audio's.
     known_s = info.video.seconds or info.seconds
     if known_s is not None and seconds > known_s + MAX_SHORTFALL_S:
+        # Rounded down to tenths: the proposed length must not be refused again.
         raise MediaError(
             f"{video} lasts {known_s:.2f} s, {seconds:g} s were asked for: "
             f"use --seconds {int(known_s * 10) / 10:g}, or a longer video"
@@ -251,6 +255,7 @@ def write_result(destination: Path, video: Path, audio: Audio) -> None:
     try:
         mux_audio(video, audio, destination)
     except Exception as error:  # whatever it is: the audio took minutes to generate
+        # Under a new name: a file of another call may be there, and nobody agreed to lose it.
         path = destination.with_suffix(".flac")
         numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
         kept = next(each for each in itertools.chain([path], numbered) if not each.exists())

@@ -169,6 +169,8 @@ class Model:
         seconds = jobs[0].seconds
         lengths = sequence_lengths(seconds)
         own, is_official = self.network.latent_mean, settings.parity == "official"
+        # Made before clips are encoded: with official parity the posterior of the reference draws
+        # from the same generator, and it draws first.
         noises = [
             Noise(job.seed, official=is_official, device=own.device, dtype=own.dtype)
             for job in jobs
@@ -201,8 +203,11 @@ class Model:
     def _encode(self, job: Job, noise: Noise, settings: Settings, on_stage: OnStage) -> Features:
         """Encode one clip; components that are masked completely are not encoded at all."""
         reference = job.reference
-        if reference is not None:
-            self._require_reference_support()
+        # Refused even where the mask hides it: a user would think that it was used.
+        if reference is not None and self.network.params.reference is None:
+            raise BenchError(
+                "this network has no input for reference audio: use the preset acfoley"
+            )
         hidden = hidden_components(settings.mask)
         video = sync = text = audio = None
         if job.video is not None and "video" not in hidden:
@@ -222,12 +227,6 @@ class Model:
             else:
                 audio = self.encoders.reference(reference, length).sample(noise.reference)
         return Features(audio=audio, sync=sync, video=video, text=text)
-
-    def _require_reference_support(self) -> None:
-        if self.network.params.reference is None:
-            raise BenchError(
-                "this network has no input for reference audio: use the preset acfoley"
-            )
 
     def _project(
         self, features: Features, lengths: SequenceLengths, mask: Condition = FULL

@@ -13,8 +13,8 @@ from acfoley.encoders.cache import FeatureFiles
 from acfoley.generate import Model
 from acfoley.memory import estimate_need, require_memory
 from acfoley.mini.variants import open_mini
+from acfoley.network.weights import open_flow, preset_params
 from acfoley.official import SHIPPED, Paths, require_clap, require_official
-from acfoley.weights import open_flow, preset_params
 from bench.backbones.device import usable_device
 from bench.digests import file_digest
 from bench.errors import BenchError
@@ -46,6 +46,7 @@ def open_model(
         BenchError: the preset, device or dtype does not exist, weights of the preset are not
             published, a file is not the official one, or memory does not suffice.
     """
+    # An unknown preset is refused before a device is initialised.
     preset_params(preset)
     device = usable_device(loading.device)
     if loading.dtype not in DTYPES:
@@ -69,6 +70,7 @@ def _open_published(
     n_clips: int,
 ) -> Model:
     params, dtype = preset_params(preset), DTYPES[loading.dtype]
+    # On a CPU networks that take turns would be copied from and to the same memory.
     is_sequential = loading.low_memory and device.type != "cpu"
     paths = require_official(preset, directory, flow=loading.flow)
     clap = require_clap(directory) if params.uses_clap else None
@@ -94,4 +96,5 @@ def _identities(paths: Paths, clap: Path | None) -> dict[str, str]:
     }
     if clap is not None:
         files["embedding"] = clap
+    # 64 bits of the digest distinguish the few files of a kind, and keep names of folders short.
     return {kind: file_digest(path)[:16] for kind, path in files.items()}

@@ -37,8 +37,8 @@ from acfoley.encoders.clip import (
     token_batch,
     tokenise,
 )
+from acfoley.encoders.frames import clip_frames, sync_frames
 from acfoley.encoders.reference import prepare_reference
-from acfoley.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
 from bench.checkpoints.registry import OFFICIAL_FILES

@@ -95,6 +95,7 @@ class Codec:
         check_waveforms(
             waveforms, "the codec", self.sample_rate_hz, shortest=self.samples_per_latent
         )
+        # The protocol has no ``device``, but every autoencoder has this tensor.
         device = self.autoencoder.data_mean.device
         mean, std = self.autoencoder.encode(log_mel(waveforms.to(device), self.mel))
         return Posterior(mean.transpose(1, 2), std.transpose(1, 2))
@@ -113,6 +114,7 @@ class Codec:
     @torch.no_grad()
     def synthesise(self, mel: Tensor) -> Tensor:
         """Waveforms ``[B, 512 T]`` of log-mel ``[B, n_mels, T]``."""
+        # Griffin-Lim iterates over all frames together: in chunks their phases would not fit.
         if isinstance(self.vocoder, GriffinLim):
             waveforms: Tensor = self.vocoder(mel)
             return waveforms
@@ -134,6 +136,8 @@ def load_codec(autoencoder: Path, vocoder: Path, device: torch.device | str = "c
         MissingError: a file is not there.
         BenchError: a file is damaged or another one.
     """
+    # Chunks bound the memory and compute frames near their borders twice. On a GPU
+    # ``Model.generate`` bounds the memory by the number of clips, at no cost.
     chunk_frames = CHUNK_FRAMES if torch.device(device).type == "cpu" else None
     return Codec(
         load_autoencoder(autoencoder, device, AUTOENCODER_44K),

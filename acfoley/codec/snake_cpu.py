@@ -13,7 +13,6 @@ same time write the same.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numba
@@ -30,6 +29,8 @@ BLOCK = 1024
 VALUES_PER_THREAD = 2**18
 #: Six taps of each phase of a filter: what a phase reaches to the left, and what both do.
 SIDE, REACH = 3, 6
+#: One pool for all calls. It starts its threads when it gets work, not at import.
+THREADS = ThreadPoolExecutor(thread_name_prefix="snake")
 
 INVERSE_PI = np.float32(1 / np.pi)
 #: pi in two parts, so that half turns are subtracted without rounding (Cody and Waite).
@@ -67,16 +68,12 @@ def activate(
     def run_share(share: list[Array]) -> None:
         compiled(*share, filters)
 
-    others = [_threads().submit(run_share, share) for share in work[1:]]
+    # This thread computes the first share itself: a single share needs no other thread.
+    others = [THREADS.submit(run_share, share) for share in work[1:]]
     run_share(work[0])
     for other in others:
         other.result()
     return result.view_as(signal)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="snake")
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.codec.snake import REACH, AntialiasedSnake
-from acfoley.vocoder_weights import fuse_weight_norm
+from acfoley.codec.vocoder_weights import fuse_weight_norm
 from bench.checkpoints.load import assign_state, load_state
 
 KERNEL = 7

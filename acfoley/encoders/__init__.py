@@ -2,8 +2,9 @@
 
 encoders     CLIP, the video half of Synchformer and, for one preset, the audio half of CLAP
 clip         CLIP: its network, tokeniser and features
+frames       the frames that CLIP and Synchformer take
 reference    how a reference waveform is prepared
-features     all features of a clip, each computed once
+cache        all features of a clip, computed once and kept in memory and on disk
 """
 
 from acfoley.encoders.encoders import Encoders, PromptFeatures, load_encoders

@@ -87,6 +87,7 @@ class FeatureFiles:
         """Return the file of these features, whether it exists or not; None where none is kept."""
         if kind not in self._folders:
             return None
+        # 256 folders by the first two digits of the key: no folder gets slow to list.
         return self._root / kind / self._folders[kind] / key[:2] / f"{key}.safetensors"
 
     def load(self, kind: str, key: str) -> Entry | None:
@@ -98,6 +99,7 @@ class FeatureFiles:
             return None
         try:
             with safe_open(path, "pt") as file:
+                # ``file`` has ``keys`` and is no mapping: it cannot be iterated over.
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 messages = tuple(json.loads((file.metadata() or {})["messages"]))
         except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -112,6 +114,7 @@ class FeatureFiles:
         if (path := self.path(kind, key)) is None:
             return
         try:
+            # JSON: the metadata of safetensors are strings.
             with atomic_path(path) as temporary:
                 save_file(dict(entry.tensors), temporary, {"messages": json.dumps(entry.messages)})
         except OSError as error:
@@ -204,9 +207,11 @@ class CachedEncoders:
                 entry = compute().plain()
                 if self._files is not None:
                     self._files.save(kind, key, entry)
+            # Also for features from disk: the words that were cut are cut in this run as well.
             for message in entry.messages:
                 log.warning("%s", message)
             self._kept[kind, key] = entry
+        # An ordered dict as a queue: the entry that was used longest ago is at its front.
         self._kept.move_to_end((kind, key))
         while len(self._kept) > self._n_kept:
             self._kept.popitem(last=False)
@@ -220,6 +225,7 @@ def _visit(part: Any, device: torch.device) -> Iterator[None]:
         yield
     finally:
         part.to("cpu")
+        # torch keeps freed blocks for itself, and ``memory.free_bytes`` would count them as used.
         torch.cuda.empty_cache()
 
 
@@ -230,6 +236,7 @@ def _video_key(video: Excerpt, seconds: float) -> str:
 
 
 def _audio_key(audio: Audio, length: Length) -> str:
+    # Shape and rate as well: the same bytes may be one channel, or two of half the length.
     content = hashlib.sha256(audio.samples.tobytes()).hexdigest()
     return _hash(f"{content}|{audio.samples.shape}|{audio.sample_rate_hz}|{length}")
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from acfoley.encoders.clip import image_features, load_clip, text_features, token_batch, tokenise
-from acfoley.frames import clip_frames, sync_frames
+from acfoley.encoders.frames import clip_frames, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ
 from bench.backbones.clap import SAMPLE_RATE_HZ as CLAP_RATE_HZ
 from bench.backbones.clap import embed_audio, front_end, load_clap_audio
@@ -68,6 +68,7 @@ class Encoders:
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
+        # The network gives segments [B, S, 8, 768]; the flow network reads one sequence of tokens.
         frames = sync_frames(video, seconds)
         return video_features(self.sync, frames[None])[0].flatten(0, 1)
 
@@ -88,6 +89,7 @@ class Encoders:
         """
         if self.clap is None:
             raise BenchError("these encoders have no CLAP: load them with its checkpoint")
+        # By the method that librosa loads files with, as for every embedding of the judges.
         resampled = resample(waveform, SAMPLE_RATE_HZ, CLAP_RATE_HZ, "soxr_hq")
         log_mels = front_end(torch.from_numpy(resampled)[None])
         device = next(self.clap.parameters()).device

@@ -43,10 +43,9 @@ def render(n_clips: int, engine: Engine) -> Iterator[Row]:
 
 def listed(n_clips: int = N_CLIPS) -> ClipList:
     """List the first ``n_clips`` clips, whether they are rendered or not."""
-    return ClipList(tuple(_clip(index) for index in range(n_clips)))
-
-
-def _clip(index: int) -> TrainingClip:
-    scene = make_scene(SPLIT, index)
-    whole = Excerpt(directory() / f"{scene.name}.mp4")
-    return TrainingClip(scene.name, whole, whole, label(scene), SCORE)
+    clips, folder = [], directory()
+    for index in range(n_clips):
+        scene = make_scene(SPLIT, index)
+        excerpt = Excerpt(folder / f"{scene.name}.mp4")  # audio and video are in one file
+        clips.append(TrainingClip(scene.name, excerpt, excerpt, label(scene), SCORE))
+    return ClipList(tuple(clips))

@@ -78,6 +78,7 @@ class MotionEncoder(nn.Module):
         """Encode ``grey``."""
         levels = grey.float() / 64.0 - 2.0
         change = functional.pad(levels.diff(dim=1), (0, 0, 0, 0, 1, 1))
+        # Changes from and to the neighbours mark when something moves, the frame shows where.
         channels = torch.stack([levels, 2.0 * change[:, :-1], 2.0 * change[:, 1:]], dim=2)
         each = self.frames(channels.flatten(0, 1)).view(*grey.shape[:2], -1).transpose(1, 2)
         around = each

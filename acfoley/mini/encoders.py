@@ -66,6 +66,7 @@ class MiniEncoders:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
         pixels = _read_square_frames(video, SYNC_FPS, seconds)
+        # The network was trained on whole grey levels.
         grey = np.round(pixels.mean(axis=-1, dtype=np.float32)).astype(np.uint8)
         frames = self._motion(torch.from_numpy(grey).to(self._device)[None]).transpose(1, 2)
         n_tokens = sequence_lengths(seconds).sync_tokens
@@ -129,6 +130,7 @@ def encoders_identity() -> str:
 
 def _read_square_frames(video: Excerpt, fps: int, seconds: float) -> Pixels:
     """Read the middle squares of the frames of the first ``seconds``, ``[F, 64, 64, 3]`` uint8."""
+    # Whole frames only, as the network's tokens are counted (``sequence_lengths``).
     excerpt = replace(video, seconds=int(fps * seconds) / fps)
     frames = read_frames(excerpt, fps, short_side=SIDE_PIXELS, shortfall_s=MAX_SHORTFALL_S)
     return np.ascontiguousarray(center_crop(frames.pixels, SIDE_PIXELS))

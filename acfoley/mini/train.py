@@ -26,6 +26,7 @@ from acfoley.train.settings import StepReport
 from bench.engine import open_engine
 from bench.errors import BenchError
 from bench.io import bench_home
+from bench.terminal import print_notice
 
 #: Number of clips that the codec is fitted to, and of those that are held out from training.
 N_CODEC_CLIPS = 600
@@ -73,17 +74,18 @@ def main(names: Sequence[str], workers: int) -> None:
     n_clips = dataset.N_CLIPS + N_HELD_OUT
     for done, _ in enumerate(dataset.render(n_clips, open_engine(workers)), start=1):
         if done % REPORT_EVERY == 0:
-            _report(f"clips: {done} of {n_clips}")
+            print_notice(f"clips: {done} of {n_clips}")
+    # The codec comes before ``Work``, whose folders are named after its weights.
     if not names or not weights_path(CODEC).is_file():
-        _report(f"{CODEC}: {_fit_codec()}")
+        print_notice(f"{CODEC}: {_fit_codec()}")
     work = Work(bench_home() / "mini-acfoley")
     n_parts = max(workers, 1)
     parts = [(index, n_parts) for index in range(n_parts)]
-    for _ in _all_done(partial(_open_encoder, work), parts, workers):
+    for _ in _all_done(partial(encode_part, work), parts, workers):
         pass
     wanted = [name for name in VARIANTS if name in names or not names]
-    for line in _all_done(partial(_open_trainer, work), wanted, workers):
-        _report(line)
+    for line in _all_done(partial(train_variant, work), wanted, workers):
+        print_notice(line)
 
 
 def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Encoding:
@@ -115,7 +117,7 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
     def on_clip(done: int, total: int) -> None:
         if done % REPORT_EVERY == 0:
-            _report(f"features, part {Part(*part)}: {done} of {total}")
+            print_notice(f"features, part {Part(*part)}: {done} of {total}")
 
     for name, chosen in sets.items():
         listed, folder = ClipList(chosen), work.features(name)
@@ -138,13 +140,16 @@ def train_variant(work: Work, variant: str) -> str:
     from acfoley.train.settings import TrainingData, TrainingSettings
     from bench.checkpoints.load import load_state
 
+    # One process per core: more threads would only compete, and their number changes last digits.
     torch.set_num_threads(1)
     began, run = time.monotonic(), work.run(variant)
     data = TrainingData([work.features("training")], [work.features("held-out")])
 
     def on_step(report: StepReport) -> None:
         if report.step % REPORT_EVERY == 0:
-            _report(f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}")
+            print_notice(
+                f"{variant}: step {report.step} of {report.n_steps}, loss {report.loss:.3f}"
+            )
 
     settings = TrainingSettings(
         log_every=20,
@@ -179,26 +184,15 @@ def _fit_codec() -> str:
 
 
 def _all_done(
-    factory: Callable[[], Callable[[Item], str]], items: Iterable[Item], workers: int
+    function: Callable[[Item], str], items: Iterable[Item], workers: int
 ) -> Iterator[str]:
     """Yield the report of each item; raises BenchError where one fails."""
-    for outcome in open_engine(workers).map(factory, items):
+    # The engine takes a factory that builds the state of a worker. There is none, so that the
+    # factory returns ``function``; a lambda could not be sent to another process.
+    for outcome in open_engine(workers).map(partial(partial, function), items):
         if outcome.failure is not None:
             raise BenchError(f"{outcome.item}: {outcome.failure.message}")
         yield str(outcome.value)
-
-
-def _open_encoder(work: Work) -> partial[str]:
-    return partial(encode_part, work)
-
-
-def _open_trainer(work: Work) -> partial[str]:
-    return partial(train_variant, work)
-
-
-def _report(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -91,17 +91,16 @@ def plot_training(runs: Mapping[str, Path], destination: Path) -> None:
     for panel, (name, (training, held_out)) in zip(panels, lines.items(), strict=True):
         panel.set_title(name, fontsize=10)
         _draw(panel, training, held_out)
-    panels[0].set(ylabel="loss", ylim=_limits([line for pair in lines.values() for line in pair]))
+    smoothed = [smooth(line) for pair in lines.values() for line in pair]
+    lowest = 0.95 * min(float(losses.min()) for losses in smoothed)
+    highest = HIGHEST_RATIO * max(float(losses[-1]) for losses in smoothed)
+    panels[0].set(ylabel="loss", ylim=(lowest, highest))
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False
     )
+    # Without matplotlib's version in the file, the same losses give the same bytes.
     with atomic_path(destination) as temporary:
         figure.savefig(temporary, dpi=90, metadata={"Software": None})
-
-
-def _limits(lines: Sequence[Line]) -> tuple[float, float]:
-    lowest = min(float(smooth(line).min()) for line in lines)
-    return 0.95 * lowest, HIGHEST_RATIO * max(float(smooth(line)[-1]) for line in lines)
 
 
 def _draw(panel: Axes, training: Line, held_out: Line) -> None:

@@ -85,7 +85,7 @@ def open_mini_flow(
         BenchError: there is no such variant, or its file is damaged or of another network.
         MissingError: its file is not there.
     """
-    from acfoley.weights import open_flow
+    from acfoley.network.weights import open_flow
 
     params = variant_recipe(variant).params
     return open_flow(flow or require_weights(variant), params, device=device)

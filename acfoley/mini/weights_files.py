@@ -58,6 +58,7 @@ def ship(state: dict[str, torch.Tensor], name: str) -> Path:
     """
     from safetensors.torch import save_file
 
+    # Half precision halves what the repository and the package have to hold.
     halves = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in state.items()
@@ -67,5 +68,6 @@ def ship(state: dict[str, torch.Tensor], name: str) -> Path:
     path = weights_path(name)
     with atomic_path(path) as temporary:
         save_file(halves, temporary)
+    # Folders of features and runs are named after this hash: they must be those of the new weights.
     weights_hash.cache_clear()
     return path

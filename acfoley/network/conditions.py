@@ -132,11 +132,6 @@ class Conditions:
         """Number of clips."""
         return len(self.vector)
 
-    @property
-    def n_latents(self) -> int:
-        """Number of latents of each clip."""
-        return int(self.sync_indices.shape[1])
-
     def repeat(self, n_clips: int) -> Conditions:
         """Repeat the conditions of one clip ``n_clips`` times."""
         return concatenate([self] * n_clips)

@@ -157,6 +157,7 @@ class FlowNetwork(nn.Module):
 
     def _add_learned_features(self, params: FlowParams) -> None:
         """Add the empty features of missing components, and the statistics of latents."""
+        # Measured, not trained: statistics of the training set, and CLIP's empty prompt.
         fixed = {"requires_grad": False}
         self.latent_mean = nn.Parameter(torch.empty(1, 1, params.latent_width), **fixed)
         self.latent_std = nn.Parameter(torch.empty(1, 1, params.latent_width), **fixed)
@@ -180,7 +181,12 @@ class FlowNetwork(nn.Module):
         self.text_cond_proj = nn.Linear(width, width)
         width_in = width
         if (reference := params.reference) is not None:
-            self.audio_feature_proj = _reference_projection(params, reference)
+            # Latents are projected like those of the flow, CLAP's one embedding by one layer.
+            self.audio_feature_proj = (
+                _sequence_projection(params, reference.width, EDGE_KERNEL)
+                if reference.encoder == "vae"
+                else Projection(reference.width, width)
+            )
             self.audio_cond_proj = nn.Linear(width, width)
             if reference.pooling == "attention":
                 self.audio_pool = AttentionPool(width, params.n_heads)
@@ -204,21 +210,15 @@ class FlowNetwork(nn.Module):
         """Merge video, text and reference into the vector ``[B, D]`` (paper, section 3.3)."""
         vector = self.clip_cond_proj(video.mean(dim=1)) + self.text_cond_proj(text.mean(dim=1))
         if (reference := self.params.reference) is not None:
-            pooled = self._pooled_reference(audio, reference, n_clips)
+            n_tokens = _empty_reference_tokens(reference)
+            tokens = self.audio_feature_proj(_fill(audio, self.empty_audio_feat, n_clips, n_tokens))
+            # Pooled to one vector, so that a reference may have any number of tokens.
+            has_pool = reference.pooling == "attention"
+            pooled = self.audio_cond_proj(self.audio_pool(tokens) if has_pool else tokens.mean(1))
             is_concatenated = reference.fusion == "concatenate"
             vector = torch.cat([vector, pooled], dim=-1) if is_concatenated else vector + pooled
         merged: Tensor = self.global_cond_mlp(vector[:, None])
         return merged[:, 0]
-
-    def _pooled_reference(
-        self, audio: Tensor | None, reference: ReferenceParams, n_clips: int
-    ) -> Tensor:
-        """Project and pool the reference to one vector ``[B, D]``."""
-        n_tokens = _empty_reference_tokens(reference)
-        tokens = self.audio_feature_proj(_fill(audio, self.empty_audio_feat, n_clips, n_tokens))
-        pooled = self.audio_pool(tokens) if reference.pooling == "attention" else tokens.mean(dim=1)
-        vector: Tensor = self.audio_cond_proj(pooled)
-        return vector
 
     def _sync_tokens(self, sync: Tensor | None, n_clips: int, lengths: SequenceLengths) -> Tensor:
         """Project sync features to tokens ``[B, S, D]``, after adding the position in a segment.
@@ -277,13 +277,6 @@ def _token_projection(params: FlowParams, width_in: int, kernel: int) -> nn.Sequ
     between = [] if params.version == 1 else [_activation(params)]
     first, last = Projection(width_in, params.width), SwiGLU(params.width, kernel)
     return nn.Sequential(first, *between, last)
-
-
-def _reference_projection(params: FlowParams, reference: ReferenceParams) -> nn.Module:
-    """Make the projection of latents, like that of the flow, or of a CLAP embedding (one layer)."""
-    if reference.encoder == "vae":
-        return _sequence_projection(params, reference.width, EDGE_KERNEL)
-    return Projection(reference.width, params.width)
 
 
 def _empty_reference_tokens(reference: ReferenceParams) -> int:

@@ -32,6 +32,8 @@ def new_network(params: FlowParams, seed: int) -> FlowNetwork:
 @torch.no_grad()
 def initialise(network: FlowNetwork, generator: torch.Generator) -> None:
     """Draw all weights of ``network``."""
+    # All layers draw from one generator, in the order in which the network has them: another order
+    # of its attributes would give other weights for the same seed.
     for module in network.modules():
         _draw_layer(module, generator)
     for name, tensor in network.named_parameters():
@@ -58,9 +60,12 @@ def warm_start(trained: FlowNetwork, reference: ReferenceParams, seed: int) -> F
         raise ValueError("a warm start begins with a network that knows no reference")
     network = new_network(replace(trained.params, reference=reference), seed)
     own = network.state_dict()
+    # Only the layers that take the concatenated vector are larger than before. The old weights are
+    # their first columns; zeros in the others keep the reference from changing anything.
     for name, tensor in trained.state_dict().items():
         own[name].zero_()
         own[name][tuple(map(slice, tensor.shape))] = tensor
+    # An added reference has no columns of its own: its last projection is zero instead.
     if reference.fusion == "add":
         network.audio_cond_proj.weight.zero_()
     return network
@@ -72,17 +77,13 @@ def _draw_layer(module: nn.Module, generator: torch.Generator) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv1d):
-        _draw_convolution(module, generator)
+        # Uniform within one over the root of the inputs, weights and biases, as torch does.
+        bound = (module.in_channels * module.kernel_size[0]) ** -0.5
+        nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+        if module.bias is not None:
+            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
     elif isinstance(module, nn.RMSNorm):
         nn.init.ones_(module.weight)
     elif isinstance(module, nn.MultiheadAttention):
         nn.init.xavier_uniform_(module.in_proj_weight, generator=generator)
         nn.init.zeros_(module.in_proj_bias)
-
-
-def _draw_convolution(module: nn.Conv1d, generator: torch.Generator) -> None:
-    """Uniform within one over the root of the inputs, weights and biases, as torch does."""
-    bound = (module.in_channels * module.kernel_size[0]) ** -0.5
-    nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-    if module.bias is not None:
-        nn.init.uniform_(module.bias, -bound, bound, generator=generator)

@@ -29,6 +29,8 @@ def build_network(
                 f"the network to begin with has {initial.params}, the recipe {recipe.params}"
             )
         return initial.to(device)
+    # Channels of the codec's latents differ in mean and deviation. The flow starts from noise of
+    # mean 0 and deviation 1, and is learned towards latents of the same scale.
     network = new_network(recipe.params, recipe.seed)
     latents = dataset.latents()
     with torch.no_grad():
@@ -72,5 +74,6 @@ def describe_run(
 
 def data_digest(dataset: FeatureDataset) -> str:
     """Return a hash that changes with the names of the clips and the identity of their features."""
+    # Without the folders: a run can go on after its features were moved.
     names = (clip.name for clip in dataset.clips)
     return f"{stable_seed('data', dataset.store.identity, *names):x}"

@@ -86,6 +86,7 @@ def precompute(
     with clip_progress() as on_clip:
         summary = precompute_clips(listed, encoding, out, layout, writing, on_clip)
     _print_summary(summary, out / f"{writing.part}-failures.jsonl")
+    # 1, not 2: the other clips are encoded, and training can begin without the failed ones.
     raise typer.Exit(1 if summary.failed else 0)
 
 
@@ -245,7 +246,9 @@ def _train(
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     with join_process_group(device) as processes:
         if processes.device.type == "cuda":
+            # TF32 for the few products that autocast leaves in float32.
             torch.set_float32_matmul_precision("high")
+        # Every process opens the same file: DistributedDataParallel begins with equal weights.
         initial = None if warm_start is None else _open_warm_start(warm_start, recipe)
         progress = training_progress(settings.log_every) if processes.is_first else nullcontext()
         with progress as on_step:
@@ -258,7 +261,7 @@ def _train(
 
 def _open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
     """Return AC-Foley with the weights of an MMAudio of the same size."""
-    from acfoley.weights import open_warm
+    from acfoley.network.weights import open_warm
 
     reference = recipe.params.reference
     if reference is None:

@@ -152,6 +152,7 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
         prompt,
         _read_number(row, "score", where),
     )
+    # Only audio alone is cut: of a clip with video, prompt and score describe the full clip.
     if has_video or start_s is not None:
         return [clip]
     return cut_pieces(clip, read_audio_seconds(file))
@@ -193,6 +194,7 @@ def _read_scores(path: Path) -> dict[str, float]:
     if not {"name", "score"} <= set(columns):
         raise BenchError(f"{path} has the columns {', '.join(columns)}; it needs name and score")
     found = {row["name"]: _read_number(row, "score", f"{path}, line {line}") for line, row in rows}
+    # Scores and prompts may name a clip by different published schemes: compare canonical names.
     return {
         parse_canonical_name(name) or name: score
         for name, score in found.items()

@@ -125,7 +125,8 @@ class Collator:
         dropout: ConditionDropout,
     ) -> _Example:
         # Random numbers are drawn in one fixed order, needed or not, so that recipes which differ
-        # in dropout or reference still have the same times.
+        # in dropout or reference still have the same times. The choice is drawn from a range that
+        # does not depend on the number of references.
         normal = torch.randn((), generator=generator)
         is_dropped = _draw_dropout(dropout, torch.rand(5, generator=generator))
         choice = int(torch.randint(2**31, (), generator=generator))
@@ -184,6 +185,7 @@ def check_features(dataset: FeatureDataset, recipe: Recipe) -> None:
         found = dataset.shapes.get(name)
         folder = dataset.folders[0]
         if found is None and name.partition(".")[0] in ("sync", "video", "text"):
+            # Clips of audio alone: all of them are trained with the learned empty feature.
             continue
         if found is None:
             is_clap = name.endswith(".embedding")
@@ -191,6 +193,7 @@ def check_features(dataset: FeatureDataset, recipe: Recipe) -> None:
             raise BenchError(
                 f"{folder} has no {name}, which this recipe needs: compute it with {how}"
             )
+        # Columns of references from inside the target have an axis of K before these.
         tail = found[-len(expected) :]
         if any(want not in (None, have) for want, have in zip(expected, tail, strict=True)):
             wanted = ", ".join("any" if each is None else str(each) for each in expected)
@@ -233,6 +236,7 @@ def _stack(
     """
     shapes = _condition_shapes(params, lengths)
     if params.reference is not None:
+        # The number of tokens is the data's. One column has one shape, so the first clip suffices.
         references = [each for one in examples if (each := one.features["audio"]) is not None]
         if references:
             shapes["audio"] = (references[0].shape[0], references[0].shape[1])

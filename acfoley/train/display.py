@@ -41,6 +41,7 @@ def format_report(report: StepReport) -> str:
 def training_progress(every: int) -> Iterator[OnStep]:
     """Yield a callback for each step: a bar on a terminal, else a line after ``every`` steps."""
     console = make_plain_console(stderr=True)
+    # A bar redraws its line, which the log file of a cluster cannot show: it gets lines.
     if not console.is_terminal:
 
         def print_report(report: StepReport) -> None:

@@ -34,6 +34,7 @@ class ProcessGroup:
         """Return the sum of a number over all processes."""
         if self.size == 1:
             return value
+        # In float64, as Python's numbers are: float32 would round the losses of the log.
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.all_reduce(tensor)
         return tensor.item()
@@ -42,6 +43,7 @@ class ProcessGroup:
         """Return the names of all processes, by rank."""
         if self.size == 1:
             return names
+        # As objects, since processes have different numbers of names.
         found: list[list[str]] = [[] for _ in range(self.size)]
         distributed.all_gather_object(found, names)
         return [name for each in found for name in each]
@@ -65,6 +67,8 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
     if size == 1:
         yield ProcessGroup(0, 1, own)
         return
+    # Before the group begins: collectives of objects use the current device, which is GPU 0 for all
+    # processes until it is set.
     if own.type == "cuda":
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")

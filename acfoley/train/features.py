@@ -66,6 +66,7 @@ class Source:
         # As at inference the peak is that of the file, before resampling overshoots it.
         scaled = audio.samples[0] * np.float32(PEAK / peak)
         resampled = resample(scaled, audio.sample_rate_hz, SAMPLE_RATE_HZ, "sinc_kaiser")
+        # A longer gap stays: the layout refuses such a clip, and its message has the length.
         n_missing = self.layout.lengths.samples - len(resampled)
         is_filled = 0 < n_missing <= MAX_SHORTFALL_S * SAMPLE_RATE_HZ
         return np.pad(resampled, (0, n_missing)) if is_filled else resampled
@@ -86,6 +87,7 @@ class Source:
 
         Where fewer spans have audio, some references occur more than once.
         """
+        # Refuses a clip that is shorter than its target: spans would leave the waveform.
         self.layout.target(len(self.waveform))
         found: list[Waveform] = []
         for number in range(N_TRIES * n_crops):
@@ -231,6 +233,7 @@ def encode_clip(encoding: Encoding, clip: TrainingClip, layout: CropLayout) -> d
     found: dict[str, Array] = {}
     for column in encoding.columns.values():
         found.update(column(source) or {})
+    # Found here it costs one clip; in training it would stop the run.
     for name, array in found.items():
         if not np.isfinite(array).all():
             raise MediaError(f"the feature {name} of {clip.name} has values that are not finite")

@@ -47,6 +47,7 @@ class BatchLoader:
             name: EpochSampler(len(clips), recipe.batch_size, recipe.seed, name)
             for name, clips in self._clips.items()
         }
+        # Every stage, not the first alone: the later ones begin after days.
         for sampler in self._samplers.values():
             sampler.batch(0, 0, share.n_parts)  # refuses an indivisible batch before step 0
 

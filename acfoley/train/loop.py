@@ -122,6 +122,8 @@ class Trainer:
             progress = self.progress
             self.progress = Progress(step + 1, progress.loss_sum + loss, progress.n_losses + 1)
             now, n_since = time.monotonic(), n_since + 1
+            # The rate is that of the steps since the last row, for the log; the time that is left
+            # comes from the pace of all steps, which does not jump.
             rate = n_since * self.recipe.batch_size / max(now - since, 1e-9)
             pace = (now - began) / (step + 1 - first)
             self._report(step, loss, rate, pace * (self.last - step - 1))
@@ -136,6 +138,7 @@ class Trainer:
         found = list_checkpoints(self.run)
         if not found:
             return Progress()
+        # Refused unless asked for: an old folder named by mistake would be trained further.
         step, path = list(found.items())[-1]
         if not self.settings.resume:
             raise RunError(
@@ -227,6 +230,7 @@ class Trainer:
 @contextmanager
 def _locked(run: Path, processes: ProcessGroup) -> Iterator[None]:
     """Create the folder of a run and lock it against other runs."""
+    # One lock for all processes of a run: those of torchrun belong together.
     require_folder(run)
     if not processes.is_first:
         yield

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from acfoley.network.conditions import Features, drop_components
+from acfoley.network.conditions import drop_components
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import SequenceLengths
 from acfoley.sampling import flow_loss, interpolate
@@ -47,19 +47,17 @@ class FlowMatchingLoss(nn.Module):
         latents = interpolate(batch.noise, audio, batch.times)
         device = latents.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.is_bfloat16):
-            conditions = network.conditions(self._features(batch), self.lengths)
+            # What a clip does not have, or loses by dropout, becomes the learned empty feature. The
+            # empty reference is used even where no clip of the batch has a reference, so that every
+            # batch reaches every weight: DistributedDataParallel waits for the gradient of each.
+            empty = network.empty_features(len(batch.names), self.lengths)
+            if (reference := batch.features.audio) is not None:
+                # One learned vector is the empty reference, whatever the number of tokens.
+                empty = replace(empty, audio=network.empty_audio_feat.expand(reference.shape))
+            features = drop_components(batch.features, empty, batch.is_empty)
+            conditions = network.conditions(features, self.lengths)
             velocity = network(latents, batch.times, conditions)
         return flow_loss(velocity.float(), batch.noise, audio)
-
-    def _features(self, batch: Batch) -> Features:
-        """Replace what a clip does not have, or loses by dropout, by the learned empty features."""
-        # The empty reference is used even where no clip of the batch has a reference, so that every
-        # batch reaches every weight: DistributedDataParallel waits for the gradient of each.
-        empty = self.network.empty_features(len(batch.names), self.lengths)
-        if (audio := batch.features.audio) is not None:
-            # One learned vector is the empty reference, whatever the number of tokens.
-            empty = replace(empty, audio=self.network.empty_audio_feat.expand(audio.shape))
-        return drop_components(batch.features, empty, batch.is_empty)
 
 
 @torch.no_grad()

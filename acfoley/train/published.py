@@ -34,6 +34,7 @@ def open_published(
     if n_crops < 1:
         raise BenchError(f"at least 1 reference is cut from inside a target, not {n_crops}")
     own = usable_device(device)
+    # Any path as flow network: features need none, so that its file is not asked for.
     paths = require_official("acfoley", directory, flow=Path("not needed"))
     clap = require_clap(directory) if has_clap else None
     # Encoding needs no vocoder; Griffin-Lim has no weights to load.

@@ -51,14 +51,13 @@ class EpochSampler:
                 "(processes times accumulated parts): choose a number that divides it"
             )
         size = self.batch_size // n_parts
-        positions = range(part * size, (part + 1) * size)
-        return [BatchSlot(self._item(step * self.batch_size + p), p) for p in positions]
-
-    def _item(self, number: int) -> int:
-        """Return the item that is the ``number``-th of all passes."""
-        epoch, within = divmod(number, self.n_items)
-        seed = stable_seed("order", self.seed, self.name, epoch)
-        return int(_shuffle(self.n_items, seed)[within])
+        slots = []
+        for position in range(part * size, (part + 1) * size):
+            # Items are counted through all passes, so that a batch may span two of them.
+            epoch, within = divmod(step * self.batch_size + position, self.n_items)
+            order = _shuffle(self.n_items, stable_seed("order", self.seed, self.name, epoch))
+            slots.append(BatchSlot(int(order[within]), position))
+        return slots
 
 
 # A batch reads one or two epochs, clip by clip; without a cache each clip would shuffle anew.

@@ -13,7 +13,6 @@ written by different processes under different file names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from acfoley.train.clips import TrainingClip
 from acfoley.train.recipe import find_differences
+from bench.digests import read_checksums
 from bench.engine import Failure
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path, read_json, require_folder, write_json
@@ -93,6 +93,7 @@ def open_store(folder: Path, store: Store, empty_text: Array) -> None:
         if found := find_differences(read_json(path), asdict(store)):
             raise RunError(f"{folder} has other features ({'; '.join(found)}): use another folder")
         return
+    # The empty text first: a folder with a ``store.json`` is complete.
     with atomic_path(folder / EMPTY) as temporary:
         save_file({"text": np.ascontiguousarray(empty_text)}, temporary)
     write_json(path, asdict(store))
@@ -132,6 +133,7 @@ class ShardWriter:
             BenchError: a feature has another shape than in other clips, or is too large for the
                 stored type.
         """
+        # All features are checked before any is added: a refused clip leaves the shard as it was.
         stored = {name: self._cast(clip, name, array) for name, array in arrays.items()}
         for name, array in arrays.items():
             expected = self._shapes.setdefault(name, list(array.shape))
@@ -189,7 +191,7 @@ class ShardWriter:
         stacked = {name: np.stack(arrays) for name, arrays in sorted(pending.arrays.items())}
         with atomic_path(path) as temporary:
             save_file(stacked, temporary)
-            digest = file_digest(temporary)
+            digest = read_checksums(temporary).sha256
         table = {
             "file": path.name,
             "sha256": digest,
@@ -212,13 +214,9 @@ def damaged_shards(folder: Path) -> list[Path]:
     """Return the shards whose file is missing or has another SHA-256 than was written."""
     tables = (read_json(path) for path in shard_tables(folder))
     files = [(folder / table["file"], table["sha256"]) for table in tables]
-    return [p for p, sha256 in files if not p.is_file() or file_digest(p) != sha256]
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    # Every file is read. Remembered digests hold while size and times are the same, and bits that a
+    # disk has changed leave both as they were.
+    return [p for p, sha256 in files if not p.is_file() or read_checksums(p).sha256 != sha256]
 
 
 def _sum_latents(latents: Array | None) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from acfoley.network.conditions import Features
 from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.weights import COMPUTED
 from acfoley.params import VAE_REFERENCE, FlowParams, SequenceLengths
-from acfoley.weights import COMPUTED
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 #: Makes entries matter that would be too small to be seen.

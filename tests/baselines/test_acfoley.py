@@ -14,7 +14,7 @@ import torch
 import acfoley.generate
 import acfoley.loading
 from acfoley.memory import GIBIBYTE, estimate_need
-from acfoley.weights import preset_params
+from acfoley.network.weights import preset_params
 from baselines import SYSTEMS
 from bench.errors import BenchError, MissingError
 from bench.plugins import open_system

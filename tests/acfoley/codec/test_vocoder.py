@@ -18,7 +18,7 @@ from acfoley.codec.vocoder import (
     load_vocoder,
     synthesise,
 )
-from acfoley.vocoder_weights import PAIRS
+from acfoley.codec.vocoder_weights import PAIRS
 from bench.errors import BenchError
 from tests.acfoley.official import official_state, seed_weights
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from acfoley.encoders import Encoders
 from acfoley.encoders.clip import ClipParams, build_clip
-from acfoley.frames import CLIP_MEAN, CLIP_STD, clip_frames, sync_frames
+from acfoley.encoders.frames import CLIP_MEAN, CLIP_STD, clip_frames, sync_frames
 from acfoley.params import sequence_lengths
 from bench.backbones.synchformer import VideoEncoder
 from bench.errors import MediaError

@@ -16,9 +16,9 @@ import torch
 from acfoley.network.conditions import COMPONENTS, Features
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.network.layers import time_frequencies
+from acfoley.network.weights import open_flow
 from acfoley.params import PRESETS, sequence_lengths
 from acfoley.sampling import classifier_free_guidance, euler
-from acfoley.weights import open_flow
 from bench.types import Condition, parse_condition
 from tests.acfoley.seeded import (
     ACFOLEY_GAIN,

@@ -11,13 +11,13 @@ import pytest
 import acfoley.train.published
 from acfoley import cli
 from acfoley.network.initialise import new_network
+from acfoley.network.weights import open_flow
 from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.display import format_duration, format_report
 from acfoley.train.features import Encoding
 from acfoley.train.log import read_log
 from acfoley.train.presets import RECIPES
 from acfoley.train.settings import StepReport
-from acfoley.weights import open_flow
 from tests.acfoley.train.small import ENCODING, PARAMS, RECIPE, write_features
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from acfoley.network.initialise import new_network
+from acfoley.network.weights import open_flow
 from acfoley.train.checkpoint import trainable_weights
 from acfoley.train.ema import (
     EmaProfile,
@@ -21,7 +22,6 @@ from acfoley.train.ema import (
     synthesis_weights,
     synthesise,
 )
-from acfoley.weights import open_flow
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, MissingError
 from tests.acfoley.seeded import GOLDEN

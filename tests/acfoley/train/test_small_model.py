@@ -12,6 +12,7 @@ from acfoley.codec import Codec
 from acfoley.codec.griffin_lim import GriffinLim
 from acfoley.codec.mel import log_mel
 from acfoley.network.conditions import Features
+from acfoley.network.weights import open_flow
 from acfoley.sampling import euler
 from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.crops import CropLayout
@@ -23,7 +24,6 @@ from acfoley.train.precompute import precompute
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Schedule, Stage
 from acfoley.train.settings import TrainingData, TrainingSettings
-from acfoley.weights import open_flow
 from bench.media import read_audio, read_frames
 from bench.types import Excerpt
 from tests.acfoley.small_codec import small_autoencoder

@@ -10,6 +10,7 @@ import torch
 
 from acfoley.network.conditions import Features
 from acfoley.network.initialise import new_network, warm_start
+from acfoley.network.weights import open_flow, open_warm, preset_params
 from acfoley.params import (
     CLAP_REFERENCE,
     PRESETS,
@@ -18,7 +19,6 @@ from acfoley.params import (
     sequence_lengths,
 )
 from acfoley.sampling import classifier_free_guidance, euler, noise_for
-from acfoley.weights import open_flow, open_warm, preset_params
 from bench.errors import BenchError, MissingError
 from tests.acfoley.seeded import ACFOLEY_GAIN, MMAUDIO_GAIN, draw, write_checkpoint
 

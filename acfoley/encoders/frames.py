@@ -36,11 +36,13 @@ def clip_frames(video: Excerpt, seconds: float) -> Tensor:
     Raises:
         MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
     """
+    # Up to the end of the last whole frame: 8.06 s need no more video than 8 s.
     n_frames = int(CLIP_FPS * seconds)
     excerpt = replace(video, seconds=n_frames / CLIP_FPS)
     squares: list[Pixels] = []
     last_index = -1
     for frame in iterate_frames(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
+        # A video below 8 fps, or at its end, gives one frame several times: it is resized once.
         is_repeated = frame.index == last_index
         if is_repeated:
             squares.append(squares[-1])

@@ -34,15 +34,24 @@ def fuse_weight_norm(state: Mapping[str, Tensor], path: Path) -> dict[str, Tenso
         BenchError: half of a pair is missing, or a filter is not the one that the vocoder computes.
     """
     plain: dict[str, Tensor] = {}
+    taps = torch.tensor(lowpass_taps())
     for name, tensor in state.items():
         if name.endswith(FILTER):
-            _check_filter(name, tensor, path)
+            # The vocoder computes its filter, so a file made with another one would give wrong
+            # audio and no error.
+            if tensor.shape != (1, 1, N_TAPS) or not torch.allclose(
+                tensor.flatten().float(), taps, rtol=0, atol=FILTER_TOLERANCE
+            ):
+                raise BenchError(
+                    f"{path}: {name} is not the low-pass of BigVGAN v2 with {N_TAPS} taps"
+                )
             continue
         pair = next((pair for pair in PAIRS if name.endswith(pair)), None)
         if pair is None:
             plain[name] = tensor
             continue
         stem = name.removesuffix(pair[0]).removesuffix(pair[1])
+        # A pair is met twice, by either half: the direction's turn writes the weight.
         if name.endswith(pair[1]):
             plain[f"{stem}.weight"] = _fuse(state, stem, pair, path)
         elif stem + pair[1] not in state:
@@ -61,13 +70,3 @@ def _fuse(state: Mapping[str, Tensor], stem: str, pair: tuple[str, str], path: P
     axes = tuple(range(1, direction.ndim))
     norm: Tensor = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
     return magnitude * direction / norm
-
-
-def _check_filter(name: str, tensor: Tensor, path: Path) -> None:
-    # The vocoder computes its filter, so a file made with another one would give wrong audio and no
-    # error.
-    taps = torch.tensor(lowpass_taps())
-    if tensor.shape != (1, 1, N_TAPS) or not torch.allclose(
-        tensor.flatten().float(), taps, rtol=0, atol=FILTER_TOLERANCE
-    ):
-        raise BenchError(f"{path}: {name} is not the low-pass of BigVGAN v2 with {N_TAPS} taps")
