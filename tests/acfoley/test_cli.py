@@ -139,7 +139,7 @@ REFUSED = {
     "unpublished": (["--preset", "mmaudio_clap"], "'mmaudio_clap' has no published weights"),
     "type": (["--dtype", "float8"], "no type 'float8'"),
     "device": (["--device", "toaster"], "no device 'toaster'"),
-    "gpu": (["--device", "cuda:99"], "no 'cuda:99' here"),
+    "gpu": (["--device", "cuda:99"], "no device 'cuda:99'"),
 }
 
 
