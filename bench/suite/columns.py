@@ -251,32 +251,21 @@ def _signal_rows(onset_mode: str, mcd: Metric) -> tuple[Metric, ...]:
         is_extra=True,
     )
     # Against hits that people annotated instead of onsets that a detector found in the true audio.
-    accuracy_hits = replace(
-        accuracy,
-        name="onset_acc_hits",
-        label="Onset Acc. (hits)",
-        summary="onset accuracy against annotated hits",
-        against="hits",
-        is_extra=True,
+    hits = (
+        replace(
+            metric,
+            name=f"{metric.name}_hits",
+            label=f"{metric.label} (hits)",
+            summary=summary,
+            against="hits",
+            is_extra=True,
+        )
+        for metric, summary in (
+            (accuracy, "onset accuracy against annotated hits"),
+            (precision, "onset AP against annotated hits"),
+        )
     )
-    precision_hits = replace(
-        precision,
-        name="onset_ap_hits",
-        label="Onset AP (hits)",
-        summary="onset AP against annotated hits",
-        against="hits",
-        is_extra=True,
-    )
-    return (
-        accuracy,
-        precision,
-        mcd,
-        f1,
-        *SIGNAL_EXTRAS,
-        mcd_ref,
-        accuracy_hits,
-        precision_hits,
-    )
+    return accuracy, precision, mcd, f1, *SIGNAL_EXTRAS, mcd_ref, *hits
 
 
 #: Extras with networks take minutes for thousands of clips: computed only when asked for. The paper
