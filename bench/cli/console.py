@@ -169,8 +169,8 @@ def _drawn(table: Table, columns: range) -> RichTable:
         longest = max(map(len, (*texts, *table.headings[column].split())))
         drawn.add_column(table.headings[column], justify="right", min_width=longest)
     for row, after in zip_longest(table.rows, table.rows[1:]):
-        shown = (row.cells[column] for column in columns)
-        numbers = (Text(each.text, style=RANK_STYLES.get(each.rank, "")) for each in shown)
+        chosen = (row.cells[column] for column in columns)
+        numbers = (Text(each.text, style=RANK_STYLES.get(each.rank, "")) for each in chosen)
         cells = (row.label, str(row.n), *numbers)
         drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
     return drawn
