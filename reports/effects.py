@@ -32,7 +32,7 @@ _BOUND_IN_WORDS = (
 RULES: Mapping[Rule, str] = {
     "apart": "holds where the intervals of the two runs do not overlap, in the direction of the "
     "claim",
-    "clear": "holds where the whole interval of the difference lies in the direction of the claim",
+    "clear": "holds where the full interval of the difference is in the direction of the claim",
     "doubles": f"holds where the whole interval of the ratio is {DOUBLE:g} or more",
     "little change": f"holds where the whole interval of the difference is within "
     f"{_BOUND_IN_WORDS}, contrary where all of it is outside",
@@ -239,8 +239,8 @@ def describe_effects(effects: Sequence[Effect], command: str) -> str:
         "",
         *(f"- **{rule}**: {text}." for rule, text in RULES.items()),
         "",
-        "Where a rule does not say when a claim is contrary: where the whole interval of the "
-        "difference lies in the other direction. What neither holds nor is contrary does not show.",
+        "Where a rule does not define when a claim is contrary: where the full interval of the "
+        "difference is in the other direction. What neither holds nor is contrary does not show.",
     ]
     return "\n".join(lines) + "\n"
 

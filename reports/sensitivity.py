@@ -80,7 +80,7 @@ def plot_sensitivity(found: Sensitivity, destination: Path) -> None:
     panel.set_xticks(range(len(names)), names, fontsize=9)
     panel.set_yticks(range(len(responses)), [column.label for column in found.columns])
     panel.xaxis.tick_top()
-    figure.colorbar(image, ax=panel, label="response (1: as bad as unrelated sound)", shrink=0.7)
+    figure.colorbar(image, ax=panel, label="response (1: as bad as unrelated audio)", shrink=0.7)
     with atomic_path(destination) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
@@ -90,7 +90,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
     first = found.curves[0].results[0]
     return "\n".join(
         [
-            "# What the metrics hear: known faults, measured answers",
+            "# How the metrics respond to known faults",
             "",
             f"The oracle of the mini world renders the true scene again; here it is damaged in one "
             f"way, by a known amount, on {first.scored} clips (judge {first.judge}, profile "
@@ -104,7 +104,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "",
             "## From which amount a fault is noticed",
             "",
-            "The first amount whose paired difference from the undamaged sound is for the worse "
+            "The first amount whose paired difference from the uncorrupted audio is for the worse "
             "with its whole 95 % interval. Metrics of a whole set have no difference per clip.",
             "",
             *_thresholds(found),
@@ -126,9 +126,9 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
 def _explained() -> Sequence[str]:
     return (
         "**Response**: the change for the worse at the largest amount, divided by the change that "
-        "unrelated sound brings, the worse of another clip's sound (`shuffled`) and of noise with "
-        "the true spectrum (`noise`). 0 is deaf, 1 as bad as unrelated, above 1 worse than that; "
-        "below 0 the metric takes the fault for an improvement.",
+        "unrelated audio brings, the worse of another clip's audio (`shuffled`) and of noise with "
+        "the true spectrum (`noise`). 0 is no response, 1 as bad as unrelated audio, above 1 worse "
+        "than that; below 0 the metric takes the fault for an improvement.",
     )
 
 
