@@ -79,7 +79,7 @@ def test_a_component_that_cannot_be_masked_is_refused(bench, mine, clicks_folder
     )
     refused(
         bench("ablate", "--model", "mine:MINE", *split, "--mask", "sound"),
-        "cannot mask 'sound'; there are: audio, sync, video, text",
+        "cannot mask 'sound': components are audio, sync, video, text",
     )
     refused(
         bench("run", "--model", "mine:MINE", *split, "--mask", "audio", "--mask-scope", "half"),

@@ -109,7 +109,7 @@ def test_paths_that_cannot_be_written_are_refused_before_any_work(bench, clicks_
     run = ["run", "--model", "silence", "--split", f"folder:{clicks_folder}", "--metrics", "mcd"]
     refused(bench(*run, "--json", tmp_path), "is a folder; name a file")
     (tmp_path / "here" / "file").write_text("")
-    refused(bench(*run, "--runs", "file"), "cannot make the folder")
+    refused(bench(*run, "--runs", "file"), "cannot create the folder")
     assert not (tmp_path / "here" / "runs").exists()
 
 
