@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
 USES = frozenset({"video", "prompt", "reference"})
-CODE = ("acfoley", "baselines.acfoley", "bench.backbones", "bench.checkpoints", "bench.dsp")
+CODE = (
+    "acfoley",
+    "baselines.acfoley",
+    "bench.backbones",
+    "bench.checkpoints",
+    "bench.dsp",
+    "bench.media.resize",
+)
 #: On a GPU as its authors run it.
 DTYPES = {"cuda": "bfloat16"}
 #: As many clips of 8 s as a GPU generates well at once; on a CPU a batch is no faster, and would

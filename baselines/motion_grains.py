@@ -94,6 +94,12 @@ MOTION_GRAINS = System(
     "Grains of the reference where motion in the video stops or turns; nothing is learned",
     frozenset({"video", "reference"}),
     nothing_to_load(motion_grains),
-    code=("baselines.motion_grains", "baselines.grains", "baselines.impacts"),
+    # Frames are resized before their motion is measured: another resizer, other impacts.
+    code=(
+        "baselines.motion_grains",
+        "baselines.grains",
+        "baselines.impacts",
+        "bench.media.resize",
+    ),
     uses_device=False,
 )
