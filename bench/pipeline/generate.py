@@ -130,7 +130,16 @@ def call_system(generate: Generate, requests: Sequence[Request]) -> list[Audio |
 
 
 def _call(generate: Generate, requests: Sequence[Request]) -> Sequence[Audio | Exception]:
-    results = generate(requests)
+    try:
+        results = generate(requests)
+    except AttributeError as error:
+        if error.obj is not requests:
+            raise
+        # A function of one request looks for the fields of a request in the batch.
+        raise BenchError(
+            f"the system reads {error.name!r} of a batch of requests as if it were one request: "
+            "adapt its function with bench.system.one_by_one"
+        ) from error
     is_sequence = isinstance(results, Sequence) and len(results) == len(requests)
     if not is_sequence or not all(isinstance(each, Audio | Exception) for each in results):
         raise BenchError(

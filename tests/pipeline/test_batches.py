@@ -104,6 +104,8 @@ def test_results_that_do_not_fit_the_requests_are_refused(results: object, messa
 def test_a_system_of_single_requests_is_refused_with_how_to_adapt_it():
     (found,) = call_system(systems._tone, requests("a"))  # type: ignore[arg-type]
     assert isinstance(found, Failure)
+    assert "'seed' of a batch of requests as if it were one request" in found.message
+    assert "one_by_one" in found.message
     (found,) = call_system(lambda batch: systems._tone(batch[0]), requests("a"))  # type: ignore[arg-type, return-value]
     assert isinstance(found, Failure)
     assert "one_by_one" in found.message
