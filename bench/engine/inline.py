@@ -44,15 +44,27 @@ class InlineEngine:
             BenchError: the worker could not be built.
         """
         iterator = iter(items)
-        for first in iterator:
+        work: Work[Item, Value] | None = None
+        n_open = 0
+
+        def taken(first: Item) -> Iterator[Item]:
+            nonlocal n_open
+            for item in itertools.chain([first], iterator):
+                n_open += 1
+                yield item
+
+        for first in iterator:  # once, unless the work ends before its iterator
             with limited_threads(settings.threads):
-                work = build(factory, settings.arguments(0))
-            outcomes = work(itertools.chain([first], iterator))
+                work = work or build(factory, settings.arguments(0))
+            outcomes = work(taken(first))
             while True:
                 # Limited again for every item: libraries may have been loaded since. The caller's
                 # own code between two items keeps its threads.
                 with limited_threads(settings.threads):
                     outcome = next(outcomes, None)
                 if outcome is None:
-                    return
+                    break
+                n_open -= 1
                 yield outcome
+            if n_open:
+                raise RuntimeError(f"the work left {n_open} items without an outcome")

@@ -298,7 +298,7 @@ class _Pool:
                 cause = f"was killed after {worker.limit_s():g} s without a result"
                 return self._lose(slot, cause, f"; {option} sets the limit" if option else "")
             kind, content = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._lose(slot, worker.cause_of_death())
         worker.since_s = time.monotonic()  # the limit is for the time between two messages
         if kind == "ready":

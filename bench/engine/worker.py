@@ -78,8 +78,9 @@ def _answer_round(
     def items() -> Iterator[Any]:
         nonlocal message, n_open
         while message not in (END, STOP):
+            item, message = message[0], None
             n_open += 1
-            yield message[0]
+            yield item
             message = receive()
 
     try:
@@ -88,11 +89,11 @@ def _answer_round(
             _send_answer(pipe, outcome)
         if n_open:
             raise RuntimeError(f"the work left {n_open} items without an outcome")
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise  # the parent is gone, and nobody is left to report to
     except Exception as error:
         pipe.send(("broken", failure_of(error)))
-    return receive() if message == END else message
+    while message in (None, END):  # None: the work ended before its iterator, and starts again
+        message = receive()
+    return message
 
 
 def _send_answer(pipe: Connection, outcome: Outcome[Any, Any]) -> None:

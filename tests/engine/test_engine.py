@@ -52,6 +52,21 @@ def squares_by_threes() -> Work[int, int]:
     return work
 
 
+def answers_one_item() -> Work[int, int]:
+    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
+        item = next(items)
+        yield Outcome(item, item)
+
+    return work
+
+
+def forgets_the_last() -> Work[int, int]:
+    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
+        yield from (Outcome(item, item) for item in list(items)[:-1])
+
+    return work
+
+
 def built_once(log: Path) -> Callable[[int], int]:
     with log.open("a") as file:
         file.write("built\n")
@@ -185,3 +200,15 @@ def test_a_worker_has_its_threads_whenever_its_libraries_are_loaded(
 def test_no_workers_means_this_process() -> None:
     assert isinstance(open_engine(0), InlineEngine)
     assert isinstance(open_engine(3), LocalEngine)
+
+
+@pytest.mark.parametrize("engine", [InlineEngine(), LocalEngine(1)], ids=IDS)
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_work_that_ends_early_is_given_the_rest(engine: Engine, ahead: int) -> None:
+    outcomes = list(engine.stream(answers_one_item, range(3), WorkerSettings(ahead=ahead)))
+    assert [(each.item, each.value) for each in outcomes] == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_work_that_leaves_items_without_an_outcome_ends_a_map_in_this_process() -> None:
+    with pytest.raises(RuntimeError, match="left 1 items without an outcome"):
+        list(InlineEngine().stream(forgets_the_last, [1, 2, 3]))

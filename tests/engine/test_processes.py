@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import itertools
 import multiprocessing
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,7 @@ import pytest
 from bench.engine import LocalEngine, Outcome, Work, WorkerSettings, attempt
 from bench.errors import BenchError
 from tests.conftest import ROOT
+from tests.engine.test_engine import forgets_the_last
 
 #: One group of three in work and one more on its way.
 THREES = WorkerSettings(batch_size=3, ahead=6)
@@ -108,19 +112,34 @@ def half_a_second_each() -> Work[int, int]:
     return work
 
 
-def forgets_the_last() -> Work[int, int]:
-    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
-        yield from (Outcome(item, item) for item in list(items)[:-1])
-
-    return work
-
-
 def raises_between_items() -> Work[int, int]:
     def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
         for item in items:
             if item == 2:
                 raise KeyError("a mistake outside of any item")
             yield Outcome(item, item)
+
+    return work
+
+
+def raises_like_a_pipe() -> Work[int, int]:
+    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
+        for _ in items:
+            raise BrokenPipeError("a loader of the work is gone")
+            yield
+
+    return work
+
+
+def dies_while_it_answers() -> Callable[[int], int]:
+    """Half of an answer is on its way when the worker dies of the item 1."""
+
+    def work(item: int) -> int:
+        if item == 1:
+            (pipe,) = (each for each in gc.get_objects() if type(each) is Connection)
+            os.write(pipe.fileno(), struct.pack("!i", 100) + b"half")
+            os._exit(3)
+        return item
 
     return work
 
@@ -176,6 +195,13 @@ def test_a_worker_that_dies_fails_its_item_alone_and_is_replaced() -> None:
 def test_a_worker_that_dies_on_the_last_item_is_still_reported() -> None:
     (outcome,) = LocalEngine(1).map(partial(dies_on, (0,)), [0])
     assert "exit code 3" in outcome.failure.message
+
+
+def test_a_worker_that_dies_while_it_answers_fails_its_item_alone() -> None:
+    outcomes = list(LocalEngine(1).map(dies_while_it_answers, range(3)))
+    assert [each.item for each in outcomes if each.failure] == [1]
+    assert "exit code 3" in outcomes[1].failure.message
+    assert [each.value for each in outcomes] == [0, None, 2]
 
 
 def test_a_worker_that_dies_while_being_built_ends_the_map() -> None:
@@ -264,6 +290,12 @@ def test_work_that_raises_itself_is_a_failure_with_its_traceback() -> None:
     assert "KeyError: 'a mistake outside of any item'" in failed.failure.message
     assert "in work\n" in failed.failure.traceback
     assert sorted(each.item for each in outcomes) == list(range(4))
+
+
+def test_work_that_raises_the_error_of_a_pipe_is_a_failure_with_its_traceback() -> None:
+    (outcome,) = LocalEngine(1).stream(raises_like_a_pipe, [1])
+    assert "BrokenPipeError: a loader of the work is gone" in outcome.failure.message
+    assert "in work\n" in outcome.failure.traceback
 
 
 def test_a_value_that_cannot_be_pickled_is_a_failure_of_its_item() -> None:
