@@ -40,7 +40,8 @@ def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
         metric.name: Scoring((metric,), plan.judge, None).extractor_names()
         for metric in select_computable(select(plan.judge.profile), plan.judge)
     }
-    for row in evaluate([pair_of(plan, c) for c in clips], plan.scoring, plan.workers, run_log):
+    pairs = [pair_of(plan, clip) for clip in clips]
+    for row in evaluate(pairs, plan.scoring, plan.workers, run_log, plan.timeout_s):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
         scores, keys = dict(row.scores), dict(row.keys)
         if before := journal.find(kind, name, made_from):  # columns of earlier calls still hold

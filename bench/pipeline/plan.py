@@ -56,9 +56,6 @@ class RunPlan:
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
-    scoring_fingerprints: dict[str, str] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
 
     @cached_property
     def subset(self) -> str:

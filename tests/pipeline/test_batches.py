@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench.pipeline.generate import call_system, generate_samples
 from bench.pipeline.limits import default_timeout_s
 from bench.pipeline.placement import place_system
 from bench.results import load_failures
+from bench.suite import Side
 from bench.system import SecondsPerClip, System, one_by_one
 from bench.types import Audio, Request
 from tests.pipeline import systems
@@ -177,6 +179,22 @@ def test_a_clip_that_hangs_or_kills_its_worker_is_a_row_of_the_failures(make_pla
     failure = json.loads(line)
     assert (failure["clip"], failure["stage"]) == ("clip_000001", "generate")
     assert message in failure["error"]
+
+
+def never_ends(true: Side, generated: Side) -> float:
+    time.sleep(600)
+    return 0.0
+
+
+def test_the_limit_that_was_asked_for_counts_when_clips_are_scored(make_plan):
+    plan = make_plan(f"{SYSTEMS}:TONE", metrics=("env_corr",))
+    run(plan, quiet)  # so that the features are there, whose extraction may take seconds
+    (metric,) = plan.metrics
+    hangs = replace(metric, name="hangs", score=never_ends)
+    part = replace(plan, clips=plan.clips[:1], metrics=(hangs,), workers=1, timeout_s=5.0)
+    (failure,) = run(part, quiet).failures
+    assert failure.stage == "score"
+    assert "killed after 5 s without a result" in failure.error
 
 
 def test_the_default_limit_is_twenty_times_what_is_expected_and_two_minutes_at_least(make_plan):
