@@ -20,6 +20,7 @@ from bench.cli.score import score
 from bench.engine import open_engine
 from bench.errors import BenchError
 from bench.media import write_audio
+from bench.pipeline.columns import JudgeOptions, choose_columns
 from bench.splits.mini import prepare_mini
 from bench.types import Audio
 from tests.conftest import ROOT
@@ -106,3 +107,13 @@ def test_names_may_be_a_list_or_a_text_and_missing_columns_are_reported(mini):
 def test_an_unknown_attribute_of_the_package_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'bench' has no attribute 'rnu'"):
         bench.rnu  # noqa: B018
+
+
+def test_a_column_without_its_package_is_refused_with_the_command_for_it(
+    monkeypatch,
+):
+    for module in ("bench.judges", "bench.extras"):
+        monkeypatch.setattr(f"{module}.has_module", lambda name: name != "torch")
+    options = JudgeOptions(metrics="ib", judge="paper")
+    with pytest.raises(BenchError, match=r"cannot compute ib; .*pip install"):
+        choose_columns(options, (), 8.0, print, is_mini=False)

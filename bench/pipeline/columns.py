@@ -110,6 +110,7 @@ def _keep_computable(
     kept = select_computable(wanted, judge)
     if lost := [metric.name for metric in wanted if metric not in kept]:
         hint = ": only --judge paper has CLAP" if CLAP in lost else ""
+        hint += "".join(f"; {sentence}" for sentence in judge.missing)
         problems.append(f"the judge {judge.name} cannot compute {', '.join(lost)}{hint}")
     problems += [
         f"{metric.name} takes {metric.accepted_lengths}, these have {seconds:g} s"
