@@ -236,13 +236,13 @@ class Model:
 
     def _decode(self, latents: Tensor, seconds: float) -> list[Audio]:
         """Decode latents ``[B, L, 40]``; cut what whole latents give beyond ``seconds``."""
-        # As many clips at once as memory has room for on a GPU. On a CPU one by one: together is no
-        # faster there and takes as many times the memory.
         n_together, device = 1, latents.device
-        if device.type != "cpu":
-            n_together = max(1, int(free_bytes(device) / (seconds * WORK_BYTES_PER_SECOND)))
         n_samples, audios = round(seconds * SAMPLE_RATE_HZ), []
         with self.encoders.at_work(self.codec):
+            # As many clips at once as memory has room for on a GPU, beside the codec. On a CPU one
+            # by one: together is no faster there and takes as many times the memory.
+            if device.type != "cpu":
+                n_together = max(1, int(free_bytes(device) / (seconds * WORK_BYTES_PER_SECOND)))
             for part in torch.split(latents, n_together):
                 waveforms = self.codec.decode(part)[:, None, :n_samples].float().cpu().clamp(-1, 1)
                 audios += [Audio(each.numpy(), SAMPLE_RATE_HZ) for each in waveforms]

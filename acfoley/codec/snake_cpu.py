@@ -63,7 +63,7 @@ def activate(
     bounds = [n_rows * number // n_threads for number in range(n_threads + 1)]
     shares = [slice(*ends) for ends in zip(bounds[:-1], bounds[1:], strict=True)]
     work = [[array[share] for array in arrays] for share in shares]
-    compiled: Any = _activate_rows
+    compiled: Any = _activate_rows  # numba's type says nothing of its arguments
 
     def run_share(share: list[Array]) -> None:
         compiled(*share, filters)
@@ -77,9 +77,9 @@ def activate(
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
-def _activate_rows(  # type: ignore[no-untyped-def]
-    rows, frequency, strength, result, taps
-):  # pragma: no cover - compiled
+def _activate_rows(
+    rows: Array, frequency: Array, strength: Array, result: Array, taps: Array
+) -> None:  # pragma: no cover - compiled
     length = rows.shape[1]
     source = np.empty(BLOCK + 2 * REACH, np.float32)
     even = np.empty(BLOCK + REACH, np.float32)
@@ -96,7 +96,7 @@ def _activate_rows(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _read(row, start, n, source):  # type: ignore[no-untyped-def]
+def _read(row: Array, start: int, n: int, source: Array) -> None:
     """Copy a block and six samples on either side; the ends of the row are continued."""
     length = len(row)
     first = start - REACH
@@ -108,7 +108,7 @@ def _read(row, start, n, source):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def _double(source, n, taps, even, odd):  # type: ignore[no-untyped-def]
+def _double(source: Array, n: int, taps: Array, even: Array, odd: Array) -> None:
     """Even and odd samples of the doubled rate, from three before the block to three after it."""
     two = np.float32(2)
     e0, e1, e2 = two * taps[11], two * taps[9], two * taps[7]
@@ -123,7 +123,7 @@ def _double(source, n, taps, even, odd):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def _snake(values, n, frequency, strength):  # type: ignore[no-untyped-def]
+def _snake(values: Array, n: int, frequency: np.float32, strength: np.float32) -> None:
     """Add strength sin²(frequency x) to the first ``n`` values.
 
     sin² has a period of pi, so that the angle is reduced by the nearest multiple of pi.
@@ -140,7 +140,7 @@ def _snake(values, n, frequency, strength):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _extend(even, odd, start, n, length):  # type: ignore[no-untyped-def]
+def _extend(even: Array, odd: Array, start: int, n: int, length: int) -> None:
     """Beyond the ends of the row, repeat the first and the last sample of the doubled rate."""
     if start == 0:
         for i in range(SIDE):
@@ -155,7 +155,7 @@ def _extend(even, odd, start, n, length):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def _halve(even, odd, n, taps, result):  # type: ignore[no-untyped-def]
+def _halve(even: Array, odd: Array, n: int, taps: Array, result: Array) -> None:
     """The low-pass at every second sample."""
     t0, t1, t2, t3, t4, t5 = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5]
     t6, t7, t8, t9, t10, t11 = taps[6], taps[7], taps[8], taps[9], taps[10], taps[11]

@@ -91,24 +91,29 @@ class FeatureFiles:
         return self._root / kind / self._folders[kind] / key[:2] / f"{key}.safetensors"
 
     def load(self, kind: str, key: str) -> Entry | None:
-        """Read features; None where there are none, or where the file is damaged (with a note)."""
+        """Read features; None where there are none, or where they cannot be read (with a note)."""
         from safetensors import SafetensorError, safe_open
 
-        path = self.path(kind, key)
-        if path is None or not path.is_file():
+        if (path := self.path(kind, key)) is None:
             return None
         try:
             with safe_open(path, "pt") as file:
                 # ``file`` has ``keys`` and is no mapping: it cannot be iterated over.
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 messages = tuple(json.loads((file.metadata() or {})["messages"]))
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("cannot read the features %s: %s", path, error)
+            return None
+        except (SafetensorError, KeyError, ValueError) as error:
             log.warning("the features %s are damaged (%s) and are computed again", path, error)
             return None
         return Entry(tensors, messages)
 
     def save(self, kind: str, key: str, entry: Entry) -> None:
         """Write features; a disk that is full or read-only costs time later, and a note now."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if (path := self.path(kind, key)) is None:
@@ -117,7 +122,7 @@ class FeatureFiles:
             # JSON: the metadata of safetensors are strings.
             with atomic_path(path) as temporary:
                 save_file(dict(entry.tensors), temporary, {"messages": json.dumps(entry.messages)})
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # the latter where the disk gets full
             log.warning("cannot keep the features %s: %s", path, error)
 
 

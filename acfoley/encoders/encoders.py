@@ -2,7 +2,7 @@
 
     encoders = load_encoders(clip_file, synchformer_file, device)
     video = encoders.video(excerpt, seconds=8)            # [64, 1024]
-    sync = encoders.sync_features(excerpt, seconds=8)          # [192, 768]
+    sync = encoders.sync_features(excerpt, seconds=8)     # [192, 768]
     text = encoders.prompts(["dog barking"]).features     # [1, 77, 1024]
 
 and, loaded with the file of CLAP, for networks that take references as its embeddings:

@@ -48,7 +48,7 @@ def initialise(network: FlowNetwork, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def warm_start(trained: FlowNetwork, reference: ReferenceParams, seed: int) -> FlowNetwork:
-    """Return AC-Foley with the weights of ``trained``, an MMAudio of any size: the same audio.
+    """Return AC-Foley with the weights and the output of ``trained``, an MMAudio of any size.
 
     New parts are drawn from ``seed``. The weights by which the reference joins the other conditions
     are zero, so that it changes nothing at first.

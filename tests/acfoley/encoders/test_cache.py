@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,26 @@ def test_a_folder_that_cannot_be_written_costs_time_only(job, tmp_path, caplog):
     assert audio.samples.any()
     assert all("cannot keep the features" in each.message for each in caplog.records)
     assert len(caplog.records) == 4
+
+
+def test_a_full_disk_costs_time_only(tmp_path, caplog):
+    features = files(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        features.save("video", "ab12", Entry({"features": torch.ones(10_000)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ["cannot keep the features" in each.message for each in caplog.records] == [True]
+    assert features.load("video", "ab12") is None
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_file_that_cannot_be_read_is_noted_and_computed_again(tmp_path, caplog):
+    features = files(tmp_path)
+    features.path("video", "ab12").mkdir(parents=True)
+    assert features.load("video", "ab12") is None
+    assert ["cannot read the features" in each.message for each in caplog.records] == [True]
 
 
 def test_notes_of_a_cut_prompt_are_kept_with_its_features(job, tmp_path, caplog):
