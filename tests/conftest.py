@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench._numba import CACHE_VARIABLE, load_librosa
 from bench.media import write_video
-from bench.metrics._numba import CACHE_VARIABLE, load_librosa
 from bench.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]

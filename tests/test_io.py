@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
+from bench import _numba
 from bench.errors import BenchError
 from bench.io import atomic_path, bench_home, expand_user, read_json, write_json
 from bench.media import write_audio
-from bench.metrics import _numba
 from bench.types import Audio
 
 

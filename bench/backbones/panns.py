@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench._numba import load_librosa
 from bench.backbones.packages import import_published
 from bench.checkpoints.load import assign_state, load_state
 from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
@@ -63,6 +64,8 @@ def build_network() -> nn.Module:
     Raises:
         MissingError: ``panns-inference`` is not installed.
     """
+    # The package imports torchlibrosa, which imports librosa: not before its cache is complete.
+    load_librosa()
     published = import_published("panns_inference", "models")
     # The front end runs in the threads that prepare clips, by FFT: see ``front_end``.
     published.Spectrogram = published.LogmelFilterBank = nn.Identity

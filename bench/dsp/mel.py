@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench._numba import load_librosa
 from bench.errors import MediaError
 from bench.types import FloatArray
 
@@ -75,9 +76,7 @@ def slaney_mel_bank(
     n_mels: int, n_fft: int, sample_rate_hz: int, min_hz: float, max_hz: float
 ) -> FloatArray:
     """Triangles ``[n_fft // 2 + 1, n_mels]`` of equal area with slopes linear in Hz: librosa's."""
-    from librosa.filters import mel
-
-    bank: FloatArray = mel(
+    bank: FloatArray = load_librosa().filters.mel(
         sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=min_hz, fmax=max_hz, dtype=np.float64
     )
     # Contiguous, because the layout of a matrix decides in which order products are summed.

@@ -20,7 +20,7 @@
 A metric is a function of its arguments alone (and of the random generator that it is given). It
 takes the true side first and the generated one second, checks both by ``arrays``, computes in
 float64, and raises ``ValueError`` for input that it cannot use. NaN means "not scored". Random
-numbers and files are used nowhere else, with one exception: ``_numba`` stores compiled code.
+numbers and files are used nowhere else, with one exception: ``bench._numba`` stores compiled code.
 
 The package imports nothing else of the benchmark, and needs numpy, scipy, librosa and numba; MCD
 also pysptk and pyworld (``foley-bench[mcd]``). Heavy libraries load when a function needs them.

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics._numba import load_numba
+from bench._numba import load_numba
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_frame_pair
 
 ADVANCE_TRUE, ADVANCE_GENERATED, ADVANCE_BOTH = 0, 1, 2
@@ -117,7 +117,7 @@ def _align(true: FloatArray, generated: FloatArray, low: IntArray, high: IntArra
 
 @functools.cache
 def _kernels() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return the two inner loops as machine code, compiled once per machine (``_numba``).
+    """Return the two inner loops as machine code, compiled once per machine (``bench._numba``).
 
     A clip of 8 s has 1,601 frames per side: 70 ms for the exact path instead of 40 s in Python.
     """

@@ -56,7 +56,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics._numba import load_librosa
+from bench._numba import load_librosa
 from bench.metrics.arrays import (
     FloatArray,
     IntArray,

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics._numba import load_librosa
+from bench._numba import load_librosa
 from bench.metrics.arrays import Array, FloatArray, IntArray, check_waveform
 
 ONSET_RATE_HZ = 22_050

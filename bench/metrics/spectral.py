@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics._numba import load_librosa
+from bench._numba import load_librosa
 from bench.metrics.arrays import FloatArray, check_frame_pair, check_series, check_waveform
 
 ENVELOPE_RATE_HZ = 100

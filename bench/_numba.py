@@ -4,7 +4,8 @@ numba stores machine code on disk and finds it by an index that it reads, extend
 Two processes that compile several signatures of one function at the same time, as importing
 librosa does, leave an index that assigns one signature's file to another's code; every process that
 loads it from then on crashes or computes wrong numbers. So the first process compiles everything
-that the metrics use while the others wait for its lock, and later ones only read.
+that the metrics use while the others wait for its lock, and later ones only read. No other module
+imports librosa, or a package that imports it, before ``load_librosa``.
 
 This is the one module of the package with side effects: it sets ``$NUMBA_CACHE_DIR`` for this
 process and those that it starts, and numba's configuration to the same folder; without a home
@@ -80,7 +81,11 @@ def _hold_lock(path: Path) -> Iterator[None]:
 
         with path.open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                # Closing does not release it while a process that was forked has the file open.
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _compile_librosa() -> ModuleType:
@@ -106,7 +111,7 @@ def _set_cache_home() -> None:
 
 
 def _home() -> Path:
-    # As bench.io.bench_home, which this package must not import.
+    # As bench.io.bench_home, which the metrics, and so this module, must not import.
     try:
         return Path(os.environ.get("BENCH_HOME") or "~/.cache/foley-bench").expanduser().absolute()
     except RuntimeError as error:

@@ -10,7 +10,7 @@ import time
 import pytest
 from filelock import FileLock, Timeout
 
-from bench.metrics import _numba
+from bench import _numba
 
 #: What the benchmark depends on and the metrics, alone in another program, do not.
 OTHER_PACKAGES = ("av", "filelock", "httpx", "pandas", "pyarrow", "rich", "safetensors", "typer")
@@ -65,6 +65,51 @@ def test_the_lock_of_the_cache_excludes_other_processes(tmp_path):
     with _numba._hold_lock(path), pytest.raises(Timeout):
         FileLock(path).acquire(timeout=0)
     FileLock(path).acquire(timeout=0).lock.release()
+
+
+def test_a_child_that_is_forked_meanwhile_does_not_keep_the_lock(tmp_path):
+    path = tmp_path / "librosa.lock"
+    read_end, write_end = os.pipe()
+    with _numba._hold_lock(path):
+        child = os.fork()  # it inherits the open file
+        if child == 0:
+            os.close(write_end)
+            os.read(read_end, 1)  # until the test is over
+            os._exit(0)
+    os.close(read_end)
+    try:
+        FileLock(path).acquire(timeout=0).lock.release()
+    finally:
+        os.close(write_end)
+        os.waitpid(child, 0)
+
+
+#: Prints, of each time librosa's code is compiled, whether librosa was imported before.
+COMPILATIONS = """
+import sys
+from bench import _numba
+compile_librosa, found = _numba._compile_librosa, []
+def compile():
+    found.append("librosa" in sys.modules)
+    return compile_librosa()
+_numba._compile_librosa = compile
+{use}
+print(found)
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from bench.dsp.mel import slaney_mel_bank; slaney_mel_bank(64, 512, 16_000, 50.0, 8000.0)",
+        "from bench.backbones import panns; panns.build_network()",
+    ],
+)
+def test_front_ends_and_networks_import_librosa_with_its_cache_locked(use):
+    # Imported by itself, librosa compiles without the lock, beside its sources.
+    command = [sys.executable, "-c", COMPILATIONS.format(use=use)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[False]\n"), done.stderr
 
 
 @pytest.mark.parametrize("home", [None, "", "not/absolute"])
