@@ -109,7 +109,7 @@ def _parse_with_header(
             "" if index is None else row.cells[index] for index in columns[2:]
         )
         name, prompt = row.cells[columns.name], row.cells[columns.label]
-        # Labels that are visible only name objects without a sound.
+        # A label without A names something that is seen and not heard.
         if columns.modality is None or "A" in modality.upper():
             yield _make_label(row, name, prompt, path, start=start, video=video, split=split)
 

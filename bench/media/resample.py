@@ -10,7 +10,7 @@ Features depend on the method, so it has no default.
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,12 @@ def resample(samples: Samples, from_hz: int, to_hz: int, method: Method) -> Samp
     ``soxr_hq`` takes the product in floating point, as librosa does: some lengths that divide
     exactly, such as 441 from 14.7 to 32 kHz, end in one sample of 0 more.
 
-    Raises MediaError for rates that are not positive, for no samples, and, with a windowed
-    sinc, for a pair of rates whose filter bank would not fit into memory.
+    Raises MediaError for another method, for rates that are not positive, for no samples, and, with
+    a windowed sinc, for a pair of rates whose filter bank would not fit into memory.
     """
+    if method not in get_args(Method):
+        known = ", ".join(get_args(Method))
+        raise MediaError(f"cannot resample: no method {method!r}; there are: {known}")
     if from_hz <= 0 or to_hz <= 0:
         raise MediaError(f"cannot resample from {from_hz} to {to_hz} Hz: rates must be positive")
     if not samples.size:

@@ -63,7 +63,8 @@ SPLITS: dict[str, SplitEntry] = {
         "the official test clips of VGGSound", _opener("vggsound", "open_vggsound_test")
     ),
     "vggsound-ib0.3": SplitEntry(
-        "those with an ImageBind score of 0.3", _opener("vggsound", "open_vggsound_filtered")
+        "those with an ImageBind score of at least 0.3",
+        _opener("vggsound", "open_vggsound_filtered"),
     ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"

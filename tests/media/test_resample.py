@@ -143,3 +143,5 @@ def test_invalid_waveforms_and_rates_are_refused() -> None:
         resample(one_second[:0], 16_000, 8_000, "soxr_hq")
     with pytest.raises(MediaError, match="share no useful divisor"):
         resample(one_second, 16_001, 16_000, "sinc_hann")
+    with pytest.raises(MediaError, match="no method 'kaiser_best'; there are: soxr_hq, sinc_hann"):
+        resample(one_second, 16_000, 8_000, "kaiser_best")

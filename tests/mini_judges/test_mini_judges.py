@@ -25,7 +25,12 @@ from bench.mini_judges.models.front_end import (
     normalise_powers,
     restore_powers,
 )
-from bench.mini_judges.models.labels import N_LABELS, label_of
+from bench.mini_judges.models.labels import (
+    ACTION_NAMES,
+    ACTION_OF,
+    MATERIAL_NAMES,
+    MATERIAL_OF,
+)
 from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.corruptions import change_timbre, shift_events
 from bench.synthetic.scene import CLASSES, make_scene
@@ -128,7 +133,9 @@ def test_training_and_evaluated_scenes_are_of_different_splits():
 
 
 def test_every_class_has_its_own_label():
-    assert sorted(label_of(*each) for each in CLASSES) == list(range(N_LABELS))
+    actions = [ACTION_NAMES[number] for number in ACTION_OF]
+    materials = [MATERIAL_NAMES[number] for number in MATERIAL_OF]
+    assert sorted(zip(actions, materials, strict=True)) == sorted(CLASSES)
 
 
 def test_correlation_is_the_mean_product_at_every_lag(rng):

@@ -15,11 +15,11 @@ from bench.splits import open_split
 from bench.types import Audio
 
 
-def silent_video(path: Path, seconds: float, *, read_audio_seconds: float | None = None) -> None:
+def silent_video(path: Path, seconds: float, *, audio_seconds: float | None = None) -> None:
     """A grey video with silence of its length by default; without audio for 0 seconds."""
     frames = (np.full((32, 32, 3), 80, dtype=np.uint8) for _ in range(round(seconds * 25)))
-    read_audio_seconds = seconds if read_audio_seconds is None else read_audio_seconds
-    audio = np.zeros((1, round(read_audio_seconds * 44_100)), dtype=np.float32)
+    audio_seconds = seconds if audio_seconds is None else audio_seconds
+    audio = np.zeros((1, round(audio_seconds * 44_100)), dtype=np.float32)
     write_video(path, frames, 25, Audio(audio, 44_100) if audio.size else None)
 
 
@@ -69,7 +69,7 @@ def test_a_label_row_without_a_label_is_refused(tmp_path, clicks_folder):
 
 def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_path):
     silent_video(tmp_path / "short.mp4", 3.0)
-    silent_video(tmp_path / "mute.mp4", 10.0, read_audio_seconds=0)
+    silent_video(tmp_path / "mute.mp4", 10.0, audio_seconds=0)
     (tmp_path / "text.mp4").write_text("not a video")
     silent_video(tmp_path / "nine.mp4", 9.0)
     split = open_split(f"folder:{tmp_path}")
@@ -82,8 +82,8 @@ def test_clips_that_cannot_take_part_are_refused_by_name_and_never_dropped(tmp_p
 
 
 def test_the_length_that_counts_is_that_of_the_audio(tmp_path):
-    silent_video(tmp_path / "seven.mp4", 10.0, read_audio_seconds=7.5)
-    silent_video(tmp_path / "nine.mp4", 10.0, read_audio_seconds=9.0)
+    silent_video(tmp_path / "seven.mp4", 10.0, audio_seconds=7.5)
+    silent_video(tmp_path / "nine.mp4", 10.0, audio_seconds=9.0)
     split = open_split(f"folder:{tmp_path}")
     assert [clip.name for clip in split.clips] == ["nine"]
     assert split.clips[0].reference is None

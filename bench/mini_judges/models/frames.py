@@ -1,7 +1,4 @@
-"""The video front end of the mini judges: the centre square of the frames at 64 x 64 pixels.
-
-This module does not import torch, because the workers that decode video need nothing else.
-"""
+"""The video front end of the mini judges: the centre square of the frames at 64 x 64 pixels."""
 
 from __future__ import annotations
 

@@ -14,8 +14,3 @@ N_LABELS = N_ACTIONS * N_MATERIALS
 #: Label n is action ``ACTION_OF[n]`` on material ``MATERIAL_OF[n]``.
 ACTION_OF = [label // N_MATERIALS for label in range(N_LABELS)]
 MATERIAL_OF = [label % N_MATERIALS for label in range(N_LABELS)]
-
-
-def label_of(action: str, material: str) -> int:
-    """The index of a class, 0 to 59."""
-    return ACTION_NAMES.index(action) * N_MATERIALS + MATERIAL_NAMES.index(material)
