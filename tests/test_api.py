@@ -116,3 +116,11 @@ def test_a_column_without_its_package_is_refused_with_the_command_for_it(
     options = JudgeOptions(metrics="ib", judge="paper")
     with pytest.raises(BenchError, match=r"cannot compute ib; .*pip install"):
         choose_columns(options, (), 8.0, print, is_mini=False)
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_time_limit_that_no_work_meets_is_refused(timeout, mini):
+    with pytest.raises(BenchError, match="the time limit is .* expected at least 0.1"):
+        bench.run("silence", split="mini", limit=1, timeout=timeout)
+    with pytest.raises(BenchError, match="the time limit is"):
+        bench.score("OUT", "TRUE", metrics="onset_acc", timeout=timeout)

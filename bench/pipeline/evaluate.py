@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bench.engine import Outcome, WorkerSettings, open_engine
+from bench.errors import RunError
 from bench.judges import has_pyworld
 from bench.pipeline.aggregate import (
     aggregate,
@@ -49,16 +50,28 @@ class RunLog:
         total: int,
         make_clip_name: Callable[[Item], str],
     ) -> Iterator[tuple[Item, Value]]:
-        """Yield each item that has a value; record failures and times, and report the progress."""
+        """Yield each item that has a value; record failures and times, and report the progress.
+
+        Raises:
+            RunError: not every one of ``total`` items has a value or a failure.
+        """
         self.progress(stage, 0, total)
+        n_counted = 0
         for done, outcome in enumerate(outcomes, 1):
             if outcome.failure is not None:
                 message, trace = outcome.failure.message, outcome.failure.traceback
                 self.failures.append(Failure(make_clip_name(outcome.item), stage, message, trace))
+                n_counted += 1
             elif outcome.value is not None:
+                n_counted += 1
                 self.seconds.setdefault(stage, []).append(outcome.seconds)
                 yield outcome.item, outcome.value
             self.progress(stage, done, total)
+        if n_counted != total:  # a fault of an engine must not shorten the results unseen
+            raise RunError(
+                f"the stage {stage} has a result or a failure for {n_counted} of {total} clips; "
+                "run the same command again, which continues, and report this fault"
+            )
 
     def failed_clips(self) -> set[str]:
         """Return the names of the clips that have a failure."""
@@ -97,8 +110,8 @@ def evaluate(
         run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
     )
     settings = WorkerSettings(
-        timeout_s=timeout_s or SCORE_TIMEOUT_S,
-        first_timeout_s=0.0 if timeout_s else FIRST_TIMEOUT_S,
+        timeout_s=SCORE_TIMEOUT_S if timeout_s is None else timeout_s,
+        first_timeout_s=FIRST_TIMEOUT_S if timeout_s is None else 0.0,
         timeout_option=TIMEOUT_OPTION,
     )
     scored = run_log.successes(

@@ -32,6 +32,9 @@ from bench.types import Clip, parse_condition
 #: The default split: the paper's test clips where they are prepared, else rendered ones.
 PAPER_SPLIT, MINI_SPLIT = "vggsound-ib0.3", "mini"
 
+#: Below this a limit would end clips that work.
+SHORTEST_TIMEOUT_S = 0.1
+
 #: Columns that compare with the video.
 VIDEO_METRICS = frozenset({"ib", "desync"})
 
@@ -96,7 +99,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         device=options.device,
         condition=condition,
         stale=stale,
-        timeout_s=options.timeout,
+        timeout_s=check_timeout(options.timeout),
     )
 
 
@@ -121,6 +124,17 @@ def choose_split(spec: str | None, notify: Notify) -> Split:
 def default_model(split: Split) -> str:
     """Return the model that runs where none is named: AC-Foley, small on mini clips."""
     return "acfoley-mini" if split.is_mini else "acfoley"
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Return the limit in seconds, None for the default.
+
+    Raises:
+        BenchError: it is shorter than any work takes.
+    """
+    if timeout is not None and not timeout >= SHORTEST_TIMEOUT_S:
+        raise BenchError(f"the time limit is {timeout:g} s, expected at least {SHORTEST_TIMEOUT_S}")
+    return timeout
 
 
 def choose_stale(keep_samples: bool, yes: bool) -> Stale:
@@ -200,7 +214,7 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
         labels=labels,
         match=options.match,
         is_paired=not options.unpaired,
-        timeout_s=options.timeout,
+        timeout_s=check_timeout(options.timeout),
     )
 
 
