@@ -50,6 +50,8 @@ check: setup
 
 bench: setup
 	$(PIP) --config-settings editable_mode=compat -e '.[benchmarks]'
+	$(PIP) --no-deps bigvgan==2.4.1
+	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/runs_speed.py
 	$(BIN)/python benchmarks/frechet_speed.py

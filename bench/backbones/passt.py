@@ -46,7 +46,7 @@ class FusedAttention(nn.Module):
 
     Parameters and result are those of ``hear21passt``'s ``Attention``, which writes the 1190 x 1190
     weights of every head to memory: with it, the network takes 1.5 times as long on a CPU
-    (``python -m benchmarks.packages_speed``).
+    (``python -m benchmarks.peers --only passt``).
     """
 
     def __init__(self) -> None:
