@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.archives import file_size, open_binary, parse_member
 from bench.errors import BenchError
 from bench.io import bench_home
 
@@ -61,7 +62,7 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
     if not is_fresh and (found := remembered_digest(path)):
         return found
     before = file_state(path)
-    is_settled = time.time() - path.stat().st_ctime > SETTLED_S
+    is_settled = time.time() - _find_file(path).stat().st_ctime > SETTLED_S
     digest = read_checksums(path, progress=progress).sha256
     if is_settled and file_state(path) == before:
         remember_digest(before, digest)
@@ -79,8 +80,8 @@ def read_checksums(
     hashes = [hashlib.sha256()]
     if with_md5:
         hashes.append(hashlib.md5(usedforsecurity=False))
-    done, total = 0, path.stat().st_size
-    with path.open("rb") as file:
+    done, total = 0, file_size(path)
+    with open_binary(path) as file:
         while block := file.read(BLOCK_BYTES):
             for each in hashes:
                 each.update(block)
@@ -121,10 +122,23 @@ def remember_md5(sha256: str, md5: str) -> None:
 
 
 def file_state(path: Path) -> str:
-    """Return what changes when the bytes of ``path`` do: "device:inode:size:mtime:ctime"."""
-    status = path.stat()
+    """Return what changes when the bytes of ``path`` do: "device:inode:size:mtime:ctime".
+
+    For a file inside an archive it is that of the archive, with the range after the inode.
+
+    Raises:
+        OSError: the file, or its archive, is missing.
+    """
+    status, member = _find_file(path).stat(), parse_member(path)
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
-    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"
+    inode = status.st_ino if member is None else f"{status.st_ino}@{member.offset}+{member.size}"
+    return f"{status.st_dev}:{inode}:{status.st_size}:{times}"
+
+
+def _find_file(path: Path) -> Path:
+    """Return the file of the file system that holds the bytes of ``path``."""
+    member = parse_member(path)
+    return path if member is None else member.archive
 
 
 def file_identity(path: Path) -> str | None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from acfoley.codec import Codec, Posterior
 from acfoley.encoders.encoders import PromptFeatures
 from acfoley.encoders.reference import Length, prepare_reference
+from bench.archives import is_file
 from bench.digests import file_digest
 from bench.io import atomic_path, bench_home
 from bench.types import Audio, Excerpt, Waveform
@@ -236,7 +237,7 @@ def _visit(part: Any, device: torch.device) -> Iterator[None]:
 
 def _video_key(video: Excerpt, seconds: float) -> str:
     """Name the bytes of the file and the window; a missing file is left to whoever reads it."""
-    content = file_digest(video.path) if video.path.is_file() else str(video.path)
+    content = file_digest(video.path) if is_file(video.path) else str(video.path)
     return _hash(f"{content}|{video.start_s!r}|{video.seconds!r}|{seconds!r}")
 
 

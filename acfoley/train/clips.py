@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.archives import is_file
 from bench.errors import BenchError, MediaError, MissingError
 from bench.inputs import format_paths, list_folder, read_labels, read_records
 from bench.io import expand_user, require_safe_name
@@ -163,7 +164,7 @@ def _has_video(file: Path) -> bool:
     from bench.media import probe
 
     # A missing file counts as what its suffix says, so that encoding refuses it by name.
-    if not file.is_file():
+    if not is_file(file):
         return file.suffix.lower() not in AUDIO_SUFFIXES
     return probe(file).video is not None
 

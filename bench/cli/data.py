@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import complete
 from bench.cli.options import Workers
 
-PREPARED = ("mini",)
+if TYPE_CHECKING:
+    from bench.engine import Engine
+
+PREPARED = ("mini", "vggsound")
 
 app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
 
 
 @app.command()
 def prepare(
-    split: Annotated[
+    dataset: Annotated[
         str,
-        typer.Argument(help="The split to prepare: mini.", autocompletion=complete.complete_split),
+        typer.Argument(
+            help="mini, or a dataset of yours: vggsound.", autocompletion=complete.complete_split
+        ),
     ],
-    clips: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Your copy: a folder in any form, or one archive."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="vggsound.csv, for clips to train on.", show_default="(in --from)"),
+    ] = None,
+    clips: Annotated[int | None, typer.Option(min=1, help="Only the first N mini clips.")] = None,
     workers: Workers = None,
 ) -> None:
-    """Render the clips of a split; those that exist are kept."""
+    """Render the mini clips, or find the clips of a dataset in your copy of it."""
+    from bench.engine import core_count, open_engine
+    from bench.errors import BenchError
+
+    if dataset not in PREPARED:
+        raise BenchError(
+            f"there is nothing to prepare for {dataset!r}; there is: {', '.join(PREPARED)} "
+            "(mini-hits and mini-references are made of the clips of mini)"
+        )
+    engine = open_engine(core_count() if workers is None else workers)
+    if dataset == "mini":
+        _prepare_mini(clips, engine)
+        return
+    if source is None:
+        raise BenchError(
+            f"name your copy of {dataset} by --from PATH: a folder in any form, or one archive"
+        )
+    _prepare_vggsound(source, table, engine)
+
+
+def _prepare_mini(clips: int | None, engine: Engine) -> None:
     from functools import partial
 
     from bench.cli.console import notices, progress_bars, stop_cleanly
-    from bench.engine import core_count, open_engine
-    from bench.errors import BenchError
     from bench.io import require_folder
     from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
 
-    if split not in PREPARED:
-        raise BenchError(
-            f"there is nothing to prepare for {split!r}; there is: {', '.join(PREPARED)} "
-            "(mini-hits and mini-references are made of its clips)"
-        )
-    engine = open_engine(core_count() if workers is None else workers)
     require_folder(mini_directory())
     preparation = prepare_mini(clips or N_CLIPS, engine)
     with stop_cleanly(), progress_bars() as progress:
@@ -47,6 +72,18 @@ def prepare(
         for done, _ in enumerate(preparation.rows, 1):
             report(done, preparation.total)
     notices().print(f"{preparation.total} clips in {mini_directory()}")
+
+
+def _prepare_vggsound(source: Path, table: Path | None, engine: Engine) -> None:
+    from bench.cli.console import console, notices, progress_bars, stop_cleanly
+    from bench.datasets.vggsound import LICENCE, prepare, summarize
+
+    notices().print(LICENCE)
+    with stop_cleanly(), progress_bars() as progress:
+        manifest = prepare(source, engine, progress, table=table)
+    for note in manifest.notes:
+        notices().print(f"Note: {note}")
+    console().print(summarize(manifest.rows))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from bench.archives import file_size, is_file, open_binary, parse_member
 from bench.errors import MediaError
 from bench.types import Excerpt
 
@@ -44,8 +45,9 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     _check_file(path)
     av.logging.set_level(None)  # ffmpeg also prints each error; we report the exception instead
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    source = to_url(path) if parse_member(path) is None else open_binary(path)
     try:
-        container = av.open(to_url(path), "r", options=options, metadata_errors="replace")
+        container = av.open(source, "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"cannot read {path}: it is not a media file, or damaged") from error
     with container:
@@ -135,10 +137,10 @@ def check_window(excerpt: Excerpt) -> None:
 def _check_file(path: Path) -> None:
     # ffmpeg reports all three as "not found" or "invalid data", which names no remedy.
     try:
-        n_bytes = path.stat().st_size
+        n_bytes = file_size(path)
     except OSError as error:
         raise MediaError(f"cannot read {path}: {error.strerror}") from error
-    if not path.is_file():
+    if not is_file(path):
         raise MediaError(f"cannot read {path}: it is not a file")
     if n_bytes == 0:
         raise MediaError(f"cannot read {path}: the file is empty")

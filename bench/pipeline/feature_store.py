@@ -16,6 +16,7 @@ from threading import Lock
 
 import numpy as np
 
+from bench.archives import is_file, open_binary
 from bench.errors import BenchError
 from bench.io import atomic_path, bench_home
 from bench.judges import (
@@ -40,7 +41,7 @@ def shared_root(judge: str) -> Path:
 
 def excerpt_key(excerpt: Excerpt) -> str:
     """Return a hash of the file's content, the window and the preparation."""
-    with excerpt.path.open("rb") as file:
+    with open_binary(excerpt.path) as file:
         content = hashlib.file_digest(file, "sha256")
     content.update(f"|{excerpt.start_s!r}|{excerpt.seconds!r}|{PREPARATION}".encode())
     return content.hexdigest()
@@ -151,6 +152,6 @@ def require_file(excerpt: Excerpt) -> Excerpt:
     Raises:
         BenchError: its file does not exist.
     """
-    if not excerpt.path.is_file():
+    if not is_file(excerpt.path):
         raise BenchError(f"there is no file {excerpt.path}")
     return excerpt

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.archives import is_file
 from bench.errors import BenchError, MissingError
 from bench.io import require_safe_name
 from bench.types import Clip
@@ -69,7 +70,7 @@ def require_files(split: Split, clips: tuple[Clip, ...]) -> None:
         return
     # A target and its reference are often two windows of one file, which counts once.
     paths = {e.path for clip in clips for e in (clip.audio, clip.reference) if e}
-    if missing := [path for path in sorted(paths) if not path.is_file()]:
+    if missing := [path for path in sorted(paths) if not is_file(path)]:
         raise MissingError(
             f"split {split.name} needs {len(paths)} files, {len(missing)} are missing, "
             f"first {missing[0].name}; run: {split.preparation} (or take fewer with --limit)"

@@ -1,28 +1,23 @@
 """``vggsound-test`` and ``vggsound-ib0.3``: the paper's test clips, from the user's files.
 
-Nothing of VGGSound can be downloaded by name: its videos are YouTube's, and many are gone. So they
-are expected in ``$BENCH_HOME/data/vggsound``:
-
-    test.csv     the official list: <id>_<start second, six digits>.mp4,<label>; or the rows of
-                 vggsound.csv, id,start,label,split, of which those of the test split count
-    ib0.3.txt    names of the clips whose ImageBind score is at least 0.3, one per line
-    videos/      <id>_<start second, six digits>.mp4 or as another published scheme names them,
-                 10 s each, in folders or not, links followed
-
-The paper's list of 8,676 clips is not published, and how its scores were computed is not stated.
-``bench run --model ground-truth --split vggsound-test --metrics ib`` scores every clip (times 100);
-the published release of V-AURA has another list. A clip of a list without a file is refused by
-name, and so is a row of every run.
+``bench data prepare vggsound --from PATH`` finds the clips and writes their manifest. The paper's
+list of 8,676 clips with an ImageBind score of at least 0.3 is not published, and how its scores
+were computed is not stated: ``ib0.3.txt`` beside the manifest has the names, one per line, that
+``bench data filter`` computes or that somebody publishes. A clip of a list that cannot be used is
+refused by name, with the reason, and so is a row of every run.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
+from bench.datasets.vggsound import vggsound_directory
 from bench.errors import BenchError, MissingError
-from bench.inputs import format_paths, list_folder, read_labels, read_table
-from bench.io import bench_home
-from bench.matching import Matching, make_cluster_name, match, parse_canonical_name
+from bench.inputs import read_lines
+from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, read_manifest
+from bench.matching import make_cluster_name, parse_canonical_name
 from bench.splits.split import (
     BASE_METRICS,
     NETWORK_METRICS,
@@ -31,91 +26,94 @@ from bench.splits.split import (
     Refusal,
     Split,
 )
-from bench.types import Clip, Excerpt
+from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
-LABELS, FILTERED, VIDEOS = "test.csv", "ib0.3.txt", "videos"
-
-
-def vggsound_directory() -> Path:
-    """Return the folder of lists and videos, ``$BENCH_HOME/data/vggsound``."""
-    return bench_home() / "data" / "vggsound"
+FILTERED = "ib0.3.txt"
+PREPARATION = "bench data prepare vggsound --from PATH"
+#: The paper's number of clips with a score of at least 0.3 (section 4.1).
+PAPER_CLIPS = 8_676
 
 
 def open_vggsound_test() -> Split:
     """Return the split of all clips of the official test list.
 
     Raises:
-        MissingError: the list or all videos are missing; the message has their paths.
+        MissingError: there is no manifest; the message has the command that writes it.
     """
-    return _make_split("vggsound-test", _read_test_labels())
+    return _make_split("vggsound-test", _read_test_rows(), ())
 
 
 def open_vggsound_filtered() -> Split:
     """Return the split of the test clips whose ImageBind score is at least 0.3.
 
     Raises:
-        MissingError: a list or all videos are missing; the message has their paths.
-        BenchError: a list cannot be read, or a name of the filtered one is not in the test list.
+        MissingError: the manifest or the list of names is missing; the message has its path.
+        BenchError: a list cannot be read, or has a name that the test list has not.
     """
-    labels, path = _read_test_labels(), vggsound_directory() / FILTERED
+    rows, path = {row.clip: row for row in _read_test_rows()}, vggsound_directory() / FILTERED
     if not path.is_file():
         raise MissingError(
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
-            "of at least 0.3, one per line (the paper's list of 8,676 is not published)"
+            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published)"
         )
-    written = [row.cells[0].removesuffix(".mp4") for row in read_table(path)]
+    written = [line.removesuffix(".mp4") for _, line in read_lines(path, "the names of clips in")]
     names = [parse_canonical_name(name) or name for name in written]
     # A name that is not in the test list has no prompt; most likely the lists are of two versions.
-    if unknown := [name for name in names if name not in labels]:
+    if unknown := [name for name in names if name not in rows]:
         raise BenchError(
-            f"{path} names {unknown[0]!r}, which {LABELS} beside it does not "
+            f"{path} names {unknown[0]!r}, which the test list does not "
             f"({len(unknown)} of {len(names)} names)"
         )
-    return _make_split("vggsound-ib0.3", {name: labels[name] for name in names})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    paper = "" if len(names) == PAPER_CLIPS else f", the paper's {PAPER_CLIPS:,}"
+    note = f"{FILTERED} names {len(names):,} clips{paper} (SHA-256 {digest})"
+    return _make_split("vggsound-ib0.3", [rows[name] for name in names], (note,))
 
 
-def _read_test_labels() -> dict[str, str]:
-    path = vggsound_directory() / LABELS
+def read_vggsound() -> Manifest:
+    """Return the manifest of VGGSound.
+
+    Raises:
+        MissingError: there is none; the message has the command that writes it.
+    """
+    path = vggsound_directory() / MANIFEST
     if not path.is_file():
         raise MissingError(
-            f"VGGSound needs {path}: the official list, rows of <id>_<start>.mp4,<label>, and the "
-            f"videos of the same names in {path.parent / VIDEOS}"
+            f"VGGSound is not prepared: run `{PREPARATION}` with the folder of your copy, in any "
+            "form (YouTube has deleted many of its videos; mirrors are listed in docs/datasets.md)"
         )
-    labels = read_labels(path).labels
-    # test.csv has no column of splits, vggsound.csv has train and test.
-    listed = [label for label in labels if label.split in ("", "test")]
-    return {parse_canonical_name(label.name) or label.name: label.prompt for label in listed}
+    return read_manifest(path)
 
 
-def _make_split(name: str, labels: dict[str, str]) -> Split:
-    folder = vggsound_directory() / VIDEOS
-    videos = list_folder(folder).videos if folder.is_dir() else ()
-    matching = match(list(labels), videos, folder)
-    found = matching.found
-    clips = [_make_clip(each, found[each], labels[each]) for each in labels if each in found]
+def _read_test_rows() -> list[MediaRow]:
+    return [row for row in read_vggsound().rows if row.split == "test"]
+
+
+def _make_split(name: str, rows: Iterable[MediaRow], notes: tuple[str, ...]) -> Split:
+    rows = list(rows)
+    clips = [make_clip(row) for row in rows if not row.problem]
     if not clips:
         raise MissingError(
-            f"split {name} needs {len(labels)} videos and {folder} has none of them: "
-            "put them there as <id>_<start second, six digits>.mp4"
+            f"split {name} has {len(rows)} clips and none is here: run `{PREPARATION}`"
         )
-    left = [each for each in labels if each not in found]
-    refused = [Refusal(each, _explain_missing(each, matching, folder)) for each in left]
+    refused = [Refusal(row.clip, row.problem) for row in rows if row.problem]
     metrics = (*NETWORK_METRICS, *BASE_METRICS)
-    return Split(name, tuple(clips), metrics, tuple(refused), label_file=LABELS)
+    return Split(name, tuple(clips), metrics, tuple(refused), notes=notes)
 
 
-def _explain_missing(name: str, matching: Matching, folder: Path) -> str:
-    """Return the reason why a listed clip has no video."""
-    if rivals := matching.ambiguous.get(name):
-        named = format_paths(rivals, folder)
-        return f"{len(rivals)} videos in {folder} are this clip, keep one: {named}"
-    near = matching.missing[name]
-    return f"no video in {folder}" + (near and f": {near}")
-
-
-def _make_clip(name: str, path: Path, label: str) -> Clip:
-    target = Excerpt(path, 0.0, TARGET_SECONDS)
-    reference = Excerpt(path, TARGET_SECONDS, REFERENCE_SECONDS)
-    # Windows of one YouTube video are one cluster: they share its scene and its recorder.
-    cluster = make_cluster_name(name) or name
-    return Clip(name, target, TARGET_SECONDS, target, reference, label, cluster=cluster)
+def make_clip(row: MediaRow) -> Clip:
+    """Return the clip of a row under the paper's protocol: 8 s, and the 2 s after them."""
+    video, audio = Path(row.path), Path(row.audio_path or row.path)
+    ends_s = row.audio_s
+    reference_s = row.start_s + TARGET_SECONDS
+    has_reference = ends_s is None or ends_s >= reference_s + REFERENCE_SECONDS - MAX_SHORTFALL_S
+    return Clip(
+        row.clip,
+        Excerpt(audio, row.start_s, TARGET_SECONDS),
+        TARGET_SECONDS,
+        Excerpt(video, row.start_s, TARGET_SECONDS),
+        Excerpt(audio, reference_s, REFERENCE_SECONDS) if has_reference else None,
+        row.label,
+        # Windows of one YouTube video are one cluster: they share its scene and its recorder.
+        cluster=make_cluster_name(row.clip) or row.clip,
+    )

@@ -1,0 +1,7 @@
+"""Prepare the datasets that people have on disk, in whatever form: a manifest for each.
+
+scan.py         the media below a folder: files, members of archives, rows of Parquet files
+index.py        what their headers state, remembered while they are unchanged
+vggsound.py     VGGSound's lists and clips
+lists/          lists that come with the package (VGGSound: CC BY 4.0, Chen et al. 2020)
+"""
