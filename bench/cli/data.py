@@ -106,14 +106,14 @@ def verify(
     opened = open_split(split)
     engine = open_engine(core_count())
     with progress_bars() as progress:
-        problems = verify_split(opened, engine, partial(progress, "verify"))
-    for problem in problems:
-        console().print(problem)
+        found = verify_split(opened, engine, partial(progress, "verify"))
+    for sentence in (*found.problems, *found.remarks):
+        console().print(sentence)
     for note in opened.notes:
         notices().print(note)
     total = len(opened.clips) + len(opened.refused)
-    notices().print(f"{split}: {total} clips, {len(problems)} problems")
-    raise typer.Exit(1 if problems else 0)
+    notices().print(f"{split}: {total} clips, {len(found.problems)} problems")
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from bench.archives import file_size
+from bench.archives import file_size, is_file
 from bench.digests import file_state
 from bench.engine import Engine
-from bench.errors import BenchError, MediaError
-from bench.types import MAX_SHORTFALL_S, Excerpt
+from bench.errors import BenchError
+from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
 #: Raised when ``describe`` finds other facts: rows of another version are read again.
 INDEX_VERSION = 1
@@ -27,6 +27,14 @@ COMMIT_EVERY_S = 1.0
 
 Facts = dict[str, Any]
 Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+
+
+class _Keyed(NamedTuple, Generic[Item]):
+    """An item on its way through a worker, with the key of its row."""
+
+    key: str
+    item: Item
 
 
 class Index:
@@ -59,29 +67,27 @@ class Index:
 
     def describe_all(
         self,
-        describe: Callable[[Excerpt], Facts],
-        excerpts: Iterable[Excerpt],
+        describe: Callable[[Item], Facts],
+        items: Iterable[tuple[str, Item]],
         engine: Engine,
         progress: Progress,
-    ) -> Iterator[tuple[Excerpt, Facts]]:
-        """Yield each excerpt with its facts, in any order; only files that changed are read.
+    ) -> Iterator[tuple[Item, Facts]]:
+        """Yield each item with its facts, in any order; only files that changed are read.
 
-        ``describe`` is run by the workers of ``engine``; ``{"problem": message}`` are the facts of
-        a file that it refuses.
+        ``items`` come with their ``media_key``. ``describe`` is run by the workers of ``engine``;
+        ``{"problem": message}`` are the facts of an item that it refuses.
         """
-        wanted, total, n_done = [], 0, 0
-        keys: dict[Excerpt, str] = {}
-        for excerpt in excerpts:
+        wanted: list[_Keyed[Item]] = []
+        total = n_done = 0
+        for state, item in items:
             total += 1
-            window = f"{excerpt.start_s:g}:{excerpt.seconds}"
-            state = media_state(excerpt.path)
-            keys[excerpt] = f"{describe.__name__}:{INDEX_VERSION}:{state}:{window}"
-            known = self._recall(keys[excerpt])
+            key = f"{describe.__name__}:{INDEX_VERSION}:{state}"
+            known = self._recall(key)
             if known is None:
-                wanted.append(excerpt)
+                wanted.append(_Keyed(key, item))
             else:
                 n_done += 1
-                yield excerpt, known
+                yield item, known
         progress(n_done, total)
         committed_s = time.monotonic()
         for outcome in engine.map(partial(_make_describer, describe), wanted):
@@ -90,10 +96,10 @@ class Index:
             if outcome.value is None:
                 # A worker that died or took too long may not do so again: this is not remembered.
                 message = outcome.failure.message if outcome.failure else "no outcome"
-                yield outcome.item, {"problem": message}
+                yield outcome.item.item, {"problem": message}
                 continue
-            self._remember(keys[outcome.item], outcome.value)
-            yield outcome.item, outcome.value
+            self._remember(outcome.item.key, outcome.value)
+            yield outcome.item.item, outcome.value
             if time.monotonic() - committed_s > COMMIT_EVERY_S:
                 self._rows.commit()
                 committed_s = time.monotonic()
@@ -118,19 +124,24 @@ def open_index(path: Path) -> Iterator[Index]:
         index.close()
 
 
-def media_state(path: Path) -> str:
-    """Return what changes when the bytes of a file do; "missing" where there is none."""
+def media_key(*excerpts: Excerpt | None) -> str:
+    """Return what changes when the bytes of these files or the windows do."""
+    return "|".join(_describe_state(each) for each in excerpts if each is not None)
+
+
+def _describe_state(excerpt: Excerpt) -> str:
     try:
-        return file_state(path)
+        state = file_state(excerpt.path)
     except OSError:
-        return "missing"
+        state = f"missing:{excerpt.path}"
+    return f"{state}:{excerpt.start_s:g}+{excerpt.seconds}"
 
 
-def _make_describer(describe: Callable[[Excerpt], Facts]) -> Callable[[Excerpt], Facts]:
-    def describe_or_refuse(excerpt: Excerpt) -> Facts:
+def _make_describer(describe: Callable[[Item], Facts]) -> Callable[[_Keyed[Item]], Facts]:
+    def describe_or_refuse(keyed: _Keyed[Item]) -> Facts:
         try:
-            return describe(excerpt)
-        except MediaError as error:
+            return describe(keyed.item)
+        except BenchError as error:
             return {"problem": str(error)}
 
     return describe_or_refuse
@@ -165,24 +176,27 @@ def describe_header(excerpt: Excerpt) -> Facts:
     return facts
 
 
-def describe_content(excerpt: Excerpt) -> Facts:
-    """Decode a clip and return its loudest sample and its largest change, as in ``MediaRow``.
+def describe_content(clip: Clip) -> Facts:
+    """Decode the audio, reference and video of a clip; return ``peak`` and ``motion``.
 
     Raises:
-        MediaError: it is damaged or shorter than the window.
+        BenchError: a file is missing, damaged or too short; the message names it.
     """
     import numpy as np
 
-    from bench.media import probe, read_audio, read_frames
+    from bench.media import read_audio, read_frames
 
-    info = probe(excerpt.path)
     facts: Facts = {}
-    if info.audio is not None:
-        samples = read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S).samples
-        facts["peak"] = round(float(np.abs(samples).max(initial=0.0)), 6)
-    if info.video is not None:
+    for excerpt in (clip.audio, clip.reference):
+        if excerpt is not None:
+            if not is_file(excerpt.path):
+                raise BenchError(f"{excerpt.path.name} is missing")
+            samples = read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S).samples
+            if excerpt is clip.audio:
+                facts["peak"] = round(float(np.abs(samples).max(initial=0.0)), 6)
+    if clip.video is not None:
         # One frame a second is kept, but all are decoded: a frame may depend on any before it.
-        frames = read_frames(excerpt, 1.0, shortfall_s=MAX_SHORTFALL_S).pixels
+        frames = read_frames(clip.video, 1.0, shortfall_s=MAX_SHORTFALL_S).pixels
         grey = frames.mean(axis=-1, dtype=np.float32)
         changes = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
         facts["motion"] = round(float(changes.max(initial=0.0)), 3)

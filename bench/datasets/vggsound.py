@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from bench.archives import is_file
-from bench.datasets.index import Facts, Index, describe_header, open_index
+from bench.datasets.index import Facts, Index, describe_header, media_key, open_index
 from bench.datasets.scan import Scan, scan
 from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
@@ -128,7 +128,7 @@ def _assign(
         excerpt.path: each
         for excerpt, each in index.describe_all(
             describe_header,
-            (Excerpt(path) for path in sorted(probed)),
+            ((media_key(each), each) for each in map(Excerpt, sorted(probed))),
             engine,
             lambda done, total: progress("index", done, total),
         )
@@ -145,7 +145,7 @@ def _assign(
     unused = [path for path in videos.unused if path not in {p for p, _ in whole.values()}]
     notes = []
     if unused:
-        named = format_names(path.name for path in unused)
+        named = format_names(sorted(path.name for path in unused))
         notes.append(f"{len(unused)} videos are no clips of the list: {named}")
     return rows, notes
 

@@ -71,7 +71,7 @@ def test_preparing_a_few_clips_makes_just_those_usable(home):
         require_files(split, split.clips[:3])
     assert [row["name"] for row in rows] == [clip.name for clip in split.clips[:2]]
     few = Split("mini", split.clips[:2], is_mini=True)
-    assert verify_split(few, InlineEngine(), lambda done, total: None) == []
+    assert verify_split(few, InlineEngine(), lambda done, total: None) == ([], [])
 
 
 def test_a_damaged_mini_clip_is_found(home):
@@ -79,11 +79,11 @@ def test_a_damaged_mini_clip_is_found(home):
     clip = open_split("mini").clips[0]
     clip.audio.path.write_bytes(clip.audio.path.read_bytes()[:2000])
     few = Split("mini", (clip,), is_mini=True)
-    problems = verify_split(few, InlineEngine(), lambda done, total: None)
+    problems = verify_split(few, InlineEngine(), lambda done, total: None).problems
     assert len(problems) == 2  # its hash, and its decoding
     assert all(clip.name in problem for problem in problems)
     list(prepare_mini(1, InlineEngine()).rows)
-    assert verify_split(few, InlineEngine(), lambda done, total: None) == []
+    assert verify_split(few, InlineEngine(), lambda done, total: None) == ([], [])
 
 
 def test_a_damaged_reference_is_found(home):
@@ -91,7 +91,7 @@ def test_a_damaged_reference_is_found(home):
     clip = open_split("mini-references").clips[0]
     clip.reference.path.write_bytes(clip.reference.path.read_bytes() + b"more")
     few = Split("mini-references", (clip,), is_mini=True)
-    problems = verify_split(few, InlineEngine(), lambda done, total: None)
+    problems = verify_split(few, InlineEngine(), lambda done, total: None).problems
     assert problems == ["ref_a: ref_a.mp4 is not the file that was written"]
 
 

@@ -1,0 +1,307 @@
+"""VGGSound in every form that people have it in, and the line for each clip that is not usable."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.datasets.vggsound import prepare, vggsound_directory
+from bench.engine import InlineEngine
+from bench.errors import BenchError, MissingError
+from bench.inputs.manifest import MANIFEST, read_manifest
+from bench.media import read_audio
+from bench.splits import open_split
+from bench.splits.verify import verify_split
+
+NAMES = ("glLQrEijrKg_000300", "-1pRmoJIGQc_000010", "6jiO0tPLK7U_000090")
+LONG_PATH = "scratch/shared/beegfs/hchen/train_data/VGGSound_final/video"
+RATE_HZ = 16_000
+
+
+def write_mp4(path: Path, seconds: float, *, is_silent=False, is_still=False, has_audio=True):
+    """Write a small real video."""
+    rng = np.random.default_rng(len(path.stem) + int(10 * seconds))
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=RATE_HZ) if has_audio else None
+        # Coarse, as real pictures are: what a codec makes of pure noise changes with every frame.
+        coarse = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+        picture = coarse.repeat(8, axis=0).repeat(8, axis=1)
+        for number in range(round(5 * seconds)):
+            shown = picture if is_still else np.roll(picture, 3 * number, axis=1)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+        container.mux(video.encode())
+        if audio is None:
+            return
+        noise = rng.normal(0, 0.1, (1, round(RATE_HZ * seconds))).astype(np.float32)
+        samples = np.zeros_like(noise) if is_silent else noise
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = RATE_HZ
+        frame.pts = 0
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory) -> list[Path]:
+    """Three clips of the official test list."""
+    folder = tmp_path_factory.mktemp("clips")
+    for number, name in enumerate(NAMES):
+        write_mp4(folder / f"{name}.mp4", 10 + 0.1 * number)
+    return [folder / f"{name}.mp4" for name in NAMES]
+
+
+def prepare_here(source: Path, **options):
+    """The manifest of a folder."""
+    return prepare(source, InlineEngine(), lambda stage, done, total: None, **options)
+
+
+def make_flat(folder, videos):
+    for path in videos:
+        shutil.copy(path, folder)
+
+
+def make_nested(folder, videos):
+    below = folder / LONG_PATH
+    below.mkdir(parents=True)
+    make_flat(below, videos)
+    (below / f"._{NAMES[0]}.mp4").write_bytes(b"AppleDouble")
+
+
+def make_class_folders(folder, videos):
+    for number, path in enumerate(videos):
+        (folder / f"class {number}").mkdir()
+        shutil.copy(path, folder / f"class {number}" / f"{path.stem}.MP4")
+
+
+def make_links(folder, videos):
+    for path in videos:
+        (folder / path.name).symlink_to(path)
+
+
+def make_milliseconds(folder, videos):
+    for path in videos:
+        video_id, start_ms = path.stem[:-7], 1000 * int(path.stem[-6:])
+        shutil.copy(path, folder / f"{video_id}_{start_ms}_{start_ms + 10_000}.mp4")
+
+
+def make_shards(folder, videos, suffix="tar", mode="w"):
+    for number in range(2):
+        with tarfile.open(folder / f"vggsound_0{number}.{suffix}", mode) as tar:
+            for path in videos[number::2]:
+                tar.add(path, f"{LONG_PATH}/{path.name}")
+                # WebDataset: everything about a sample has one stem.
+                (folder / "info").write_text("{}")
+                tar.add(folder / "info", f"{LONG_PATH}/{path.stem}.json")
+    (folder / "info").unlink()
+
+
+def make_packed_shards(folder, videos):
+    make_shards(folder, videos, "tar.gz", "w:gz")
+
+
+def make_wrongly_named_shards(folder, videos):
+    make_shards(folder, videos, "tar", "w:gz")
+
+
+def make_rows(folder, videos):
+    rows = {"video_id": [path.stem for path in videos], "video": [p.read_bytes() for p in videos]}
+    pq.write_table(pa.table(rows), folder / "rows.parquet")
+
+
+def make_structs(folder, videos):
+    held = [{"bytes": path.read_bytes(), "path": path.name} for path in videos]
+    rows = {"key": [path.stem for path in videos], "video": held}
+    pq.write_table(pa.table(rows), folder / "rows.parquet")
+
+
+FORMS = [
+    make_flat, make_nested, make_class_folders, make_links, make_milliseconds, make_shards,
+    make_packed_shards, make_wrongly_named_shards, make_rows, make_structs,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", FORMS)
+def test_every_form_gives_the_same_manifest_but_for_paths(make, videos, home, tmp_path):
+    flat, other = tmp_path / "flat", tmp_path / "other"
+    for folder, form in ((flat, make_flat), (other, make)):
+        folder.mkdir()
+        form(folder, videos)
+    expected = [replace(row, path="") for row in prepare_here(flat).rows]
+    (vggsound_directory() / MANIFEST).unlink()
+    found = prepare_here(other)
+    assert [replace(row, path="") for row in found.rows] == expected
+    assert read_manifest(vggsound_directory() / MANIFEST) == found
+    assert sum(not row.problem for row in found.rows) == len(NAMES)
+    assert len(found.rows) == 15_446
+    split = open_split("vggsound-test")
+    assert {clip.name for clip in split.clips} == set(NAMES)
+    for clip in split.clips:
+        assert read_audio(clip.audio).seconds == 8.0
+        assert read_audio(clip.reference).seconds == 2.0
+
+
+def test_a_full_video_is_cut_at_the_start_of_each_clip(home, tmp_path):
+    write_mp4(tmp_path / "-1pRmoJIGQc.mp4", 21)
+    [row] = [row for row in prepare_here(tmp_path).rows if not row.problem]
+    assert (row.clip, row.start_s, row.seconds) == ("-1pRmoJIGQc_000010", 10.0, 10.0)
+    [clip] = open_split("vggsound-test").clips
+    assert (clip.audio.start_s, clip.video.start_s, clip.reference.start_s) == (10.0, 10.0, 18.0)
+
+
+def test_audio_beside_a_silent_video_is_its_audio(videos, home, tmp_path):
+    for kind in ("videos", "audios"):
+        (tmp_path / kind).mkdir()
+    write_mp4(tmp_path / "videos" / f"{NAMES[0]}.mp4", 10, has_audio=False)
+    with av.open(str(videos[0])) as source:
+        frames = [frame.to_ndarray() for frame in source.decode(audio=0)]
+    import soundfile
+
+    wav = tmp_path / "audios" / f"{NAMES[0]}.wav"
+    soundfile.write(wav, np.concatenate(frames, axis=1)[0], RATE_HZ)
+    [row] = [row for row in prepare_here(tmp_path).rows if not row.problem]
+    assert (row.audio_path, row.audio_codec) == (str(wav), "pcm_s16le")
+    [clip] = open_split("vggsound-test").clips
+    assert clip.audio.path == wav
+    assert clip.video.path.suffix == ".mp4"
+
+
+def test_each_clip_that_cannot_be_used_has_its_own_reason(videos, home, tmp_path):
+    named = {row.clip: row for row in prepare_here(videos[0].parent).rows}
+    missing = [clip for clip in named if clip not in NAMES][:6]
+    (vggsound_directory() / MANIFEST).unlink()
+    make_flat(tmp_path, videos[:1])
+    paths = [tmp_path / f"{clip}.mp4" for clip in missing]
+    write_mp4(paths[0], 3)
+    write_mp4(paths[1], 10, has_audio=False)
+    paths[2].write_bytes(videos[0].read_bytes()[:3000])
+    paths[3].touch()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(videos[1], tmp_path / folder / paths[4].name)
+    shutil.copy(videos[1], tmp_path / "AAAAAAAAAAA_000001.mp4")
+    manifest = prepare_here(tmp_path)
+    rows = {row.clip: row for row in manifest.rows}
+    expected = (
+        "its audio lasts 3.",
+        f"{paths[1].name} has no audio stream, and no audio file is beside it",
+        "cannot read ",
+        "cannot read ",
+        "2 videos are this clip, keep one: ",
+        "no video",
+    )
+    for clip, sentence in zip(missing, expected, strict=True):
+        assert rows[clip].problem.startswith(sentence)
+    assert "the file is empty" in rows[missing[3]].problem
+    assert manifest.notes == ("1 videos are no clips of the list: AAAAAAAAAAA_000001.mp4",)
+    split = open_split("vggsound-test")
+    assert {each.clip: each.reason for each in split.refused}[missing[0]] == rows[
+        missing[0]
+    ].problem
+
+
+def test_silent_and_still_clips_are_named_by_verify(home, tmp_path):
+    write_mp4(tmp_path / f"{NAMES[0]}.mp4", 10, is_silent=True)
+    write_mp4(tmp_path / f"{NAMES[1]}.mp4", 10, is_still=True)
+    write_mp4(tmp_path / f"{NAMES[2]}.mp4", 10)
+    prepare_here(tmp_path)
+    split = replace(open_split("vggsound-test"), refused=())
+    expected = [f"{NAMES[1]}: its video is a still picture", f"{NAMES[0]}: its audio is silent"]
+    for _ in range(2):  # read from the media, then from memory
+        found = verify_split(split, InlineEngine(), lambda done, total: None)
+        assert found == ([], expected)
+
+
+def test_a_broken_shard_is_named_and_the_rest_goes_on(videos, home, tmp_path):
+    make_shards(tmp_path, videos)
+    make_packed_shards(tmp_path, videos[1:2])
+    for name in ("vggsound_01.tar", "vggsound_01.tar.gz"):
+        shard = tmp_path / name
+        shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    manifest = prepare_here(tmp_path)
+    broken = [note.partition(" is damaged")[0] for note in manifest.notes]
+    assert broken == ["vggsound_01.tar", "vggsound_01.tar.gz"]
+    assert {row.clip for row in manifest.rows if not row.problem} >= {NAMES[0], NAMES[2]}
+
+
+def test_an_unchanged_tree_is_not_opened_again(videos, home, tmp_path, monkeypatch):
+    first = prepare_here(videos[0].parent)
+    monkeypatch.setattr("bench.media.probe", lambda path: pytest.fail(f"{path} is opened again"))
+    assert prepare_here(videos[0].parent) == first
+
+
+def test_data_on_several_disks_make_one_manifest(videos, home, tmp_path):
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(videos[number], tmp_path / folder)
+        prepare_here(tmp_path / folder)
+    assert {clip.name for clip in open_split("vggsound-test").clips} == set(NAMES[:2])
+
+
+def test_the_official_table_gives_clips_to_train_on(videos, home, tmp_path):
+    make_flat(tmp_path, videos)
+    (tmp_path / "vggsound.csv").write_text(
+        'glLQrEijrKg,300,"organ, old",train\n-1pRmoJIGQc,10,dog,test\nzzzzzzzzzzz,1,rain,train\n'
+    )
+    rows = {row.clip: row for row in prepare_here(tmp_path).rows}
+    assert (rows[NAMES[0]].label, rows[NAMES[0]].split) == ("organ, old", "train")
+    assert rows["zzzzzzzzzzz_000001"].problem == "no video"
+    assert [clip.name for clip in open_split("vggsound-test").clips] == [NAMES[1]]
+
+
+def test_a_folder_without_a_listed_clip_and_a_full_disk_are_refused(
+    videos, home, tmp_path, monkeypatch
+):
+    with pytest.raises(MissingError, match="there is no folder"):
+        prepare_here(tmp_path / "gone")
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(MissingError, match="has none of the 15446 clips of the list: expected"):
+        prepare_here(tmp_path)
+    make_packed_shards(tmp_path, videos)
+    full = shutil._ntuple_diskusage(10, 10, 0)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: full)
+    with pytest.raises(BenchError, match=r"of 2 archives takes up to 0\.0 GiB, and .* 0\.0 GiB"):
+        prepare_here(tmp_path)
+
+
+def test_the_filtered_split_has_the_clips_of_its_list_in_its_order(videos, home):
+    prepare_here(videos[0].parent)
+    path = vggsound_directory() / "ib0.3.txt"
+    with pytest.raises(MissingError, match=r"needs .*ib0\.3\.txt: names of the test clips"):
+        open_split("vggsound-ib0.3")
+    path.write_text(f"{NAMES[1]}\n\n{NAMES[0]}.mp4\n")
+    split = open_split("vggsound-ib0.3")
+    assert [clip.name for clip in split.clips] == [NAMES[1], NAMES[0]]
+    assert split.refused == ()
+    assert split.notes[0].startswith("ib0.3.txt names 2 clips, the paper's 8,676 (SHA-256 ")
+    path.write_text("someone_else_000001\n")
+    with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
+        open_split("vggsound-ib0.3")
+
+
+def test_without_a_manifest_the_message_has_the_command(home):
+    with pytest.raises(MissingError, match=r"VGGSound is not prepared: run `bench data prepare"):
+        open_split("vggsound-test")
+    vggsound_directory().mkdir(parents=True)
+    (vggsound_directory() / MANIFEST).write_bytes(b"no Parquet")
+    with pytest.raises(BenchError, match="cannot read the manifest"):
+        open_split("vggsound-test")
+    pq.write_table(pa.table({"a": [1]}), vggsound_directory() / MANIFEST)
+    with pytest.raises(BenchError, match="is no manifest of this package"):
+        open_split("vggsound-test")
+
+
+def test_real_clips_are_found_in_place(shared, home):
+    manifest = prepare_here(shared / "media" / "vggsound")
+    assert sum(not row.problem for row in manifest.rows) == 8
+    assert manifest.notes[0].startswith("3 videos are no clips of the list: ")
