@@ -39,6 +39,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --config-settings editable_mode=compat -e '.[all,dev]'
+	$(PIP) --no-deps vggsounder==1.0
 	touch $(STAMP)
 
 check: setup

@@ -66,6 +66,17 @@ SPLITS: dict[str, SplitEntry] = {
         "those with an ImageBind score of at least 0.3",
         _opener("vggsound", "open_vggsound_filtered"),
     ),
+    "vggsound-clean": SplitEntry(
+        "those whose label people hear and see (VGGSounder), no music, voice-over or still picture",
+        _opener("vggsound", "open_vggsound_clean"),
+    ),
+    "vggsound-foley": SplitEntry(
+        "of these, those in which nobody speaks", _opener("vggsound", "open_vggsound_foley")
+    ),
+    "vggsound-onscreen": SplitEntry(
+        "those in which people see all that they hear",
+        _opener("vggsound", "open_vggsound_onscreen"),
+    ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"
     ),

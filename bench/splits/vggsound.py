@@ -1,19 +1,24 @@
-"""``vggsound-test`` and ``vggsound-ib0.3``: the paper's test clips, from the user's files.
+"""``vggsound-test``, ``-ib0.3``, ``-clean``, ``-foley``, ``-onscreen``: from the user's files.
 
 ``bench data prepare vggsound --from PATH`` finds the clips and writes their manifest. The paper's
 list of 8,676 clips with an ImageBind score of at least 0.3 is not published, and how its scores
 were computed is not stated: ``ib0.3.txt`` beside the manifest has the names, one per line, that
 ``bench data filter`` computes or that somebody publishes. A clip of a list that cannot be used is
 refused by name, with the reason, and so is a row of every run.
+
+The last three are chosen by people instead of a network (``bench.datasets.vggsounder``): the label
+is heard and seen, and there is no music, voice-over or still picture; of these, those in which
+nobody speaks; and those in which everything that is heard is seen.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.datasets.vggsound import vggsound_directory
+from bench.datasets.vggsounder import Relabelled, read_relabels
 from bench.errors import BenchError, MissingError
 from bench.inputs import read_lines
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, read_manifest
@@ -68,6 +73,37 @@ def open_vggsound_filtered() -> Split:
     paper = "" if len(names) == PAPER_CLIPS else f", the paper's {PAPER_CLIPS:,}"
     note = f"{FILTERED} names {len(names):,} clips{paper} (SHA-256 {digest})"
     return _make_split("vggsound-ib0.3", [rows[name] for name in names], (note,))
+
+
+def open_vggsound_clean() -> Split:
+    """Return the split of the test clips whose label is heard and seen, without a flag.
+
+    Raises:
+        MissingError: the manifest or the labels are missing; the message has the command.
+    """
+    return _open_labelled("vggsound-clean", lambda each, label: each.is_clean(label))
+
+
+def open_vggsound_foley() -> Split:
+    """Return the clips of ``vggsound-clean`` in which nobody speaks; raises as it does."""
+    return _open_labelled(
+        "vggsound-foley", lambda each, label: each.is_clean(label) and not each.has_speech
+    )
+
+
+def open_vggsound_onscreen() -> Split:
+    """Return the test clips in which all that is heard is seen; raises as ``vggsound-clean``."""
+    return _open_labelled("vggsound-onscreen", lambda each, label: each.is_onscreen)
+
+
+def _open_labelled(name: str, is_wanted: Callable[[Relabelled, str], bool]) -> Split:
+    rows, relabels = _read_test_rows(), read_relabels(vggsound_directory())
+    wanted = [
+        row
+        for row in rows
+        if row.clip in relabels.clips and is_wanted(relabels.clips[row.clip], row.label)
+    ]
+    return _make_split(name, wanted, (relabels.note,))
 
 
 def read_vggsound() -> Manifest:
