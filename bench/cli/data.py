@@ -13,7 +13,7 @@ from bench.cli.options import Workers
 if TYPE_CHECKING:
     from bench.engine import Engine
 
-PREPARED = ("mini", "vggsound")
+PREPARED = ("mini", "vggsound", "greatesthits")
 
 app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
 
@@ -23,7 +23,8 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mini, or a dataset of yours: vggsound.", autocompletion=complete.complete_split
+            help="mini, or a dataset of yours: vggsound, greatesthits.",
+            autocompletion=complete.complete_split,
         ),
     ],
     source: Annotated[
@@ -32,7 +33,10 @@ def prepare(
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="vggsound.csv, for clips to train on.", show_default="(in --from)"),
+        typer.Option(
+            help="vggsound.csv, for clips to train on; AMT_test_set.json of CondFoley's pairs.",
+            show_default="(in --from)",
+        ),
     ] = None,
     clips: Annotated[int | None, typer.Option(min=1, help="Only the first N mini clips.")] = None,
     workers: Workers = None,
@@ -54,7 +58,7 @@ def prepare(
         raise BenchError(
             f"name your copy of {dataset} by --from PATH: a folder in any form, or one archive"
         )
-    _prepare_vggsound(source, table, engine)
+    _prepare_copy(dataset, source, table, engine)
 
 
 def _prepare_mini(clips: int | None, engine: Engine) -> None:
@@ -74,16 +78,18 @@ def _prepare_mini(clips: int | None, engine: Engine) -> None:
     notices().print(f"{preparation.total} clips in {mini_directory()}")
 
 
-def _prepare_vggsound(source: Path, table: Path | None, engine: Engine) -> None:
-    from bench.cli.console import console, notices, progress_bars, stop_cleanly
-    from bench.datasets.vggsound import LICENCE, prepare, summarize
+def _prepare_copy(dataset: str, source: Path, table: Path | None, engine: Engine) -> None:
+    from importlib import import_module
 
-    notices().print(LICENCE)
+    from bench.cli.console import console, notices, progress_bars, stop_cleanly
+
+    module = import_module(f"bench.datasets.{dataset}")
+    notices().print(module.LICENCE)
     with stop_cleanly(), progress_bars() as progress:
-        manifest = prepare(source, engine, progress, table=table)
+        manifest = module.prepare(source, engine, progress, table=table)
     for note in manifest.notes:
         notices().print(f"Note: {note}")
-    console().print(summarize(manifest.rows))
+    console().print(module.summarize(manifest))
 
 
 @app.command()

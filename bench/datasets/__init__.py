@@ -4,5 +4,6 @@ scan.py         the media below a folder: files, members of archives, rows of Pa
 index.py        what their headers state, remembered while they are unchanged
 vggsound.py     VGGSound's lists and clips
 vggsounder.py   what people hear and see in its test clips
+greatesthits.py the segments of CondFoley's pairs
 lists/          lists that come with the package (VGGSound: CC BY 4.0, Chen et al. 2020)
 """

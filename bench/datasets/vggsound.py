@@ -13,7 +13,7 @@ train on need the official table ``vggsound.csv``, which mirrors hold beside the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -217,15 +217,12 @@ def _keep_earlier(rows: dict[str, MediaRow], path: Path) -> dict[str, MediaRow]:
     return kept
 
 
-def summarize(rows: Iterable[MediaRow]) -> str:
+def summarize(manifest: Manifest) -> str:
     """Return one sentence on how many clips are here, and why others are not."""
-    rows = list(rows)
-    reasons: dict[str, int] = {}
-    for row in rows:
-        if row.problem:
-            reasons["missing" if not row.path else "unusable"] = (
-                reasons.get("missing" if not row.path else "unusable", 0) + 1
-            )
-    here = sum(not row.problem for row in rows)
-    rest = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
-    return f"{here} of {len(rows)} clips are here" + (rest and f"; {rest}")
+    problems = [row for row in manifest.rows if row.problem]
+    n_missing = sum(not row.path for row in problems)
+    here = len(manifest.rows) - len(problems)
+    return (
+        f"{here} of {len(manifest.rows)} clips are here; {n_missing} are missing, "
+        f"{len(problems) - n_missing} cannot be used"
+    )

@@ -77,6 +77,10 @@ SPLITS: dict[str, SplitEntry] = {
         "those in which people see all that they hear",
         _opener("vggsound", "open_vggsound_onscreen"),
     ),
+    "greatesthits-pairs": SplitEntry(
+        "CondFoley's 582 pairs of Greatest Hits, 2 s each",
+        _opener("greatesthits", "open_greatesthits_pairs"),
+    ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"
     ),
