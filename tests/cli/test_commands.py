@@ -257,7 +257,8 @@ def test_prepare_run_verify_on_the_mini_world(bench, home):
     done = bench("data", "verify", "mini")
     assert done.returncode == 1
     assert "mini_000002" in done.stdout
-    refused(bench("data", "prepare", "vggsound"), "nothing to prepare for 'vggsound'")
+    refused(bench("data", "prepare", "nothing"), "nothing to prepare for 'nothing'")
+    refused(bench("data", "prepare", "vggsound"), "name your copy of vggsound by --from PATH")
 
 
 def test_the_version_is_that_of_the_package(bench):

@@ -8,6 +8,7 @@ import pytest
 
 from bench.cli import main
 from bench.errors import BenchError
+from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, write_manifest
 from bench.pipeline import RunPlan, plan_run, prepare
 from bench.pipeline.columns import JudgeOptions
 from bench.pipeline.prepare import RunOptions, choose_split
@@ -18,12 +19,12 @@ from tests.cli.conftest import refused
 
 @pytest.fixture
 def vggsound(home):
-    """The paper's lists, of one clip."""
+    """The manifest and the list of the paper's clips, of one clip."""
     folder = home / "data" / "vggsound"
-    (folder / "videos").mkdir(parents=True)
-    (folder / "test.csv").write_text("glLQrEijrKg_000300.mp4,a dog\n")
+    folder.mkdir(parents=True)
     (folder / "ib0.3.txt").write_text("glLQrEijrKg_000300\n")
-    (folder / "videos" / "glLQrEijrKg_000300.mp4").touch()
+    row = MediaRow("glLQrEijrKg_000300", "a dog", "test", str(folder / "glLQrEijrKg_000300.mp4"))
+    write_manifest(folder / MANIFEST, Manifest("vggsound", (row,)))
     return folder
 
 
@@ -64,7 +65,7 @@ def test_the_mini_split_is_the_default_elsewhere_and_the_reason_is_reported(home
 
 def test_lists_of_the_paper_that_are_broken_are_refused_and_not_replaced(vggsound):
     (vggsound / "ib0.3.txt").write_text("another_000000\n")
-    with pytest.raises(BenchError, match="names 'another_000000', which test.csv"):
+    with pytest.raises(BenchError, match="names 'another_000000', which the test list"):
         choose_split(None, print)
 
 
