@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 #: Raise it when decoding, the preparation of frames or of references, or an encoder changes.
 PREPROCESSING = "1"
+#: Kinds whose audio soxr resamples: its version is part of their folder's name. References for the
+#: codec pass the windowed sinc of ``bench.media`` instead.
+RESAMPLED_BY_SOXR = ("embedding",)
 #: Features of a clip take about a megabyte.
 N_KEPT = 128
 
@@ -71,9 +75,9 @@ class FeatureFiles:
     """Features on disk: ``$BENCH_HOME/features/acfoley/<kind>/<encoder>/<key>.safetensors``.
 
     ``identities`` name the weights that make each kind of features; a kind without one is not kept
-    on disk. The folder of an encoder also names the version of the preprocessing and the kind of
-    device, since a GPU rounds otherwise than a CPU. Any number of processes may write at once: they
-    write the same, and each file appears whole.
+    on disk. The folder of an encoder also names the version of the preprocessing, the kind of
+    device, since a GPU rounds otherwise than a CPU, and, for ``RESAMPLED_BY_SOXR``, that of soxr.
+    Any number of processes may write at once: they write the same, and each file appears whole.
     """
 
     def __init__(
@@ -81,7 +85,11 @@ class FeatureFiles:
     ) -> None:
         self._root = bench_home() / "features" / "acfoley" if root is None else root
         suffix = f"{PREPROCESSING}-{torch.device(device).type}"
-        self._folders = {kind: f"{identity}-{suffix}" for kind, identity in identities.items()}
+        soxr = f"-soxr-{metadata.version('soxr')}"
+        self._folders = {
+            kind: f"{identity}-{suffix}{soxr if kind in RESAMPLED_BY_SOXR else ''}"
+            for kind, identity in identities.items()
+        }
 
     def path(self, kind: str, key: str) -> Path | None:
         """Return the file of these features, whether it exists or not; None where none is kept."""
