@@ -220,7 +220,7 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
     """
     if path is None:
         return None
-    from acfoley.encoders.reference import prepare_reference
+    from acfoley.encoders.encoders import prepare_reference
     from bench.media import read_audio
 
     audio = read_audio(Excerpt(path.absolute()))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from acfoley.codec import Codec
 from acfoley.encoders.cache import CachedEncoders, ConditionEncoders, FeatureFiles
-from acfoley.encoders.reference import Length
+from acfoley.encoders.encoders import Length
 from acfoley.memory import WORK_BYTES_PER_SECOND, free_bytes
 from acfoley.network.conditions import Conditions, Features, concatenate, hidden_components
 from acfoley.network.flow_network import FlowNetwork

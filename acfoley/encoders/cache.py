@@ -22,8 +22,7 @@ import torch
 from torch import Tensor
 
 from acfoley.codec import Codec, Posterior
-from acfoley.encoders.encoders import PromptFeatures
-from acfoley.encoders.reference import Length, prepare_reference
+from acfoley.encoders.encoders import Length, PromptFeatures, prepare_reference
 from bench.digests import file_digest
 from bench.io import atomic_path, bench_home
 from bench.types import Audio, Excerpt, Waveform

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acfoley.train.presets import RECIPES, find_recipe, set_borders
+from acfoley.train.recipe import RECIPES, find_recipe, set_borders
 from bench.errors import BenchError, MissingError, format_names
 from bench.terminal import print_line, print_notice
 
 if TYPE_CHECKING:
     from acfoley.network.flow_network import FlowNetwork
     from acfoley.train.clips import ClipList
+    from acfoley.train.loop import TrainingData, TrainingSettings
     from acfoley.train.precompute import Summary
     from acfoley.train.recipe import Recipe
-    from acfoley.train.settings import TrainingData, TrainingSettings
     from acfoley.train.shards import Part
 
 NAMES = ", ".join(RECIPES)
@@ -69,11 +69,11 @@ def precompute(
     The same command again encodes what is missing, failed clips included. Exit code 1 if clips
     failed, 2 if the command itself cannot be carried out.
     """
-    from acfoley.train.crops import CropLayout
-    from acfoley.train.display import clip_progress
+    from acfoley.train.clips import CropLayout
+    from acfoley.train.features import open_published
+    from acfoley.train.log import clip_progress
     from acfoley.train.precompute import ShardOptions
     from acfoley.train.precompute import precompute as precompute_clips
-    from acfoley.train.published import open_published
     from bench.checkpoints.registry import weights_directory
 
     if verify:
@@ -126,7 +126,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
 ) -> None:
     """Train the flow network; on many GPUs with `torchrun --nproc-per-node N -m acfoley train`."""
-    from acfoley.train.settings import TrainingData, TrainingSettings
+    from acfoley.train.loop import TrainingData, TrainingSettings
 
     recipe = find_recipe(preset)
     if borders is not None:
@@ -238,8 +238,8 @@ def _train(
 ) -> None:
     import torch
 
-    from acfoley.train.display import training_progress
     from acfoley.train.distributed import join_process_group
+    from acfoley.train.log import training_progress
     from acfoley.train.loop import train as train_network
 
     # RMSNorm of bfloat16 by float32 weights is intended; it only has no fused kernel.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import CropLayout
 from acfoley.train.shards import EMPTY, FORMAT, STORE, Store, shard_tables
 from bench.errors import BenchError, MissingError
 from bench.io import read_json

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.encoders.reference import prepare_reference
+from acfoley.encoders.encoders import prepare_reference
 from acfoley.generate import Job, Settings, checked_settings
 from acfoley.network.conditions import Features
 from acfoley.params import sequence_lengths

@@ -8,8 +8,14 @@ import torch
 from torch import Tensor
 
 from acfoley.encoders import Encoders
-from acfoley.encoders.clip import ClipParams, build_clip
-from acfoley.encoders.frames import CLIP_MEAN, CLIP_STD, clip_frames, sync_frames
+from acfoley.encoders.clip import (
+    MEAN,
+    STD,
+    ClipParams,
+    build_clip,
+    clip_frames,
+    sync_frames,
+)
 from acfoley.params import sequence_lengths
 from bench.backbones.synchformer import VideoEncoder
 from bench.errors import MediaError
@@ -74,7 +80,7 @@ def test_frames_of_clip_are_those_of_torchvision(shared: Path) -> None:
     expected = resize(torch.from_numpy(pixels).movedim(-1, 1))
     found = clip_frames(Excerpt(video), 1.0)
     assert found.shape == (8, 3, 384, 384)
-    mean, std = torch.tensor(CLIP_MEAN)[:, None, None], torch.tensor(CLIP_STD)[:, None, None]
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     levels = (found * std + mean) * 255
     assert torch.equal(levels.round().to(torch.uint8), expected)
 
@@ -91,8 +97,8 @@ def test_a_tall_video_is_squeezed_for_clip_and_cropped_for_synchformer(tmp_path:
     path = tmp_path / "tall.mp4"
     write_video(path, (frame for _ in range(30)), 25)
     squeezed = clip_frames(Excerpt(path), 1.0)
-    std = torch.tensor(CLIP_STD)
-    white = (1 - torch.tensor(CLIP_MEAN)) / std
+    std = torch.tensor(STD)
+    white = (1 - torch.tensor(MEAN)) / std
     share = (squeezed[0].movedim(0, -1) > white - 0.3).float().mean()
     assert float(share) == pytest.approx(18 / 96, abs=0.01)
     assert sync_frames(Excerpt(path), 1.0).max() < -0.9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.encoders.reference import prepare_reference
+from acfoley.encoders.encoders import prepare_reference
 from bench.errors import MediaError
 from bench.media import read_audio
 from bench.types import Audio, Excerpt

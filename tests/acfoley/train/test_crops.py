@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acfoley.train.crops import CropLayout, Span
+from acfoley.train.clips import CropLayout, Span
 from bench.errors import BenchError, MediaError
 
 PAPER = CropLayout()
