@@ -34,12 +34,11 @@ from acfoley.encoders.clip import (
     clip_frames,
     image_features,
     load_clip,
-    sync_frames,
     text_features,
     token_batch,
     tokenise,
 )
-from acfoley.encoders.encoders import prepare_reference
+from acfoley.encoders.encoders import prepare_reference, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
 from bench.checkpoints.registry import OFFICIAL_FILES

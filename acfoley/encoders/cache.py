@@ -12,7 +12,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -63,11 +63,6 @@ class Entry:
 
     tensors: Mapping[str, Tensor]
     messages: tuple[str, ...] = ()
-
-    def plain(self) -> Entry:
-        """Return the tensors as a file gives them back: so that a cache changes no last digit."""
-        tensors = {name: each.float().cpu().contiguous() for name, each in self.tensors.items()}
-        return Entry(tensors, self.messages)
 
 
 class FeatureFiles:
@@ -155,21 +150,25 @@ class CachedEncoders:
 
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode frames by CLIP; raises MediaError where the video is missing or too short."""
-
-        def compute() -> Entry:
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.video(video, seconds)[None]})
-
-        return self._cached("video", _video_key(video, seconds), compute).tensors["features"]
+        encoders, key = self._encoders, _video_key(video, seconds)
+        entry = self._cached(
+            "video",
+            key,
+            encoders,
+            lambda: Entry({"features": encoders.video(video, seconds)[None]}),
+        )
+        return entry.tensors["features"]
 
     def sync(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode motion by Synchformer; raises as ``video`` does."""
-
-        def compute() -> Entry:
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.sync_features(video, seconds)[None]})
-
-        return self._cached("sync", _video_key(video, seconds), compute).tensors["features"]
+        encoders, key = self._encoders, _video_key(video, seconds)
+        entry = self._cached(
+            "sync",
+            key,
+            encoders,
+            lambda: Entry({"features": encoders.sync_features(video, seconds)[None]}),
+        )
+        return entry.tensors["features"]
 
     def text(self, prompt: str) -> Tensor | None:
         """Encode a prompt; None for an empty one, which the network has its own feature for."""
@@ -177,46 +176,64 @@ class CachedEncoders:
             return None
 
         def compute() -> Entry:
-            with self.at_work(self._encoders):
-                encoded = self._encoders.prompts([prompt])
+            encoded = self._encoders.prompts([prompt])
             return Entry({"features": encoded.features}, encoded.messages)
 
-        return self._cached("text", _hash(prompt), compute).tensors["features"]
+        return self._cached("text", _hash(prompt), self._encoders, compute).tensors["features"]
 
     def reference(self, audio: Audio, length: Length) -> Posterior:
         """Encode a reference; raises MediaError where it is empty, silent or too long."""
 
         def compute() -> Entry:
-            waveform = torch.from_numpy(prepare_reference(audio, length))[None]
-            with self.at_work(self._codec):
-                posterior = self._codec.encode(waveform)
+            waveform = torch.from_numpy(prepare_reference(audio, length))
+            posterior = self._codec.encode(waveform[None])
             return Entry({"mean": posterior.mean, "std": posterior.std})
 
-        tensors = self._cached("reference", _audio_key(audio, length), compute).tensors
-        return Posterior(tensors["mean"], tensors["std"])
+        # The posterior, not a sample of it: samples differ by the seed of a clip.
+        entry = self._cached("reference", _audio_key(audio, length), self._codec, compute)
+        return Posterior(entry.tensors["mean"], entry.tensors["std"])
 
     def embedding(self, audio: Audio, length: Length) -> Tensor:
         """Encode a reference as one vector ``[1, 1, D]``; raises as ``reference`` does."""
 
         def compute() -> Entry:
-            waveform = prepare_reference(audio, length)
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.embedding(waveform)[None, None]})
+            vector = self._encoders.embedding(prepare_reference(audio, length))
+            return Entry({"features": vector[None, None]})
 
-        return self._cached("embedding", _audio_key(audio, length), compute).tensors["features"]
+        entry = self._cached("embedding", _audio_key(audio, length), self._encoders, compute)
+        return entry.tensors["features"]
 
-    def at_work(
-        self, part: ConditionEncoders | Codec | torch.nn.Module
-    ) -> AbstractContextManager[None]:
+    @contextmanager
+    def at_work(self, part: ConditionEncoders | Codec | torch.nn.Module) -> Iterator[None]:
         """While open, ``part`` is on the device where work is done."""
-        return nullcontext() if self._visiting is None else _visit(part, self._visiting)
+        if self._visiting is None:
+            yield
+            return
+        part.to(self._visiting)
+        try:
+            yield
+        finally:
+            part.to("cpu")
+            # torch keeps freed blocks for itself, and ``memory.free_bytes`` would count them as
+            # used.
+            torch.cuda.empty_cache()
 
-    def _cached(self, kind: str, key: str, compute: Callable[[], Entry]) -> Entry:
-        """Return features from memory, from disk, or computed and kept in both."""
+    def _cached(
+        self,
+        kind: str,
+        key: str,
+        part: ConditionEncoders | Codec,
+        compute: Callable[[], Entry],
+    ) -> Entry:
+        """Return features from memory, from disk, or computed by ``part`` and kept in both."""
         if (kind, key) not in self._kept:
             entry = None if self._files is None else self._files.load(kind, key)
             if entry is None:
-                entry = compute().plain()
+                with self.at_work(part):
+                    computed = compute()
+                # As a file gives them back, so that the cache changes no last digit of the audio.
+                tensors = {n: t.float().cpu().contiguous() for n, t in computed.tensors.items()}
+                entry = Entry(tensors, computed.messages)
                 if self._files is not None:
                     self._files.save(kind, key, entry)
             # Also for features from disk: the words that were cut are cut in this run as well.
@@ -228,17 +245,6 @@ class CachedEncoders:
         while len(self._kept) > self._n_kept:
             self._kept.popitem(last=False)
         return self._kept[kind, key]
-
-
-@contextmanager
-def _visit(part: Any, device: torch.device) -> Iterator[None]:
-    part.to(device)
-    try:
-        yield
-    finally:
-        part.to("cpu")
-        # torch keeps freed blocks for itself, and ``memory.free_bytes`` would count them as used.
-        torch.cuda.empty_cache()
 
 
 def _video_key(video: Excerpt, seconds: float) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from acfoley.mini.variants import (
     CODEC,
@@ -37,11 +37,6 @@ from bench.synthetic.dataset import Row, render_split, start_directory, write_ma
 from bench.synthetic.scene import label, make_scene
 from bench.terminal import print_notice
 from bench.types import Excerpt
-
-if TYPE_CHECKING:
-    from acfoley.codec import Codec
-    from acfoley.mini.encoders import MiniEncoders
-    from acfoley.train.features import Encoding
 
 Item = TypeVar("Item")
 
@@ -132,30 +127,23 @@ def main(names: Sequence[str], workers: int) -> None:
         print_notice(line)
 
 
-def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Encoding:
-    """Return the columns of the published model, by the encoders and the codec of the mini model.
-
-    References have an embedding besides, for the variant with the CLAP-like encoder. Shards name
-    the weights of the encoders: those that were made by others are refused.
-    """
-    from acfoley.mini.encoders import encoders_identity
-    from acfoley.train.features import build_encoding
-
-    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{codec_hash[:12]}"
-    return build_encoding(encoders, codec, N_CROPS, identity, is_embedded=True)
-
-
 def encode_part(work: Work, part: tuple[int, int]) -> str:
     """Encode one part of all clips; returns the name of the part."""
     import torch
 
-    from acfoley.mini.encoders import load_mini_encoders
+    from acfoley.mini.encoders import encoders_identity, load_mini_encoders
     from acfoley.train.clips import CropLayout
+    from acfoley.train.features import build_encoding
     from acfoley.train.precompute import ShardOptions, precompute
     from acfoley.train.shards import Part
 
     torch.set_num_threads(1)
-    encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
+    # Shards name the weights of encoders and codec: those that were made by others are refused.
+    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{weights_hash(CODEC)[:12]}"
+    # With embeddings of references too, for the variant with the CLAP-like encoder.
+    encoding = build_encoding(
+        load_mini_encoders(), open_mini_codec(), N_CROPS, identity, is_embedded=True
+    )
     every = list_clips(N_CLIPS + N_HELD_OUT).clips
     sets = {"training": every[:N_CLIPS], "held-out": every[N_CLIPS:]}
 

@@ -141,12 +141,16 @@ def cut_pieces(
 
 
 def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
-    from bench.media import read_audio_seconds
+    from bench.media import probe, read_audio_seconds
 
     file = (path.parent / row["file"]).absolute()
     start_s = _read_number(row, "start_s", where)
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
-    has_video = _has_video(file)
+    if file.is_file():
+        has_video = probe(file).video is not None
+    else:
+        # A missing file counts as what its suffix says, so that encoding refuses it by name.
+        has_video = file.suffix.lower() not in AUDIO_SUFFIXES
     prompt = next((row[name] for name in PROMPT_COLUMNS if row.get(name)), "")
     stem = file.stem if start_s is None else f"{file.stem}_{int(start_s):06d}"
     clip = TrainingClip(
@@ -160,16 +164,6 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
     if has_video or start_s is not None:
         return [clip]
     return cut_pieces(clip, read_audio_seconds(file))
-
-
-def _has_video(file: Path) -> bool:
-    """Whether a file has a video track."""
-    from bench.media import probe
-
-    # A missing file counts as what its suffix says, so that encoding refuses it by name.
-    if not file.is_file():
-        return file.suffix.lower() not in AUDIO_SUFFIXES
-    return probe(file).video is not None
 
 
 def _read_prompts(directory: Path, split: str) -> dict[str, str]:
@@ -255,11 +249,6 @@ class CropLayout:
         return sequence_lengths(self.seconds)
 
     @property
-    def clip_samples(self) -> int:
-        """Samples of target and reference together; the rest of a longer clip is not used."""
-        return round((self.seconds + self.reference_seconds) * SAMPLE_RATE_HZ)
-
-    @property
     def reference_samples(self) -> int:
         """Samples of a reference, before zeros fill it up to whole latents."""
         return round(self.reference_seconds * SAMPLE_RATE_HZ)
@@ -282,7 +271,9 @@ class CropLayout:
         """Return the last seconds after the target; None where less than 0.5 s is left."""
         # The target is 480 samples longer than 8 s, so of a clip of exactly 10 s the reference has
         # 480 samples less than 2 s.
-        stop = min(n_samples, self.clip_samples)
+        # The paper's clips last 10 s; the rest of a longer one is not used.
+        longest = round((self.seconds + self.reference_seconds) * SAMPLE_RATE_HZ)
+        stop = min(n_samples, longest)
         start = max(self.lengths.samples, stop - self.reference_samples)
         return Span(start, stop) if stop - start >= SHORTEST_AFTER_S * SAMPLE_RATE_HZ else None
 

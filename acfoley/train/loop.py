@@ -227,7 +227,12 @@ class Trainer:
         stage, _ = self.recipe.stage_at(step)
         by_clip = []
         for number, batch in enumerate(batches):
-            with self._no_sync(is_last=number == len(batches) - 1):
+            # Gradients stay in this process for all accumulated parts except the last.
+            wrapper, is_last = self.synced_loss, number == len(batches) - 1
+            context: AbstractContextManager[None] = nullcontext()
+            if isinstance(wrapper, nn.parallel.DistributedDataParallel) and not is_last:
+                context = wrapper.no_sync()
+            with context:
                 losses: Tensor = self.synced_loss(batch.to(self.processes.device))
                 # Parts have equally many clips, so the mean of their means is that of all clips.
                 (losses.mean() / len(batches)).backward()  # type: ignore[no-untyped-call]
@@ -241,14 +246,8 @@ class Trainer:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.averages.update(step + 1, self.weights)
-        return self.processes.mean(torch.cat(by_clip).mean().item()), norm
-
-    def _no_sync(self, *, is_last: bool) -> AbstractContextManager[None]:
-        """Keep gradients in this process for all accumulated parts except the last."""
-        if is_last or not isinstance(self.synced_loss, nn.parallel.DistributedDataParallel):
-            return nullcontext()
-        context: AbstractContextManager[None] = self.synced_loss.no_sync()
-        return context
+        mean = self.processes.sum(torch.cat(by_clip).mean().item()) / self.processes.size
+        return mean, norm
 
     def _write_log(self, norm: float, rate: float) -> None:
         """Write a row of the log, with the mean loss since the row before, and start a new mean."""
@@ -274,7 +273,14 @@ class Trainer:
         stage, within = self.recipe.stage_at(step - 1)
         is_end = step == self.last or within + 1 == stage.n_steps
         if self.held_out is not None and (step % settings.validate_every == 0 or is_end):
-            self._validate(self.held_out, stage.name)
+            size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
+            loss = compute_held_out_loss(self.loss, self.held_out, size, self.processes)
+            if self.processes.is_first:
+                n_clips = len(self.held_out.dataset.clips)
+                self.validation_log.add(
+                    step=step, stage=stage.name, loss=repr(loss), n_clips=n_clips
+                )
+                settings.on_validation(step, self.network)
         if self.processes.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
             dtype = torch.float16 if settings.snapshot_dtype == "float16" else torch.float32
             save_snapshots(self.run, self.network, self.averages, step, dtype)
@@ -284,11 +290,3 @@ class Trainer:
             save_checkpoint(
                 self.run, self.state, self.progress, self.recipe, self.data, settings.keep
             )
-
-    def _validate(self, held_out: Collator, stage: str) -> None:
-        size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
-        loss = compute_held_out_loss(self.loss, held_out, size, self.processes)
-        if self.processes.is_first:
-            step, n_clips = self.progress.step, len(held_out.dataset.clips)
-            self.validation_log.add(step=step, stage=stage, loss=repr(loss), n_clips=n_clips)
-            self.settings.on_validation(step, self.network)

@@ -14,8 +14,8 @@ from acfoley.encoders.clip import (
     ClipParams,
     build_clip,
     clip_frames,
-    sync_frames,
 )
+from acfoley.encoders.encoders import sync_frames
 from acfoley.params import sequence_lengths
 from bench.backbones.synchformer import VideoEncoder
 from bench.errors import MediaError
