@@ -136,6 +136,7 @@ def tokenise(prompt: str) -> Tokens:
     The first 75 are kept between the marks; the end mark is always there.
     """
     tokeniser = _tokeniser()
+    # ``encode``, since calling the tokeniser cuts what is too long silently.
     words = tokeniser.encode(prompt)
     kept, cut = words[:N_WORD_TOKENS], words[N_WORD_TOKENS:]
     ids = (tokeniser.sot_token_id, *kept, tokeniser.eot_token_id)

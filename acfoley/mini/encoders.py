@@ -91,6 +91,7 @@ class MotionEncoder(nn.Module):
             nn.Flatten(),
             nn.Linear(48 * 16, 64),
         )
+        # Three kernels of 5 frames reach 3 * 2 = 6 frames to each side.
         self.layers = nn.ModuleList(
             nn.Sequential(nn.BatchNorm1d(64), nn.GELU(), nn.Conv1d(64, 64, 5, padding=2))
             for _ in range(3)
@@ -115,6 +116,7 @@ class AudioEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        # Bands are halved four times, frames of 20 ms only twice: rhythm is in frames of 80 ms.
         self.maps = nn.Sequential(
             *_block(1, 16, 5, (2, 2)),
             *_block(16, 32, 3, (2, 2)),
@@ -122,6 +124,7 @@ class AudioEncoder(nn.Module):
             *_block(64, 96, 3, (2, 1)),
         )
         self.merge = nn.Conv1d(4 * 96, 96, 1)
+        # Kernels of 3 with these dilations reach 1 + 2 + ... + 16 = 31 frames, 2.5 s, to each side.
         self.rhythm = nn.ModuleList(
             nn.Sequential(
                 nn.BatchNorm1d(96),
@@ -138,11 +141,13 @@ class AudioEncoder(nn.Module):
         frames = self.merge(self.maps(_log_mel(waveforms)[:, None]).flatten(1, 2))
         for layer in self.rhythm:
             frames = frames + layer(frames)
+        # The maximum finds a single impact in 8 s, which the mean would hide.
         pooled = torch.cat([frames.amax(dim=2), frames.mean(dim=2)], dim=1)
         return functional.normalize(self.head(self.fc(pooled).relu()), dim=-1)
 
 
 def _block(n_in: int, n_out: int, size: int, stride: int | tuple[int, int]) -> list[nn.Module]:
+    # Without a bias, which the normalisation after it would subtract again.
     convolution = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
     return [convolution, nn.BatchNorm2d(n_out), nn.ReLU()]
 

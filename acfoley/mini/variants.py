@@ -132,6 +132,7 @@ def load_weights(network: Network, name: str) -> Network:
         MissingError: the file is not there.
         BenchError: it is damaged or of another network.
     """
+    # Imported here, so that names of variants and files need no torch.
     from bench.checkpoints.load import assign_state, load_state, to_float32
 
     path = require_weights(name)

@@ -121,6 +121,7 @@ def save_checkpoint(
     with atomic_path(path) as temporary:
         # One entry: safetensors writes several in random order, and files must be reproducible.
         save_file(_tensors(state), temporary, metadata={ABOUT: json.dumps(about)})
+    # Only now: a run that is killed here has one checkpoint too many, never none.
     for old in list(list_checkpoints(run).values())[:-keep]:
         old.unlink()
     return path
@@ -160,6 +161,7 @@ def _tensors(state: State) -> dict[str, Tensor]:
             found[f"{ours}.{name}"] = moments.get(theirs, torch.zeros_like(parameter))
     for sigma, averages in state.averages.values.items():
         found.update({f"average.{sigma:g}.{name}": value for name, value in averages.items()})
+    # safetensors refuses tensors with gaps, such as transposed views.
     return {name: value.detach().contiguous() for name, value in found.items()}
 
 
@@ -180,6 +182,7 @@ def _restore(state: State, tensors: Mapping[str, Tensor], step: int) -> None:
         }
         for number, name in enumerate(trainable_weights(state.network))
     }
+    # The groups stay those of the recipe, which has just been compared with the checkpoint's.
     current = state.optimiser.state_dict()
     state.optimiser.load_state_dict({**current, "state": moments})
     for sigma, averages in state.averages.values.items():

@@ -67,6 +67,7 @@ def precompute(
     from acfoley.train.precompute import precompute as precompute_clips
     from bench.checkpoints.registry import weights_directory
 
+    # First: it needs neither a list nor weights nor a device.
     if verify:
         _verify(out)
         return

@@ -8,6 +8,7 @@ WavCaps. ``score`` is the ImageBind cosine of audio and video, by which fine-tun
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +146,9 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
 
     file = (path.parent / row["file"]).absolute()
     start_s = _read_number(row, "start_s", where)
+    if start_s is not None and start_s < 0:
+        raise BenchError(f"{where}: start_s is {start_s:g}, expected 0 or more")
+    # With a start, a row is one excerpt as long as the paper's clips; without, it is the full file.
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
     if file.is_file():
         has_video = probe(file).video is not None
@@ -212,9 +216,13 @@ def _explain(name: str, matching: Matching, videos: Path) -> str:
 def _read_number(row: dict[str, str], column: str, where: str) -> float | None:
     text = row.get(column)
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError as error:
         raise BenchError(f"{where}: {column} is {text!r}, expected a number") from error
+    # ``float`` also takes "nan", a score that no stage would select, and "inf".
+    if number is not None and not math.isfinite(number):
+        raise BenchError(f"{where}: {column} is {text!r}, expected a number")
+    return number
 
 
 #: A rest of a clip after its target that is shorter than this is no reference.

@@ -45,6 +45,7 @@ class CsvLog:
         """Append a row; ValueError unless it has a value for every column."""
         if set(values) != set(self._columns):
             raise ValueError(f"a row has {sorted(values)}, expected {sorted(self._columns)}")
+        # Opened for each row: a run that is killed loses at most the row that it is writing.
         with self._path.open("a", encoding="utf-8") as file:
             file.write(_format_rows(self._columns, [values], header=False))
 

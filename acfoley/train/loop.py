@@ -254,6 +254,7 @@ class Trainer:
         progress = self.progress
         if self.processes.is_first:
             stage, _ = self.recipe.stage_at(progress.step - 1)
+            # ``repr`` has all digits: a resumed run is compared with an uninterrupted one by them.
             self.log.add(
                 step=progress.step,
                 stage=stage.name,
