@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acfoley.encoders import PromptFeatures
-from acfoley.mini.variants import load_weights, weights_hash
+from acfoley.mini.variants import load_weights
 from acfoley.params import (
     CLIP_FPS,
     MINI_TEXT_WIDTH,
@@ -253,11 +253,6 @@ def load_mini_encoders(device: torch.device | str = "cpu") -> MiniEncoders:
     for network, name in zip(networks, ENCODER_FILES.values(), strict=True):
         load_weights(network, name)
     return MiniEncoders(*networks).to(device)
-
-
-def encoders_identity() -> str:
-    """Return a name that changes with the weights of the encoders."""
-    return "-".join(weights_hash(name)[:12] for name in ENCODER_FILES.values())
 
 
 def _read_square_frames(video: Excerpt, fps: int, seconds: float) -> Pixels:

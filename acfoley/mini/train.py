@@ -131,7 +131,7 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
     """Encode one part of all clips; returns the name of the part."""
     import torch
 
-    from acfoley.mini.encoders import encoders_identity, load_mini_encoders
+    from acfoley.mini.encoders import ENCODER_FILES, load_mini_encoders
     from acfoley.train.clips import CropLayout
     from acfoley.train.features import build_encoding
     from acfoley.train.precompute import ShardOptions, precompute
@@ -139,7 +139,8 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
 
     torch.set_num_threads(1)
     # Shards name the weights of encoders and codec: those that were made by others are refused.
-    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{weights_hash(CODEC)[:12]}"
+    files = (*ENCODER_FILES.values(), CODEC)
+    identity = "-".join(["mini-1", str(N_CROPS), *(weights_hash(name)[:12] for name in files)])
     # With embeddings of references too, for the variant with the CLAP-like encoder.
     encoding = build_encoding(
         load_mini_encoders(), open_mini_codec(), N_CROPS, identity, is_embedded=True
