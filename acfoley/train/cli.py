@@ -238,10 +238,11 @@ def _train(
             # TF32 for the few products that autocast leaves in float32.
             torch.set_float32_matmul_precision("high")
         # Every process opens the same file: DistributedDataParallel begins with equal weights.
-        initial, reference = None, recipe.params.reference
-        if warm_start is not None and reference is None:
-            raise BenchError("a warm start is for recipes with a reference")
-        if warm_start is not None and reference is not None:
+        initial = None
+        if warm_start is not None:
+            reference = recipe.params.reference
+            if reference is None:
+                raise BenchError("a warm start is for recipes with a reference")
             # MMAudio has the same blocks and no reference, whose layers begin at random.
             mmaudio = replace(recipe.params, reference=None)
             initial = open_warm(warm_start, mmaudio, reference, recipe.seed)
