@@ -26,10 +26,6 @@ class ProcessGroup:
         """Whether this process writes the files of the run."""
         return self.rank == 0
 
-    def mean(self, value: float) -> float:
-        """Return the mean of a number over all processes."""
-        return self.sum(value) / self.size
-
     def sum(self, value: float) -> float:
         """Return the sum of a number over all processes."""
         if self.size == 1:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any, Literal
 
 import numpy.typing as npt
@@ -119,6 +120,11 @@ Prepare = Callable[[ClipMedia], Prepared]
 #: them, to the features of each, in the same order. Called by one thread. Features of a clip do not
 #: depend on the others in its batch, beyond rounding.
 Embed = Callable[[Sequence[Prepared]], Sequence[Features]]
+
+
+def name_versions(packages: Sequence[str]) -> list[str]:
+    """Return names with installed versions, ``["soxr-1.0.0"]``: parts of an extractor's version."""
+    return [f"{name}-{metadata.version(name)}" for name in packages]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from bench.judges.extractor import (
     Modality,
     NetworkExtractor,
     Prepared,
+    name_versions,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class NetworkRow:
 
     ``network`` names the checkpoint (paper) or the small network (mini); the other fields are those
     of ``Extractor``. Functions are module-level ones, for rows are pickled into workers.
+    ``packages`` decide what ``prepare`` returns: their versions are part of the extractor's.
     """
 
     name: str
@@ -56,6 +58,7 @@ class NetworkRow:
     modality: Modality = "sound"
     after: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def extractor(
         self, version: str, source: Any, profile: str, device: str, weights: str = ""
@@ -63,7 +66,7 @@ class NetworkRow:
         """Return the extractor; its network is loaded from ``source`` when it is opened."""
         return NetworkExtractor(
             self.name,
-            version,
+            "-".join([version, *name_versions(self.packages)]),
             self.modality,
             self.after,
             weights,

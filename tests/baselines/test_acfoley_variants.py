@@ -12,8 +12,8 @@ import pytest
 import acfoley.generate
 import acfoley.loading
 from acfoley.mini import variants
-from acfoley.mini.weights_files import weights_hash, weights_path
-from acfoley.train.presets import RECIPES
+from acfoley.mini.variants import weights_hash, weights_path
+from acfoley.train.recipe import RECIPES
 from baselines import SYSTEMS
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import MissingError

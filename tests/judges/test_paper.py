@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from bench.backbones import imagebind, panns, synchformer
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.engine import InlineEngine
 from bench.errors import MediaError
 from bench.judges import ClipMedia, open_judge
@@ -239,6 +242,30 @@ def test_a_changed_front_end_makes_features_of_its_own(backbone, extractor, monk
     monkeypatch.setattr(f"bench.backbones.{backbone}.PREPROCESSING", "another")
     (after,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
     assert before.version != after.version
+
+
+def test_changed_vocabulary_makes_features_of_prompts_of_their_own(monkeypatch):
+    clap_text = ["clap_text"]
+    (before,) = open_judge("paper", PUBLISHED, Path("w")).select(clap_text)
+    for name in ("roberta-vocab", "roberta-merges"):
+        with monkeypatch.context() as patch:
+            changed = replace(OFFICIAL_FILES[name], sha256="0" * 64)
+            patch.setitem(OFFICIAL_FILES, name, changed)
+            (after,) = open_judge("paper", PUBLISHED, Path("w")).select(clap_text)
+        assert before.version != after.version
+
+
+def test_versions_name_soxr_where_it_resamples_the_audio(monkeypatch):
+    before = {
+        each.name: each.version for each in open_judge("paper", PUBLISHED, Path("w")).extractors
+    }
+    monkeypatch.setattr(metadata, "version", lambda name: "99")
+    after = {
+        each.name: each.version for each in open_judge("paper", PUBLISHED, Path("w")).extractors
+    }
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"clap_audio", "onset", "cepstra", "spectrum"} & set(before)
+    assert after["clap_audio"].endswith("-soxr-99")
 
 
 def test_two_extractors_of_one_checkpoint_load_it_once(monkeypatch):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from acfoley.train.sampler import EpochSampler, repeat_video_clips
+from acfoley.train.dataset import DatasetClip
+from acfoley.train.loader import EpochSampler, select_clips
+from acfoley.train.recipe import Stage
 from bench.errors import BenchError
+from tests.acfoley.train.small import RECIPE
 
 
 def indices(sampler: EpochSampler, steps: range) -> list[int]:
@@ -43,7 +48,13 @@ def test_a_batch_may_be_larger_than_the_data():
 
 
 def test_clips_with_video_are_repeated():
-    assert repeat_video_clips([True, False, True], 3) == [0, 0, 0, 1, 2, 2, 2]
+    is_video = {"a": True, "b": False, "c": True}
+    clips = [
+        DatasetClip(name, Path("shard"), {"video": 0} if has_video else {}, None)
+        for name, has_video in is_video.items()
+    ]
+    chosen = select_clips(clips, Stage("overlap", 1, "inside"), replace(RECIPE, video_repeats=3))
+    assert [clip.name for clip in chosen] == ["a", "a", "a", "b", "c", "c", "c"]
 
 
 def test_empty_stages_and_indivisible_batches_are_refused():
