@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from bench.backbones import panns, passt
-from bench.backbones.packages import import_published
+from bench.backbones.requirements import import_published
 from bench.checkpoints.load import assign_state
 from tests.backbones.seeded import drawn_state
 

@@ -10,7 +10,7 @@ from acfoley.codec.griffin_lim import GriffinLim
 from acfoley.encoders import load_encoders
 from acfoley.official import require_clap, require_official
 from acfoley.train.features import Encoding, build_encoding
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 from bench.errors import BenchError
 
 #: Increased when the features of the same file change.
