@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from acfoley.encoders.encoders import PEAK, SILENT_PEAK, prepare_reference
 from acfoley.official import require_clap, require_official
 from acfoley.params import SAMPLE_RATE_HZ
 from acfoley.train.clips import CropLayout, Span, TrainingClip
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 from bench.errors import BenchError, MediaError
 from bench.media import read_audio, resample
 from bench.types import MAX_SHORTFALL_S, Audio, Waveform

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.backbones import packages
-from bench.backbones.packages import import_published
+from bench.backbones import requirements
+from bench.backbones.requirements import import_published
 from bench.errors import MissingError
 
 BUILD = """
@@ -42,6 +42,15 @@ def test_building_the_networks_prints_nothing_and_leaves_the_home_directory_empt
 
 
 def test_a_missing_package_is_refused_with_the_extra_that_brings_it(monkeypatch):
-    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'foley-bench\[judges\]'"):
         import_published("torchvggish", "models")
+
+
+def test_all_modules_of_a_package_share_one_parent_and_leave_its_own_name_free():
+    network = import_published("torchvggish", "torchvggish")
+    front_end = import_published("torchvggish", "mel_features")
+    parent = sys.modules["_published_torchvggish"]
+    assert (parent.torchvggish, parent.mel_features) == (network, front_end)
+    assert import_published("torchvggish", "torchvggish") is network
+    assert sys.modules.get("torchvggish") is not parent
