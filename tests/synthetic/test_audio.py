@@ -11,9 +11,13 @@ import soxr
 from scipy import signal
 
 from bench.synthetic.actions import ACTIONS
-from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
-from bench.synthetic.audio.modes import compute_impulse_responses, compute_modes
-from bench.synthetic.audio.room import compute_room_response
+from bench.synthetic.audio import (
+    SAMPLE_RATE_HZ,
+    compute_impulse_responses,
+    compute_modes,
+    compute_room_response,
+    render_audio,
+)
 from bench.synthetic.corruptions import change_timbre, shift_events
 from bench.synthetic.materials import MATERIALS
 from bench.synthetic.motion import stroke_speed

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from bench.synthetic.actions import ACTIONS
+from bench.synthetic.animations import ANIMATIONS
+from bench.synthetic.canvas import Canvas, box, capsule, disc
 from bench.synthetic.corruptions import change_class, change_timbre, shift_events
 from bench.synthetic.materials import MATERIALS
 from bench.synthetic.motion import stroke_speed
 from bench.synthetic.scene import CLASSES, Scene, make_scene
-from bench.synthetic.video.canvas import Canvas
-from bench.synthetic.video.renderer import ANIMATIONS, render_frames
-from bench.synthetic.video.shapes import box, capsule, disc
-from bench.synthetic.video.textures import make_tile
+from bench.synthetic.video import make_tile, render_frames
 
 
 def frames(scene: Scene) -> np.ndarray:
@@ -137,15 +136,15 @@ def test_the_camera_and_the_colours_vary_between_clips_of_a_class() -> None:
     ],
 )
 def test_a_shape_covers_its_area(shape, area: float) -> None:
-    canvas = Canvas.create(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
-    outlined = Canvas.create(np.full((128, 128, 3), 1.0, dtype=np.float32), 1.0, (0.0, 0.0))
+    canvas = Canvas.create(np.zeros((3, 128, 128), dtype=np.float32), 1.0, (0.0, 0.0))
+    outlined = Canvas.create(np.full((3, 128, 128), 1.0, dtype=np.float32), 1.0, (0.0, 0.0))
     canvas.paint(shape, (1.0, 1.0, 1.0))
     outlined.paint(shape, (0.0, 0.0, 0.0))
-    assert (1.0 - outlined.pixels[..., 0]).sum() == pytest.approx(area, rel=0.02)
+    assert (1.0 - outlined.pixels[0]).sum() == pytest.approx(area, rel=0.02)
     assert canvas.pixels.max() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_shape_outside_the_frame_paints_nothing() -> None:
-    canvas = Canvas.create(np.zeros((128, 128, 3), dtype=np.float32), 1.0, (0.0, 0.0))
+    canvas = Canvas.create(np.zeros((3, 128, 128), dtype=np.float32), 1.0, (0.0, 0.0))
     canvas.paint(disc(300.0, -50.0, 10.0), (255.0, 255.0, 255.0))
     assert not canvas.pixels.any()

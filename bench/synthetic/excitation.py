@@ -13,11 +13,9 @@ from scipy import signal
 
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS, Exciter
-from bench.synthetic.audio.modes import interpolate, interpolate_log
-from bench.synthetic.materials import MATERIALS
+from bench.synthetic.materials import MATERIALS, interpolate, interpolate_log
 from bench.synthetic.motion import sample_grains, stroke_speed
-from bench.synthetic.rhythm import Event
-from bench.synthetic.scene import Scene
+from bench.synthetic.scene import Event, Scene
 from bench.types import FloatArray
 
 #: Amplitude grows as strength to this power: a harder impact is louder by more than its strength.
