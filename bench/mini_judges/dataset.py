@@ -27,9 +27,15 @@ from bench.errors import BenchError
 from bench.io import atomic_path, bench_home
 from bench.media import resample
 from bench.mini_judges.augment import augment_log_mel
-from bench.mini_judges.models.frames import colour_stills, grey_frames
-from bench.mini_judges.models.front_end import FrontEnd, log_mel
-from bench.mini_judges.models.labels import ACTION_NAMES, MATERIAL_NAMES, N_MATERIALS
+from bench.mini_judges.front_end import (
+    ACTION_NAMES,
+    MATERIAL_NAMES,
+    N_MATERIALS,
+    FrontEnd,
+    colour_stills,
+    grey_frames,
+    log_mel,
+)
 from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.corruptions import change_class
 from bench.synthetic.scene import CLASSES, FPS, WORLD_VERSION, Scene, make_scene

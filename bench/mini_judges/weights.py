@@ -25,11 +25,8 @@ def build_network(name: str) -> nn.Module:
     Raises:
         BenchError: no network has this name.
     """
-    from bench.mini_judges.models.imagebind import Imagebind
-    from bench.mini_judges.models.panns import Panns
-    from bench.mini_judges.models.passt import Passt
-    from bench.mini_judges.models.synchformer import Synchformer
-    from bench.mini_judges.models.vggish import Vggish
+    from bench.mini_judges.networks import Imagebind, Panns, Passt, Vggish
+    from bench.mini_judges.synchformer import Synchformer
 
     kinds: tuple[Callable[[], nn.Module], ...] = (Passt, Panns, Vggish, Imagebind, Synchformer)
     if name not in NAMES:

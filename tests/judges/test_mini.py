@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.judges import ClipMedia, open_judge
-from bench.mini_judges.models.labels import (
+from bench.mini_judges.front_end import (
     ACTION_NAMES,
     ACTION_OF,
     MATERIAL_NAMES,

@@ -9,7 +9,7 @@ import torch
 from bench.errors import BenchError
 from bench.media import resample
 from bench.metrics import FrechetStatistics, frechet_distance
-from bench.mini_judges import evaluate, weights
+from bench.mini_judges import evaluate, synchformer, weights
 from bench.mini_judges.dataset import (
     FULL_SCALE,
     HELD_OUT_SPLIT,
@@ -17,20 +17,19 @@ from bench.mini_judges.dataset import (
     Block,
     render_block,
 )
-from bench.mini_judges.models import panns, passt, synchformer, vggish
-from bench.mini_judges.models.frames import colour_stills, grey_frames
-from bench.mini_judges.models.front_end import (
+from bench.mini_judges.front_end import (
+    ACTION_NAMES,
+    ACTION_OF,
+    MATERIAL_NAMES,
+    MATERIAL_OF,
+    colour_stills,
+    grey_frames,
     log_mel,
     noise_powers,
     normalise_powers,
     restore_powers,
 )
-from bench.mini_judges.models.labels import (
-    ACTION_NAMES,
-    ACTION_OF,
-    MATERIAL_NAMES,
-    MATERIAL_OF,
-)
+from bench.mini_judges.networks import Panns, Passt, Vggish
 from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.corruptions import change_timbre, shift_events
 from bench.synthetic.scene import CLASSES, make_scene
@@ -157,7 +156,7 @@ def test_frames_are_the_centre_square_at_64_pixels():
 
 
 def test_powers_are_restored_exactly_and_noise_has_the_expected_power(rng):
-    for module in (panns, passt, vggish, synchformer):
+    for module in (Panns, Passt, Vggish, synchformer):
         front_end = module.FRONT_END
         noise = 0.1 * torch.from_numpy(rng.normal(size=(4, 64_000)).astype(np.float32))
         frames = log_mel(noise, front_end)
