@@ -49,6 +49,7 @@ N_VIDEO_BLOCKS = 20
 N_HELD_OUT_BLOCKS = 6
 BLOCK_SCENES = len(CLASSES)
 
+#: Half the size of floats on disk, with an error below that of the AAC of a clip.
 Samples = npt.NDArray[np.int16]
 
 #: Raised when what a block contains changes; part of the name of its folder.
@@ -113,7 +114,18 @@ def load_block(split: str, number: int) -> Block:
 
 def render_block(split: str, indices: Iterable[int], *, has_video: bool = True) -> Block:
     """Render the scenes of these indices."""
-    examples = [_render(make_scene(split, index), has_video) for index in indices]
+    examples = []
+    for index in indices:
+        scene = make_scene(split, index)
+        both = (scene, change_class(scene, 0))
+        audio = np.stack([render_audio(each) for each in both])
+        resampled = [
+            to_int16(resample(audio, SAMPLE_RATE_HZ, rate, method="soxr_hq")) for rate in RATES_HZ
+        ]
+        frames = list(render_frames(scene)) if has_video else []
+        # Reshaped, so that no frames have four axes as well.
+        pixels = np.reshape(frames, (-1, SIDE, SIDE, 3)).astype(np.uint8)
+        examples.append(make_example(both, resampled, pixels))
     return Block(*(np.stack(arrays) for arrays in zip(*examples, strict=True)))
 
 
@@ -130,16 +142,6 @@ def _write_block(split: str, number: int) -> Path:
     with atomic_path(path) as temporary:
         save_file(block._asdict(), temporary)
     return path
-
-
-def _render(scene: Scene, has_video: bool) -> Block:
-    both = (scene, change_class(scene, 0))
-    audio = np.stack([render_audio(each) for each in both])
-    resampled = [
-        to_int16(resample(audio, SAMPLE_RATE_HZ, rate, method="soxr_hq")) for rate in RATES_HZ
-    ]
-    frames = list(render_frames(scene)) if has_video else []
-    return make_example(both, resampled, np.reshape(frames, (-1, SIDE, SIDE, 3)).astype(np.uint8))
 
 
 def make_example(scenes: Sequence[Scene], audio: Sequence[Samples], pixels: Pixels) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,23 +58,16 @@ def save_network(network: nn.Module, name: str) -> Path:
     Raises:
         BenchError: a weight is not finite, or too large for half precision.
     """
-    return save_half_precision(network.state_dict(), name, weights_path(name))
-
-
-def save_half_precision(state: Mapping[str, torch.Tensor], name: str, path: Path) -> Path:
-    """Write the weights of ``name`` in half precision to ``path``, and return it.
-
-    Raises:
-        BenchError: a weight is not finite, or too large for half precision.
-    """
     from safetensors.torch import save_file
 
+    # Half the download. Counters of batches, which a normalisation keeps, are integers.
     halves = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in state.items()
+        for key, value in network.state_dict().items()
     }
     if broken := [key for key, value in halves.items() if not value.isfinite().all()]:
         raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
+    path = weights_path(name)
     with atomic_path(path) as temporary:
         save_file(halves, temporary)
     return path

@@ -87,6 +87,7 @@ def _add_stroke(
     start = round(event.time_s * sample_rate_hz)
     n_samples = round(event.duration_s * sample_rate_hz)
     speed = event.strength * stroke_speed(np.arange(n_samples) / n_samples)
+    # Roughness passes by at the speed of the stroke: a faster one makes a stronger force.
     rough = speed * rng.normal(size=n_samples)
     if scene.action == "sawing":
         # The position is the integral of the speed; a tooth passes wherever its integer part steps.
