@@ -12,7 +12,7 @@
     protocols            hits_pairs, reference_scenes
     figures              the two pages of docs/ that show scenes
 
-``audio``, ``video`` and ``figures`` import SciPy; the others do not, so that listing a split is
+SciPy is imported where clips are rendered and by no module, so that listing splits and systems is
 quick. A new action is a row of ``actions.ACTIONS`` and a function in ``animations``; a new material
 is a row of ``materials.MATERIALS`` and a tile in ``video``. Both raise ``scene.WORLD_VERSION``.
 """

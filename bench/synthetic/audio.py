@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft, signal
 
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS, Exciter
@@ -75,6 +74,8 @@ def render_audio(scene: Scene, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Waveform
 
 def _convolve(scene: Scene, n_samples: int, sample_rate_hz: int) -> FloatArray:
     """(forces through modes + contact noise) through the room, ``[T]``; the end is faded out."""
+    from scipy import fft
+
     modes = compute_modes(MATERIALS[scene.material], scene.timbre, ACTIONS[scene.action].exciter)
     responses = compute_impulse_responses(modes, sample_rate_hz)
     responses /= np.abs(responses).max()
@@ -105,6 +106,8 @@ def _compute_gain(audio: FloatArray, scene: Scene, sample_rate_hz: int) -> float
 
 def _make_floor(name: str, n_samples: int, sample_rate_hz: int) -> FloatArray:
     """Pink noise ``[T]`` of unit RMS: -3 dB per octave above 60 Hz, the same for a clip's name."""
+    from scipy import fft
+
     rng = np.random.default_rng(stable_seed("floor", name))
     n_fft = fft.next_fast_len(n_samples, real=True)
     frequencies_hz = fft.rfftfreq(n_fft, 1.0 / sample_rate_hz)
@@ -170,6 +173,8 @@ def compute_room_response(timbre: Timbre, sample_rate_hz: int) -> FloatArray:
     amplitude of everything after the direct path. Larger rooms have a lower cutoff. The tail is
     low-passed noise of unit energy that decays by 60 dB over its length.
     """
+    from scipy import signal
+
     size = timbre.room_size
     n_samples = round(interpolate_log(ROOM_DECAY_S, size) * sample_rate_hz)
     noise = np.random.default_rng(TAIL_SEED).normal(size=n_samples)

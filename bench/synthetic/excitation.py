@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
 
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS, Exciter
@@ -38,6 +37,8 @@ class Tracks(NamedTuple):
 
 def excite(scene: Scene, n_samples: int, sample_rate_hz: int) -> Tracks:
     """Tracks of all events of a scene; what exceeds ``n_samples`` is cut."""
+    from scipy import signal
+
     action, material = ACTIONS[scene.action], MATERIALS[scene.material]
     tracks = Tracks(np.zeros((2, n_samples)), np.zeros(n_samples))
     for event in scene.events:
@@ -83,6 +84,8 @@ def _add_stroke(
     tracks: Tracks, scene: Scene, event: Event, rng: np.random.Generator, sample_rate_hz: int
 ) -> None:
     """Noise whose amplitude is the speed of the stroke; a saw adds a force for every tooth."""
+    from scipy import signal
+
     exciter = ACTIONS[scene.action].exciter
     start = round(event.time_s * sample_rate_hz)
     n_samples = round(event.duration_s * sample_rate_hz)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
 from bench.seeds import stable_seed
 from bench.synthetic.animations import ANIMATIONS
@@ -95,6 +94,8 @@ def hsv_to_rgb(hue: float, saturation: float, value: float) -> Colour:
 
 def _make_noise(rng: np.random.Generator, blur: tuple[float, float]) -> Plane:
     """Smooth noise ``[128, 128, 1]`` of unit variance, blurred along (y, x)."""
+    from scipy import ndimage
+
     white = rng.normal(size=(TILE_SIDE, TILE_SIDE))
     # The blur wraps around, so that the tile has no seam.
     smooth = ndimage.gaussian_filter(white, blur, mode="wrap")
