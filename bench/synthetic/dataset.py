@@ -103,7 +103,8 @@ def _open_renderer(directory: Path, split: str) -> partial[Row]:
 
 
 def _render(directory: Path, scene: Scene, row: Row) -> Row:
-    # Listing a split needs scenes and the manifest, and none of these.
+    # Listing a split reads scenes and the manifest of this file, and starts without SciPy, which
+    # the renderer imports.
     from bench.media.write import write_video
     from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
     from bench.synthetic.video import render_frames
