@@ -27,13 +27,13 @@ def _prepare_audio(media: ClipMedia, profile: str, *, sample_rate_hz: int) -> Pr
 
 
 def _prepare_grey(media: ClipMedia, profile: str) -> Prepared:
-    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, grey_frames
+    from bench.mini_judges.front_end import FRAMES_PER_S, SIDE, grey_frames
 
     return {"grey": grey_frames(media.frames(FRAMES_PER_S, SIDE))}
 
 
 def _prepare_stills(media: ClipMedia, profile: str) -> Prepared:
-    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, colour_stills
+    from bench.mini_judges.front_end import FRAMES_PER_S, SIDE, colour_stills
 
     return {"stills": colour_stills(media.frames(FRAMES_PER_S, SIDE))}
 

@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from bench.judges.extractor import (
-    ClipMedia,
     Embed,
     Features,
     Modality,
@@ -52,7 +51,7 @@ class NetworkRow:
 
     name: str
     network: str
-    prepare: Callable[[ClipMedia, str], Prepared]
+    prepare: Callable[..., Prepared]  # of the media and ``profile=...``
     load: Callable[[Any, str], Any]
     embed: Callable[[Any, Batch], Mapping[str, Tensor]]
     modality: Modality = "sound"
@@ -71,13 +70,9 @@ class NetworkRow:
             self.after,
             weights,
             self.also,
-            prepare=partial(_prepare, self, profile),
+            prepare=partial(self.prepare, profile=profile),
             open=partial(_open, self, source, device),
         )
-
-
-def _prepare(row: NetworkRow, profile: str, media: ClipMedia) -> Prepared:
-    return row.prepare(media, profile)
 
 
 def _open(row: NetworkRow, source: Any, device: str) -> Embed:

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.mini_judges.models.front_end import FrontEnd, log_mel
+from bench.mini_judges.front_end import FrontEnd, log_mel
 
 FRONT_END = FrontEnd(16_000, 512, 400, 160, 48, 60.0, 7_800.0, is_slaney=True)
-FRAMES_PER_S = 25
 #: Frames of a window (4.8 s), and between neighbours of the grid of offsets (0.2 s).
 WINDOW_FRAMES = 120
 GRID_FRAMES = 5
@@ -70,20 +69,14 @@ class Synchformer(nn.Module):
 
     def encode_video(self, grey: Tensor) -> Tensor:
         """Encode ``grey [B, F, 64, 64]`` uint8 at 25 fps. Returns features ``[B, F, 32]``."""
-        features: Tensor = self.video_context(self.encode_frames(grey).transpose(1, 2))
-        return features
-
-    def encode_frames(self, grey: Tensor) -> Tensor:
-        """Encode each frame and its differences to its neighbours. Returns ``[B, F, 64]``.
-
-        Three channels: the frame, its change since the frame before, and that until the next. An
-        impact reverses a motion abruptly, which the two differences show within one frame.
-        """
+        # Three channels: the frame, its change since the frame before, and that until the next. An
+        # impact reverses a motion abruptly, which the two differences show within one frame.
         now = grey.float() / 64.0 - 2.0
         change = functional.pad(now.diff(dim=1), (0, 0, 0, 0, 1, 1))
         channels = torch.stack([now, 2.0 * change[:, :-1], 2.0 * change[:, 1:]], dim=2)
-        each: Tensor = self.frame_encoder(channels.flatten(0, 1))
-        return each.view(*grey.shape[:2], -1)
+        each = self.frame_encoder(channels.flatten(0, 1)).view(*grey.shape[:2], -1)
+        features: Tensor = self.video_context(each.transpose(1, 2))
+        return features
 
     def encode_audio(self, waveforms: Tensor) -> Tensor:
         """Encode ``waveforms [B, T]`` at 16 kHz. Returns ``[B, F, 32]`` at 25 frames per second."""

@@ -1,7 +1,7 @@
-"""The audio front end of the mini judges: log-mel frames with a power floor.
+"""Inputs and classes of the mini judges: log-mel frames, small videos, actions and materials.
 
-The floor is above the error of audio codecs, so that embeddings of a clip from disk and of the same
-clip as rendered agree.
+The power floor of the log-mel frames is above the error of audio codecs, so that embeddings of a
+clip from disk and of the same clip as rendered agree.
 """
 
 from __future__ import annotations
@@ -13,6 +13,27 @@ import torch
 from torch import Tensor
 
 from bench.dsp.mel import htk_mel_bank, power_spectrogram, slaney_mel_bank
+from bench.media import center_crop, resize_short_side
+from bench.synthetic.actions import ACTIONS
+from bench.synthetic.materials import MATERIALS
+from bench.types import Pixels
+
+ACTION_NAMES = tuple(ACTIONS)
+MATERIAL_NAMES = tuple(MATERIALS)
+N_ACTIONS = len(ACTION_NAMES)
+N_MATERIALS = len(MATERIAL_NAMES)
+#: Classes are every action on every material: label n is action ``ACTION_OF[n]`` on material
+#: ``MATERIAL_OF[n]``.
+N_LABELS = N_ACTIONS * N_MATERIALS
+ACTION_OF = [label // N_MATERIALS for label in range(N_LABELS)]
+MATERIAL_OF = [label % N_MATERIALS for label in range(N_LABELS)]
+
+#: Width and height in pixels of the frames that networks read.
+SIDE = 64
+FRAMES_PER_S = 25
+#: One frame in 12 (about two per second) is a still, from which the scene is recognised; motion is
+#: read from all of them.
+STILL_EVERY = 12
 
 #: Added to the power of every band; a sine of full scale has a power of 1/4.
 FLOOR = 3e-8
@@ -55,6 +76,7 @@ def normalise_powers(powers: Tensor) -> Tensor:
 def restore_powers(frames: Tensor) -> Tensor:
     """Convert the output of ``normalise_powers`` back to band powers, at least 0."""
     power: Tensor = 10.0 ** (frames * SPREAD + CENTRE) - FLOOR
+    # Rounding leaves some silent bands a little below the floor.
     return power.clamp(min=0.0)
 
 
@@ -89,4 +111,24 @@ def _bank(front_end: FrontEnd) -> Tensor:
         front_end.min_hz,
         front_end.max_hz,
     )
+    # A narrow band between two bins of the FFT has no weight at all: it stays 0, not 0 / 0.
     return torch.from_numpy(bank / np.maximum(bank.max(axis=0), 1e-9)).float()
+
+
+def grey_frames(pixels: Pixels) -> Pixels:
+    """``pixels [F, H, W, 3]`` uint8 as the mean over their colours, ``[F, 64, 64]`` uint8."""
+    grey = _resize(pixels).mean(axis=-1, dtype=np.float32)
+    return np.asarray(np.round(grey), dtype=np.uint8)
+
+
+def colour_stills(pixels: Pixels) -> Pixels:
+    """One of every 12 of ``pixels [F, H, W, 3]`` uint8 at 25 fps, ``[S, 64, 64, 3]`` uint8."""
+    return _resize(pixels[::STILL_EVERY])
+
+
+def _resize(pixels: Pixels) -> Pixels:
+    """The centre square of ``pixels [F, H, W, 3]`` at ``[F, 64, 64, 3]``; F may be 0."""
+    # Training blocks without video have no frames, which no resizing takes.
+    if len(pixels) == 0:
+        return np.zeros((0, SIDE, SIDE, 3), dtype=np.uint8)
+    return np.ascontiguousarray(center_crop(resize_short_side(pixels, SIDE), SIDE))

@@ -9,15 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
 
 from bench.seeds import stable_seed
 from bench.synthetic.actions import ACTIONS, Exciter
-from bench.synthetic.audio.modes import interpolate, interpolate_log
-from bench.synthetic.materials import MATERIALS
+from bench.synthetic.materials import MATERIALS, interpolate, interpolate_log
 from bench.synthetic.motion import sample_grains, stroke_speed
-from bench.synthetic.rhythm import Event
-from bench.synthetic.scene import Scene
+from bench.synthetic.scene import Event, Scene
 from bench.types import FloatArray
 
 #: Amplitude grows as strength to this power: a harder impact is louder by more than its strength.
@@ -40,6 +37,8 @@ class Tracks(NamedTuple):
 
 def excite(scene: Scene, n_samples: int, sample_rate_hz: int) -> Tracks:
     """Tracks of all events of a scene; what exceeds ``n_samples`` is cut."""
+    from scipy import signal
+
     action, material = ACTIONS[scene.action], MATERIALS[scene.material]
     tracks = Tracks(np.zeros((2, n_samples)), np.zeros(n_samples))
     for event in scene.events:
@@ -85,10 +84,13 @@ def _add_stroke(
     tracks: Tracks, scene: Scene, event: Event, rng: np.random.Generator, sample_rate_hz: int
 ) -> None:
     """Noise whose amplitude is the speed of the stroke; a saw adds a force for every tooth."""
+    from scipy import signal
+
     exciter = ACTIONS[scene.action].exciter
     start = round(event.time_s * sample_rate_hz)
     n_samples = round(event.duration_s * sample_rate_hz)
     speed = event.strength * stroke_speed(np.arange(n_samples) / n_samples)
+    # Roughness passes by at the speed of the stroke: a faster one makes a stronger force.
     rough = speed * rng.normal(size=n_samples)
     if scene.action == "sawing":
         # The position is the integral of the speed; a tooth passes wherever its integer part steps.
