@@ -25,7 +25,7 @@ from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.dsp.mel import slaney_mel_bank
 from bench.judges import MAX_SHORTFALL_S, open_judge
 from bench.media import read_audio, write_audio
-from bench.pipeline import FolderPlan, score_folders
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.suite import PROFILES
 from bench.types import Audio, Excerpt
 from reports.formats import render

@@ -18,7 +18,7 @@ from torch.nn import functional
 from acfoley.encoders import PromptFeatures
 from acfoley.mini.encoder_networks import SAMPLE_RATE_HZ as ENCODER_RATE_HZ
 from acfoley.mini.encoder_networks import SIDE_PIXELS, AudioEncoder, MotionEncoder, VideoEncoder
-from acfoley.mini.weights_files import load_weights, weights_hash
+from acfoley.mini.weights_files import ENCODER_FILES, load_weights, weights_hash
 from acfoley.params import (
     CLIP_FPS,
     MINI_TEXT_WIDTH,
@@ -30,13 +30,6 @@ from acfoley.params import (
 from bench.media import center_crop, read_frames, resample
 from bench.seeds import stable_seed
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels, Waveform
-
-#: Files of the package, by the kind of features that they make.
-ENCODER_FILES = {
-    "video": "video-encoder",
-    "sync": "motion-encoder",
-    "embedding": "audio-encoder",
-}
 
 
 class MiniEncoders:

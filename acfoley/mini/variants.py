@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acfoley.mini.weights_files import require_weights, weights_hash
+from acfoley.mini.weights_files import ENCODER_FILES, require_weights, weights_hash
 from acfoley.params import MINI_GUIDANCE
 from acfoley.train.presets import RECIPES
 from acfoley.train.recipe import Recipe
@@ -59,7 +59,7 @@ def open_mini(
     """
     from acfoley.encoders.cache import FeatureFiles
     from acfoley.generate import Model
-    from acfoley.mini.encoders import ENCODER_FILES, load_mini_encoders
+    from acfoley.mini.encoders import load_mini_encoders
 
     network = open_mini_flow(variant, device, flow)
     if dtype is not None:

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "weights"
 
+#: Files of the encoders, by the kind of features that they make. Here, because what a system needs
+#: is listed without importing its networks.
+ENCODER_FILES = {
+    "video": "video-encoder",
+    "sync": "motion-encoder",
+    "embedding": "audio-encoder",
+}
+
 
 def weights_path(name: str) -> Path:
     """Return the file of a variant, of the ``codec`` or of an encoder."""

@@ -33,8 +33,8 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.pipeline import RunResult
     from bench.pipeline.ablation import AblationRow
+    from bench.pipeline.run import RunResult
     from bench.results import Results
 
 
@@ -90,11 +90,12 @@ def ablate(
     """
     from bench.cli.console import notices, notify, progress_bars, stop_cleanly
     from bench.io import require_target, write_json
-    from bench.pipeline import add_bounds, look_ahead, require_ready
-    from bench.pipeline import run as run_plan
     from bench.pipeline.ablation import Ablation, plan_ablation
+    from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
+    from bench.pipeline.run import look_ahead, require_ready
+    from bench.pipeline.run import run as run_plan
     from reports.formats import as_json
 
     options = RunOptions(

@@ -12,7 +12,7 @@ from bench.cli import complete
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.pipeline import Gate
+    from bench.pipeline.gate import Gate
 
 FORMATS = ("terminal", "markdown")
 
@@ -64,7 +64,8 @@ def compare(
     from bench.cli.compare_formats import title as describe
     from bench.cli.console import print_titled
     from bench.io import write_json
-    from bench.pipeline import gate_runs, read_rules
+    from bench.pipeline.gate import gate_runs
+    from bench.pipeline.rules import read_rules
     from bench.terminal import print_text
 
     _require_targets(format, out, junit, json)

@@ -12,7 +12,7 @@ from bench.cli.options import Seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.pipeline import Comparison
+    from bench.pipeline.compare import Comparison
     from reports.effects import Claim, Effect, RunName
 
     #: Runs by their system and condition, and their split.
@@ -72,7 +72,7 @@ def _measure(
     claim: Claim, metric: str, found: Found, comparisons: dict[tuple[Path, Path], Comparison]
 ) -> Effect:
     """The effect of one claim; runs that are compared several times are read once."""
-    from bench.pipeline import compare_runs
+    from bench.pipeline.compare import compare_runs
     from reports.effects import Effect
 
     wanted = (claim.base, claim.new)

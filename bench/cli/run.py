@@ -35,7 +35,8 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.pipeline import Estimate, RunPlan
+    from bench.pipeline.estimate import Estimate
+    from bench.pipeline.plan import RunPlan
 
 
 def run(
@@ -84,10 +85,11 @@ def run(
         stop_cleanly,
     )
     from bench.io import require_target, write_json
-    from bench.pipeline import add_bounds, look_ahead, plan_run, require_ready
-    from bench.pipeline import run as run_plan
+    from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.prepare import RunOptions
+    from bench.pipeline.prepare import RunOptions, plan_run
+    from bench.pipeline.run import look_ahead, require_ready
+    from bench.pipeline.run import run as run_plan
     from reports.formats import as_json
 
     options = RunOptions(

@@ -81,9 +81,10 @@ def score(
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify, print_failures, print_result, progress_bars, stop_cleanly
     from bench.io import require_target, write_json
-    from bench.pipeline import add_folder_bounds, plan_folders, score_folders
+    from bench.pipeline.bounds import add_folder_bounds
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.prepare import FolderOptions
+    from bench.pipeline.folders import score_folders
+    from bench.pipeline.prepare import FolderOptions, plan_folders
     from bench.results import write_rows
     from reports.formats import as_json
 

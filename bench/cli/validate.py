@@ -12,7 +12,8 @@ from bench.cli.options import Runs, Workers
 from reports.faults import FAULTS, Fault
 
 if TYPE_CHECKING:
-    from bench.pipeline import RunPlan, RunResult
+    from bench.pipeline.plan import RunPlan
+    from bench.pipeline.run import RunResult
     from bench.splits import Split
     from reports.curves import Curve
     from reports.faults import Fault
@@ -64,9 +65,8 @@ def validate(
 
 def _plan(spec: str, split: Split, n_clips: int, workers: int | None, runs: Path) -> RunPlan:
     from bench.cli.console import notify
-    from bench.pipeline import plan_run
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.prepare import RunOptions
+    from bench.pipeline.prepare import RunOptions, plan_run
 
     options = RunOptions(model=spec, split=split, limit=n_clips, workers=workers, runs=runs)
     return plan_run(options, JudgeOptions(), notify)
@@ -74,7 +74,7 @@ def _plan(spec: str, split: Split, n_clips: int, workers: int | None, runs: Path
 
 def _carry_out(spec: str, plan: RunPlan) -> RunResult:
     from bench.cli.console import notices, progress_bars
-    from bench.pipeline import run
+    from bench.pipeline.run import run
 
     notices().print(spec, style="bold")
     with progress_bars() as progress:
@@ -90,7 +90,7 @@ def _make_curve(fault: Fault, results: Mapping[str, RunResult]) -> Curve:
 
 def _find_thresholds(fault: Fault, plans: Mapping[str, RunPlan]) -> dict[str, str]:
     """The first amount of a fault that each metric finds clearly worse than none."""
-    from bench.pipeline import compare_runs
+    from bench.pipeline.compare import compare_runs
     from reports.sensitivity import UNNOTICED
 
     clean = plans[CLEAN].results_directory

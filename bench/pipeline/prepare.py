@@ -69,12 +69,13 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         BenchError: no such system, split, clip or column; files or weights are missing; or the
             system cannot do without what is masked.
     """
+    # Misspelled options first: they cost nothing, and splits and files may take long to find.
     stale = choose_stale(options.keep_samples, options.yes)
+    condition = parse_condition(",".join(split_names(options.mask) or ()), options.mask_scope)
     split = options.split
     if not isinstance(split, Split):
         split = choose_split(split, notify)
     clips = pick_clips(split, limit=options.limit, only=options.only, names=options.clips)
-    condition = parse_condition(",".join(split_names(options.mask) or ()), options.mask_scope)
     model = options.model or default_model(split)
     system = open_system(model)
     if unmaskable := sorted(condition.masked - system.masks):

@@ -14,17 +14,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError
 from bench.io import atomic_path, read_json, write_json
-from bench.media.write import write_video
-from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.protocols import REFERENCE_NAMES, REFERENCES_SPLIT, reference_scenes
 from bench.synthetic.scene import WORLD_VERSION, Scene, label, make_scene, scene_to_truth
-from bench.synthetic.video import render_frames
-from bench.types import Audio
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 WORLD = "world.json"
 MANIFEST = "manifest.jsonl"
@@ -105,6 +103,13 @@ def _open_renderer(directory: Path, split: str) -> partial[Row]:
 
 
 def _render(directory: Path, scene: Scene, row: Row) -> Row:
+    # Listing a split reads scenes and the manifest of this file, and starts without SciPy, which
+    # the renderer imports.
+    from bench.media.write import write_video
+    from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
+    from bench.synthetic.video import render_frames
+    from bench.types import Audio
+
     path = directory / row["file"]
     if not path.exists():
         audio = Audio(render_audio(scene)[None], SAMPLE_RATE_HZ)

@@ -9,10 +9,9 @@ import pytest
 
 from acfoley.codec import griffin_lim
 from acfoley.mini import weights_files
-from acfoley.mini.encoders import ENCODER_FILES
 from acfoley.mini.pca_autoencoder import LinearAutoencoder
 from acfoley.mini.variants import CODEC, VARIANTS, variant_recipe
-from acfoley.mini.weights_files import ship, weights_path
+from acfoley.mini.weights_files import ENCODER_FILES, ship, weights_path
 from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
 
 

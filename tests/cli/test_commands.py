@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +14,6 @@ from bench.media import write_audio
 from bench.types import Audio
 from tests.cli.conftest import refused
 from tests.conftest import ROOT
-
-
-def test_help_needs_no_torch_no_numpy_and_no_pandas():
-    code = (
-        "import sys; sys.argv = ['bench', '--help']\n"
-        "from bench.cli import main\n"
-        "try:\n    main()\n"
-        "except SystemExit:\n    pass\n"
-        "heavy = {'torch', 'numpy', 'pandas', 'librosa', 'av', 'matplotlib'} & set(sys.modules)\n"
-        "print('HEAVY', sorted(heavy))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert "HEAVY []" in done.stdout
-    assert "Commands" in done.stdout
 
 
 def test_every_command_has_help(bench):

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from acfoley.mini import dataset, train, weights_files
-from acfoley.mini.encoders import ENCODER_FILES
 from acfoley.mini.variants import open_mini, variant_recipe
-from acfoley.mini.weights_files import ship, weights_path
+from acfoley.mini.weights_files import ENCODER_FILES, ship, weights_path
 from acfoley.train import presets
 from acfoley.train.recipe import Schedule
 from bench.errors import BenchError, MissingError
