@@ -20,8 +20,8 @@ def check(name: str) -> machine.Check:
     return next(each for each in examine_machine() if each.name == name)
 
 
-def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
-    done = bench("doctor")
+def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(process):
+    done = process("doctor")
     assert done.returncode == 0, done.stderr
     assert "The main job can run." in done.stdout
     for word in ("numpy", f"torch {metadata.version('torch')}", "devices      cpu"):
