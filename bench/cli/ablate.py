@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
 from bench.cli.options import (
     BatchSize,
     Bounds,
@@ -30,6 +29,9 @@ from bench.cli.options import (
     WeightsFolder,
     Workers,
     Yes,
+    complete_mask,
+    complete_pooling,
+    complete_stage,
 )
 
 if TYPE_CHECKING:
@@ -44,21 +46,21 @@ def ablate(
         str | None,
         typer.Option(
             help="Table 6: components to mask, one run each: audio, sync, video, text, or all.",
-            autocompletion=complete.complete_mask,
+            autocompletion=complete_mask,
         ),
     ] = None,
     stage: Annotated[
         str | None,
         typer.Option(
             help="Table 4: stages of training: overlap-only, non-overlap-only, two-stage, or all.",
-            autocompletion=complete.complete_stage,
+            autocompletion=complete_stage,
         ),
     ] = None,
     pooling: Annotated[
         str | None,
         typer.Option(
             help="Table 5: how a reference becomes one vector: attention, average, or all.",
-            autocompletion=complete.complete_pooling,
+            autocompletion=complete_pooling,
         ),
     ] = None,
     model: Model = None,

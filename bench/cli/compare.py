@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
+from bench.cli.options import complete_compare_format, complete_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +28,7 @@ def compare(
         typer.Option(
             help="The columns that decide, between commas.",
             show_default="the paper's ten columns",
-            autocompletion=complete.complete_metrics,
+            autocompletion=complete_metrics,
         ),
     ] = None,
     rules: Annotated[
@@ -45,7 +45,7 @@ def compare(
     ] = 0.01,
     format: Annotated[
         str,
-        typer.Option(help="terminal or markdown.", autocompletion=complete.complete_compare_format),
+        typer.Option(help="terminal or markdown.", autocompletion=complete_compare_format),
     ] = "terminal",
     out: Annotated[
         Path | None, typer.Option(help="Write the Markdown to this file, do not print it.")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import complete
 from bench.cli.options import (
     BatchSize,
     Clap,
@@ -18,6 +17,7 @@ from bench.cli.options import (
     Timeout,
     WeightsFolder,
     Workers,
+    complete_match,
 )
 
 
@@ -39,7 +39,7 @@ def score(
         str,
         typer.Option(
             help="Pair files by name, or by order where samples are named by their row in a table.",
-            autocompletion=complete.complete_match,
+            autocompletion=complete_match,
         ),
     ] = "name",
     metrics: Metrics = None,

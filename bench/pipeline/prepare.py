@@ -23,8 +23,7 @@ from bench.pipeline.pairing import MATCHES
 from bench.pipeline.plan import RunPlan, Stale
 from bench.plugins import canonical_spec, open_system
 from bench.splits import Split, open_split, require_files
-from bench.splits.pick import pick_clips
-from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS
+from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS, pick_clips
 from bench.suite import DEFAULT_PROFILE, Metric, select
 from bench.system import System
 from bench.types import Clip, parse_condition

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import bench
-from bench.cli.samples import samples
+from bench.cli.pages import samples
 from bench.errors import RunError
 from bench.pipeline.spectrograms import choose_varied_clips, find_true_events
 from bench.splits.mini import open_mini

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from baselines import SYSTEMS
-from bench.cli import validate as validating
+from bench.cli import pages as validating
 from bench.pipeline.run import RunResult
 from bench.results import Column, Failure, Results, Score
 from bench.suite import PROFILES

@@ -12,7 +12,7 @@ from bench.backbones import clap
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels
-from bench.inputs.label_rows import Label
+from bench.inputs.labels import Label
 from bench.judges import ClipMedia, open_judge
 from bench.media import write_audio
 from bench.pipeline.columns import JudgeOptions, choose_columns

@@ -12,8 +12,7 @@ from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
 from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
-from bench.splits.split import slugify_path
-from bench.splits.verify import verify_split
+from bench.splits.split import slugify_path, verify_split
 from bench.types import Clip, Excerpt
 
 AUDIO = Excerpt(Path("a.mp4"), 0.0, 8.0)
