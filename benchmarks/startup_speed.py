@@ -81,7 +81,8 @@ def time_command(root: Path, command: str, home: str) -> Call:
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
+    # 1 is a finding, such as missing clips, unless Python itself ended so.
+    if process.returncode not in (0, 1) or b"Traceback" in error:
         raise SystemExit(f"{root}: bench {command} failed: {error.decode()}")
     return Call(seconds, usage.ru_maxrss / 1024)
 
