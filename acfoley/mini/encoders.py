@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acfoley.encoders import PromptFeatures
-from acfoley.mini.variants import load_weights
+from acfoley.mini.variants import ENCODER_FILES, load_weights
 from acfoley.params import (
     CLIP_FPS,
     MINI_TEXT_WIDTH,
@@ -32,13 +32,6 @@ from bench.dsp.mel import power_spectrogram, slaney_mel_bank
 from bench.media import center_crop, read_frames, resample
 from bench.seeds import stable_seed
 from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels, Waveform
-
-#: Files of the package, by the kind of features that they make.
-ENCODER_FILES = {
-    "video": "video-encoder",
-    "sync": "motion-encoder",
-    "embedding": "audio-encoder",
-}
 
 #: Height and width of the frames that both video networks take.
 SIDE_PIXELS = 64

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from acfoley.mini.variants import (
     CODEC,
+    ENCODER_FILES,
     VARIANTS,
     open_mini_codec,
     ship,
@@ -131,7 +132,7 @@ def encode_part(work: Work, part: tuple[int, int]) -> str:
     """Encode one part of all clips; returns the name of the part."""
     import torch
 
-    from acfoley.mini.encoders import ENCODER_FILES, load_mini_encoders
+    from acfoley.mini.encoders import load_mini_encoders
     from acfoley.train.clips import CropLayout
     from acfoley.train.features import build_encoding
     from acfoley.train.precompute import ShardOptions, precompute

@@ -34,6 +34,12 @@ PREFIX = "mini-"
 #: The first one is the default.
 VARIANTS = tuple(name.removeprefix(PREFIX) for name in RECIPES if name.startswith(PREFIX))
 CODEC = "codec"
+#: Files of the package, by the kind of features that they make.
+ENCODER_FILES = {
+    "video": "video-encoder",
+    "sync": "motion-encoder",
+    "embedding": "audio-encoder",
+}
 FOLDER = Path(__file__).parent / "weights"
 
 
@@ -65,7 +71,7 @@ def open_mini(
     """
     from acfoley.encoders.cache import FeatureFiles
     from acfoley.generate import Model
-    from acfoley.mini.encoders import ENCODER_FILES, load_mini_encoders
+    from acfoley.mini.encoders import load_mini_encoders
 
     network = open_mini_flow(variant, device, flow)
     if dtype is not None:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import complete
-from bench.cli.options import Workers
+from bench.cli.options import Workers, complete_split
 
 PREPARED = ("mini",)
 
@@ -19,7 +18,7 @@ app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_hel
 def prepare(
     split: Annotated[
         str,
-        typer.Argument(help="The split to prepare: mini.", autocompletion=complete.complete_split),
+        typer.Argument(help="The split to prepare: mini.", autocompletion=complete_split),
     ],
     clips: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
     workers: Workers = None,
@@ -53,9 +52,7 @@ def prepare(
 def verify(
     split: Annotated[
         str,
-        typer.Argument(
-            help="A name of `bench list splits`.", autocompletion=complete.complete_split
-        ),
+        typer.Argument(help="A name of `bench list splits`.", autocompletion=complete_split),
     ],
 ) -> None:
     """Check that every clip of a split exists, decodes and is long enough; exit 1 if not."""
@@ -64,7 +61,7 @@ def verify(
     from bench.cli.console import console, notices, progress_bars
     from bench.engine import core_count, open_engine
     from bench.splits import open_split
-    from bench.splits.verify import verify_split
+    from bench.splits.split import verify_split
 
     opened = open_split(split)
     engine = open_engine(core_count())

@@ -1,14 +1,19 @@
-"""A split: a named list of clips, its protocol, and the clips that cannot be scored."""
+"""A split: a named list of clips and its protocol, a choice of clips, a check of their files."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, MissingError
 from bench.io import require_safe_name
-from bench.types import Clip
+from bench.types import MAX_SHORTFALL_S, Clip
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 #: The protocol of the paper (section 4.1): 8 s are generated, the last 2 s of 10 are the reference.
 TARGET_SECONDS = 8.0
@@ -82,3 +87,81 @@ def slugify_path(path: Path) -> str:
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in path.name)
     return f"{kept[:40] or 'root'}-{digest}"
+
+
+def pick_clips(
+    split: Split, *, limit: int | None = None, only: Path | None = None, names: Sequence[str] = ()
+) -> tuple[Clip, ...]:
+    """Return the clips of a split in its order: those named in ``names`` and in the file ``only``.
+
+    Without either, all; of these, the first ``limit``. The file has one name a line.
+
+    Raises:
+        BenchError: the file cannot be read, or a name is not a clip of the split.
+    """
+    from bench.inputs import read_lines  # completing the name of a split reads no file
+
+    listed = read_lines(only, "the names of clips in") if only else []
+    wanted = [*names, *(name for _, name in listed)]
+    # An empty file would otherwise select all clips, the opposite of what it states.
+    if only is not None and not wanted:
+        raise BenchError(f"{only} names no clip: it needs one name of {split.name} a line")
+    if not wanted:
+        return split.clips[:limit]
+    # A refused clip gets its reason: "no such clip" would send the user looking for a misspelling.
+    known = {clip.name for clip in split.clips}
+    refused = {refusal.clip: refusal.reason for refusal in split.refused}
+    for name in wanted:
+        if name in refused:
+            raise BenchError(f"the clip {name!r} of {split.name} cannot take part: {refused[name]}")
+        if name not in known:
+            raise BenchError(
+                f"{split.name} has no clip {name!r}; its {len(known)} clips are named like "
+                f"{split.clips[0].name if split.clips else 'none'}"
+            )
+    # In the order of the split, whatever the order of the names: equal selections are equal runs.
+    chosen = set(wanted)
+    return tuple(clip for clip in split.clips if clip.name in chosen)[:limit]
+
+
+#: Called with the number of clips checked, and that of all.
+Progress = Callable[[int, int], None]
+
+
+def verify_split(split: Split, engine: Engine, progress: Progress) -> list[str]:
+    """Decode all audio and video of a split; return the problems, one sentence each."""
+    problems = [f"{refusal.clip}: {refusal.reason}" for refusal in split.refused]
+    if split.is_mini:
+        # Only of the mini world is it known which bytes its files should have.
+        from bench.splits.mini import mini_directory
+        from bench.synthetic.dataset import verify
+
+        problems += verify(mini_directory())
+    for done, outcome in enumerate(engine.map(_open_check, split.clips), 1):
+        if outcome.failure is not None:
+            problems.append(f"{outcome.item.name}: {outcome.failure.message}")
+        progress(done, len(split.clips))
+    return sorted(problems)
+
+
+def _open_check() -> Callable[[Clip], bool]:
+    return check_clip
+
+
+def check_clip(clip: Clip) -> bool:
+    """Decode the audio, reference and video of a clip.
+
+    Raises:
+        BenchError: a file is missing, damaged or too short; the message names it.
+    """
+    from bench.media import read_audio, read_frames
+
+    for excerpt in (clip.audio, clip.reference):
+        if excerpt is not None:
+            if not excerpt.path.is_file():
+                raise BenchError(f"{excerpt.path.name} is missing")
+            read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
+    if clip.video is not None:
+        # One frame a second is kept, but all are decoded: a frame may depend on any before it.
+        read_frames(clip.video, 1.0, shortfall_s=MAX_SHORTFALL_S)
+    return True

@@ -9,9 +9,8 @@ import pytest
 
 from acfoley.codec import griffin_lim
 from acfoley.mini import variants
-from acfoley.mini.encoders import ENCODER_FILES
 from acfoley.mini.pca_autoencoder import LinearAutoencoder
-from acfoley.mini.variants import CODEC, VARIANTS, ship, variant_recipe, weights_path
+from acfoley.mini.variants import CODEC, ENCODER_FILES, VARIANTS, ship, variant_recipe, weights_path
 from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
 
 

@@ -12,8 +12,7 @@ from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.splits import SPLITS, Refusal, Split, open_split, require_files
 from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
-from bench.splits.split import slugify_path
-from bench.splits.verify import verify_split
+from bench.splits.split import slugify_path, verify_split
 from bench.types import Clip, Excerpt
 
 AUDIO = Excerpt(Path("a.mp4"), 0.0, 8.0)
@@ -48,7 +47,7 @@ def test_two_clips_of_one_name_are_refused():
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "x" * 201, "nul\0"])
 def test_a_clip_name_that_is_no_file_name_is_refused(name):
-    with pytest.raises(BenchError, match="cannot be a file name"):
+    with pytest.raises(BenchError, match=r"cannot be a file name: .* and \._\+@=,-$"):
         Split("s", (Clip(name, AUDIO, 8.0),))
 
 

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from acfoley.mini import train, variants
-from acfoley.mini.encoders import ENCODER_FILES
-from acfoley.mini.variants import open_mini, ship, variant_recipe, weights_path
+from acfoley.mini.variants import ENCODER_FILES, open_mini, ship, variant_recipe, weights_path
 from acfoley.train import recipe as recipes
 from acfoley.train.recipe import Schedule
 from bench.errors import BenchError, MissingError

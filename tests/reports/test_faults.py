@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.results import Column, Results, Score
-from reports.curves import Curve, curve_table, plot_curves
+from reports.faults import Curve, curve_table, plot_curves
 
 HIGHER = Column("onset_acc", "Onset Acc.", "higher", 4, has_chance=True)
 DOWN = "monotone down to chance"
