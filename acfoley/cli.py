@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from acfoley.params import sequence_lengths
-from acfoley.train.cli import add_commands
+from acfoley.train import cli as training
 from bench import __version__
 from bench.errors import BenchError, MediaError
 from bench.io import require_target
@@ -111,6 +111,7 @@ def generate(
     ] = None,
 ) -> None:
     """Generate audio for a video."""
+    from acfoley.encoders.clip import tokenise
     from acfoley.generate import Job, checked_settings
     from acfoley.loading import Loading, open_model
     from acfoley.official import SHIPPED
@@ -130,14 +131,19 @@ def generate(
     reference_audio = read_reference(reference, settings)
     # The small presets have no tokens of CLIP; their encoders report what they cut.
     if preset not in SHIPPED:
-        report_cut_words(prompt, negative)
+        for text in (prompt, negative):
+            if text.strip() and (message := tokenise(text).message):
+                print_notice(message)
     loading = Loading(device, dtype, checkpoint, low_memory, compile_)
     model = open_model(preset, weights or weights_directory(), loading, seconds=seconds)
     excerpt = Excerpt(video.absolute())
     job = Job(seconds, seed, excerpt, prompt, negative, reference_audio)
-    (generated,) = model.generate(
-        [job], settings, on_stage=print_notice, on_step=StepCounter(settings.n_steps)
-    )
+
+    def on_step(done: int) -> None:
+        if done % 5 == 0 or done == settings.n_steps:
+            print_notice(f"  step {done} of {settings.n_steps}")
+
+    (generated,) = model.generate([job], settings, on_stage=print_notice, on_step=on_step)
     write_result(destination, video, generated)
     print_line(f"{destination}: {generated.seconds:g} s, {generated.samples.shape[1]:,} samples")
 
@@ -220,7 +226,7 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
     """
     if path is None:
         return None
-    from acfoley.encoders.reference import prepare_reference
+    from acfoley.encoders.encoders import prepare_reference
     from bench.media import read_audio
 
     audio = read_audio(Excerpt(path.absolute()))
@@ -229,15 +235,6 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
     return audio
-
-
-def report_cut_words(*prompts: str) -> None:
-    """Print the words of prompts that are beyond the length that CLIP reads."""
-    from acfoley.encoders.clip import tokenise
-
-    for prompt in prompts:
-        if message := tokenise(prompt).message if prompt.strip() else "":
-            print_notice(message)
 
 
 def write_result(destination: Path, video: Path, audio: Audio) -> None:
@@ -263,19 +260,9 @@ def write_result(destination: Path, video: Path, audio: Audio) -> None:
         raise BenchError(f"{error}; the audio is kept in {kept}") from error
 
 
-@dataclass(frozen=True)
-class StepCounter:
-    """Reports every fifth step, and the last."""
-
-    n_steps: int
-
-    def __call__(self, done: int) -> None:
-        """Print that ``done`` steps are done."""
-        if done % 5 == 0 or done == self.n_steps:
-            print_notice(f"  step {done} of {self.n_steps}")
-
-
-add_commands(app)
+# Here, so that training is the last group of commands in the help.
+for _command in (training.precompute, training.train, training.ema):
+    app.command()(_command)
 
 
 def main() -> None:

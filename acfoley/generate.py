@@ -10,6 +10,7 @@ comes from its own seed, whatever else is in the batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from acfoley.codec import Codec
 from acfoley.encoders.cache import CachedEncoders, ConditionEncoders, FeatureFiles
-from acfoley.encoders.reference import Length
+from acfoley.encoders.encoders import Length
 from acfoley.memory import WORK_BYTES_PER_SECOND, free_bytes
 from acfoley.network.conditions import Conditions, Features, concatenate, hidden_components
 from acfoley.network.flow_network import FlowNetwork
@@ -62,6 +63,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.n_steps < 1:
             raise BenchError(f"sampling takes at least 1 step, not {self.n_steps}")
+        # Refused here: the audio would not be finite, which is found after all of the work.
+        if self.guidance is not None and not math.isfinite(self.guidance):
+            raise BenchError(f"the strength of guidance is a finite number, not {self.guidance}")
 
 
 def checked_settings(

@@ -15,7 +15,7 @@ from acfoley.memory import estimate_need, require_memory
 from acfoley.mini.variants import open_mini
 from acfoley.network.weights import open_flow, preset_params
 from acfoley.official import SHIPPED, Paths, require_clap, require_official
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 from bench.digests import file_digest
 from bench.errors import BenchError
 

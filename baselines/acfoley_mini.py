@@ -34,9 +34,7 @@ def open_variant(variant: str, device: str) -> Generate:
 
 def weights_files(variant: str) -> tuple[Path, ...]:
     """Return all files of weights that samples depend on."""
-    from acfoley.mini.encoders import ENCODER_FILES
-    from acfoley.mini.variants import CODEC
-    from acfoley.mini.weights_files import weights_path
+    from acfoley.mini.variants import CODEC, ENCODER_FILES, weights_path
 
     return tuple(weights_path(name) for name in (variant, CODEC, *ENCODER_FILES.values()))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.signal import welch
 
 from baselines import nothing_to_load
 from bench.errors import BenchError
@@ -93,6 +92,8 @@ def _crossfade_ends(samples: Waveform, fade: int) -> FloatArray:
 
 def _with_spectrum_of(samples: FloatArray, white: FloatArray, sample_rate_hz: int) -> FloatArray:
     """Return white noise ``[T]`` filtered to the long-term spectrum of ``samples [T]``."""
+    from scipy.signal import welch  # a list of systems starts without SciPy
+
     # Welch's average over windows of 50 ms resolves 20 Hz: the colour of the audio and not the fine
     # lines of its spectrum. The phase stays that of the noise, so the timing is lost.
     window = min(round(SPECTRUM_WINDOW_S * sample_rate_hz), samples.size)

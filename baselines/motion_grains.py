@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from baselines import nothing_to_load
-from baselines.grains import cut_grains
-from baselines.impacts import Impacts, find_impacts
 from bench.errors import BenchError, MediaError
 from bench.media import probe, read_frames
 from bench.system import System
 from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Request, Waveform
+
+if TYPE_CHECKING:
+    from baselines.impacts import Impacts
 
 #: Of a video with a higher frame rate every second or third frame is used.
 HIGHEST_FPS = 35.0
@@ -37,6 +39,9 @@ def motion_grains(request: Request) -> Audio:
     Raises:
         BenchError: the request has no video or no reference, or the video has no frame rate.
     """
+    # Grains and impacts are found with SciPy, which a list of systems starts without.
+    from baselines.grains import cut_grains
+
     if request.video is None:
         raise BenchError(f"clip {request.name!r} has no video, which this system follows")
     if request.reference is None or not request.reference.samples.size:
@@ -49,6 +54,8 @@ def motion_grains(request: Request) -> Audio:
 
 def _find_impacts_of(video: Excerpt) -> Impacts:
     """Return the impacts of an excerpt, in seconds from its start."""
+    from baselines.impacts import find_impacts
+
     stream = probe(video.path).video
     if stream is None or not stream.fps > 0.0:
         raise MediaError(f"cannot follow the motion of {video.path}: it has no moving images")

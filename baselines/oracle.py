@@ -18,7 +18,6 @@ from baselines import nothing_to_load
 from bench.errors import BenchError
 from bench.plugins import Family
 from bench.seeds import stable_seed
-from bench.synthetic.audio import render_audio
 from bench.synthetic.corruptions import (
     add_noise,
     apply_gain,
@@ -50,6 +49,8 @@ def render(
     Raises:
         BenchError: the request has no clip, or a clip without a known scene.
     """
+    from bench.synthetic.audio import render_audio  # with SciPy, which a list of systems needs not
+
     clip = _require_mini_clip(request)
     scene = corrupt_scene(scene_from_truth(clip.truth), request.seed)
     # The full scene is rendered and corrupted, then cut: events before the window still ring in it.

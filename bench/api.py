@@ -10,26 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.pipeline import (
-    FolderResult,
-    Gate,
-    Progress,
-    RunResult,
-    add_bounds,
-    add_folder_bounds,
-    gate_runs,
-    look_ahead,
-    plan_folders,
-    plan_run,
-    read_rules,
-    require_ready,
-    score_folders,
-)
-from bench.pipeline import run as run_plan
+from bench.pipeline.bounds import add_bounds, add_folder_bounds
 from bench.pipeline.columns import JudgeOptions, Names, Notify
-from bench.pipeline.gate import MAX_DIFFER
-from bench.pipeline.prepare import FolderOptions, RunOptions
-from bench.pipeline.run import no_progress
+from bench.pipeline.evaluate import Progress
+from bench.pipeline.folders import FolderResult, score_folders
+from bench.pipeline.gate import MAX_DIFFER, Gate, gate_runs
+from bench.pipeline.prepare import FolderOptions, RunOptions, plan_folders, plan_run
+from bench.pipeline.rules import read_rules
+from bench.pipeline.run import RunResult, look_ahead, no_progress, require_ready
+from bench.pipeline.run import run as run_plan
 from bench.splits import Split
 from bench.suite import DEFAULT_PROFILE
 from bench.terminal import print_notice

@@ -56,7 +56,7 @@ def require_safe_name(name: str) -> str:
     """
     if not SAFE_NAME.fullmatch(name) or set(name) == {"."}:
         raise BenchError(
-            f"the name {name!r} cannot be a file name: use up to 200 letters, digits and ._+@=,- "
+            f"the name {name!r} cannot be a file name: use up to 200 letters, digits and ._+@=,-"
         )
     return name
 

@@ -107,7 +107,7 @@ class Table:
         """Return the row of a name; None where no package declares it.
 
         Raises:
-            BenchError: two packages declare it.
+            BenchError: it is declared more than once.
         """
         if name in self._conflicts:
             raise BenchError(self._conflicts[name])
@@ -139,13 +139,16 @@ def read_declarations(kind: Kind) -> Table:
 
 
 def join_rows(kind: Kind, rows: Sequence[Row], problems: Iterable[str]) -> Table:
-    """Return a table of these rows; a name that several packages declare is a conflict."""
+    """Return a table of these rows; a name that comes more than once is a conflict."""
     packages: dict[str, list[str]] = {}
     for row in rows:
         packages.setdefault(row.name, []).append(row.package)
     conflicts = {
-        name: f"the {kind} {name!r} is declared by {' and by '.join(sorted(owners))}: "
+        name: f"the {kind} {name!r} is declared by {' and by '.join(sorted(set(owners)))}: "
         "uninstall one of them"
+        if len(set(owners)) > 1
+        else f"the {kind} {name!r} is declared {len(owners)} times by {owners[0]}: "
+        "its entry points need different names"
         for name, owners in packages.items()
         if len(owners) > 1
     }

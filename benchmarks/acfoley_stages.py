@@ -31,14 +31,14 @@ from acfoley.codec.autoencoder import Autoencoder, load_autoencoder
 from acfoley.codec.vocoder import Vocoder, load_vocoder
 from acfoley.encoders.clip import (
     build_clip,
+    clip_frames,
     image_features,
     load_clip,
     text_features,
     token_batch,
     tokenise,
 )
-from acfoley.encoders.frames import clip_frames, sync_frames
-from acfoley.encoders.reference import prepare_reference
+from acfoley.encoders.encoders import prepare_reference, sync_frames
 from acfoley.params import SAMPLE_RATE_HZ, sequence_lengths
 from bench.backbones.synchformer import VideoEncoder, load_video_encoder, video_features
 from bench.checkpoints.registry import OFFICIAL_FILES

@@ -32,10 +32,10 @@ import numpy as np
 from bench.engine import Failure
 from bench.judges import Features, Judge, NetworkExtractor, Prepared, open_judge
 from bench.media import write_audio
-from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.batches import Batches
 from bench.pipeline.extract import load, open_pass
 from bench.pipeline.feature_store import ExtractorCache
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.pipeline.roles import Pair, Scoring
 from bench.seeds import stable_seed
 from bench.suite import select

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import metrics
 from bench.backbones import panns, passt
-from bench.backbones.packages import import_published
+from bench.backbones.requirements import import_published
 from bench.checkpoints.load import assign_state
 from bench.checkpoints.registry import weights_directory
 from benchmarks.metrics_speed import RATE_HZ, cepstra_of, load_waveforms

@@ -19,7 +19,8 @@ import numpy as np
 
 from bench.judges import open_judge
 from bench.media import write_audio
-from bench.pipeline import RunPlan, run
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.run import run
 from bench.splits import Split
 from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Clip, Excerpt, Request

@@ -23,11 +23,11 @@ import torch
 from bench.backbones import panns
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.dsp.mel import slaney_mel_bank
-from bench.judges import MAX_SHORTFALL_S, open_judge
+from bench.judges import open_judge
 from bench.media import read_audio, write_audio
-from bench.pipeline import FolderPlan, score_folders
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.suite import PROFILES
-from bench.types import Audio, Excerpt
+from bench.types import MAX_SHORTFALL_S, Audio, Excerpt
 from reports.formats import render
 from tests.backbones.seeded import seeded_state
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.results import Column, Results, Score
-from reports.ranking import rank
-from reports.tables import Table, TableRow, cell, check_comparable, heading, labels, select_columns
+from reports.tables import (
+    Table,
+    TableRow,
+    cell,
+    check_comparable,
+    heading,
+    labels,
+    rank,
+    select_columns,
+)
 
 #: Shown by group even where extras are not: it compares with the very reference of the group.
 ALWAYS = "mcd_ref"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bench.io import atomic_path
 from bench.results import Column, Results
-from reports.curves import NOT_MONOTONE, Curve, curve_table
+from reports.faults import NOT_MONOTONE, Curve, curve_table
 
 #: The threshold of a fault that a metric does not notice at any amount.
 UNNOTICED = "not noticed"

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from bench._numba import CACHE_VARIABLE, load_librosa
+from bench.engine import open_engine
 from bench.media import write_video
+from bench.splits.mini import prepare_mini
 from bench.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +47,25 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty BENCH_HOME."""
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def mini_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BENCH_HOME with the first four mini clips, for tests that change none of its files.
+
+    Rendering takes a second a clip, and features of the true audio are computed by the first test.
+    """
+    folder = tmp_path_factory.mktemp("mini_home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(folder))
+        list(prepare_mini(4, open_engine(0)).rows)
+    return folder
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs that name no number of workers start none: two take longer to start than to work."""
+    monkeypatch.setattr("bench.pipeline.prepare.core_count", lambda: 0)
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,9 @@ from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.run import run
 from bench.cli.score import score
-from bench.engine import open_engine
 from bench.errors import BenchError
 from bench.media import write_audio
 from bench.pipeline.columns import JudgeOptions, choose_columns
-from bench.splits.mini import prepare_mini
 from bench.types import Audio
 from tests.conftest import ROOT
 
@@ -30,10 +28,10 @@ PRINTING = {"json", "junit", "parquet", "out", "format", "dry_run", "min_coverag
 
 
 @pytest.fixture
-def mini(home, tmp_path, monkeypatch) -> Path:
-    """A working directory with three mini clips, and two folders that have a file in common."""
+def mini(mini_home, one_process, tmp_path, monkeypatch) -> Path:
+    """A working directory with the mini clips, and two folders that have a file in common."""
     monkeypatch.chdir(tmp_path)
-    list(prepare_mini(3, open_engine(0)).rows)
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
     time_s = np.arange(22_050) / 22_050
     for folder, level in (("OUT", 0.3), ("TRUE", 0.5)):
         wave = level * np.sin(2 * np.pi * 440 * time_s) * np.exp(-6 * (time_s % 0.5))

@@ -134,6 +134,14 @@ def test_a_name_of_two_packages_is_refused_by_naming_both(install, home, capsys)
     assert "Note: the system 'quiet' is declared by others" in capsys.readouterr().out
 
 
+def test_a_name_that_one_package_declares_twice_is_not_blamed_on_two(install):
+    install("theirs", systems="any = theirs.model:TABLE\nquiet = theirs.model:ALONE")
+    with pytest.raises(
+        BenchError, match="'quiet' is declared 2 times by theirs: its entry points need different"
+    ):
+        open_system("quiet")
+
+
 def test_an_unknown_name_is_refused_with_what_could_not_be_loaded(install):
     install("theirs", systems="bad = theirs.broken:TABLE")
     with pytest.raises(

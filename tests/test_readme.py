@@ -7,9 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from bench.engine import open_engine
 from bench.media import write_audio
-from bench.splits.mini import prepare_mini
 from bench.types import Audio
 from tests.conftest import ROOT
 
@@ -19,9 +17,11 @@ def examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
-def test_the_example_of_the_library_runs(examples, capsys, rng, home, tmp_path, monkeypatch):
+def test_the_example_of_the_library_runs(
+    examples, capsys, rng, mini_home, one_process, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    list(prepare_mini(3, open_engine(0)).rows)
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
     for folder in ("OUT", "TRUE"):
         (tmp_path / folder).mkdir()
         noise = rng.normal(0, 0.1, (1, 44_100)).astype(np.float32)

@@ -1,9 +1,8 @@
 """Video, prompt and reference to the features that the flow network is conditioned on.
 
-encoders     CLIP, the video half of Synchformer and, for one preset, the audio half of CLAP
-clip         CLIP: its network, tokeniser and features
-frames       the frames that CLIP and Synchformer take
-reference    how a reference waveform is prepared
+encoders     CLIP, the video half of Synchformer and, for one preset, the audio half of CLAP;
+             how a reference waveform is prepared
+clip         CLIP: its frames, network, tokeniser and features
 cache        all features of a clip, computed once and kept in memory and on disk
 """
 

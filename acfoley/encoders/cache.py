@@ -12,8 +12,9 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +22,7 @@ import torch
 from torch import Tensor
 
 from acfoley.codec import Codec, Posterior
-from acfoley.encoders.encoders import PromptFeatures
-from acfoley.encoders.reference import Length, prepare_reference
+from acfoley.encoders.encoders import Length, PromptFeatures, prepare_reference
 from bench.archives import is_file
 from bench.digests import file_digest
 from bench.io import atomic_path, bench_home
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 #: Raise it when decoding, the preparation of frames or of references, or an encoder changes.
 PREPROCESSING = "1"
+#: Kinds whose audio soxr resamples: its version is part of their folder's name. References for the
+#: codec pass the windowed sinc of ``bench.media`` instead.
+RESAMPLED_BY_SOXR = ("embedding",)
 #: Features of a clip take about a megabyte.
 N_KEPT = 128
 
@@ -62,19 +65,14 @@ class Entry:
     tensors: Mapping[str, Tensor]
     messages: tuple[str, ...] = ()
 
-    def plain(self) -> Entry:
-        """Return the tensors as a file gives them back: so that a cache changes no last digit."""
-        tensors = {name: each.float().cpu().contiguous() for name, each in self.tensors.items()}
-        return Entry(tensors, self.messages)
-
 
 class FeatureFiles:
     """Features on disk: ``$BENCH_HOME/features/acfoley/<kind>/<encoder>/<key>.safetensors``.
 
     ``identities`` name the weights that make each kind of features; a kind without one is not kept
-    on disk. The folder of an encoder also names the version of the preprocessing and the kind of
-    device, since a GPU rounds otherwise than a CPU. Any number of processes may write at once: they
-    write the same, and each file appears whole.
+    on disk. The folder of an encoder also names the version of the preprocessing, the kind of
+    device, since a GPU rounds otherwise than a CPU, and, for ``RESAMPLED_BY_SOXR``, that of soxr.
+    Any number of processes may write at once: they write the same, and each file appears whole.
     """
 
     def __init__(
@@ -82,7 +80,11 @@ class FeatureFiles:
     ) -> None:
         self._root = bench_home() / "features" / "acfoley" if root is None else root
         suffix = f"{PREPROCESSING}-{torch.device(device).type}"
-        self._folders = {kind: f"{identity}-{suffix}" for kind, identity in identities.items()}
+        soxr = f"-soxr-{metadata.version('soxr')}"
+        self._folders = {
+            kind: f"{identity}-{suffix}{soxr if kind in RESAMPLED_BY_SOXR else ''}"
+            for kind, identity in identities.items()
+        }
 
     def path(self, kind: str, key: str) -> Path | None:
         """Return the file of these features, whether it exists or not; None where none is kept."""
@@ -149,21 +151,25 @@ class CachedEncoders:
 
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode frames by CLIP; raises MediaError where the video is missing or too short."""
-
-        def compute() -> Entry:
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.video(video, seconds)[None]})
-
-        return self._cached("video", _video_key(video, seconds), compute).tensors["features"]
+        encoders, key = self._encoders, _video_key(video, seconds)
+        entry = self._cached(
+            "video",
+            key,
+            encoders,
+            lambda: Entry({"features": encoders.video(video, seconds)[None]}),
+        )
+        return entry.tensors["features"]
 
     def sync(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode motion by Synchformer; raises as ``video`` does."""
-
-        def compute() -> Entry:
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.sync_features(video, seconds)[None]})
-
-        return self._cached("sync", _video_key(video, seconds), compute).tensors["features"]
+        encoders, key = self._encoders, _video_key(video, seconds)
+        entry = self._cached(
+            "sync",
+            key,
+            encoders,
+            lambda: Entry({"features": encoders.sync_features(video, seconds)[None]}),
+        )
+        return entry.tensors["features"]
 
     def text(self, prompt: str) -> Tensor | None:
         """Encode a prompt; None for an empty one, which the network has its own feature for."""
@@ -171,46 +177,64 @@ class CachedEncoders:
             return None
 
         def compute() -> Entry:
-            with self.at_work(self._encoders):
-                encoded = self._encoders.prompts([prompt])
+            encoded = self._encoders.prompts([prompt])
             return Entry({"features": encoded.features}, encoded.messages)
 
-        return self._cached("text", _hash(prompt), compute).tensors["features"]
+        return self._cached("text", _hash(prompt), self._encoders, compute).tensors["features"]
 
     def reference(self, audio: Audio, length: Length) -> Posterior:
         """Encode a reference; raises MediaError where it is empty, silent or too long."""
 
         def compute() -> Entry:
-            waveform = torch.from_numpy(prepare_reference(audio, length))[None]
-            with self.at_work(self._codec):
-                posterior = self._codec.encode(waveform)
+            waveform = torch.from_numpy(prepare_reference(audio, length))
+            posterior = self._codec.encode(waveform[None])
             return Entry({"mean": posterior.mean, "std": posterior.std})
 
-        tensors = self._cached("reference", _audio_key(audio, length), compute).tensors
-        return Posterior(tensors["mean"], tensors["std"])
+        # The posterior, not a sample of it: samples differ by the seed of a clip.
+        entry = self._cached("reference", _audio_key(audio, length), self._codec, compute)
+        return Posterior(entry.tensors["mean"], entry.tensors["std"])
 
     def embedding(self, audio: Audio, length: Length) -> Tensor:
         """Encode a reference as one vector ``[1, 1, D]``; raises as ``reference`` does."""
 
         def compute() -> Entry:
-            waveform = prepare_reference(audio, length)
-            with self.at_work(self._encoders):
-                return Entry({"features": self._encoders.embedding(waveform)[None, None]})
+            vector = self._encoders.embedding(prepare_reference(audio, length))
+            return Entry({"features": vector[None, None]})
 
-        return self._cached("embedding", _audio_key(audio, length), compute).tensors["features"]
+        entry = self._cached("embedding", _audio_key(audio, length), self._encoders, compute)
+        return entry.tensors["features"]
 
-    def at_work(
-        self, part: ConditionEncoders | Codec | torch.nn.Module
-    ) -> AbstractContextManager[None]:
+    @contextmanager
+    def at_work(self, part: ConditionEncoders | Codec | torch.nn.Module) -> Iterator[None]:
         """While open, ``part`` is on the device where work is done."""
-        return nullcontext() if self._visiting is None else _visit(part, self._visiting)
+        if self._visiting is None:
+            yield
+            return
+        part.to(self._visiting)
+        try:
+            yield
+        finally:
+            part.to("cpu")
+            # torch keeps freed blocks for itself, and ``memory.free_bytes`` would count them as
+            # used.
+            torch.cuda.empty_cache()
 
-    def _cached(self, kind: str, key: str, compute: Callable[[], Entry]) -> Entry:
-        """Return features from memory, from disk, or computed and kept in both."""
+    def _cached(
+        self,
+        kind: str,
+        key: str,
+        part: ConditionEncoders | Codec,
+        compute: Callable[[], Entry],
+    ) -> Entry:
+        """Return features from memory, from disk, or computed by ``part`` and kept in both."""
         if (kind, key) not in self._kept:
             entry = None if self._files is None else self._files.load(kind, key)
             if entry is None:
-                entry = compute().plain()
+                with self.at_work(part):
+                    computed = compute()
+                # As a file gives them back, so that the cache changes no last digit of the audio.
+                tensors = {n: t.float().cpu().contiguous() for n, t in computed.tensors.items()}
+                entry = Entry(tensors, computed.messages)
                 if self._files is not None:
                     self._files.save(kind, key, entry)
             # Also for features from disk: the words that were cut are cut in this run as well.
@@ -222,17 +246,6 @@ class CachedEncoders:
         while len(self._kept) > self._n_kept:
             self._kept.popitem(last=False)
         return self._kept[kind, key]
-
-
-@contextmanager
-def _visit(part: Any, device: torch.device) -> Iterator[None]:
-    part.to(device)
-    try:
-        yield
-    finally:
-        part.to("cpu")
-        # torch keeps freed blocks for itself, and ``memory.free_bytes`` would count them as used.
-        torch.cuda.empty_cache()
 
 
 def _video_key(video: Excerpt, seconds: float) -> str:

@@ -1,8 +1,12 @@
-"""CLIP features: 1024 numbers per video frame and per token of the prompt.
+"""CLIP: 1024 numbers per video frame and per token of the prompt.
 
 The network is open_clip's ``ViT-H-14-378-quickgelu``, with the weights of
 ``apple/DFN5B-CLIP-ViT-H-14-384``, read from a local file. open_clip downloads nothing here, and
 importing this module loads neither torchvision nor open_clip.
+
+Frames are selected by ``bench.media``, as ffmpeg's ``fps`` filter does and the published batch
+evaluation with it (the demonstration script takes the first frame at or after each time instead).
+The last frame of a video that ends up to 0.1 s early is repeated, as everywhere.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
 ICML 2021; Fang et al., "Data Filtering Networks", ICLR 2024; features as MMAudio takes them.
@@ -10,20 +14,29 @@ ICML 2021; Fang et al., "Data Filtering Networks", ICLR 2024; features as MMAudi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from acfoley.params import CLIP_FPS
 from bench.checkpoints.load import assign_state, load_state
+from bench.media import iterate_frames, resize_frames
+from bench.types import MAX_SHORTFALL_S, Excerpt, Pixels
 
 if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer
 
+
+#: The frames that CLIP takes: their side in pixels, and mean and deviation by channel.
+SIDE_PIXELS = 384
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
 #: Name of the architecture in open_clip's table; its tokeniser is that of every CLIP.
 ARCHITECTURE = "ViT-H-14-378-quickgelu"
 WIDTH = 1024
@@ -123,6 +136,7 @@ def tokenise(prompt: str) -> Tokens:
     The first 75 are kept between the marks; the end mark is always there.
     """
     tokeniser = _tokeniser()
+    # ``encode``, since calling the tokeniser cuts what is too long silently.
     words = tokeniser.encode(prompt)
     kept, cut = words[:N_WORD_TOKENS], words[N_WORD_TOKENS:]
     ids = (tokeniser.sot_token_id, *kept, tokeniser.eot_token_id)
@@ -135,6 +149,34 @@ def token_batch(prompts: list[Tokens]) -> Tensor:
     for row, tokens in zip(batch, prompts, strict=True):
         row[: len(tokens.ids)] = torch.tensor(tokens.ids)
     return batch
+
+
+def clip_frames(video: Excerpt, seconds: float) -> Tensor:
+    """The first ``int(8 seconds)`` frames at 8 fps as float32 ``[F, 3, 384, 384]``, normalised.
+
+    Each is resized to a square, whatever its proportions (bicubic). One by one, so that a video is
+    never in memory at its full size.
+
+    Raises:
+        MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
+    """
+    # Up to the end of the last whole frame: 8.06 s need no more video than 8 s.
+    n_frames = int(CLIP_FPS * seconds)
+    excerpt = replace(video, seconds=n_frames / CLIP_FPS)
+    squares: list[Pixels] = []
+    last_index = -1
+    for frame in iterate_frames(excerpt, CLIP_FPS, shortfall_s=MAX_SHORTFALL_S):
+        # A video below 8 fps, or at its end, gives one frame several times: it is resized once.
+        is_repeated = frame.index == last_index
+        if is_repeated:
+            squares.append(squares[-1])
+        else:
+            squares.append(resize_frames(frame.pixels, SIDE_PIXELS, SIDE_PIXELS))
+        last_index = frame.index
+    mean, std = torch.tensor([MEAN, STD])[:, :, None, None]
+    images = torch.from_numpy(np.stack(squares)).movedim(-1, 1).contiguous()
+    normalised: Tensor = (images / 255 - mean) / std
+    return normalised
 
 
 @torch.inference_mode()

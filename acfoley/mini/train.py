@@ -3,8 +3,9 @@
     python -m acfoley.mini.train [VARIANT...]
 
 Clips are rendered, the codec is fitted, features are computed, and one network is trained per core.
-Finished parts are kept in ``$BENCH_HOME/mini-acfoley``, so that a run that was killed goes on. The
-encoders are not trained here: their weights are part of the package (``encoder_networks``).
+Clips are files in ``$BENCH_HOME/data/mini-train``, H.264 and AAC as those for testing are. Finished
+parts are kept in ``$BENCH_HOME/mini-acfoley``, so that a run that was killed goes on. The encoders
+are not trained here: their weights are part of the package.
 """
 
 from __future__ import annotations
@@ -16,18 +17,35 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from acfoley.mini import dataset
-from acfoley.mini.variants import CODEC, VARIANTS, open_mini_codec, variant_recipe
-from acfoley.mini.weights_files import ship, weights_hash, weights_path
-from acfoley.train.clips import ClipList
-from acfoley.train.settings import StepReport
-from bench.engine import open_engine
+from acfoley.mini.variants import (
+    CODEC,
+    ENCODER_FILES,
+    VARIANTS,
+    open_mini_codec,
+    ship,
+    variant_recipe,
+    weights_hash,
+    weights_path,
+)
+from acfoley.train.clips import ClipList, TrainingClip
+from acfoley.train.log import StepReport
+from bench.engine import Engine, open_engine
 from bench.errors import BenchError
 from bench.io import bench_home
+from bench.synthetic.dataset import Row, render_split, start_directory, write_manifest
+from bench.synthetic.scene import label, make_scene
 from bench.terminal import print_notice
+from bench.types import Excerpt
 
+Item = TypeVar("Item")
+
+#: Scenes of a split of their own: no split for testing has any of them.
+SPLIT = "mini-train"
+N_CLIPS = 1_800
+#: Audio and video of the mini world always match.
+SCORE = 1.0
 #: Number of clips that the codec is fitted to, and of those that are held out from training.
 N_CODEC_CLIPS = 600
 N_HELD_OUT = 60
@@ -37,12 +55,34 @@ SIGMA = 0.05
 N_CROPS = 6
 REPORT_EVERY = 100
 
-if TYPE_CHECKING:
-    from acfoley.codec import Codec
-    from acfoley.mini.encoders import MiniEncoders
-    from acfoley.train.features import Encoding
 
-Item = TypeVar("Item")
+def clips_folder() -> Path:
+    """Return the folder of the clips."""
+    return bench_home() / "data" / SPLIT
+
+
+def render_clips(n_clips: int, engine: Engine) -> Iterator[Row]:
+    """Render the first ``n_clips`` clips; those that are there and complete are kept.
+
+    Raises:
+        BenchError: a clip could not be rendered.
+    """
+    folder, rows = clips_folder(), []
+    start_directory(folder)
+    for row in render_split(folder, SPLIT, n_clips, engine):
+        rows.append(row)
+        yield row
+    write_manifest(folder, rows)
+
+
+def list_clips(n_clips: int) -> ClipList:
+    """List the first ``n_clips`` clips, whether they are rendered or not."""
+    clips, folder = [], clips_folder()
+    for index in range(n_clips):
+        scene = make_scene(SPLIT, index)
+        excerpt = Excerpt(folder / f"{scene.name}.mp4")  # audio and video are in one file
+        clips.append(TrainingClip(scene.name, excerpt, excerpt, label(scene), SCORE))
+    return ClipList(tuple(clips))
 
 
 @dataclass(frozen=True)
@@ -71,8 +111,8 @@ def main(names: Sequence[str], workers: int) -> None:
     """
     for name in names:
         variant_recipe(name)
-    n_clips = dataset.N_CLIPS + N_HELD_OUT
-    for done, _ in enumerate(dataset.render(n_clips, open_engine(workers)), start=1):
+    n_clips = N_CLIPS + N_HELD_OUT
+    for done, _ in enumerate(render_clips(n_clips, open_engine(workers)), start=1):
         if done % REPORT_EVERY == 0:
             print_notice(f"clips: {done} of {n_clips}")
     # The codec comes before ``Work``, whose folders are named after its weights.
@@ -88,32 +128,26 @@ def main(names: Sequence[str], workers: int) -> None:
         print_notice(line)
 
 
-def mini_encoding(encoders: MiniEncoders, codec: Codec, codec_hash: str) -> Encoding:
-    """Return the columns of the published model, by the encoders and the codec of the mini model.
-
-    References have an embedding besides, for the variant with the CLAP-like encoder. Shards name
-    the weights of the encoders: those that were made by others are refused.
-    """
-    from acfoley.mini.encoders import encoders_identity
-    from acfoley.train.features import build_encoding
-
-    identity = f"mini-1-{N_CROPS}-{encoders_identity()}-{codec_hash[:12]}"
-    return build_encoding(encoders, codec, N_CROPS, identity, is_embedded=True)
-
-
 def encode_part(work: Work, part: tuple[int, int]) -> str:
     """Encode one part of all clips; returns the name of the part."""
     import torch
 
     from acfoley.mini.encoders import load_mini_encoders
-    from acfoley.train.crops import CropLayout
+    from acfoley.train.clips import CropLayout
+    from acfoley.train.features import build_encoding
     from acfoley.train.precompute import ShardOptions, precompute
     from acfoley.train.shards import Part
 
     torch.set_num_threads(1)
-    encoding = mini_encoding(load_mini_encoders(), open_mini_codec(), weights_hash(CODEC))
-    every = dataset.listed(dataset.N_CLIPS + N_HELD_OUT).clips
-    sets = {"training": every[: dataset.N_CLIPS], "held-out": every[dataset.N_CLIPS :]}
+    # Shards name the weights of encoders and codec: those that were made by others are refused.
+    files = (*ENCODER_FILES.values(), CODEC)
+    identity = "-".join(["mini-1", str(N_CROPS), *(weights_hash(name)[:12] for name in files)])
+    # With embeddings of references too, for the variant with the CLAP-like encoder.
+    encoding = build_encoding(
+        load_mini_encoders(), open_mini_codec(), N_CROPS, identity, is_embedded=True
+    )
+    every = list_clips(N_CLIPS + N_HELD_OUT).clips
+    sets = {"training": every[:N_CLIPS], "held-out": every[N_CLIPS:]}
 
     def on_clip(done: int, total: int) -> None:
         if done % REPORT_EVERY == 0:
@@ -136,8 +170,7 @@ def train_variant(work: Work, variant: str) -> str:
 
     from acfoley.train.checkpoint import list_checkpoints
     from acfoley.train.ema import synthesise
-    from acfoley.train.loop import train
-    from acfoley.train.settings import TrainingData, TrainingSettings
+    from acfoley.train.loop import TrainingData, TrainingSettings, train
     from bench.checkpoints.load import load_state
 
     # One process per core: more threads would only compete, and their number changes last digits.
@@ -172,12 +205,10 @@ def _fit_codec() -> str:
 
     from acfoley.codec.mel import MEL_44K, log_mel
     from acfoley.mini.pca_autoencoder import fit
-    from acfoley.train.crops import CropLayout
+    from acfoley.train.clips import CropLayout
     from acfoley.train.features import Source
 
-    waveforms = [
-        Source(clip, CropLayout()).waveform for clip in dataset.listed(N_CODEC_CLIPS).clips
-    ]
+    waveforms = [Source(clip, CropLayout()).waveform for clip in list_clips(N_CODEC_CLIPS).clips]
     mels = [log_mel(torch.from_numpy(audio)[None], MEL_44K) for audio in waveforms]
     path = ship(fit(torch.cat(mels)).state_dict(), CODEC)
     return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"

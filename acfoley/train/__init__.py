@@ -1,27 +1,24 @@
 """Training of the flow network: from clips to stored features to weights.
 
-    clips, crops      which clips, and which samples of each are target and reference
-    features          functions that compute features of a clip, by name; ``published`` opens ours
+    clips             which clips, and which samples of each are target and reference
+    features          functions that compute features of a clip, by name
     precompute        encodes clips into shards, resumable; failed clips are recorded
     shards, dataset   features on disk, written atomically and read by memory map
-    recipe, presets   how a network is trained; one recipe for each variant of the paper's tables
-    sampler, collate  which clips are in the batch of a step, and everything random about them
-    loader            the batches of a run, prefetched
+    recipe            how a network is trained; one recipe for each variant of the paper's tables
+    loader, collate   which clips are in the batch of a step, and everything random about them
     loss              the loss of a batch and of held-out clips; stops at values that are not finite
     ema               power-function averages of the weights, and others made of them afterwards
-    checkpoint, log   what a run writes, so that a killed run can be resumed
+    checkpoint        the state of a run: made at the start, saved, and loaded by a resumed run
+    log               losses by step in CSV files, and progress on a terminal
     distributed       one process or many
-    build, settings, loop    the initial network, the settings of a run, the steps
-    cli, display      the commands, and their progress on a terminal
+    loop, cli         the settings of a run and its steps; the commands
 
 A small model needs only its own features and sizes; the code is the same:
 
     encoding = Encoding(
         identity="mini-1, 4 references inside",  # names everything that decides the features
         columns={
-            "target": codec_target(codec),
-            "inside": codec_inside(codec, n_crops=4),
-            "after": codec_after(codec),
+            **codec_columns(codec, n_crops=4),   # target, inside, after
             "video": small_video,                # Source to {"video": [64, 16]}, or None
             "sync": small_sync,                  # {"sync": [192, 8]}
             "text": small_text,                  # {"text": [77, 16]}, None without a prompt

@@ -1,4 +1,6 @@
-"""What a resumed run needs: weights, the optimiser's moments, averages of weights, and progress.
+"""The state of a run: how it is made at the start, and kept in checkpoints.
+
+A resumed run needs the weights, the optimiser's moments, the averages of the weights, and progress.
 
 One safetensors file per checkpoint, ``checkpoint-00012000.safetensors``, renamed into place when
 complete; the last few are kept. Tensors are named ``network.<name>``, ``first.<name>`` and
@@ -18,11 +20,14 @@ import torch
 from torch import Tensor
 
 from acfoley.network.flow_network import FlowNetwork
+from acfoley.network.initialise import new_network
+from acfoley.train.dataset import FeatureDataset
 from acfoley.train.ema import PowerFunctionEma
 from acfoley.train.recipe import Recipe, find_differences
 from bench.checkpoints.load import load_state
 from bench.errors import BenchError, RunError
 from bench.io import atomic_path
+from bench.seeds import stable_seed
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
 #: The entry of a checkpoint's metadata with its recipe, the digest of its data, and its progress.
@@ -47,6 +52,53 @@ class State:
     averages: PowerFunctionEma
 
 
+def build_network(
+    recipe: Recipe, dataset: FeatureDataset, initial: FlowNetwork | None, device: torch.device
+) -> FlowNetwork:
+    """Return ``initial``, or a randomly initialised network with the statistics of ``dataset``.
+
+    Raises:
+        RunError: ``initial`` has other parameters than the recipe.
+    """
+    if initial is not None:
+        if initial.params != recipe.params:
+            raise RunError(
+                f"the network to begin with has {initial.params}, the recipe {recipe.params}"
+            )
+        return initial.to(device)
+    # Channels of the codec's latents differ in mean and deviation. The flow starts from noise of
+    # mean 0 and deviation 1, and is learned towards latents of the same scale.
+    network = new_network(recipe.params, recipe.seed)
+    latents = dataset.latents()
+    with torch.no_grad():
+        network.latent_mean.copy_(torch.from_numpy(latents.mean))
+        network.latent_std.copy_(torch.from_numpy(latents.std))
+        network.empty_string_feat.copy_(torch.from_numpy(dataset.empty_text()))
+    return network.to(device)
+
+
+def build_optimiser(
+    recipe: Recipe, weights: dict[str, Tensor], device: torch.device
+) -> torch.optim.AdamW:
+    """Return AdamW over ``weights``, all with the same settings."""
+    settings = recipe.optimiser
+    return torch.optim.AdamW(
+        list(weights.values()),
+        lr=recipe.schedule.rate(0),
+        betas=settings.betas,
+        eps=recipe.epsilon,
+        weight_decay=settings.weight_decay,
+        fused=device.type == "cuda",
+    )
+
+
+def data_digest(dataset: FeatureDataset) -> str:
+    """Return a hash that changes with the names of the clips and the identity of their features."""
+    # Without the folders: a run can go on after its features were moved.
+    names = (clip.name for clip in dataset.clips)
+    return f"{stable_seed('data', dataset.store.identity, *names):x}"
+
+
 def trainable_weights(network: FlowNetwork) -> dict[str, Tensor]:
     """Return the weights that training changes, by name."""
     return {name: value for name, value in network.named_parameters() if value.requires_grad}
@@ -69,6 +121,7 @@ def save_checkpoint(
     with atomic_path(path) as temporary:
         # One entry: safetensors writes several in random order, and files must be reproducible.
         save_file(_tensors(state), temporary, metadata={ABOUT: json.dumps(about)})
+    # Only now: a run that is killed here has one checkpoint too many, never none.
     for old in list(list_checkpoints(run).values())[:-keep]:
         old.unlink()
     return path
@@ -108,6 +161,7 @@ def _tensors(state: State) -> dict[str, Tensor]:
             found[f"{ours}.{name}"] = moments.get(theirs, torch.zeros_like(parameter))
     for sigma, averages in state.averages.values.items():
         found.update({f"average.{sigma:g}.{name}": value for name, value in averages.items()})
+    # safetensors refuses tensors with gaps, such as transposed views.
     return {name: value.detach().contiguous() for name, value in found.items()}
 
 
@@ -128,6 +182,7 @@ def _restore(state: State, tensors: Mapping[str, Tensor], step: int) -> None:
         }
         for number, name in enumerate(trainable_weights(state.network))
     }
+    # The groups stay those of the recipe, which has just been compared with the checkpoint's.
     current = state.optimiser.state_dict()
     state.optimiser.load_state_dict({**current, "state": moments})
     for sigma, averages in state.averages.values.items():

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acfoley.train.presets import RECIPES, find_recipe, set_borders
+from acfoley.train.recipe import RECIPES, find_recipe, set_borders
 from bench.errors import BenchError, MissingError, format_names
 from bench.terminal import print_line, print_notice
 
 if TYPE_CHECKING:
-    from acfoley.network.flow_network import FlowNetwork
     from acfoley.train.clips import ClipList
-    from acfoley.train.precompute import Summary
+    from acfoley.train.loop import TrainingData, TrainingSettings
     from acfoley.train.recipe import Recipe
-    from acfoley.train.settings import TrainingData, TrainingSettings
     from acfoley.train.shards import Part
 
 NAMES = ", ".join(RECIPES)
@@ -28,13 +26,6 @@ N_NAMED = 5
 Folders = Annotated[
     list[Path], typer.Option("--data", help="Folders of features; repeat for several.")
 ]
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands of training to ``app``."""
-    app.command()(precompute)
-    app.command()(train)
-    app.command()(ema)
 
 
 def precompute(
@@ -69,13 +60,14 @@ def precompute(
     The same command again encodes what is missing, failed clips included. Exit code 1 if clips
     failed, 2 if the command itself cannot be carried out.
     """
-    from acfoley.train.crops import CropLayout
-    from acfoley.train.display import clip_progress
+    from acfoley.train.clips import CropLayout
+    from acfoley.train.features import open_published
+    from acfoley.train.log import clip_progress
     from acfoley.train.precompute import ShardOptions
     from acfoley.train.precompute import precompute as precompute_clips
-    from acfoley.train.published import open_published
     from bench.checkpoints.registry import weights_directory
 
+    # First: it needs neither a list nor weights nor a device.
     if verify:
         _verify(out)
         return
@@ -85,7 +77,14 @@ def precompute(
     encoding = open_published(weights or weights_directory(), device, crops, has_clap=clap)
     with clip_progress() as on_clip:
         summary = precompute_clips(listed, encoding, out, layout, writing, on_clip)
-    _print_summary(summary, out / f"{writing.part}-failures.jsonl")
+    for name, error in list(summary.failed.items())[:N_NAMED]:
+        print_notice(f"  {name}: {error}")
+    if summary.failed:
+        print_notice(
+            f"{len(summary.failed)} clips failed, with their reasons in "
+            f"{out / f'{writing.part}-failures.jsonl'}; the same command tries them again"
+        )
+    print_line(f"{out}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
     # 1, not 2: the other clips are encoded, and training can begin without the failed ones.
     raise typer.Exit(1 if summary.failed else 0)
 
@@ -126,7 +125,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
 ) -> None:
     """Train the flow network; on many GPUs with `torchrun --nproc-per-node N -m acfoley train`."""
-    from acfoley.train.settings import TrainingData, TrainingSettings
+    from acfoley.train.loop import TrainingData, TrainingSettings
 
     recipe = find_recipe(preset)
     if borders is not None:
@@ -209,17 +208,6 @@ def _read_clips(list_file: Path | None, split: str | None) -> ClipList:
     raise BenchError("name the clips with --list FILE or with --split NAME:FOLDER, not with both")
 
 
-def _print_summary(summary: Summary, failures: Path) -> None:
-    for name, error in list(summary.failed.items())[:N_NAMED]:
-        print_notice(f"  {name}: {error}")
-    if summary.failed:
-        print_notice(
-            f"{len(summary.failed)} clips failed, with their reasons in {failures}; "
-            "the same command tries them again"
-        )
-    print_line(f"{failures.parent}: {summary.n_encoded} of {summary.n_clips} clips are encoded")
-
-
 def _parse_borders(text: str) -> tuple[int, int, int]:
     found = [part.strip() for part in text.split(",")]
     if len(found) != 3 or not all(part.isdigit() for part in found):
@@ -238,8 +226,9 @@ def _train(
 ) -> None:
     import torch
 
-    from acfoley.train.display import training_progress
+    from acfoley.network.weights import open_warm
     from acfoley.train.distributed import join_process_group
+    from acfoley.train.log import training_progress
     from acfoley.train.loop import train as train_network
 
     # RMSNorm of bfloat16 by float32 weights is intended; it only has no fused kernel.
@@ -249,7 +238,14 @@ def _train(
             # TF32 for the few products that autocast leaves in float32.
             torch.set_float32_matmul_precision("high")
         # Every process opens the same file: DistributedDataParallel begins with equal weights.
-        initial = None if warm_start is None else _open_warm_start(warm_start, recipe)
+        initial = None
+        if warm_start is not None:
+            reference = recipe.params.reference
+            if reference is None:
+                raise BenchError("a warm start is for recipes with a reference")
+            # MMAudio has the same blocks and no reference, whose layers begin at random.
+            mmaudio = replace(recipe.params, reference=None)
+            initial = open_warm(warm_start, mmaudio, reference, recipe.seed)
         progress = training_progress(settings.log_every) if processes.is_first else nullcontext()
         with progress as on_step:
             if on_step is not None:
@@ -257,13 +253,3 @@ def _train(
             train_network(recipe, data, run, settings, processes=processes, initial=initial)
         if processes.is_first:
             print_line(f"{run} is trained; weights: acfoley ema --target 0.05 {run}")
-
-
-def _open_warm_start(checkpoint: Path, recipe: Recipe) -> FlowNetwork:
-    """Return AC-Foley with the weights of an MMAudio of the same size."""
-    from acfoley.network.weights import open_warm
-
-    reference = recipe.params.reference
-    if reference is None:
-        raise BenchError("a warm start is for recipes with a reference")
-    return open_warm(checkpoint, replace(recipe.params, reference=None), reference, recipe.seed)

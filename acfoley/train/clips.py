@@ -8,14 +8,19 @@ WavCaps. ``score`` is the ImageBind cosine of audio and video, by which fine-tun
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from bench.archives import is_file
 from bench.errors import BenchError, MediaError, MissingError
 from bench.inputs import format_paths, list_folder, read_labels, read_records
 from bench.io import expand_user, require_safe_name
 from bench.matching import Matching, match, parse_canonical_name
+from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
@@ -138,12 +143,19 @@ def cut_pieces(
 
 
 def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]:
-    from bench.media import read_audio_seconds
+    from bench.media import probe, read_audio_seconds
 
     file = (path.parent / row["file"]).absolute()
     start_s = _read_number(row, "start_s", where)
+    if start_s is not None and start_s < 0:
+        raise BenchError(f"{where}: start_s is {start_s:g}, expected 0 or more")
+    # With a start, a row is one excerpt as long as the paper's clips; without, it is the full file.
     excerpt = Excerpt(file, start_s or 0.0, None if start_s is None else PIECE_SECONDS)
-    has_video = _has_video(file)
+    if is_file(file):
+        has_video = probe(file).video is not None
+    else:
+        # A missing file counts as what its suffix says, so that encoding refuses it by name.
+        has_video = file.suffix.lower() not in AUDIO_SUFFIXES
     prompt = next((row[name] for name in PROMPT_COLUMNS if row.get(name)), "")
     stem = file.stem if start_s is None else f"{file.stem}_{int(start_s):06d}"
     clip = TrainingClip(
@@ -157,16 +169,6 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
     if has_video or start_s is not None:
         return [clip]
     return cut_pieces(clip, read_audio_seconds(file))
-
-
-def _has_video(file: Path) -> bool:
-    """Whether a file has a video track."""
-    from bench.media import probe
-
-    # A missing file counts as what its suffix says, so that encoding refuses it by name.
-    if not is_file(file):
-        return file.suffix.lower() not in AUDIO_SUFFIXES
-    return probe(file).video is not None
 
 
 def _read_prompts(directory: Path, split: str) -> dict[str, str]:
@@ -215,6 +217,81 @@ def _explain(name: str, matching: Matching, videos: Path) -> str:
 def _read_number(row: dict[str, str], column: str, where: str) -> float | None:
     text = row.get(column)
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError as error:
         raise BenchError(f"{where}: {column} is {text!r}, expected a number") from error
+    # ``float`` also takes "nan", a score that no stage would select, and "inf".
+    if number is not None and not math.isfinite(number):
+        raise BenchError(f"{where}: {column} is {text!r}, expected a number")
+    return number
+
+
+#: A rest of a clip after its target that is shorter than this is no reference.
+SHORTEST_AFTER_S = 0.5
+
+
+@dataclass(frozen=True)
+class Span:
+    """Samples from ``start`` up to, not including, ``stop``."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class CropLayout:
+    """The lengths of target and references in seconds, and from them the spans at 44.1 kHz."""
+
+    seconds: float = 8.0
+    reference_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not SHORTEST_AFTER_S <= self.reference_seconds <= self.seconds:
+            raise BenchError(
+                f"references last {SHORTEST_AFTER_S:g} s up to the {self.seconds:g} s of a target, "
+                f"not {self.reference_seconds:g} s"
+            )
+
+    @property
+    def lengths(self) -> SequenceLengths:
+        """Tokens of each stream of the target, and its samples."""
+        return sequence_lengths(self.seconds)
+
+    @property
+    def reference_samples(self) -> int:
+        """Samples of a reference, before zeros fill it up to whole latents."""
+        return round(self.reference_seconds * SAMPLE_RATE_HZ)
+
+    def target(self, n_samples: int) -> Span:
+        """Return the target of a clip of ``n_samples``.
+
+        Raises:
+            MediaError: the clip is shorter than its target.
+        """
+        needed = self.lengths.samples
+        if n_samples < needed:
+            raise MediaError(
+                f"the audio lasts {n_samples / SAMPLE_RATE_HZ:.3f} s, the target alone needs "
+                f"{needed / SAMPLE_RATE_HZ:.3f} s"
+            )
+        return Span(0, needed)
+
+    def after(self, n_samples: int) -> Span | None:
+        """Return the last seconds after the target; None where less than 0.5 s is left."""
+        # The target is 480 samples longer than 8 s, so of a clip of exactly 10 s the reference has
+        # 480 samples less than 2 s.
+        # The paper's clips last 10 s; the rest of a longer one is not used.
+        longest = round((self.seconds + self.reference_seconds) * SAMPLE_RATE_HZ)
+        stop = min(n_samples, longest)
+        start = max(self.lengths.samples, stop - self.reference_samples)
+        return Span(start, stop) if stop - start >= SHORTEST_AFTER_S * SAMPLE_RATE_HZ else None
+
+    def inside(self, name: str, number: int) -> Span:
+        """Return the ``number``-th random reference inside the target of the clip ``name``.
+
+        The same name and number give the same span, uniform over all starts.
+        """
+        last = self.lengths.samples - self.reference_samples
+        rng = np.random.default_rng(stable_seed("crop", name, number))
+        start = int(rng.integers(last + 1))
+        return Span(start, start + self.reference_samples)

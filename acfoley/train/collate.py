@@ -78,6 +78,7 @@ class Collator:
     recipe: Recipe
 
     def __post_init__(self) -> None:
+        # For all stages at once: what is missing in the last one would stop a run after days.
         check_features(self.dataset, self.recipe)
 
     def training(

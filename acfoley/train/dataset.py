@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import CropLayout
 from acfoley.train.shards import EMPTY, FORMAT, STORE, Store, shard_tables
 from bench.errors import BenchError, MissingError
 from bench.io import read_json
@@ -81,6 +81,7 @@ class FeatureDataset:
     def read(self, clip: DatasetClip, column: str, number: int | None = None) -> Array:
         """Return the feature ``column`` of a clip as float32; with ``number``, one of its K."""
         row = clip.column_index[column]
+        # A slice of the memory map: of a shard of 128 clips only this row is read from disk.
         index = (row,) if number is None else (row, number)
         array: Array = self._open_shard(clip.shard).get_slice(column)[index].astype(np.float32)
         return array

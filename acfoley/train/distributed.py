@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,6 @@ class ProcessGroup:
     def is_first(self) -> bool:
         """Whether this process writes the files of the run."""
         return self.rank == 0
-
-    def mean(self, value: float) -> float:
-        """Return the mean of a number over all processes."""
-        return self.sum(value) / self.size
 
     def sum(self, value: float) -> float:
         """Return the sum of a number over all processes."""

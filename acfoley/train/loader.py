@@ -1,19 +1,75 @@
-"""The batches of a run in order, each prepared in the background during the step before it."""
+"""The batches of a run: which clips are in each, and their preparation during the step before.
+
+The clips of a batch are a function of the seed and the step alone. Passes over the clips (epochs)
+follow one another without a gap, each in its own random order, and a batch may span two passes. A
+resumed run therefore gets the same clips at step n as an uninterrupted one. Processes that share a
+batch take consecutive parts, so that their number changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from acfoley.train.collate import Batch, Collator
 from acfoley.train.dataset import DatasetClip
 from acfoley.train.recipe import Recipe, Stage
-from acfoley.train.sampler import EpochSampler, repeat_video_clips
 from bench.errors import BenchError
+from bench.seeds import stable_seed
 
-Item = TypeVar("Item")
+
+@dataclass(frozen=True)
+class BatchSlot:
+    """One clip of a batch: its ``index`` among the items, and its ``position`` in the batch."""
+
+    index: int
+    position: int
+
+
+@dataclass(frozen=True)
+class EpochSampler:
+    """Random passes over ``n_items``; ``name`` is the stage, which has its own order."""
+
+    n_items: int
+    batch_size: int
+    seed: int
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.n_items < 1:
+            raise BenchError(f"no clip to train on in the stage {self.name!r}")
+
+    def batch(self, step: int, part: int = 0, n_parts: int = 1) -> list[BatchSlot]:
+        """Return ``part`` of the batch at ``step``, both counted from 0.
+
+        Raises:
+            BenchError: the batch size is not divisible by ``n_parts``.
+        """
+        if self.batch_size % n_parts:
+            raise BenchError(
+                f"a batch of {self.batch_size} clips cannot be shared equally by {n_parts} "
+                "(processes times accumulated parts): choose a number that divides it"
+            )
+        size = self.batch_size // n_parts
+        slots = []
+        for position in range(part * size, (part + 1) * size):
+            # Items are counted through all passes, so that a batch may span two of them.
+            epoch, within = divmod(step * self.batch_size + position, self.n_items)
+            order = _shuffle(self.n_items, stable_seed("order", self.seed, self.name, epoch))
+            slots.append(BatchSlot(int(order[within]), position))
+        return slots
+
+
+# A batch reads one or two epochs, clip by clip; without a cache each clip would shuffle anew.
+@lru_cache(maxsize=4)
+def _shuffle(n_items: int, seed: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(seed).permutation(n_items)
 
 
 @dataclass(frozen=True)
@@ -68,7 +124,14 @@ class BatchLoader:
 
     def iterate(self, first: int, last: int) -> Iterator[tuple[int, list[Batch]]]:
         """Yield the steps from ``first`` up to, not including, ``last``, with their batches."""
-        return prefetch(lambda step: (step, self.batches(step)), range(first, last))
+        # One thread: batches come in order, and at most two of them are in memory.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+            pending = deque([pool.submit(self.batches, step) for step in range(first, last)[:1]])
+            for step in range(first, last):
+                # Submitted before this one is waited for, so that the thread is never idle.
+                if step + 1 < last:
+                    pending.append(pool.submit(self.batches, step + 1))
+                yield step, pending.popleft().result()
 
 
 def select_clips(clips: Iterable[DatasetClip], stage: Stage, recipe: Recipe) -> list[DatasetClip]:
@@ -88,19 +151,4 @@ def select_clips(clips: Iterable[DatasetClip], stage: Stage, recipe: Recipe) -> 
                 "clip has a score: list them with a column `score`"
             )
         chosen = [clip for clip, score in scored if score is not None and score > lowest]
-    counts = repeat_video_clips([clip.has_video for clip in chosen], recipe.video_repeats)
-    return [chosen[index] for index in counts]
-
-
-def prefetch(make: Callable[[int], Item], numbers: Iterable[int]) -> Iterator[Item]:
-    """Yield ``make`` of each number in order, while a thread makes the next one."""
-    # One thread: batches come in order, and at most two of them are in memory.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-        pending: Future[Item] | None = None
-        for number in numbers:
-            following = pool.submit(make, number)
-            if pending is not None:
-                yield pending.result()
-            pending = following
-        if pending is not None:
-            yield pending.result()
+    return [clip for clip in chosen for _ in range(recipe.video_repeats if clip.has_video else 1)]

@@ -1,4 +1,4 @@
-"""The training loop: steps, logs, checkpoints, snapshots, validation.
+"""The training loop: steps, logs, checkpoints, snapshots, validation; and the settings of a run.
 
     train(recipe, TrainingData([folder], held_out=[other]), run_folder)
 
@@ -13,19 +13,23 @@ threads and processes, a resumed run ends with the same bits as an uninterrupted
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from acfoley.network.flow_network import FlowNetwork
-from acfoley.train.build import build_network, build_optimiser, data_digest, describe_run
 from acfoley.train.checkpoint import (
     Progress,
     State,
+    build_network,
+    build_optimiser,
+    data_digest,
     list_checkpoints,
     load_checkpoint,
     save_checkpoint,
@@ -36,7 +40,7 @@ from acfoley.train.dataset import FeatureDataset
 from acfoley.train.distributed import ProcessGroup
 from acfoley.train.ema import PowerFunctionEma, save_snapshots
 from acfoley.train.loader import BatchLoader, BatchShare
-from acfoley.train.log import TRAINING_COLUMNS, VALIDATION_COLUMNS, CsvLog
+from acfoley.train.log import TRAINING_COLUMNS, VALIDATION_COLUMNS, CsvLog, OnStep, StepReport
 from acfoley.train.loss import (
     FlowMatchingLoss,
     StepLosses,
@@ -44,9 +48,55 @@ from acfoley.train.loss import (
     require_finite,
 )
 from acfoley.train.recipe import Recipe
-from acfoley.train.settings import StepReport, TrainingData, TrainingSettings
 from bench.errors import RunError
 from bench.io import require_folder, write_json
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Folders of features: those to train on, and those whose loss is only computed."""
+
+    folders: Sequence[Path]
+    held_out: Sequence[Path] = ()
+
+
+#: Called after each validation with the step and the network, on the first process.
+OnValidation = Callable[[int, FlowNetwork], None]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a run that change its result by rounding at most.
+
+    ``until`` is the name of the last stage to train. ``keep`` is the number of checkpoints that are
+    kept. ``log_every``, ``validate_every`` and ``checkpoint_every`` count steps.
+    """
+
+    until: str | None = None
+    n_accumulated: int = 1
+    log_every: int = 50
+    validate_every: int = 1_000
+    checkpoint_every: int = 1_000
+    keep: int = 3
+    snapshot_dtype: Literal["float32", "float16"] = "float32"
+    compile: bool = False
+    resume: bool = False
+    on_step: OnStep = field(default=lambda report: None)
+    on_validation: OnValidation = field(default=lambda step, network: None)
+
+    def __post_init__(self) -> None:
+        counts = (
+            self.n_accumulated,
+            self.log_every,
+            self.validate_every,
+            self.checkpoint_every,
+            self.keep,
+        )
+        if min(counts) < 1:
+            raise RunError(
+                "parts of a batch, steps between rows, validations and checkpoints, and the number "
+                f"of checkpoints that are kept, must be 1 or more, not {counts}"
+            )
 
 
 def train(
@@ -69,9 +119,19 @@ def train(
         BenchError: the data do not fit the recipe.
     """
     processes = processes or ProcessGroup(0, 1, torch.device("cpu"))
-    with _locked(run, processes):
+    require_folder(run)
+    lock = FileLock(run / ".lock", timeout=0)
+    # One lock for all processes of a run: those of torchrun belong together.
+    if processes.is_first:
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(f"{run} is being trained in by another process") from error
+    try:
         trainer = Trainer(recipe, data, run, settings or TrainingSettings(), processes, initial)
         trainer.run_to_end()
+    finally:
+        lock.release()
     return trainer.network
 
 
@@ -111,7 +171,18 @@ class Trainer:
             step = self.progress.step
             self.log = CsvLog(run / "log.csv", TRAINING_COLUMNS, step)
             self.validation_log = CsvLog(run / "validation.csv", VALIDATION_COLUMNS, step)
-            write_json(run / "run.json", describe_run(recipe, data, dataset, processes))
+            about = {
+                "recipe": recipe.as_json(),
+                "recipe_digest": recipe.digest(),
+                "features": dataset.store.identity,
+                "folders": [str(folder) for folder in data.folders],
+                "held_out": [str(folder) for folder in data.held_out],
+                "n_clips": len(dataset.clips),
+                "n_processes": processes.size,
+                "device": str(processes.device),
+                "torch": torch.__version__,
+            }
+            write_json(run / "run.json", about)
 
     def run_to_end(self) -> None:
         """Carry out all remaining steps."""
@@ -126,7 +197,11 @@ class Trainer:
             # comes from the pace of all steps, which does not jump.
             rate = n_since * self.recipe.batch_size / max(now - since, 1e-9)
             pace = (now - began) / (step + 1 - first)
-            self._report(step, loss, rate, pace * (self.last - step - 1))
+            if self.processes.is_first:
+                stage, _ = self.recipe.stage_at(step)
+                lr, seconds_left = self.recipe.schedule.rate(step), pace * (self.last - step - 1)
+                report = StepReport(step + 1, self.last, stage.name, loss, lr, rate, seconds_left)
+                self.settings.on_step(report)
             if (step + 1) % self.settings.log_every == 0:
                 self._write_log(norm, rate)
                 since, n_since = now, 0
@@ -152,7 +227,12 @@ class Trainer:
         stage, _ = self.recipe.stage_at(step)
         by_clip = []
         for number, batch in enumerate(batches):
-            with self._no_sync(is_last=number == len(batches) - 1):
+            # Gradients stay in this process for all accumulated parts except the last.
+            wrapper, is_last = self.synced_loss, number == len(batches) - 1
+            context: AbstractContextManager[None] = nullcontext()
+            if isinstance(wrapper, nn.parallel.DistributedDataParallel) and not is_last:
+                context = wrapper.no_sync()
+            with context:
                 losses: Tensor = self.synced_loss(batch.to(self.processes.device))
                 # Parts have equally many clips, so the mean of their means is that of all clips.
                 (losses.mean() / len(batches)).backward()  # type: ignore[no-untyped-call]
@@ -166,28 +246,15 @@ class Trainer:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.averages.update(step + 1, self.weights)
-        return self.processes.mean(torch.cat(by_clip).mean().item()), norm
-
-    def _no_sync(self, *, is_last: bool) -> AbstractContextManager[None]:
-        """Keep gradients in this process for all accumulated parts except the last."""
-        if is_last or not isinstance(self.synced_loss, nn.parallel.DistributedDataParallel):
-            return nullcontext()
-        context: AbstractContextManager[None] = self.synced_loss.no_sync()
-        return context
-
-    def _report(self, step: int, loss: float, rate: float, seconds_left: float) -> None:
-        if self.processes.is_first:
-            stage, _ = self.recipe.stage_at(step)
-            learning_rate = self.recipe.schedule.rate(step)
-            self.settings.on_step(
-                StepReport(step + 1, self.last, stage.name, loss, learning_rate, rate, seconds_left)
-            )
+        mean = self.processes.sum(torch.cat(by_clip).mean().item()) / self.processes.size
+        return mean, norm
 
     def _write_log(self, norm: float, rate: float) -> None:
         """Write a row of the log, with the mean loss since the row before, and start a new mean."""
         progress = self.progress
         if self.processes.is_first:
             stage, _ = self.recipe.stage_at(progress.step - 1)
+            # ``repr`` has all digits: a resumed run is compared with an uninterrupted one by them.
             self.log.add(
                 step=progress.step,
                 stage=stage.name,
@@ -207,7 +274,14 @@ class Trainer:
         stage, within = self.recipe.stage_at(step - 1)
         is_end = step == self.last or within + 1 == stage.n_steps
         if self.held_out is not None and (step % settings.validate_every == 0 or is_end):
-            self._validate(self.held_out, stage.name)
+            size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
+            loss = compute_held_out_loss(self.loss, self.held_out, size, self.processes)
+            if self.processes.is_first:
+                n_clips = len(self.held_out.dataset.clips)
+                self.validation_log.add(
+                    step=step, stage=stage.name, loss=repr(loss), n_clips=n_clips
+                )
+                settings.on_validation(step, self.network)
         if self.processes.is_first and (step % self.recipe.snapshot_every == 0 or is_end):
             dtype = torch.float16 if settings.snapshot_dtype == "float16" else torch.float32
             save_snapshots(self.run, self.network, self.averages, step, dtype)
@@ -217,26 +291,3 @@ class Trainer:
             save_checkpoint(
                 self.run, self.state, self.progress, self.recipe, self.data, settings.keep
             )
-
-    def _validate(self, held_out: Collator, stage: str) -> None:
-        size = max(self.recipe.batch_size // self.loader.share.n_parts, 1)
-        loss = compute_held_out_loss(self.loss, held_out, size, self.processes)
-        if self.processes.is_first:
-            step, n_clips = self.progress.step, len(held_out.dataset.clips)
-            self.validation_log.add(step=step, stage=stage, loss=repr(loss), n_clips=n_clips)
-            self.settings.on_validation(step, self.network)
-
-
-@contextmanager
-def _locked(run: Path, processes: ProcessGroup) -> Iterator[None]:
-    """Create the folder of a run and lock it against other runs."""
-    # One lock for all processes of a run: those of torchrun belong together.
-    require_folder(run)
-    if not processes.is_first:
-        yield
-        return
-    try:
-        with FileLock(run / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise RunError(f"{run} is being trained in by another process") from error

@@ -84,17 +84,6 @@ class StepLosses:
     by_clip: Sequence[Tensor]
     gradient_norm: float
 
-    @property
-    def names(self) -> list[str]:
-        """The clips of this process."""
-        return [name for batch in self.batches for name in batch.names]
-
-    @property
-    def bad_names(self) -> list[str]:
-        """The clips of this process whose loss is not finite."""
-        is_finite = torch.cat(list(self.by_clip)).isfinite().tolist()
-        return [name for name, good in zip(self.names, is_finite, strict=True) if not good]
-
 
 def require_finite(
     losses: StepLosses, step: int, stage: str, run: Path, processes: ProcessGroup
@@ -108,8 +97,10 @@ def require_finite(
     # The norm is that of the summed gradients, the same in all processes: all stop at this step.
     if math.isfinite(losses.gradient_norm):
         return
-    bad = processes.gather(losses.bad_names)
-    batch = processes.gather(losses.names)
+    names = [name for batch in losses.batches for name in batch.names]
+    is_finite = torch.cat(list(losses.by_clip)).isfinite().tolist()
+    bad = processes.gather([n for n, good in zip(names, is_finite, strict=True) if not good])
+    batch = processes.gather(names)
     path = run / f"stopped-{step:08d}.json"
     if processes.is_first:
         write_json(path, {"step": step, "stage": stage, "not_finite": bad, "batch": batch})

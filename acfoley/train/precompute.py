@@ -8,8 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import ClipList, CropLayout, TrainingClip
 from acfoley.train.features import Encoding, encode_clip
 from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
 from bench.engine import Failure, attempt

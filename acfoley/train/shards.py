@@ -116,6 +116,7 @@ class ShardWriter:
         self._shapes: dict[str, list[int]] = {}
         for table in finished:
             self._shapes.update(table["shapes"])
+        # Shards are never written again: more clips are a shard with the next number.
         own = f"{part}-"
         numbers = [int(p.stem.removeprefix(own)) for p in shard_tables(folder, f"{own}*")]
         self._number = max(numbers, default=-1) + 1
@@ -191,6 +192,7 @@ class ShardWriter:
         stacked = {name: np.stack(arrays) for name, arrays in sorted(pending.arrays.items())}
         with atomic_path(path) as temporary:
             save_file(stacked, temporary)
+            # Of the file, not of the arrays: ``damaged_shards`` reads files.
             digest = read_checksums(temporary).sha256
         table = {
             "file": path.name,

@@ -3,9 +3,8 @@
     passt panns vggish     audio taggers, by the classes of their published packages
     clap                   audio and prompts, by the package transformers
     imagebind*             audio and video in one space
-    synchformer/           offset of audio and video
-    packages               imports the published packages without their side effects
-    device                 whether a device can be used
+    synchformer*           offset of audio and video
+    requirements           usable devices; published packages without their side effects
 
 The module of a network has its name in ``bench.checkpoints.registry``, the version
 (``PREPROCESSING``) and the sample rate of its front end, ``front_end``, and the functions that load

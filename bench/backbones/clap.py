@@ -10,18 +10,18 @@ while that package takes 10 s at random.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backbones.clap_names import Tower, tower_state
-from bench.checkpoints.load import assign_state, load_state
+from bench.checkpoints.load import assign_state, load_state, numpy_types
 from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import MissingError
 from bench.extras import describe_missing_module
@@ -55,6 +55,37 @@ ROBERTA_BASE = {
     "layer_norm_eps": 1e-5,
     "projection_dim": WIDTH,
 }
+
+Tower = Literal["audio", "text"]
+
+#: The official file comes from LAION's training code, the networks from transformers, which has
+#: the same two towers under other names: replacements in an official one, applied in this order.
+RENAMES = (
+    ("text_branch.", "text_model."),
+    ("audio_branch.bn0.", "audio_branch.batch_norm."),
+    ("audio_branch.", "audio_model.audio_encoder."),
+    ("_projection.0.", "_projection.linear1."),
+    ("_projection.2.", "_projection.linear2."),
+    (".norm1.", ".layernorm_before."),
+    (".norm2.", ".layernorm_after."),
+    (".mlp.fc1.", ".intermediate.dense."),
+    (".mlp.fc2.", ".output.dense."),
+    (".attn.proj.", ".attention.output.dense."),
+    (".attn.", ".attention.self."),
+)
+
+#: One official tensor holds all three, stacked.
+STACKED = ".attention.self.qkv."
+PARTS = ("query", "key", "value")
+
+#: Tensors of the official file that no embedding needs: constants of the front end and the shifted
+#: windows, the tagger that the audio tower was before, and a counter that older versions of
+#: transformers wrote down.
+UNUSED = (
+    r"audio_branch\.(spectrogram_extractor|logmel_extractor|tscam_conv|head)\..*"
+    r"|audio_branch\.layers\.\d+\.blocks\.\d+\.attn_mask"
+    r"|text_branch\.embeddings\.position_ids"
+)
 
 
 def require_transformers() -> None:
@@ -167,19 +198,29 @@ def tokenise(tokeniser: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.nda
 
 
 def _official(checkpoint: Path, tower: Tower) -> dict[str, Tensor]:
-    # The file also stores the state of training, with numbers of NumPy, which the restricted
-    # unpickler rejects as code unless their types are named as safe.
-    with torch.serialization.safe_globals(_numbers()):
+    # The file also stores the state of training, with numbers of NumPy.
+    with torch.serialization.safe_globals(numpy_types()):
         state = load_state(checkpoint, key="state_dict", prefix="module.")
     return tower_state(state, tower)
 
 
-def _numbers() -> list[Any]:
-    """Return the types that a pickled float64 refers to, by the names of NumPy 1 and 2."""
-    rebuild = np.float64(0).__reduce__()[0]
-    return [
-        (rebuild, "numpy.core.multiarray.scalar"),
-        (rebuild, "numpy._core.multiarray.scalar"),
-        np.dtype,
-        type(np.dtype(np.float64)),
-    ]
+def tower_state(state: Mapping[str, Tensor], tower: Tower) -> dict[str, Tensor]:
+    """Of the official tensors return those of one tower, under the names of transformers.
+
+    Unknown names stay as they are, so that the loader can reject them.
+    """
+    renamed: dict[str, Tensor] = {}
+    for official, tensor in state.items():
+        is_own = official.startswith((f"{tower}_branch.", f"{tower}_projection."))
+        if not is_own or re.fullmatch(UNUSED, official):
+            continue
+        name = official
+        for part, ours in RENAMES:
+            name = name.replace(part, ours)
+        # One matrix of the checkpoint is three of transformers: query, key and value.
+        if STACKED in name and len(tensor) % len(PARTS) == 0:
+            pieces = zip(PARTS, tensor.chunk(len(PARTS)), strict=True)
+            renamed |= {name.replace("qkv", part): piece for part, piece in pieces}
+        else:
+            renamed[name] = tensor
+    return renamed

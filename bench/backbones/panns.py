@@ -6,7 +6,6 @@ Networks for Audio Pattern Recognition", 2020. Tensors are named as in ``Cnn14_1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from bench._numba import load_librosa
-from bench.backbones.packages import import_published
-from bench.checkpoints.load import assign_state, load_state
+from bench.backbones.requirements import import_published
+from bench.checkpoints.load import assign_state, load_state, numpy_types
 from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import BenchError
 from bench.types import FloatArray
@@ -84,11 +83,16 @@ def load_panns(checkpoint: Path, device: torch.device | str = "cpu") -> Cnn14:
         MissingError: ``checkpoint`` does not exist, or ``panns-inference`` is not installed.
         BenchError: its tensors are not those of Cnn14 at 16 kHz, or it is damaged.
     """
-    # The file also stores the state of the training sampler: index arrays of NumPy, which the
-    # restricted unpickler rejects as code unless their types are named as safe.
-    with torch.serialization.safe_globals(_index_arrays()):
+    # The file also stores the state of the training sampler: index arrays of NumPy.
+    with torch.serialization.safe_globals(numpy_types()):
         state = load_state(checkpoint, key="model")
-    _check_mel_bank(state, checkpoint)
+    # The weights for 8 and 32 kHz differ in the front end's constants alone.
+    expected, found = _mel_bank(), state.get(MEL_BANK, torch.empty(0)).numpy()
+    if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-4):
+        raise BenchError(
+            f"{checkpoint} is not Cnn14 at 16 kHz: its {MEL_BANK} {list(found.shape)} is not "
+            f"the mel bank {list(expected.shape)} of that rate; use Cnn14_16k_mAP=0.438.pth"
+        )
     network = assign_state(build_network(), state, checkpoint, optional=(*FOURIER, MEL_BANK))
     return Cnn14(network).eval().to(device)
 
@@ -112,26 +116,3 @@ def front_end(waveforms: Tensor) -> Tensor:
 
 def _mel_bank() -> FloatArray:
     return slaney_mel_bank(N_MELS, N_FFT, SAMPLE_RATE_HZ, MIN_HZ, MAX_HZ)
-
-
-def _check_mel_bank(state: Mapping[str, Tensor], path: Path) -> None:
-    """Reject the weights for 8 and 32 kHz, which differ in the front end's constants alone."""
-    expected = _mel_bank()
-    found = state.get(MEL_BANK, torch.empty(0)).numpy()
-    if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-4):
-        raise BenchError(
-            f"{path} is not Cnn14 at 16 kHz: its {MEL_BANK} {list(found.shape)} is not "
-            f"the mel bank {list(expected.shape)} of that rate; use Cnn14_16k_mAP=0.438.pth"
-        )
-
-
-def _index_arrays() -> list[Any]:
-    """Return the types that a pickled int64 array refers to, by the names of NumPy 1 and 2."""
-    rebuild = np.empty(0).__reduce__()[0]
-    return [
-        (rebuild, "numpy.core.multiarray._reconstruct"),
-        (rebuild, "numpy._core.multiarray._reconstruct"),
-        np.ndarray,
-        np.dtype,
-        type(np.dtype(np.int64)),
-    ]

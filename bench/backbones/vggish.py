@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.backbones.packages import import_published
+from bench.backbones.requirements import import_published
 from bench.checkpoints.load import assign_state, load_state
 from bench.dsp.mel import check_waveforms
 

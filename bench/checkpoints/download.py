@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 #: How many attempts in a row may bring nothing before the download gives up.
 MAX_FRUITLESS = 5
+#: Between two blocks, not for the file: gigabytes may take hours as long as some arrive.
 TIMEOUT_S = 30.0
 #: Answers that ask to come back later.
 PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -72,33 +73,27 @@ def download(
             file, the disk is too small, or five attempts in a row bring nothing. Only a part that
             the next call can resume is kept.
     """
-    try:
-        is_resumed = _complete(wanted, part, progress, pause_s)
-        problem = find_problem(part)
-        if problem and is_resumed:
-            raise _BadPartError(f"the file put together from several attempts {problem}")
-    except _BadPartError as error:
-        log.info("download of %s starts over: %s", wanted.url, error)
+    for is_last in (False, True):
+        try:
+            is_resumed = _complete(wanted, part, progress, pause_s)
+            problem = find_problem(part)
+            # What came in one piece is what the server has: it would send the same again.
+            if not problem or is_last or not is_resumed:
+                break
+            reason = f"the file put together from several attempts {problem}"
+        except _BadPartError as error:
+            if is_last:
+                part.unlink(missing_ok=True)
+                raise BenchError(
+                    f"cannot download {wanted.url}, also after starting over: {error}; nothing of "
+                    f"it was kept: {REMEDY}"
+                ) from error
+            reason = str(error)
+        log.info("download of %s starts over: %s", wanted.url, reason)
         part.unlink(missing_ok=True)
-        problem = _start_over(wanted, part, find_problem, progress, pause_s)
     if problem:
         part.unlink(missing_ok=True)
         raise BenchError(f"the file at {wanted.url} {problem}; nothing of it was kept: {REMEDY}")
-
-
-def _start_over(
-    wanted: Download, part: Path, find_problem: FindProblem, progress: OnBytes, pause_s: float
-) -> str | None:
-    """Download once more from the first byte; return what is wrong with the result."""
-    try:
-        _complete(wanted, part, progress, pause_s)
-    except _BadPartError as error:
-        part.unlink(missing_ok=True)
-        raise BenchError(
-            f"cannot download {wanted.url}, also after starting over: {error}; nothing of it was "
-            f"kept: {REMEDY}"
-        ) from error
-    return find_problem(part)
 
 
 def _complete(wanted: Download, part: Path, progress: OnBytes, pause_s: float) -> bool:
@@ -156,6 +151,7 @@ def _client(wanted: Download) -> httpx.Client:
 def _attempt(client: httpx.Client, wanted: Download, part: Path, progress: OnBytes) -> bool:
     """Ask for the missing bytes and add them; return whether that resumed an earlier part."""
     start = _size(part)
+    # Sizes and positions count the bytes of the file: compressed, those of the answer are others.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with client.stream("GET", wanted.url, headers=headers) as response:
         if response.status_code in PASSING_STATUS:
@@ -217,6 +213,7 @@ def _first_byte(response: httpx.Response, start: int) -> int:
 
 def _total_bytes(response: httpx.Response, wanted: Download, start: int, first: int) -> int | None:
     """The size of the complete file, where it is known."""
+    # Networks with a log-in page answer any request with it, and with status 200.
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise BenchError(
             f"{wanted.url} gives a web page, not a file (a log-in page of this network?): {REMEDY}"
@@ -227,6 +224,8 @@ def _total_bytes(response: httpx.Response, wanted: Download, start: int, first: 
     total = first + int(stated)
     if wanted.size_bytes in (None, total):
         return total
+    # Sizes that fit the rest show a server that continued under another status, or from another
+    # byte: the same file from its start may still be had. Any other size is another file.
     if first or start + int(stated) == wanted.size_bytes:
         raise _BadPartError(
             f"asked for the bytes from {start:,} of {wanted.size_bytes:,}, the server answers "

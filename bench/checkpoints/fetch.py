@@ -7,6 +7,7 @@ keeps all commands, of the bench and of acfoley, out of one another's parts.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ from bench.digests import (
 from bench.errors import BenchError, MissingError
 from bench.io import expand_user
 
+#: Two letters at least, for ``C://weights`` is a folder.
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -49,7 +53,9 @@ class Origin:
     @property
     def folder(self) -> Path | None:
         """The mirror, where it is a folder."""
-        if self.mirror is None or self.mirror.startswith(("http://", "https://")):
+        # Schemes may be in capitals (RFC 3986). One that is not https is a URL too: the download
+        # refuses it by its reason, where a folder of that name would only be missing.
+        if self.mirror is None or URL.match(self.mirror):
             return None
         return expand_user(Path(self.mirror))
 
@@ -85,6 +91,7 @@ def fetch_file(
         return path
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        # Without waiting: the other process may need hours, and nothing would be printed meanwhile.
         with FileLock(directory / f".{row.file}.lock", timeout=0):
             # Another process may have fetched it since.
             if not is_verified(row, path):
@@ -159,7 +166,13 @@ def _copy(source: Path, part: Path, progress: OnBytes) -> None:
 
 
 def _require_room(rows: Sequence[OfficialFile], directory: Path) -> None:
-    needed = sum(_bytes_to_come(row, directory) for row in rows)
+    parts = [directory / f"{row.file}.part" for row in rows]
+    # A part has its room already, and is resumed.
+    present = [part.stat().st_size if part.is_file() else 0 for part in parts]
+    needed = sum(
+        max((row.size_bytes or 0) - size, 0) for row, size in zip(rows, present, strict=True)
+    )
+    # The folder may have to be made: the nearest one that exists is on the same disk.
     existing = next(
         folder for folder in (directory, *directory.absolute().parents) if folder.exists()
     )
@@ -170,8 +183,3 @@ def _require_room(rows: Sequence[OfficialFile], directory: Path) -> None:
             f"{files} need {needed / GIBIBYTE:.1f} GiB more and {directory} has "
             f"{free / GIBIBYTE:.1f} GiB free; use --weights elsewhere"
         )
-
-
-def _bytes_to_come(row: OfficialFile, directory: Path) -> int:
-    part = directory / f"{row.file}.part"
-    return max((row.size_bytes or 0) - (part.stat().st_size if part.is_file() else 0), 0)

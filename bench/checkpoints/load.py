@@ -18,6 +18,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -96,15 +97,36 @@ def assign_state(
         for name, tensor in own.items()
         if name in state and _kind(state[name]) != _kind(tensor)
     ]
-    if missing or unexpected or different:
-        raise BenchError(_mismatch(type(module).__name__, path, missing, unexpected, different))
+    faults = {"missing": missing, "unexpected": unexpected, "of another shape or type": different}
+    # All three together: a file of another network shows best by how many of each there are.
+    if parts := [f"{len(n)} {what} ({format_names(n)})" for what, n in faults.items() if n]:
+        raise BenchError(
+            f"{path} does not fit {type(module).__name__}: of its tensors {'; '.join(parts)}"
+        )
     shared = {name: tensor for name, tensor in state.items() if name in own}
+    # Assigned, not copied: a mapped tensor is read when a forward pass uses it.
     module.load_state_dict(shared, strict=False, assign=True)
     # state_dict leaves out buffers that are not persistent, such as rotary tables: look at all.
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     if empty := [name for name, tensor in tensors.items() if tensor.is_meta]:
         raise ValueError(f"no file provides {format_names(empty)}: compute it off the meta device")
     return module.eval().requires_grad_(False)
+
+
+def numpy_types() -> list[Any]:
+    """Return what pickled numbers and numeric arrays of NumPy refer to, for ``safe_globals``.
+
+    Files that were saved while training hold some. The restricted unpickler rejects them as code
+    unless they are named, under the module names of both NumPy 1 and 2.
+    """
+    rebuild_number, rebuild_array = np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]
+    return [
+        *((rebuild_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+        *((rebuild_array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(kind)) for kind in (np.float64, np.int64)),
+    ]
 
 
 def to_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -140,19 +162,16 @@ def _read_pickle(path: Path) -> Any:
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
     except UnpicklingError as error:
-        raise BenchError(_why_not_unpickled(path, str(error))) from error
+        refused = REFUSED_CALL.search(str(error))
+        if refused is None:
+            raise BenchError(f"{path} is no checkpoint of torch: fetch it again") from error
+        raise BenchError(
+            f"{path} holds code, not tensors: it asks to call {refused[1]!r}, which was not done; "
+            "get the official file with `bench weights fetch`"
+        ) from error
     except DAMAGE as error:
         reason = str(error).partition("\n")[0] or "it ends too early"
         raise BenchError(f"{path} is truncated or damaged: {reason}; fetch it again") from error
-
-
-def _why_not_unpickled(path: Path, message: str) -> str:
-    if refused := REFUSED_CALL.search(message):
-        return (
-            f"{path} holds code, not tensors: it asks to call {refused[1]!r}, which was not done; "
-            "get the official file with `bench weights fetch`"
-        )
-    return f"{path} is no checkpoint of torch: fetch it again"
 
 
 def _entry(content: Any, key: str | None, path: Path) -> Mapping[str, Any]:
@@ -169,18 +188,3 @@ def _entry(content: Any, key: str | None, path: Path) -> Mapping[str, Any]:
 
 def _kind(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-
-
-def _mismatch(
-    name: str, path: Path, missing: list[str], unexpected: list[str], different: list[str]
-) -> str:
-    parts = [
-        f"{len(names)} {what} ({format_names(names)})"
-        for what, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape or type", different),
-        )
-        if names
-    ]
-    return f"{path} does not fit {name}: of its tensors {'; '.join(parts)}"

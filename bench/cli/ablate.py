@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
 from bench.cli.options import (
     BatchSize,
     Bounds,
@@ -30,11 +29,14 @@ from bench.cli.options import (
     WeightsFolder,
     Workers,
     Yes,
+    complete_mask,
+    complete_pooling,
+    complete_stage,
 )
 
 if TYPE_CHECKING:
-    from bench.pipeline import RunResult
     from bench.pipeline.ablation import AblationRow
+    from bench.pipeline.run import RunResult
     from bench.results import Results
 
 
@@ -44,21 +46,21 @@ def ablate(
         str | None,
         typer.Option(
             help="Table 6: components to mask, one run each: audio, sync, video, text, or all.",
-            autocompletion=complete.complete_mask,
+            autocompletion=complete_mask,
         ),
     ] = None,
     stage: Annotated[
         str | None,
         typer.Option(
             help="Table 4: stages of training: overlap-only, non-overlap-only, two-stage, or all.",
-            autocompletion=complete.complete_stage,
+            autocompletion=complete_stage,
         ),
     ] = None,
     pooling: Annotated[
         str | None,
         typer.Option(
             help="Table 5: how a reference becomes one vector: attention, average, or all.",
-            autocompletion=complete.complete_pooling,
+            autocompletion=complete_pooling,
         ),
     ] = None,
     model: Model = None,
@@ -90,11 +92,12 @@ def ablate(
     """
     from bench.cli.console import notices, notify, progress_bars, stop_cleanly
     from bench.io import require_target, write_json
-    from bench.pipeline import add_bounds, look_ahead, require_ready
-    from bench.pipeline import run as run_plan
     from bench.pipeline.ablation import Ablation, plan_ablation
+    from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
+    from bench.pipeline.run import look_ahead, require_ready
+    from bench.pipeline.run import run as run_plan
     from reports.formats import as_json
 
     options = RunOptions(

@@ -10,14 +10,11 @@ from bench import __version__
 from bench.cli import data, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
-from bench.cli.doctor import doctor
-from bench.cli.effects import effects
-from bench.cli.list import list_rows
+from bench.cli.list import doctor, list_rows
+from bench.cli.pages import effects, samples, validate
 from bench.cli.run import run
-from bench.cli.samples import samples
 from bench.cli.score import score
 from bench.cli.table import table
-from bench.cli.validate import validate
 from bench.terminal import print_line
 
 app = typer.Typer(

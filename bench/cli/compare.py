@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
+from bench.cli.options import complete_compare_format, complete_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.pipeline import Gate
+    from bench.pipeline.gate import Gate
 
 FORMATS = ("terminal", "markdown")
 
@@ -28,7 +28,7 @@ def compare(
         typer.Option(
             help="The columns that decide, between commas.",
             show_default="the paper's ten columns",
-            autocompletion=complete.complete_metrics,
+            autocompletion=complete_metrics,
         ),
     ] = None,
     rules: Annotated[
@@ -45,7 +45,7 @@ def compare(
     ] = 0.01,
     format: Annotated[
         str,
-        typer.Option(help="terminal or markdown.", autocompletion=complete.complete_compare_format),
+        typer.Option(help="terminal or markdown.", autocompletion=complete_compare_format),
     ] = "terminal",
     out: Annotated[
         Path | None, typer.Option(help="Write the Markdown to this file, do not print it.")
@@ -64,7 +64,8 @@ def compare(
     from bench.cli.compare_formats import title as describe
     from bench.cli.console import print_titled
     from bench.io import write_json
-    from bench.pipeline import gate_runs, read_rules
+    from bench.pipeline.gate import gate_runs
+    from bench.pipeline.rules import read_rules
     from bench.terminal import print_text
 
     _require_targets(format, out, junit, json)

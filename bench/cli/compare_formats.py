@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from bench.pipeline import Difference, Gate
-from bench.pipeline.gate import Decision, Untested
+from bench.pipeline.compare import Difference
+from bench.pipeline.gate import Decision, Gate, Untested
 from bench.results import Results
 from reports.formats import markdown_escape
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import typer
 from rich import box
@@ -22,11 +23,13 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.pipeline import Progress as OnProgress
 from bench.results import Column, Failure, Results, Score
 from bench.terminal import make_plain_console
 from reports.groups import group_tables
 from reports.tables import CHANCE, Table, build_table, cell, heading
+
+if TYPE_CHECKING:
+    from bench.pipeline.evaluate import Progress as OnProgress
 
 #: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200

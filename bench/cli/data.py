@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
-from bench.cli.options import Workers
+from bench.cli.options import Workers, complete_split
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -24,7 +23,7 @@ def prepare(
         str,
         typer.Argument(
             help="mini, or a dataset of yours: vggsound, greatesthits.",
-            autocompletion=complete.complete_split,
+            autocompletion=complete_split,
         ),
     ],
     source: Annotated[
@@ -96,9 +95,7 @@ def _prepare_copy(dataset: str, source: Path, table: Path | None, engine: Engine
 def verify(
     split: Annotated[
         str,
-        typer.Argument(
-            help="A name of `bench list splits`.", autocompletion=complete.complete_split
-        ),
+        typer.Argument(help="A name of `bench list splits`.", autocompletion=complete_split),
     ],
 ) -> None:
     """Check that every clip of a split exists, decodes and is long enough; exit 1 if not."""

@@ -1,4 +1,4 @@
-"""``bench list``."""
+"""``bench list`` and ``bench doctor``: what there is, and what is missing on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
+from bench.cli.options import complete_lists
 
 if TYPE_CHECKING:
     from bench.plugins import Row, Table
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def list_rows(
     what: Annotated[
         str,
-        typer.Argument(help="models, splits or metrics.", autocompletion=complete.complete_lists),
+        typer.Argument(help="models, splits or metrics.", autocompletion=complete_lists),
     ],
 ) -> None:
     """List systems, splits or metrics: what each needs, and what is missing on this machine."""
@@ -162,3 +162,25 @@ def _locate_weights(names: Iterable[str]) -> str:
     if missing := [row for row in rows if not (directory / row.file).is_file()]:
         return f"not here: {fetch_command(missing, directory)}"
     return "; ".join(f"{row.name} {describe_presence(row, directory)}" for row in rows) or "none"
+
+
+def doctor() -> None:
+    """Check versions, devices, memory, disk and data; exit 1 if the main job cannot run."""
+    from rich.text import Text
+
+    from bench.cli.console import console
+    from bench.pipeline.machine import examine_machine
+
+    checks = list(examine_machine())
+    out = console()
+    for check in checks:
+        bad = Text("no", style="red") if check.is_fatal else Text("--", style="yellow")
+        mark = Text("ok", style="green") if check.is_good else bad
+        line = Text.assemble(mark, f"  {check.name:<12} {check.found}")
+        out.print(line, soft_wrap=True)  # so that commands and paths can be copied unbroken
+        if check.advice and not check.is_good:
+            out.print(f"      {check.advice}", soft_wrap=True)
+    broken = [check.name for check in checks if check.is_fatal and not check.is_good]
+    reason = f"cannot run: {', '.join(dict.fromkeys(broken))}" if broken else "can run"
+    out.print(f"The main job {reason}.", style="bold")
+    raise typer.Exit(1 if broken else 0)

@@ -1,20 +1,133 @@
-"""The options that several commands share, with the completion of their values."""
+"""The options that several commands share, and the values that a shell completes.
+
+The shell runs ``bench`` after every Tab, so completion loads no model, no torch and no pandas.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.cli import complete
+
+def complete_model(incomplete: str) -> list[str]:
+    """Systems by name; those that take an argument end in a colon."""
+    from bench.plugins import read_declarations
+
+    rows = read_declarations("system")
+    return _matching([f"{row.name}:" if row.argument else row.name for row in rows], incomplete)
+
+
+def complete_split(incomplete: str) -> list[str]:
+    """Splits by name; those that take an argument end in a colon."""
+    from bench.splits import find_splits
+
+    rows = find_splits()
+    return _matching([f"{row.name}:" if row.argument else row.name for row in rows], incomplete)
+
+
+def complete_metrics(incomplete: str) -> list[str]:
+    """Columns by name, after those that are given already."""
+    from bench.suite import DEFAULT_PROFILE, find_metrics
+
+    return _complete_list([row.name for row in find_metrics(DEFAULT_PROFILE)], incomplete)
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """The profiles of the suite."""
+    from bench.suite import PROFILES
+
+    return _matching(PROFILES, incomplete)
+
+
+def complete_judge(incomplete: str) -> list[str]:
+    """The judges."""
+    from bench.judges import JUDGES
+
+    return _matching(JUDGES, incomplete)
+
+
+def complete_mask(incomplete: str) -> list[str]:
+    """Components that can be masked, after those that are given already."""
+    from bench.types import COMPONENTS
+
+    return _complete_list(COMPONENTS, incomplete)
+
+
+def complete_scope(incomplete: str) -> list[str]:
+    """How much of a component is masked."""
+    from bench.types import SCOPES
+
+    return _matching(SCOPES, incomplete)
+
+
+def complete_weights(incomplete: str) -> list[str]:
+    """The checkpoints of the judges."""
+    from bench.checkpoints.registry import OFFICIAL_FILES
+
+    return _matching(OFFICIAL_FILES, incomplete)
+
+
+def complete_stage(incomplete: str) -> list[str]:
+    """The trained variants of Table 4, after those that are given already."""
+    return _complete_variants("stage", incomplete)
+
+
+def complete_pooling(incomplete: str) -> list[str]:
+    """The trained variants of Table 5, after those that are given already."""
+    return _complete_variants("pooling", incomplete)
+
+
+def _complete_variants(option: str, incomplete: str) -> list[str]:
+    from bench.pipeline.ablation import ABLATIONS
+
+    names = [variant.name for table in ABLATIONS.values() for variant in table[option]]
+    return _complete_list([*dict.fromkeys(names), "all"], incomplete)
+
+
+def complete_match(incomplete: str) -> list[str]:
+    """How files of two folders are paired."""
+    from bench.pipeline.pairing import MATCHES
+
+    return _matching(MATCHES, incomplete)
+
+
+def complete_compare_format(incomplete: str) -> list[str]:
+    """The formats of a comparison."""
+    return _matching(("terminal", "markdown"), incomplete)
+
+
+def complete_lists(incomplete: str) -> list[str]:
+    """What ``bench list`` lists."""
+    return _matching(("models", "splits", "metrics"), incomplete)
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """The formats of tables."""
+    from reports.formats import STYLES
+
+    return _matching(["terminal", *STYLES], incomplete)
+
+
+def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _complete_list(names: Iterable[str], incomplete: str) -> list[str]:
+    """Completions of the last of several names between commas, with those before it."""
+    before, comma, last = incomplete.rpartition(",")
+    given = before.split(",")
+    return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in given]
+
 
 Model = Annotated[
     str | None,
     typer.Option(
         help="The system to run: a name of `bench list models`, or your own package.module:NAME.",
         show_default="acfoley; on mini clips acfoley-mini",
-        autocompletion=complete.complete_model,
+        autocompletion=complete_model,
     ),
 ]
 Metrics = Annotated[
@@ -22,7 +135,7 @@ Metrics = Annotated[
     typer.Option(
         help="The columns to compute, between commas: `bench list metrics`.",
         show_default="all that can be computed here",
-        autocompletion=complete.complete_metrics,
+        autocompletion=complete_metrics,
     ),
 ]
 Profile = Annotated[
@@ -30,7 +143,7 @@ Profile = Annotated[
     typer.Option(
         help="How columns are defined: av-benchmark as published numbers are computed, strict with "
         "known quirks repaired.",
-        autocompletion=complete.complete_profile,
+        autocompletion=complete_profile,
     ),
 ]
 Workers = Annotated[
@@ -55,7 +168,7 @@ Names = Annotated[
     typer.Argument(
         help="Names of `bench weights list`.",
         show_default="all; for fetch those of the judges",
-        autocompletion=complete.complete_weights,
+        autocompletion=complete_weights,
     ),
 ]
 WeightsFolder = Annotated[
@@ -69,7 +182,7 @@ JudgeName = Annotated[
     typer.Option(
         help="The networks that score: paper (published), mini (small, built-in) or signal (none).",
         show_default="paper; on mini clips mini",
-        autocompletion=complete.complete_judge,
+        autocompletion=complete_judge,
     ),
 ]
 BatchSize = Annotated[
@@ -86,7 +199,7 @@ SplitName = Annotated[
         envvar="BENCH_SPLIT",
         help="The clips to run on: a name of `bench list splits`, or folder:PATH.",
         show_default="vggsound-ib0.3 where it is prepared, else mini",
-        autocompletion=complete.complete_split,
+        autocompletion=complete_split,
     ),
 ]
 Device = Annotated[
@@ -150,14 +263,14 @@ Mask = Annotated[
     str | None,
     typer.Option(
         help="Components that the system does without, between commas: audio, sync, video, text.",
-        autocompletion=complete.complete_mask,
+        autocompletion=complete_mask,
     ),
 ]
 MaskScope = Annotated[
     str,
     typer.Option(
         help="Mask a component as a whole, or only its pooled vector: whole, vector.",
-        autocompletion=complete.complete_scope,
+        autocompletion=complete_scope,
     ),
 ]
 Runs = Annotated[Path, typer.Option(help="The folder of all runs.", show_default=True)]

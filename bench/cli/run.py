@@ -35,7 +35,8 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.pipeline import Estimate, RunPlan
+    from bench.pipeline.estimate import Estimate
+    from bench.pipeline.plan import RunPlan
 
 
 def run(
@@ -84,10 +85,10 @@ def run(
         stop_cleanly,
     )
     from bench.io import require_target, write_json
-    from bench.pipeline import add_bounds, look_ahead, plan_run, require_ready
-    from bench.pipeline import run as run_plan
+    from bench.pipeline import run as pipeline
+    from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.prepare import RunOptions
+    from bench.pipeline.prepare import RunOptions, plan_run
     from reports.formats import as_json
 
     options = RunOptions(
@@ -117,16 +118,16 @@ def run(
     )
     plan = plan_run(options, judging, notify)
     with progress_bars() as progress:
-        ahead = look_ahead(plan, progress, fresh=fresh)
+        ahead = pipeline.look_ahead(plan, progress, fresh=fresh)
     if dry_run:
         _print_estimate(plan, ahead)
         return
     if json:
         require_target(json)
-    require_ready(plan, ahead, notify)
+    pipeline.require_ready(plan, ahead, notify)
     with stop_cleanly():
         with progress_bars() as progress:
-            result = run_plan(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
+            result = pipeline.run(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
         with progress_bars() as progress:
             below = add_bounds(plan, bounds, progress, notify)
     print_result(result.results, below)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import complete
 from bench.cli.options import (
     BatchSize,
     Clap,
@@ -18,6 +17,7 @@ from bench.cli.options import (
     Timeout,
     WeightsFolder,
     Workers,
+    complete_match,
 )
 
 
@@ -39,7 +39,7 @@ def score(
         str,
         typer.Option(
             help="Pair files by name, or by order where samples are named by their row in a table.",
-            autocompletion=complete.complete_match,
+            autocompletion=complete_match,
         ),
     ] = "name",
     metrics: Metrics = None,
@@ -81,9 +81,10 @@ def score(
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify, print_failures, print_result, progress_bars, stop_cleanly
     from bench.io import require_target, write_json
-    from bench.pipeline import add_folder_bounds, plan_folders, score_folders
+    from bench.pipeline.bounds import add_folder_bounds
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.prepare import FolderOptions
+    from bench.pipeline.folders import score_folders
+    from bench.pipeline.prepare import FolderOptions, plan_folders
     from bench.results import write_rows
     from reports.formats import as_json
 

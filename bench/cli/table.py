@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import complete
+from bench.cli.options import complete_format
 
 #: The format that is drawn on the screen instead of being written as text.
 TERMINAL = "terminal"
@@ -17,9 +17,7 @@ def table(
     runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders of runs.")],
     format: Annotated[
         str,
-        typer.Option(
-            help="terminal, markdown, latex or csv.", autocompletion=complete.complete_format
-        ),
+        typer.Option(help="terminal, markdown, latex or csv.", autocompletion=complete_format),
     ] = TERMINAL,
     extras: Annotated[
         bool, typer.Option(help="Also print the columns that the paper's tables do not have.")

@@ -14,6 +14,8 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.extras import describe_missing_module, has_module
 from bench.judges.extractor import (
+    AUDIO_REMARKS,
+    VIDEO_REMARKS,
     ClipMedia,
     Extractor,
     Features,
@@ -21,7 +23,6 @@ from bench.judges.extractor import (
     Prepared,
     SignalExtractor,
 )
-from bench.judges.remarks import AUDIO_REMARKS, VIDEO_REMARKS
 from bench.judges.signal import has_pysptk, has_pyworld, signal_extractors
 from bench.system import SecondsPerClip
 
@@ -109,7 +110,19 @@ def open_judge(
     if not has_module("torch"):
         missing.append(_describe_missing("torch", f"the judge {name}"))
         return Judge(label, profile, signal, device=device, missing=tuple(missing))
-    directory, networks = _open_networks(name, profile, weights, device)
+    # Imported here: a judge without networks starts without their packages.
+    directory: Path | None = None
+    networks: tuple[NetworkExtractor, ...]
+    if name == "mini":
+        from bench.judges.mini import mini_extractors
+
+        networks = mini_extractors(profile, device)
+    else:
+        from bench.checkpoints.registry import weights_directory
+        from bench.judges.paper import paper_extractors
+
+        directory = weights or weights_directory()
+        networks = paper_extractors(profile, directory, device)
     return Judge(
         label,
         profile,
@@ -120,20 +133,6 @@ def open_judge(
         NETWORK_SECONDS[name].on(device),
         tuple(missing),
     )
-
-
-def _open_networks(
-    name: str, profile: str, weights: Path | None, device: str
-) -> tuple[Path | None, tuple[NetworkExtractor, ...]]:
-    if name == "mini":
-        from bench.judges.mini import mini_extractors
-
-        return None, mini_extractors(profile, device)
-    from bench.checkpoints.registry import weights_directory
-    from bench.judges.paper import paper_extractors
-
-    directory = weights or weights_directory()
-    return directory, paper_extractors(profile, directory, device)
 
 
 def _describe_missing(module: str, purpose: str) -> str:

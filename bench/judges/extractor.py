@@ -11,20 +11,29 @@ read. There are two kinds:
 so that clips are prepared in the background while a network computes. The version is part of
 every cache key: it changes with the code's preprocessing, with the profile, and with the
 checkpoint.
+
+Remarks on media are features as well, so that they are stored with those of the scores and read
+again. They belong to no metric and no judge: every file that a metric reads is described.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib import metadata
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from bench.types import MAX_SHORTFALL_S, Audio, Excerpt, Pixels, Waveform
 
 #: The part of a clip that an extractor reads. ``both`` compares audio with video.
 Modality = Literal["sound", "picture", "both", "prompt"]
+
+#: Raised when a remark changes.
+REMARKS_VERSION = "1"
 
 Features = Mapping[str, npt.NDArray[Any]]
 
@@ -50,63 +59,61 @@ class ClipMedia:
 
     def window(self) -> Audio:
         """The audio of the window, exactly as long as it."""
-        audio: Audio = self._once("window", self._read_window)
-        return audio
+        from bench.media import cut_audio, read_audio
+
+        if "window" not in self._decoded:
+            excerpt = self._audio_excerpt()
+            # Cutting what is decoded costs nothing; decoding the window alone costs less than the
+            # file, which signal extractors do not need.
+            self._decoded["window"] = (
+                cut_audio(self._decoded["file"], excerpt, shortfall_s=MAX_SHORTFALL_S)
+                if "file" in self._decoded and excerpt.start_s == 0
+                else read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
+            )
+        window: Audio = self._decoded["window"]
+        return window
 
     def file(self) -> Audio:
         """The audio of the full file, or the window if that starts later."""
-        audio: Audio = self._once("file", self._read_file)
-        return audio
+        from bench.media import read_audio
+
+        if "file" not in self._decoded:
+            excerpt = self._audio_excerpt()
+            self._decoded["file"] = (
+                self.window() if excerpt.start_s > 0 else read_audio(Excerpt(excerpt.path))
+            )
+        file: Audio = self._decoded["file"]
+        return file
 
     def signal(self, sample_rate_hz: int) -> Waveform:
         """Mono mean of the window at this rate, resampled by soxr, as signal extractors read it."""
+        from bench.media import resample
+
         name = f"signal {sample_rate_hz}"
-        waveform: Waveform = self._once(name, lambda: self._resampled(sample_rate_hz))
+        if name not in self._decoded:
+            mono, rate_hz = self.window().mono(), self.window().sample_rate_hz
+            self._decoded[name] = resample(mono, rate_hz, sample_rate_hz, method="soxr_hq")
+        waveform: Waveform = self._decoded[name]
         return waveform
 
     def frames(self, fps: float, short_side: int) -> Pixels:
         """The frames of the window, ``[T, H, W, 3]`` uint8 RGB, resized at the short side."""
-        name = f"frames {fps} {short_side}"
-        pixels: Pixels = self._once(name, lambda: self._read_frames(fps, short_side))
-        return pixels
-
-    def _read_window(self) -> Audio:
-        from bench.media import cut_audio, read_audio
-
-        excerpt = self._audio_excerpt()
-        if "file" in self._decoded and excerpt.start_s == 0:
-            return cut_audio(self.file(), excerpt, shortfall_s=MAX_SHORTFALL_S)
-        return read_audio(excerpt, shortfall_s=MAX_SHORTFALL_S)
-
-    def _read_file(self) -> Audio:
-        from bench.media import read_audio
-
-        excerpt = self._audio_excerpt()
-        return self.window() if excerpt.start_s > 0 else read_audio(Excerpt(excerpt.path))
-
-    def _resampled(self, sample_rate_hz: int) -> Waveform:
-        from bench.media import resample
-
-        audio = self.window()
-        return resample(audio.mono(), audio.sample_rate_hz, sample_rate_hz, method="soxr_hq")
-
-    def _read_frames(self, fps: float, short_side: int) -> Pixels:
         from bench.media import read_frames
 
-        if self.video is None:
-            raise ValueError("this clip has no video")
-        frames = read_frames(self.video, fps, short_side=short_side, shortfall_s=MAX_SHORTFALL_S)
-        return frames.pixels
+        name = f"frames {fps} {short_side}"
+        if name not in self._decoded:
+            if self.video is None:
+                raise ValueError("this clip has no video")
+            self._decoded[name] = read_frames(
+                self.video, fps, short_side=short_side, shortfall_s=MAX_SHORTFALL_S
+            ).pixels
+        pixels: Pixels = self._decoded[name]
+        return pixels
 
     def _audio_excerpt(self) -> Excerpt:
         if self.audio is None:
             raise ValueError("this clip has no audio")
         return self.audio
-
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._decoded:
-            self._decoded[name] = make()
-        return self._decoded[name]
 
 
 #: The function of a signal extractor; it may run in several threads at once.
@@ -119,6 +126,11 @@ Prepare = Callable[[ClipMedia], Prepared]
 #: them, to the features of each, in the same order. Called by one thread. Features of a clip do not
 #: depend on the others in its batch, beyond rounding.
 Embed = Callable[[Sequence[Prepared]], Sequence[Features]]
+
+
+def name_versions(packages: Sequence[str]) -> list[str]:
+    """Return names with installed versions, ``["soxr-1.0.0"]``: parts of an extractor's version."""
+    return [f"{name}-{metadata.version(name)}" for name in packages]
 
 
 @dataclass(frozen=True)
@@ -156,3 +168,42 @@ class NetworkExtractor(Extractor):
 
     prepare: Prepare
     open: Callable[[], Embed]
+
+
+def describe_video(media: ClipMedia) -> Features:
+    """Tracks and start gap of the file (``MediaRemarks``); nothing is decoded."""
+    from bench.media import describe_media
+
+    # A clip with audio is described by the file of its audio, which is what is scored.
+    excerpt = media.audio or media.video
+    if excerpt is None:
+        raise ValueError("this clip has neither audio nor video")
+    remarks = asdict(describe_media(excerpt.path))
+    return {name: np.array(value, dtype=np.float64) for name, value in remarks.items()}
+
+
+def describe_audio(media: ClipMedia) -> Features:
+    """The same of the file of the audio, and facts found while decoding.
+
+    ``peak`` is that of the window, full scale 1, before channels are mixed to mono; ``repaired_s``
+    is that of ``Audio``.
+    """
+    audio = media.window()
+    return {
+        **describe_video(media),
+        "peak": np.array(np.abs(audio.samples).max(), dtype=np.float64),
+        "repaired_s": np.array(audio.repaired_s, dtype=np.float64),
+    }
+
+
+def _get(describe: Extract) -> Extract:
+    # ``open`` makes an extractor ready; these are.
+    return describe
+
+
+AUDIO_REMARKS = SignalExtractor(
+    "audio_remarks", REMARKS_VERSION, open=partial(_get, describe_audio)
+)
+VIDEO_REMARKS = SignalExtractor(
+    "video_remarks", REMARKS_VERSION, "picture", open=partial(_get, describe_video)
+)

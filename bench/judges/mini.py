@@ -27,13 +27,13 @@ def _prepare_audio(media: ClipMedia, profile: str, *, sample_rate_hz: int) -> Pr
 
 
 def _prepare_grey(media: ClipMedia, profile: str) -> Prepared:
-    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, grey_frames
+    from bench.mini_judges.front_end import FRAMES_PER_S, SIDE, grey_frames
 
     return {"grey": grey_frames(media.frames(FRAMES_PER_S, SIDE))}
 
 
 def _prepare_stills(media: ClipMedia, profile: str) -> Prepared:
-    from bench.mini_judges.models.frames import FRAMES_PER_S, SIDE, colour_stills
+    from bench.mini_judges.front_end import FRAMES_PER_S, SIDE, colour_stills
 
     return {"stills": colour_stills(media.frames(FRAMES_PER_S, SIDE))}
 
@@ -64,14 +64,23 @@ def _embed_sync(network: Any, batch: Batch) -> Mapping[str, Tensor]:
     return {"logits": network.offset_logits(batch.stack("sync_picture.tokens"), audio)}
 
 
+# ``media.signal`` resamples by soxr.
+_SOXR = ("soxr",)
 _AT_16K = partial(_prepare_audio, sample_rate_hz=16_000)
 _AT_32K = partial(_prepare_audio, sample_rate_hz=32_000)
 
 ROWS = (
-    NetworkRow("passt", "passt", _AT_32K, load_network, _embed_and_tag),
-    NetworkRow("panns", "panns", _AT_16K, load_network, _embed_and_tag),
-    NetworkRow("vggish", "vggish", _AT_16K, load_network, _embed_vggish),
-    NetworkRow("imagebind_audio", "imagebind", _AT_16K, load_network, _embed_imagebind_audio),
+    NetworkRow("passt", "passt", _AT_32K, load_network, _embed_and_tag, packages=_SOXR),
+    NetworkRow("panns", "panns", _AT_16K, load_network, _embed_and_tag, packages=_SOXR),
+    NetworkRow("vggish", "vggish", _AT_16K, load_network, _embed_vggish, packages=_SOXR),
+    NetworkRow(
+        "imagebind_audio",
+        "imagebind",
+        _AT_16K,
+        load_network,
+        _embed_imagebind_audio,
+        packages=_SOXR,
+    ),
     NetworkRow(
         "imagebind_picture",
         "imagebind",
@@ -84,7 +93,14 @@ ROWS = (
         "sync_picture", "synchformer", _prepare_grey, load_network, _embed_sync_video, "picture"
     ),
     NetworkRow(
-        "sync", "synchformer", _AT_16K, load_network, _embed_sync, "both", after=("sync_picture",)
+        "sync",
+        "synchformer",
+        _AT_16K,
+        load_network,
+        _embed_sync,
+        "both",
+        after=("sync_picture",),
+        packages=_SOXR,
     ),
 )
 

@@ -224,7 +224,14 @@ ROWS = (
     NetworkRow(
         "sync", "synchformer", _prepare_sync, _load, _embed_sync, "both", after=("sync_picture",)
     ),
-    NetworkRow("clap_audio", "clap", _prepare_clap_audio, _load_clap_audio, _embed_clap_audio),
+    NetworkRow(
+        "clap_audio",
+        "clap",
+        _prepare_clap_audio,
+        _load_clap_audio,
+        _embed_clap_audio,
+        packages=("soxr",),
+    ),
     NetworkRow(
         "clap_text",
         "clap",
@@ -243,8 +250,11 @@ def paper_extractors(profile: str, directory: Path, device: str) -> tuple[Networ
     for row in ROWS:
         weights = OFFICIAL_FILES[row.network]
         front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
-        # All that decides a feature: this file, the front end, the profile and the checkpoint.
-        version = f"{PREPROCESSING}.{front_end}-{profile}-{weights.digest[:12]}"
+        # All that decides a feature: this file, the front end, the profile, and the files that are
+        # read. A package that resamples is added by the row.
+        files = (weights, *(OFFICIAL_FILES[name] for name in row.also))
+        digests = "-".join(file.digest[:12] for file in files)
+        version = f"{PREPROCESSING}.{front_end}-{profile}-{digests}"
         source = row.network, directory / weights.file
         extractors.append(row.extractor(version, source, profile, device, row.network))
     return tuple(extractors)

@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from bench.judges.extractor import (
-    ClipMedia,
     Embed,
     Features,
     Modality,
     NetworkExtractor,
     Prepared,
+    name_versions,
 )
 
 if TYPE_CHECKING:
@@ -46,16 +46,18 @@ class NetworkRow:
 
     ``network`` names the checkpoint (paper) or the small network (mini); the other fields are those
     of ``Extractor``. Functions are module-level ones, for rows are pickled into workers.
+    ``packages`` decide what ``prepare`` returns: their versions are part of the extractor's.
     """
 
     name: str
     network: str
-    prepare: Callable[[ClipMedia, str], Prepared]
+    prepare: Callable[..., Prepared]  # of the media and ``profile=...``
     load: Callable[[Any, str], Any]
     embed: Callable[[Any, Batch], Mapping[str, Tensor]]
     modality: Modality = "sound"
     after: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def extractor(
         self, version: str, source: Any, profile: str, device: str, weights: str = ""
@@ -63,18 +65,14 @@ class NetworkRow:
         """Return the extractor; its network is loaded from ``source`` when it is opened."""
         return NetworkExtractor(
             self.name,
-            version,
+            "-".join([version, *name_versions(self.packages)]),
             self.modality,
             self.after,
             weights,
             self.also,
-            prepare=partial(_prepare, self, profile),
+            prepare=partial(self.prepare, profile=profile),
             open=partial(_open, self, source, device),
         )
-
-
-def _prepare(row: NetworkRow, profile: str, media: ClipMedia) -> Prepared:
-    return row.prepare(media, profile)
 
 
 def _open(row: NetworkRow, source: Any, device: str) -> Embed:

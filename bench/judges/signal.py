@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 
 import numpy as np
 
 from bench.extras import has_module
-from bench.judges.extractor import ClipMedia, Extract, Features, SignalExtractor
+from bench.judges.extractor import (
+    ClipMedia,
+    Extract,
+    Features,
+    SignalExtractor,
+    name_versions,
+)
 from bench.types import Waveform
 
 #: Raised when the values of a feature change.
@@ -78,5 +83,4 @@ def signal_extractors() -> tuple[SignalExtractor, ...]:
 
 def _version(*packages: str) -> str:
     # soxr resamples the input of all of them.
-    used = [f"{name}-{metadata.version(name)}" for name in ("soxr", *packages)]
-    return "-".join([PREPROCESSING, *used])
+    return "-".join([PREPROCESSING, *name_versions(("soxr", *packages))])

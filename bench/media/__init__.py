@@ -6,7 +6,8 @@
     resample.py    resample                      audio at another rate, by a named method
     resize.py      resize_short_side, crops      images at another size
     write.py       write_audio, write_video, mux_audio, check_muxing
-    container.py, tracks.py, clock.py, mux.py    parts of the above
+    container.py   any container opened, the tracks that are read, their frames
+    clock.py       time 0 of a file, holes and overlaps
 
 Audio and video of a file share the clock of its container (``bench.media.clock``). Files are
 untrusted: every defect of one is a MediaError that names it. Reading never returns less than was

@@ -27,11 +27,11 @@ from bench.media.clock import Timeline, check_complete, make_no_samples_error
 from bench.media.container import (
     MAX_SECONDS,
     check_window,
+    choose_audio,
     decode_frames,
     make_damage_error,
     open_media,
 )
-from bench.media.tracks import choose_audio
 from bench.types import Audio, Excerpt, Waveform
 
 if TYPE_CHECKING:

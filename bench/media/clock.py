@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import MediaError
-from bench.media.container import MAX_SECONDS
-from bench.media.tracks import list_audio_tracks, list_video_tracks
+from bench.media.container import MAX_SECONDS, list_audio_tracks, list_video_tracks
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

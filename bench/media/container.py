@@ -1,8 +1,12 @@
-"""Open a media file and decode one of its streams; every failure is a MediaError.
+"""Open a media file, choose its tracks, and decode them; every failure is a MediaError.
 
 The format is recognised from the content of a file, never from its name. Only formats that hold
 clips are enabled: ffmpeg also implements playlists and scripts, which would make it open other
 files and addresses.
+
+Which tracks are read is decided by the rule of the ffmpeg program: the track that is flagged as the
+default comes first; among several of those, or none, the audio track with the most channels and the
+video track with the most pixels; then the first. Covers and thumbnails are still images, not video.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ FORMATS = (
 )
 #: Longest window in seconds, a guard against headers that promise days of audio.
 MAX_SECONDS = 3600.0
+MAX_SIDE = 8192
 
 
 @contextmanager
@@ -42,7 +47,15 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """
     import av
 
-    _check_file(path)
+    # ffmpeg reports all three as "not found" or "invalid data", which names no remedy.
+    try:
+        n_bytes = file_size(path)
+    except OSError as error:
+        raise MediaError(f"cannot read {path}: {error.strerror}") from error
+    if not is_file(path):
+        raise MediaError(f"cannot read {path}: it is not a file")
+    if n_bytes == 0:
+        raise MediaError(f"cannot read {path}: the file is empty")
     av.logging.set_level(None)  # ffmpeg also prints each error; we report the exception instead
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     source = to_url(path) if parse_member(path) is None else open_binary(path)
@@ -57,6 +70,67 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 def to_url(path: Path) -> str:
     """Return ``path`` in a form that ffmpeg reads as a file, even ``a:b.wav`` or ``concat:x``."""
     return f"file:{path}"
+
+
+def list_audio_tracks(container: InputContainer) -> list[AudioStream]:
+    """Return all audio tracks of ``container``, the one to read first."""
+    return sorted(container.streams.audio, key=_rank, reverse=True)
+
+
+def list_video_tracks(container: InputContainer) -> list[VideoStream]:
+    """Return all video tracks of ``container`` but covers and thumbnails, the one to read first."""
+    from av.stream import Disposition
+
+    no_video = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [each for each in container.streams.video if not each.disposition & no_video]
+    return sorted(streams, key=_rank, reverse=True)
+
+
+def choose_audio(container: InputContainer, path: Path) -> AudioStream:
+    """Return the audio track to read, ready to decode. Raises MediaError where there is none."""
+    tracks = list_audio_tracks(container)
+    if not tracks:
+        raise MediaError(f"cannot read the audio of {path}: it has no audio stream")
+    _prepare(tracks[0], path)
+    return tracks[0]
+
+
+def choose_video(container: InputContainer, path: Path) -> VideoStream:
+    """Return the video track to read, ready to decode.
+
+    Raises MediaError where there is none, or one with a side of more than 8,192 pixels.
+    """
+    tracks = list_video_tracks(container)
+    if not tracks:
+        raise MediaError(f"cannot read the video of {path}: it has no video stream")
+    stream = tracks[0]
+    _prepare(stream, path)
+    if not (0 < stream.width <= MAX_SIDE and 0 < stream.height <= MAX_SIDE):
+        size = f"{stream.width} x {stream.height}"
+        raise MediaError(f"cannot read the video of {path}: {size} pixels, at most {MAX_SIDE}")
+    return stream
+
+
+def _rank(stream: AudioStream | VideoStream) -> tuple[bool, bool, int]:
+    import av
+    from av.stream import Disposition
+
+    # A codec that ffmpeg does not know ranks last, before the default flag: phones store a second
+    # track in a codec of their own beside one that everything can read.
+    context, size = stream.codec_context, 0
+    if context is not None and isinstance(stream, av.AudioStream):
+        size = stream.codec_context.channels
+    elif context is not None:
+        size = stream.width * stream.height
+    return context is not None, bool(stream.disposition & Disposition.default), size
+
+
+def _prepare(stream: AudioStream | VideoStream, path: Path) -> None:
+    if stream.codec_context is None:
+        raise MediaError(f"cannot read the {stream.type} of {path}: its codec is unknown")
+    # Workers already share the cores clip by clip; threads of the decoder would only compete, and
+    # frame threading delays the error of a damaged packet to a later frame.
+    stream.codec_context.thread_count = 1
 
 
 @overload
@@ -132,15 +206,3 @@ def check_window(excerpt: Excerpt) -> None:
             f"cannot read {seconds:g} s from {excerpt.start_s:g} s of {excerpt.path}: a window "
             f"starts at 0 s or later and lasts up to {MAX_SECONDS:g} s"
         )
-
-
-def _check_file(path: Path) -> None:
-    # ffmpeg reports all three as "not found" or "invalid data", which names no remedy.
-    try:
-        n_bytes = file_size(path)
-    except OSError as error:
-        raise MediaError(f"cannot read {path}: {error.strerror}") from error
-    if not is_file(path):
-        raise MediaError(f"cannot read {path}: it is not a file")
-    if n_bytes == 0:
-        raise MediaError(f"cannot read {path}: the file is empty")

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.media.clock import Timeline, make_no_samples_error, read_end_s, read_start_s
-from bench.media.container import decode_frames, open_media
-from bench.media.tracks import choose_audio, choose_video, list_audio_tracks, list_video_tracks
+from bench.media.container import (
+    choose_audio,
+    choose_video,
+    decode_frames,
+    list_audio_tracks,
+    list_video_tracks,
+    open_media,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer

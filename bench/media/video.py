@@ -25,9 +25,14 @@ import numpy as np
 
 from bench.errors import MediaError
 from bench.media.clock import MAX_PAUSE_S, check_complete, find_origin_s
-from bench.media.container import check_window, decode_frames, open_media, read_packets
+from bench.media.container import (
+    check_window,
+    choose_video,
+    decode_frames,
+    open_media,
+    read_packets,
+)
 from bench.media.resize import resize_short_side
-from bench.media.tracks import choose_video
 from bench.types import Excerpt, FloatArray, Pixels
 
 if TYPE_CHECKING:
@@ -170,7 +175,11 @@ def _iterate_timed(
             raise MediaError(f"cannot read the video of {path}: frame {index} {jump}")
         yield _TimedFrame(frame, index - 1, start_s, end_s)
         frame, start_s = following, end_s
-    yield _TimedFrame(frame, index, start_s, start_s + _find_duration_s(frame, stream))
+    # The last frame has no next one that would end it: its own duration does, or the mean one.
+    last_s = 1 / stream.average_rate if stream.average_rate else Fraction(0)
+    if frame.duration and frame.time_base:
+        last_s = min(frame.duration * frame.time_base, Fraction(MAX_PAUSE_S))
+    yield _TimedFrame(frame, index, start_s, start_s + last_s)
 
 
 def _read_avi_times(stream: VideoStream, path: Path) -> list[Fraction]:
@@ -193,13 +202,6 @@ def _find_time_s(frame: VideoFrame, index: int, slots: list[Fraction], path: Pat
     if frame.pts is None or frame.time_base is None:
         raise MediaError(f"cannot read the video of {path}: its frames have no time stamps")
     return frame.pts * frame.time_base
-
-
-def _find_duration_s(frame: VideoFrame, stream: VideoStream) -> Fraction:
-    # The last frame has no next one that would end it.
-    if frame.duration and frame.time_base:
-        return min(frame.duration * frame.time_base, Fraction(MAX_PAUSE_S))
-    return 1 / stream.average_rate if stream.average_rate else Fraction(0)
 
 
 def _to_upright_rgb(frame: VideoFrame, converter: VideoReformatter) -> Pixels:

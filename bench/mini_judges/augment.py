@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from bench.mini_judges.models.front_end import (
+from bench.mini_judges.front_end import (
     FrontEnd,
     band_peaks_hz,
     noise_powers,
@@ -34,13 +34,13 @@ NOISE_SPREAD = 0.5
 
 def augment_waveforms(waveforms: Tensor, sample_rate_hz: int, generator: Generator) -> Tensor:
     """Augment ``waveforms [B, T]``, each with its own random parameters."""
-    if _uniform(1, generator) < PHASE_NOISE_SHARE:
+    if torch.rand(1, generator=generator) < PHASE_NOISE_SHARE:
         waveforms = add_phase_noise(waveforms, generator)
     waveforms = low_pass(waveforms, sample_rate_hz, generator)
     gain = 10.0 ** (uniform_between(GAIN_DB, len(waveforms), generator)[:, None] / 20.0)
     level = 10.0 ** (uniform_between(NOISE_DB, len(waveforms), generator)[:, None] / 20.0)
     noise = torch.randn(waveforms.shape, generator=generator)
-    is_noisy = _uniform(len(waveforms), generator)[:, None] < NOISE_SHARE
+    is_noisy = torch.rand(len(waveforms), generator=generator)[:, None] < NOISE_SHARE
     return waveforms * gain + noise * level * is_noisy
 
 
@@ -54,7 +54,7 @@ def augment_log_mel(frames: Tensor, front_end: FrontEnd, generator: Generator) -
     n = len(frames)
     gain = 10.0 ** (uniform_between(GAIN_DB, n, generator) / 10.0)
     noise = 10.0 ** (uniform_between(NOISE_DB, n, generator) / 10.0)
-    noise = noise * (_uniform(n, generator) < NOISE_SHARE)
+    noise = noise * (torch.rand(n, generator=generator) < NOISE_SHARE)
     cutoff_hz = _sample_cutoffs(n, generator)
     # Powers, hence the square of the amplitude response in ``low_pass``.
     response = (1.0 + (band_peaks_hz(front_end) / cutoff_hz[:, None]) ** 2) ** -2
@@ -73,7 +73,7 @@ def add_phase_noise(waveforms: Tensor, generator: Generator) -> Tensor:
     window = torch.hann_window(PHASE_NOISE_FFT)
     hop = PHASE_NOISE_FFT // 4
     spectra = torch.stft(waveforms, PHASE_NOISE_FFT, hop, window=window, return_complex=True)
-    strength = PHASE_NOISE_RAD * _uniform(len(waveforms), generator)[:, None, None]
+    strength = PHASE_NOISE_RAD * torch.rand(len(waveforms), generator=generator)[:, None, None]
     angles = torch.randn(spectra.shape, generator=generator) * strength
     spectra = spectra * torch.polar(torch.ones_like(angles), angles)
     return torch.istft(spectra, PHASE_NOISE_FFT, hop, window=window, length=waveforms.shape[1])
@@ -94,21 +94,17 @@ def low_pass(waveforms: Tensor, sample_rate_hz: int, generator: Generator) -> Te
 
 def jitter_brightness(pixels: Tensor, generator: Generator) -> Tensor:
     """Scale each video of ``pixels [B, ...]`` in 0 to 255 by 0.9 to 1.1. Returns float32."""
-    light = 0.9 + 0.2 * _uniform(len(pixels), generator)
+    light = 0.9 + 0.2 * torch.rand(len(pixels), generator=generator)
     light = light.reshape(-1, *(1 for _ in pixels.shape[1:]))
     return (pixels.float() * light).clamp(0.0, 255.0)
 
 
 def uniform_between(limits: tuple[float, float], n: int, generator: Generator) -> Tensor:
     """Sample ``[n]`` numbers uniformly from a range."""
-    return limits[0] + (limits[1] - limits[0]) * _uniform(n, generator)
+    return limits[0] + (limits[1] - limits[0]) * torch.rand(n, generator=generator)
 
 
 def _sample_cutoffs(n: int, generator: Generator) -> Tensor:
     cutoffs = uniform_between(CUTOFF_HZ, n, generator)
-    cutoffs[_uniform(n, generator) > LOW_PASS_SHARE] = NO_CUTOFF_HZ
+    cutoffs[torch.rand(n, generator=generator) > LOW_PASS_SHARE] = NO_CUTOFF_HZ
     return cutoffs
-
-
-def _uniform(n: int, generator: Generator) -> Tensor:
-    return torch.rand(n, generator=generator)

@@ -31,9 +31,8 @@ from bench.mini_judges.dataset import (
     render_blocks,
     to_int16,
 )
-from bench.mini_judges.models.frames import FRAMES_PER_S, STILL_EVERY
-from bench.mini_judges.models.labels import MATERIAL_OF, N_MATERIALS
-from bench.mini_judges.models.synchformer import (
+from bench.mini_judges.front_end import FRAMES_PER_S, MATERIAL_OF, N_MATERIALS, STILL_EVERY
+from bench.mini_judges.synchformer import (
     GRID_FRAMES,
     LARGEST_FRAMES,
     N_OFFSETS,
@@ -84,8 +83,9 @@ def measure_retrieval(block: Block, seconds: int = SECONDS) -> Retrieval:
     """Cosines of audio and video of ``imagebind``, and audio retrieval by video."""
     network: Any = load_network("imagebind")
     audio = torch.cat([network.encode_audio(part) for part in _parts(block, 1, seconds)])
+    # Rounded up: the first still is that of time 0.
     stills = torch.from_numpy(block.stills[:, : -(-seconds * FRAMES_PER_S // STILL_EVERY)])
-    video = torch.cat([network.encode_video(part) for part in _batches(stills)])
+    video = torch.cat([network.encode_video(part) for part in torch.split(stills, BATCH)])
     cosines = video @ audio.T
     # The nearest audio counts as right if its class is right: several scenes share one.
     classes = torch.from_numpy(block.action * N_MATERIALS + block.material[:, OWN])
@@ -103,7 +103,7 @@ def measure_offset_errors(block: Block) -> FloatArray:
     """
     network: Any = load_network("synchformer")
     grey = torch.from_numpy(block.grey)
-    video = torch.cat([network.encode_video(part) for part in _batches(grey)])
+    video = torch.cat([network.encode_video(part) for part in torch.split(grey, BATCH)])
     audio = torch.cat([network.encode_audio(part) for part in _parts(block, 1, None)])
     # Features are computed once for the full clip; windows at an offset of n frames are slices of
     # both that start n frames apart.
@@ -145,12 +145,9 @@ def _parts(block: Block, rate: int, seconds: int | None) -> Iterator[Tensor]:
     audio = (block.audio_32k, block.audio_16k)[rate]
     stop = None if seconds is None else seconds * RATES_HZ[rate]
     for first in range(0, len(audio), BATCH):
+        # Part by part: as floats, 8 s of 360 scenes would be 370 MB.
         part = audio[first : first + BATCH, OWN, :stop]
         yield torch.from_numpy(part.astype(np.float32) / np.float32(FULL_SCALE))
-
-
-def _batches(array: Tensor) -> list[Tensor]:
-    return [array[first : first + BATCH] for first in range(0, len(array), BATCH)]
 
 
 def _share(is_right: Tensor) -> float:

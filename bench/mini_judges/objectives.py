@@ -5,12 +5,14 @@ An objective owns the network, heads that are used in training only, and its tra
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from bench.mini_judges import synchformer
 from bench.mini_judges.augment import augment_waveforms, jitter_brightness
 from bench.mini_judges.dataset import (
     FULL_SCALE,
@@ -19,11 +21,16 @@ from bench.mini_judges.dataset import (
     MelDataset,
     load_arrays,
 )
-from bench.mini_judges.models import imagebind, panns, passt, synchformer, vggish
-from bench.mini_judges.models.front_end import restore_powers
-from bench.mini_judges.models.labels import N_ACTIONS, N_LABELS, N_MATERIALS
-from bench.mini_judges.models.synchformer import (
+from bench.mini_judges.front_end import (
     FRAMES_PER_S,
+    N_ACTIONS,
+    N_LABELS,
+    N_MATERIALS,
+    FrontEnd,
+    restore_powers,
+)
+from bench.mini_judges.networks import Imagebind, Panns, Passt, Vggish
+from bench.mini_judges.synchformer import (
     GRID_FRAMES,
     LARGEST_FRAMES,
     N_OFFSETS,
@@ -52,23 +59,29 @@ MARK_WEIGHT = 2.0
 SAMPLES_PER_FRAME = synchformer.FRONT_END.sample_rate_hz // FRAMES_PER_S
 
 
-class TaggingObjective(nn.Module):
+class _AudioObjective(nn.Module):
+    """An objective of audio alone, whose batches are 60 tracks of one front end."""
+
+    def __init__(self, front_end: FrontEnd, n_blocks: int) -> None:
+        super().__init__()
+        self.dataset = MelDataset(front_end, n_blocks)
+
+    def sample_batch(self, generator: Generator) -> MelBatch:
+        """Sample a batch of 60 tracks."""
+        return self.dataset.sample_batch(generator)
+
+
+class TaggingObjective(_AudioObjective):
     """Class and timbre of full tracks, for the roles of PaSST and PANNs.
 
     Classes alone would make the embeddings blind to differences within a class, which are what the
     Fréchet distances have to measure. So a head regresses the nine timbre coordinates as well.
     """
 
-    def __init__(self, network: passt.Passt | panns.Panns, n_blocks: int) -> None:
-        super().__init__()
-        module = passt if isinstance(network, passt.Passt) else panns
+    def __init__(self, network: Passt | Panns, n_blocks: int) -> None:
+        super().__init__(network.FRONT_END, n_blocks)
         self.network = network
-        self.timbre = nn.Linear(module.WIDTH, N_TIMBRE)
-        self.dataset = MelDataset(module.FRONT_END, n_blocks)
-
-    def sample_batch(self, generator: Generator) -> MelBatch:
-        """Sample a batch of 60 tracks."""
-        return self.dataset.sample_batch(generator)
+        self.timbre = nn.Linear(network.WIDTH, N_TIMBRE)
 
     def forward(self, batch: MelBatch) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -78,22 +91,17 @@ class TaggingObjective(nn.Module):
         return class_loss + TIMBRE_WEIGHT * timbre_loss
 
 
-class PatchObjective(nn.Module):
+class PatchObjective(_AudioObjective):
     """Class and timbre of every patch of 0.96 s, for the role of VGGish.
 
     A patch is weighted by its level: one between two events has nothing that could be classified.
     """
 
-    def __init__(self, network: vggish.Vggish, n_blocks: int) -> None:
-        super().__init__()
+    def __init__(self, network: Vggish, n_blocks: int) -> None:
+        super().__init__(network.FRONT_END, n_blocks)
         self.network = network
-        self.labels = nn.Linear(vggish.WIDTH, N_LABELS)
-        self.timbre = nn.Linear(vggish.WIDTH, N_TIMBRE)
-        self.dataset = MelDataset(vggish.FRONT_END, n_blocks)
-
-    def sample_batch(self, generator: Generator) -> MelBatch:
-        """Sample a batch of 60 tracks."""
-        return self.dataset.sample_batch(generator)
+        self.labels = nn.Linear(network.WIDTH, N_LABELS)
+        self.timbre = nn.Linear(network.WIDTH, N_TIMBRE)
 
     def forward(self, batch: MelBatch) -> Tensor:
         """The weighted mean loss of the patches of one batch, a scalar."""
@@ -113,7 +121,7 @@ class PatchObjective(nn.Module):
 def _patch_levels(frames: Tensor) -> Tensor:
     """RMS level of each patch ``[B, P]``, relative to the loudest of its track."""
     patches = restore_powers(frames).sum(dim=1)
-    patches = patches.unfold(1, vggish.PATCH_FRAMES, vggish.PATCH_FRAMES)
+    patches = patches.unfold(1, Vggish.PATCH_FRAMES, Vggish.PATCH_FRAMES)
     level = patches.mean(dim=-1).sqrt()
     return (level / level.amax(dim=1, keepdim=True)).clamp(min=SMALLEST_PATCH_WEIGHT)
 
@@ -136,14 +144,14 @@ class ContrastiveObjective(nn.Module):
     Heads for action and material add a loss on each side that does not depend on the other side.
     """
 
-    def __init__(self, network: imagebind.Imagebind, n_blocks: int) -> None:
+    def __init__(self, network: Imagebind, n_blocks: int) -> None:
         super().__init__()
         self.network = network
         self.log_logit_scale = nn.Parameter(torch.tensor(LOG_LOGIT_SCALE))
-        self.dataset = MelDataset(panns.FRONT_END, n_blocks)
+        self.dataset = MelDataset(network.FRONT_END, n_blocks)
         (self.stills,) = load_arrays(TRAINING_SPLIT, n_blocks, ("stills",))
         sizes = (N_ACTIONS, N_MATERIALS, N_ACTIONS, N_MATERIALS)
-        self.heads = nn.ModuleList(nn.Linear(imagebind.WIDTH, size) for size in sizes)
+        self.heads = nn.ModuleList(nn.Linear(network.WIDTH, size) for size in sizes)
 
     def sample_batch(self, generator: Generator) -> PairBatch:
         """Sample a batch of 60 pairs, one of every class."""
@@ -222,12 +230,6 @@ class OffsetObjective(nn.Module):
         """The loss of one batch, a scalar."""
         video = self.network.encode_video(batch.grey)
         audio = self.network.encode_audio(batch.waveforms)
-        loss = self._offset_loss(video, audio, batch)
-        for head, side in zip(self.mark_heads, (video, audio), strict=True):
-            loss = loss + MARK_WEIGHT * functional.mse_loss(head(side).squeeze(-1), batch.marks)
-        return loss
-
-    def _offset_loss(self, video: Tensor, audio: Tensor, batch: OffsetBatch) -> Tensor:
         windows: list[tuple[Tensor, Tensor]] = []
         for number, (ahead, start) in enumerate(
             zip(batch.ahead.tolist(), batch.starts, strict=True)
@@ -243,7 +245,10 @@ class OffsetObjective(nn.Module):
         sides = (torch.stack(side) for side in zip(*windows, strict=True))
         logits = self.network.raw_logits(*sides)
         shares = grid_shares(batch.ahead)
-        return functional.cross_entropy(logits, shares, label_smoothing=SMOOTHING)
+        loss = functional.cross_entropy(logits, shares, label_smoothing=SMOOTHING)
+        for head, side in zip(self.mark_heads, (video, audio), strict=True):
+            loss = loss + MARK_WEIGHT * functional.mse_loss(head(side).squeeze(-1), batch.marks)
+        return loss
 
 
 def grid_shares(ahead: Tensor) -> Tensor:
@@ -262,3 +267,13 @@ def _sample_start(ahead: int, generator: Generator) -> int:
     latest = N_FRAMES - WINDOW_FRAMES
     low, high = max(0, -ahead), min(latest, latest - ahead)
     return low + int(torch.randint(high - low + 1, (1,), generator=generator))
+
+
+#: By the name of the network.
+OBJECTIVES: dict[str, Callable[[Any, int], nn.Module]] = {
+    "passt": TaggingObjective,
+    "panns": TaggingObjective,
+    "vggish": PatchObjective,
+    "imagebind": ContrastiveObjective,
+    "synchformer": OffsetObjective,
+}

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.engine import open_engine
 from bench.errors import BenchError
@@ -27,9 +27,6 @@ from bench.seeds import stable_seed
 
 if TYPE_CHECKING:
     from torch import Generator, nn
-
-    from bench.mini_judges.models.panns import Panns
-    from bench.mini_judges.models.passt import Passt
 
 USAGE = "usage: python -m bench.mini_judges.train [NAME...]"
 WEIGHT_DECAY = 0.02
@@ -63,6 +60,8 @@ def train(name: str, n_blocks: int | None = None, n_steps: int | None = None) ->
     """
     import torch
 
+    from bench.mini_judges.objectives import OBJECTIVES
+
     # More threads would split sums differently from machine to machine and change the last digits.
     torch.set_num_threads(1)
     # The word is part of the seed: another one would change the shipped weights.
@@ -70,7 +69,7 @@ def train(name: str, n_blocks: int | None = None, n_steps: int | None = None) ->
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = build_network(name)
-    objective = _make_objective(network, n_blocks or config.n_blocks)
+    objective = OBJECTIVES[name](network, n_blocks or config.n_blocks)
     steps = n_steps or config.n_steps
     optimizer = torch.optim.AdamW(
         objective.parameters(), config.max_rate, weight_decay=WEIGHT_DECAY
@@ -107,21 +106,6 @@ def _prefetch_batches(objective: Any, generator: Generator, n_batches: int) -> I
             if number + 1 < n_batches:
                 pending = thread.submit(objective.sample_batch, generator)
             yield batch
-
-
-def _make_objective(network: nn.Module, n_blocks: int) -> nn.Module:
-    from bench.mini_judges import objectives
-    from bench.mini_judges.models.imagebind import Imagebind
-    from bench.mini_judges.models.synchformer import Synchformer
-    from bench.mini_judges.models.vggish import Vggish
-
-    if isinstance(network, Imagebind):
-        return objectives.ContrastiveObjective(network, n_blocks)
-    if isinstance(network, Synchformer):
-        return objectives.OffsetObjective(network, n_blocks)
-    if isinstance(network, Vggish):
-        return objectives.PatchObjective(network, n_blocks)
-    return objectives.TaggingObjective(cast("Passt | Panns", network), n_blocks)
 
 
 def main(names: Sequence[str]) -> None:

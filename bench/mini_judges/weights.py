@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +25,8 @@ def build_network(name: str) -> nn.Module:
     Raises:
         BenchError: no network has this name.
     """
-    from bench.mini_judges.models.imagebind import Imagebind
-    from bench.mini_judges.models.panns import Panns
-    from bench.mini_judges.models.passt import Passt
-    from bench.mini_judges.models.synchformer import Synchformer
-    from bench.mini_judges.models.vggish import Vggish
+    from bench.mini_judges.networks import Imagebind, Panns, Passt, Vggish
+    from bench.mini_judges.synchformer import Synchformer
 
     kinds: tuple[Callable[[], nn.Module], ...] = (Passt, Panns, Vggish, Imagebind, Synchformer)
     if name not in NAMES:
@@ -61,23 +58,16 @@ def save_network(network: nn.Module, name: str) -> Path:
     Raises:
         BenchError: a weight is not finite, or too large for half precision.
     """
-    return save_half_precision(network.state_dict(), name, weights_path(name))
-
-
-def save_half_precision(state: Mapping[str, torch.Tensor], name: str, path: Path) -> Path:
-    """Write the weights of ``name`` in half precision to ``path``, and return it.
-
-    Raises:
-        BenchError: a weight is not finite, or too large for half precision.
-    """
     from safetensors.torch import save_file
 
+    # Half the download. Counters of batches, which a normalisation keeps, are integers.
     halves = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in state.items()
+        for key, value in network.state_dict().items()
     }
     if broken := [key for key, value in halves.items() if not value.isfinite().all()]:
         raise BenchError(f"the weights {', '.join(broken)} of {name} are not finite in 16 bit")
+    path = weights_path(name)
     with atomic_path(path) as temporary:
         save_file(halves, temporary)
     return path

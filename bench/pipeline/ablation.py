@@ -11,7 +11,7 @@ from bench.pipeline.columns import JudgeOptions, Notify, split_names
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, choose_split, default_model, plan_run
 from bench.splits import Split
-from bench.types import COMPONENTS
+from bench.types import COMPONENTS, parse_condition
 
 #: The row in which nothing is masked.
 UNMASKED = "none"
@@ -99,13 +99,16 @@ def plan_ablation(
         BenchError: as ``plan_run``, or no such component or variant.
     """
     option, text = ablation.choose_option()
+    masks = _read_names("mask", text, COMPONENTS) if option == "mask" else []
+    for name in masks:
+        parse_condition(name, ablation.scope)  # refused before the files of the split are missed
     if not isinstance(options.split, Split):
         options = replace(options, split=choose_split(options.split, notify))
     assert isinstance(options.split, Split)  # noqa: S101 - for the type checker
     options = replace(options, model=options.model or default_model(options.split))
     notes: dict[str, None] = {}  # every row has the same columns, and so the same notes
     if option == "mask":
-        rows = _plan_masks(text, ablation.scope, options, judging, notes)
+        rows = _plan_masks(masks, ablation.scope, options, judging, notes)
     else:
         rows = [
             AblationRow(
@@ -125,11 +128,15 @@ def _collect(notes: dict[str, None]) -> Notify:
 
 
 def _plan_masks(
-    text: str, scope: str, options: RunOptions, judging: JudgeOptions, notes: dict[str, None]
+    names: list[str],
+    scope: str,
+    options: RunOptions,
+    judging: JudgeOptions,
+    notes: dict[str, None],
 ) -> list[AblationRow]:
     """The unmasked run, and one for each component."""
     rows = [AblationRow(UNMASKED, plan_run(options, judging, _collect(notes)))]
-    for name in _read_names("mask", text, COMPONENTS):
+    for name in names:
         masked = replace(options, mask=name, mask_scope=scope)
         rows.append(AblationRow(name, plan_run(masked, judging, _collect(notes))))
     return rows

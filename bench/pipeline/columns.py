@@ -97,7 +97,7 @@ def require_devices(*names: str) -> None:
         BenchError: there is no such device.
     """
     for name in {*names} - {"cpu"}:  # importing torch is slow, and a CPU needs no check
-        from bench.backbones.device import usable_device
+        from bench.backbones.requirements import usable_device
 
         usable_device(name)
 

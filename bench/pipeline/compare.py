@@ -107,12 +107,17 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two comparable runs. ``rows`` are the clips that both scored (``paired_rows``)."""
+    """Two comparable runs, with the names of the clips that each scored.
+
+    ``rows`` are the clips that both scored (``paired_rows``).
+    """
 
     base_directory: Path
     new_directory: Path
     base: Results
     new: Results
+    base_clips: frozenset[str]
+    new_clips: frozenset[str]
     rows: pd.DataFrame
 
     @property
@@ -233,7 +238,9 @@ def compare_runs(base: Path, new: Path) -> Comparison:
     before, after = load_results(base), load_results(new)
     if mismatch := describe_mismatch(before, after):
         raise BenchError(f"{base} and {new} cannot be compared: {mismatch}")
-    return Comparison(base, new, before, after, paired_rows(scored_rows(base), scored_rows(new)))
+    first, second = scored_rows(base), scored_rows(new)
+    clips = frozenset(first["clip"]), frozenset(second["clip"])
+    return Comparison(base, new, before, after, *clips, paired_rows(first, second))
 
 
 def scored_rows(directory: Path) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import Literal
 from bench.errors import BenchError, format_names
 from bench.metrics.clusters import ClusteredMean
 from bench.metrics.equivalence import adjust_holm, margin_test
-from bench.pipeline.compare import Comparison, Difference, compare_runs, scored_rows
+from bench.pipeline.compare import Comparison, Difference, compare_runs
 from bench.pipeline.rules import PRIMARY, Rules
 from bench.results import Column, Results
 
@@ -147,7 +147,7 @@ def gate_runs(
 
 def _check_clips(runs: Comparison, max_differ: float) -> tuple[str, ...]:
     """Refuse runs over different clips; notes where a few of them differ, or both have no score."""
-    base, new = (set(scored_rows(run)["clip"]) for run in (runs.base_directory, runs.new_directory))
+    base, new = runs.base_clips, runs.new_clips
     named = f"{runs.base_directory} and {runs.new_directory}"
     most = f"{100 * max_differ:g} %"
     alone, either = sorted(base ^ new), base | new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import shutil
 import sys
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench import __version__
@@ -92,15 +94,50 @@ def _memory() -> Check:
 
 
 def _devices() -> Check:
-    """The devices on which networks can run. Importing torch takes a second or two."""
+    """The devices on which networks can run."""
     try:
-        import torch
+        # Importing torch takes seconds and 700 MiB. Without a driver it could find no GPU, and then
+        # the only question is whether it works at all.
+        gpus = _find_gpus() if has_gpu_driver() else _require_torch()
     # OSError: torch is installed, and one of its shared libraries cannot be loaded.
     except (ImportError, OSError) as error:
         advice = f"torch cannot be imported ({error}): columns that need networks are left out"
         return Check("devices", "unknown", False, False, advice)
-    gpus = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     return Check("devices", ", ".join(["cpu", *gpus]))
+
+
+def has_gpu_driver() -> bool:
+    """Whether the driver of a GPU that torch could use is installed, be there a GPU or not."""
+    if Path("/dev/kfd").exists():  # of AMD, in the kernel
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _find_gpus() -> list[str]:
+    import torch
+
+    return [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+
+
+def _require_torch() -> list[str]:
+    """Load the shared libraries of torch, without its Python modules; returns no GPU.
+
+    Raises:
+        ImportError: torch is not installed.
+        OSError: a library is damaged, or one that it needs is missing.
+    """
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise ImportError("No module named 'torch'")
+    library = Path(spec.origin).parent / "lib" / "libtorch_python.so"
+    if not library.is_file():  # a build, or a system, that names it otherwise
+        return _find_gpus()
+    ctypes.CDLL(str(library))
+    return []
 
 
 def _home() -> Check:

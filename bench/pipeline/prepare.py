@@ -23,8 +23,7 @@ from bench.pipeline.pairing import MATCHES
 from bench.pipeline.plan import RunPlan, Stale
 from bench.plugins import canonical_spec, open_system
 from bench.splits import Split, open_split, require_files
-from bench.splits.pick import pick_clips
-from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS
+from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS, pick_clips
 from bench.suite import DEFAULT_PROFILE, Metric, select
 from bench.system import System
 from bench.types import Clip, parse_condition
@@ -69,12 +68,13 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         BenchError: no such system, split, clip or column; files or weights are missing; or the
             system cannot do without what is masked.
     """
+    # Misspelled options first: they cost nothing, and splits and files may take long to find.
     stale = choose_stale(options.keep_samples, options.yes)
+    condition = parse_condition(",".join(split_names(options.mask) or ()), options.mask_scope)
     split = options.split
     if not isinstance(split, Split):
         split = choose_split(split, notify)
     clips = pick_clips(split, limit=options.limit, only=options.only, names=options.clips)
-    condition = parse_condition(",".join(split_names(options.mask) or ()), options.mask_scope)
     model = options.model or default_model(split)
     system = open_system(model)
     if unmaskable := sorted(condition.masked - system.masks):

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from bench.digests import hash_files
 from bench.errors import BenchError, MissingError, RunError
 from bench.io import bench_home, read_json, require_folder
@@ -206,6 +204,8 @@ def _check_configuration(plan: RunPlan) -> None:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # a dry run starts without it
+
     directory.mkdir(parents=True, exist_ok=True)
     try:
         # The operating system releases the lock when its process ends, however it ends.

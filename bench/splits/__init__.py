@@ -1,9 +1,8 @@
 """Splits: named lists of clips, each with its protocol. One file per source of clips.
 
-split.py        Split, and the protocol of the paper
-mini.py, vggsound.py, folder.py, pairs.py    the sources of clips
-pick.py         selection of clips (--limit, --only, --clip)
-verify.py       check that all files can be read
+split.py        Split, the protocol of the paper, selection of clips (--limit, --only, --clip)
+verify.py       check that all files decode, and what is silent or still
+mini.py, vggsound.py, greatesthits.py, folder.py, pairs.py    the sources of clips
 """
 
 from __future__ import annotations

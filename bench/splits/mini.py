@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.engine import Engine
 from bench.errors import BenchError
 from bench.io import bench_home
 from bench.splits.split import (
@@ -31,13 +31,12 @@ from bench.synthetic.dataset import (
     start_directory,
     write_manifest,
 )
-from bench.synthetic.protocols import (
-    REFERENCE_NAMES,
-    HitsExcerpt,
-    hits_pairs,
-)
+from bench.synthetic.protocols import REFERENCE_NAMES, HitsPair, hits_pairs
 from bench.synthetic.scene import Scene, label, make_scene, scene_to_truth
 from bench.types import Clip, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 N_CLIPS = 128
 N_HITS_TARGETS = 32
@@ -61,18 +60,14 @@ def open_mini() -> Split:
 
 def open_mini_hits() -> Split:
     """Return targets of 2 s, each with three conditions from other clips."""
-    clips = [
-        _hits_clip(pair.target, condition)
-        for pair in hits_pairs(N_HITS_TARGETS)
-        for condition in pair.conditions
-    ]
+    clips = [clip for pair in hits_pairs(N_HITS_TARGETS) for clip in _hits_clips(pair)]
     return _split("mini-hits", clips, (*HITS_METRICS, "mcd_ref"))
 
 
 def open_mini_references() -> Split:
     """Return the first clips, each under the same five references; grouped by reference."""
-    scenes = [make_scene("mini", index) for index in range(N_REFERENCE_TARGETS)]
-    clips = [_reference_clip(scene, name) for scene in scenes for name in REFERENCE_NAMES]
+    targets = [_clip(make_scene("mini", index)) for index in range(N_REFERENCE_TARGETS)]
+    clips = [_with_reference(target, name) for target in targets for name in REFERENCE_NAMES]
     return _split("mini-references", clips, (*METRICS, "mcd_ref"))
 
 
@@ -135,24 +130,29 @@ def _clip(scene: Scene) -> Clip:
     )
 
 
-def _hits_clip(target: HitsExcerpt, condition: HitsExcerpt) -> Clip:
-    scene = make_scene("mini", target.index)
+def _hits_clips(pair: HitsPair) -> list[Clip]:
+    """Return the target under each of its conditions."""
+    target = pair.target
+    truth = scene_to_truth(make_scene("mini", target.index))
     window = Excerpt(_file(target.name), target.start_s, target.seconds)
-    return Clip(
-        name=f"{target.name}_to_{condition.name}",
-        audio=window,
-        seconds=target.seconds,
-        video=window,
-        reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
-        cluster=target.name,
-        truth=scene_to_truth(scene),
-    )
+    return [
+        Clip(
+            name=f"{target.name}_to_{condition.name}",
+            audio=window,
+            seconds=target.seconds,
+            video=window,
+            reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
+            cluster=target.name,
+            truth=truth,
+        )
+        for condition in pair.conditions
+    ]
 
 
-def _reference_clip(scene: Scene, reference: str) -> Clip:
+def _with_reference(target: Clip, name: str) -> Clip:
     return replace(
-        _clip(scene),
-        name=f"{scene.name}_to_{reference}",
-        reference=Excerpt(reference_path(mini_directory(), reference), 0.0, REFERENCE_SECONDS),
-        group=reference,
+        target,
+        name=f"{target.name}_to_{name}",
+        reference=Excerpt(reference_path(mini_directory(), name), 0.0, REFERENCE_SECONDS),
+        group=name,
     )

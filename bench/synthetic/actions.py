@@ -70,7 +70,7 @@ ACTIONS: dict[str, Action] = {
             Rhythm((1, 3), (0.30, 0.60), (0.60, 1.15)),
             Exciter(0.0010, 0.5, 0.006, 1.0, 1.0, 1.00),
         ),
-        # group and gap_s are the bounces and the first flight; see rhythm._bounces.
+        # group and gap_s are the bounces and the first flight; see scene._bounces.
         Action(
             "bouncing",
             "a ball bouncing on {}",

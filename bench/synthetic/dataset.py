@@ -14,17 +14,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError
 from bench.io import atomic_path, read_json, write_json
-from bench.media.write import write_video
-from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
 from bench.synthetic.protocols import REFERENCE_NAMES, REFERENCES_SPLIT, reference_scenes
 from bench.synthetic.scene import WORLD_VERSION, Scene, label, make_scene, scene_to_truth
-from bench.synthetic.video import render_frames
-from bench.types import Audio
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 WORLD = "world.json"
 MANIFEST = "manifest.jsonl"
@@ -44,23 +42,18 @@ def start_directory(directory: Path) -> list[Path]:
     """
     # Clips of another version would be kept as existing files and mixed with those of this one.
     # Only files with names that this module gives: the folder may hold a user's other files.
-    removed = []
-    if not (directory / WORLD).exists() or _version_of(directory) != WORLD_VERSION:
-        removed = [*_named(directory, CLIP_FILE), *_named(directory / REFERENCES, REFERENCE_FILE)]
-        for path in [*removed, directory / MANIFEST]:
-            path.unlink(missing_ok=True)
-        write_json(directory / WORLD, {"world_version": WORLD_VERSION})
+    if _read_version(directory) == WORLD_VERSION:
+        return []
+    removed = [
+        path
+        for folder, pattern in ((directory, CLIP_FILE), (directory / REFERENCES, REFERENCE_FILE))
+        for path in sorted(folder.glob("*.mp4"))
+        if pattern.fullmatch(path.name)
+    ]
+    for path in [*removed, directory / MANIFEST]:
+        path.unlink(missing_ok=True)
+    write_json(directory / WORLD, {"world_version": WORLD_VERSION})
     return removed
-
-
-def remove_damaged(directory: Path) -> list[Path]:
-    """Remove files whose hash differs from that of their row, so that they are rendered again."""
-    rows = read_manifest(directory) if (directory / MANIFEST).exists() else []
-    files = [(directory / str(row["file"]), row["sha256"]) for row in rows]
-    damaged = [path for path, sha256 in files if path.exists() and _sha256(path) != sha256]
-    for path in damaged:
-        path.unlink()
-    return damaged
 
 
 def render_clip(directory: Path, split: str, index: int) -> Row:
@@ -70,7 +63,7 @@ def render_clip(directory: Path, split: str, index: int) -> Row:
     atomically, so an existing file is complete; the same scene gives the same bytes.
     """
     scene = make_scene(split, index)
-    return _render(directory, scene, _clip_row(scene))
+    return _render(directory, scene, _make_row(scene))
 
 
 def render_split(directory: Path, split: str, n_clips: int, engine: Engine) -> Iterator[Row]:
@@ -82,7 +75,11 @@ def render_split(directory: Path, split: str, n_clips: int, engine: Engine) -> I
     Raises:
         BenchError: a clip could not be rendered.
     """
-    remove_damaged(directory)
+    for row in read_manifest(directory) if (directory / MANIFEST).exists() else []:
+        path = directory / str(row["file"])
+        # Only a file that is missing is rendered, so a damaged one is removed first.
+        if path.exists() and _hash(path) != row["sha256"]:
+            path.unlink()
     for outcome in engine.map(partial(_open_renderer, directory, split), range(n_clips)):
         if outcome.value is None:
             reason = outcome.failure.message if outcome.failure else "no clip came back"
@@ -92,7 +89,8 @@ def render_split(directory: Path, split: str, n_clips: int, engine: Engine) -> I
 
 def render_reference(directory: Path, name: str) -> Row:
     """Render one of ``REFERENCE_NAMES`` unless it exists, and return its row."""
-    return _render(directory, reference_scenes()[name], _reference_row(name))
+    scene = reference_scenes()[name]
+    return _render(directory, scene, _make_row(scene, name))
 
 
 def reference_path(directory: Path, name: str) -> Path:
@@ -105,11 +103,18 @@ def _open_renderer(directory: Path, split: str) -> partial[Row]:
 
 
 def _render(directory: Path, scene: Scene, row: Row) -> Row:
+    # Listing a split reads scenes and the manifest of this file, and starts without SciPy, which
+    # the renderer imports.
+    from bench.media.write import write_video
+    from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
+    from bench.synthetic.video import render_frames
+    from bench.types import Audio
+
     path = directory / row["file"]
     if not path.exists():
         audio = Audio(render_audio(scene)[None], SAMPLE_RATE_HZ)
         write_video(path, render_frames(scene), scene.fps, audio)
-    return {**row, "sha256": _sha256(path)}
+    return {**row, "sha256": _hash(path)}
 
 
 def write_manifest(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -139,7 +144,7 @@ def read_manifest(directory: Path) -> list[Row]:
     path = directory / MANIFEST
     if not path.exists():
         raise MissingError(f"no mini clips in {directory}: {FIX}")
-    if (version := _version_of(directory)) != WORLD_VERSION:
+    if (version := _read_version(directory)) != WORLD_VERSION:
         raise BenchError(
             f"the clips in {directory} are of world version {version}, this is version "
             f"{WORLD_VERSION}: {FIX}"
@@ -166,48 +171,35 @@ def verify(directory: Path) -> list[str]:
     ]
     for row in rows:
         path = directory / str(row["file"])
+        if row["split"] == REFERENCES_SPLIT and row["name"] in REFERENCE_NAMES:
+            expected = _make_row(reference_scenes()[row["name"]], row["name"])
+        else:
+            expected = _make_row(make_scene(str(row["split"]), int(row["index"])))
         # Without the hash, which a scene does not have before it is rendered.
-        if {**row, "sha256": None} != {**_expected_row(row), "sha256": None}:
+        if {**row, "sha256": None} != {**expected, "sha256": None}:
             problems.append(f"{row['name']}: the row in {MANIFEST} is not that of its scene")
         if not path.exists():
             problems.append(f"{row['name']}: {path.name} is missing")
-        elif _sha256(path) != row["sha256"]:
+        elif _hash(path) != row["sha256"]:
             problems.append(f"{row['name']}: {path.name} is not the file that was written")
     return problems
 
 
-def _expected_row(row: Row) -> Row:
-    """The row of the scene that ``row`` names, without the hash."""
-    if row["split"] == REFERENCES_SPLIT and row["name"] in REFERENCE_NAMES:
-        return _reference_row(str(row["name"]))
-    return _clip_row(make_scene(str(row["split"]), int(row["index"])))
-
-
-def _clip_row(scene: Scene) -> Row:
-    return _row(scene.name, f"{scene.name}.mp4", scene)
-
-
-def _reference_row(name: str) -> Row:
-    return _row(name, f"{REFERENCES}/{name}.mp4", reference_scenes()[name])
-
-
-def _row(name: str, file: str, scene: Scene) -> Row:
+def _make_row(scene: Scene, reference: str = "") -> Row:
+    """The row of a scene without its hash; ``reference`` is its name as one of the references."""
+    name = reference or scene.name
     return {
         "name": name,
         "split": scene.split,
         "index": scene.index,
-        "file": file,
+        "file": f"{REFERENCES}/{name}.mp4" if reference else f"{name}.mp4",
         "seconds": scene.seconds,
         "prompt": label(scene),
         "truth": scene_to_truth(scene),
     }
 
 
-def _named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    return sorted(path for path in folder.glob("*.mp4") if pattern.fullmatch(path.name))
-
-
-def _version_of(directory: Path) -> object:
+def _read_version(directory: Path) -> object:
     """The version in ``world.json``, None if the file or the field is missing."""
     if not (directory / WORLD).exists():
         return None
@@ -215,6 +207,7 @@ def _version_of(directory: Path) -> object:
     return world.get("world_version") if isinstance(world, dict) else None
 
 
-def _sha256(path: Path) -> str:
+def _hash(path: Path) -> str:
+    # Not the remembered sum of ``bench.digests``: this one is there to find bytes that changed.
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

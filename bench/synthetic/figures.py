@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import signal
 
 from bench.figures import write_png
 from bench.synthetic.actions import ACTIONS
@@ -119,6 +118,8 @@ def compute_band_powers(audio: FloatArray) -> tuple[FloatArray, FloatArray, Floa
     The audio is at 44.1 kHz. Bands are logarithmic, as wide as the page can resolve. The power of a
     band is the maximum over its FFT bins rather than their mean, which keeps single modes visible.
     """
+    from scipy import signal
+
     frequencies_hz, times_s, transform = signal.stft(
         audio, SAMPLE_RATE_HZ, nperseg=2048, noverlap=2048 - HOP_SAMPLES
     )

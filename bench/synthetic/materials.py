@@ -35,15 +35,14 @@ class Material:
     softness: float
 
 
-def _block_ratios(n_modes: int) -> tuple[float, ...]:
-    """Ratios of a thick block.
+def interpolate(limits: Range, coordinate: float) -> float:
+    """Map a coordinate in [0, 1] linearly to a range."""
+    return limits[0] + (limits[1] - limits[0]) * coordinate
 
-    A wave that fits a, b, c half periods into three unequal edges has a frequency proportional to
-    the root of ``a^2 + 1.7 b^2 + 2.9 c^2``; the constants are squared ratios of the edges.
-    """
-    orders = product(range(5), repeat=3)
-    squares = sorted({a * a + 1.7 * b * b + 2.9 * c * c for a, b, c in orders} - {0.0})
-    return tuple(square**0.5 for square in squares[:n_modes])
+
+def interpolate_log(limits: Range, coordinate: float) -> float:
+    """Map a coordinate in [0, 1] to a range on a logarithmic scale: frequencies, decay times."""
+    return float(limits[0] * (limits[1] / limits[0]) ** coordinate)
 
 
 #: Modes of a bar with free ends: 3.0112^2, 5^2, 7^2, ... times a constant (Euler-Bernoulli beam).
@@ -53,6 +52,15 @@ TUNED_BAR = (1.0, 2.0, 3.93, 6.2, 9.24, 12.8, 16.3)
 WINE_GLASS = (1.0, 2.32, 4.25, 6.63, 9.38, 12.2)
 #: A tube closed at one end has the odd harmonics alone.
 STOPPED_TUBE = tuple(float(n) for n in range(1, 24, 2))
+#: A wave that fits a, b, c half periods into the three unequal edges of a thick block has a
+#: frequency proportional to the root of a^2 + 1.7 b^2 + 2.9 c^2; the constants are squared ratios
+#: of the edges. The 18 lowest, without the zero of a = b = c = 0, which is no vibration.
+THICK_BLOCK = tuple(
+    square**0.5
+    for square in sorted(
+        {a * a + 1.7 * b * b + 2.9 * c * c for a, b, c in product(range(5), repeat=3)}
+    )[1:19]
+)
 #: Zeros of Bessel functions over the first one, 2.405: an ideal circular membrane.
 MEMBRANE = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.6, 4.06, 4.6, 5.13)
 
@@ -111,7 +119,7 @@ MATERIALS: dict[str, Material] = {
         # Dense modes, very short, with the most contact noise.
         Material(
             "stone",
-            _block_ratios(18),
+            THICK_BLOCK,
             (650.0, 1700.0),
             (0.04, 0.15),
             (0.1, 0.5),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.seeds import stable_seed
-from bench.synthetic.rhythm import Event
+from bench.synthetic.scene import Event
 from bench.types import FloatArray
 
 #: Durations of the approach to an impact and of the recoil from it: 4 and 5.5 frames at 25 fps,

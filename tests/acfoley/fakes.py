@@ -11,7 +11,8 @@ from torch import Tensor
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
 from acfoley.encoders.cache import FeatureFiles
-from acfoley.encoders.frames import clip_frames, sync_frames
+from acfoley.encoders.clip import clip_frames
+from acfoley.encoders.encoders import sync_frames
 from acfoley.generate import Model
 from acfoley.network.initialise import new_network
 from acfoley.params import FlowParams

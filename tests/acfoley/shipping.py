@@ -8,11 +8,9 @@ from shutil import copy
 import pytest
 
 from acfoley.codec import griffin_lim
-from acfoley.mini import weights_files
-from acfoley.mini.encoders import ENCODER_FILES
+from acfoley.mini import variants
 from acfoley.mini.pca_autoencoder import LinearAutoencoder
-from acfoley.mini.variants import CODEC, VARIANTS, variant_recipe
-from acfoley.mini.weights_files import ship, weights_path
+from acfoley.mini.variants import CODEC, ENCODER_FILES, VARIANTS, ship, variant_recipe, weights_path
 from tests.acfoley.seeded import ACFOLEY_GAIN, draw, seeded_state
 
 
@@ -24,8 +22,8 @@ def ship_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ENCODER_FILES.values():
         copy(weights_path(name), folder)
-    monkeypatch.setattr(weights_files, "FOLDER", folder)
-    weights_files.weights_hash.cache_clear()
+    monkeypatch.setattr(variants, "FOLDER", folder)
+    variants.weights_hash.cache_clear()
     monkeypatch.setattr(griffin_lim, "N_MAGNITUDE_STEPS", 1)
     monkeypatch.setattr(griffin_lim, "N_PHASE_STEPS", 1)
     for variant in VARIANTS:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.encoders.reference import prepare_reference
+from acfoley.encoders.encoders import prepare_reference
 from acfoley.generate import Job, Settings, checked_settings
 from acfoley.network.conditions import Features
 from acfoley.params import sequence_lengths
@@ -200,9 +200,11 @@ def test_a_network_without_reference_input_refuses_a_reference(clip):
 def test_settings_are_checked():
     settings = checked_settings(3, 2.0, "video", "vector", "official", "whole")
     assert (settings.n_steps, settings.parity, settings.mask.scope) == (3, "official", "vector")
-    for n_steps, parity, match in (
-        (0, "own", "at least 1 step"),
-        (1, "theirs", "own and official"),
+    for n_steps, guidance, parity, match in (
+        (0, 1.0, "own", "at least 1 step"),
+        (1, 1.0, "theirs", "own and official"),
+        (1, float("nan"), "own", "guidance is a finite number, not nan"),
+        (1, float("inf"), "own", "guidance is a finite number, not inf"),
     ):
         with pytest.raises(BenchError, match=match):
-            checked_settings(n_steps, 1.0, "", "whole", parity, "published")
+            checked_settings(n_steps, guidance, "", "whole", parity, "published")

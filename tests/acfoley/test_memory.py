@@ -8,7 +8,7 @@ import torch
 import acfoley.memory
 from acfoley.memory import GIBIBYTE, estimate_need, require_memory
 from acfoley.params import PRESETS
-from bench.backbones.device import usable_device
+from bench.backbones.requirements import usable_device
 from bench.errors import BenchError
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench.backbones import clap
-from bench.backbones.clap_names import tower_state
+from bench.backbones.clap import tower_state
 from bench.errors import BenchError, MediaError, MissingError
 from tests.backbones.clap_inputs import (
     PROMPTS,

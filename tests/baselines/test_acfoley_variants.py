@@ -12,14 +12,14 @@ import pytest
 import acfoley.generate
 import acfoley.loading
 from acfoley.mini import variants
-from acfoley.mini.weights_files import weights_hash, weights_path
-from acfoley.train.presets import RECIPES
+from acfoley.mini.variants import weights_hash, weights_path
+from acfoley.train.recipe import RECIPES
 from baselines import SYSTEMS
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import MissingError
-from bench.pipeline import RunPlan, plan_run
 from bench.pipeline.columns import JudgeOptions
-from bench.pipeline.prepare import RunOptions
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.prepare import RunOptions, plan_run
 from bench.plugins import open_system
 from bench.splits import open_split
 from bench.types import COMPONENTS, Condition, Request

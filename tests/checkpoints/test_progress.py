@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bench.checkpoints import progress
-from bench.checkpoints.progress import GIBIBYTE, byte_bars
+from bench.checkpoints import commands
+from bench.checkpoints.commands import GIBIBYTE, byte_bars
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time in seconds, which the test sets."""
     now = [1_000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(commands.time, "monotonic", lambda: now[0])
     return now
 
 

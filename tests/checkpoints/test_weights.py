@@ -103,6 +103,18 @@ def test_fetching_from_a_mirror_keeps_the_official_name(server, row, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_the_scheme_of_a_mirror_may_be_in_capitals(server, row, tmp_path):
+    mirror = server.url.replace("http://", "HTTP://")
+    assert fetch_file(row, tmp_path, Origin(mirror)).read_bytes() == CONTENT
+    with pytest.raises(MissingError, match="offline mode forbids it"):
+        fetch_file(row, tmp_path / "other", Origin("HTTPS://mirror.example", is_offline=True))
+
+
+def test_a_mirror_of_another_protocol_is_refused_by_its_reason(row, tmp_path):
+    with pytest.raises(BenchError, match=r"ftp://mirror\.example/.* is not https"):
+        fetch_file(row, tmp_path, Origin("ftp://mirror.example"))
+
+
 def test_fetching_again_makes_no_request(server, row, tmp_path):
     for _ in range(2):
         fetch_file(row, tmp_path, Origin(server.url))

@@ -5,17 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from bench.cli import main
 from tests.conftest import ROOT
+
+Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
-def bench(home, tmp_path):
-    """Run ``bench`` in an empty folder; returns the finished process."""
+def bench(home, tmp_path, monkeypatch, capsys):
+    """Run ``bench`` in an empty folder, in this process: that of a test takes seconds to start."""
+    folder = tmp_path / "here"
 
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: object) -> Done:
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        monkeypatch.setattr(sys, "path", [*sys.path])  # to which a system of the user adds
+        # An edited module would otherwise be that of before: its time is in whole seconds.
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        _forget_modules(folder)
+        return Done(arguments, end.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def process(home, tmp_path):
+    """Run ``bench`` in an empty folder, in a fresh process."""
+
+    def call(*arguments: object) -> Done:
         command = [sys.executable, "-m", "bench", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
         folder = tmp_path / "here"
@@ -27,7 +53,13 @@ def bench(home, tmp_path):
     return call
 
 
-def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def _forget_modules(folder: Path) -> None:
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
+def refused(done: Done, *words: str) -> None:
     """Exit code 2, one error line with these words, and no traceback."""
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr

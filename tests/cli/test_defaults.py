@@ -9,9 +9,10 @@ import pytest
 from bench.cli import main
 from bench.errors import BenchError
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, write_manifest
-from bench.pipeline import RunPlan, plan_run, prepare
+from bench.pipeline import prepare
 from bench.pipeline.columns import JudgeOptions
-from bench.pipeline.prepare import RunOptions, choose_split
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.prepare import RunOptions, choose_split, plan_run
 from bench.pipeline.provenance import provenance
 from bench.splits import open_split
 from tests.cli.conftest import refused
@@ -81,6 +82,14 @@ def test_commands_work_without_a_split(call, home):
     assert "acfoley-mini on mini" in out
 
 
+@pytest.mark.parametrize("command", ["run", "ablate"])
+@pytest.mark.parametrize("split", ["mini", "vggsound-test"])
+def test_a_misspelled_mask_is_refused_before_missing_files_are(command, split, call, home):
+    code, _, err = call(command, "--split", split, "--model", "acfoley", "--mask", "sound")
+    assert code == 2
+    assert err.strip() == "error: cannot mask 'sound': components are audio, sync, video, text"
+
+
 def test_the_environment_names_a_split(call, clicks_folder, monkeypatch):
     monkeypatch.setenv("BENCH_SPLIT", f"folder:{clicks_folder}")
     code, out, err = call("run", "--model", "silence", "--dry-run")
@@ -120,7 +129,7 @@ def test_system_and_judge_have_their_devices(
         plans.append(plan)
         raise BenchError("stopped")
 
-    monkeypatch.setattr("bench.pipeline.look_ahead", stop)
+    monkeypatch.setattr("bench.pipeline.run.look_ahead", stop)
     assert call(*command, "--split", "mini", *options)[0] == 2
     assert [(plan.device, plan.judge.device) for plan in plans] == [(system, judge)]
 

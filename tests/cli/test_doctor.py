@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import os
 import re
 import sys
@@ -19,8 +20,8 @@ def check(name: str) -> machine.Check:
     return next(each for each in examine_machine() if each.name == name)
 
 
-def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(bench):
-    done = bench("doctor")
+def test_the_page_names_versions_devices_and_weights_and_gives_a_verdict(process):
+    done = process("doctor")
     assert done.returncode == 0, done.stderr
     assert "The main job can run." in done.stdout
     for word in ("numpy", f"torch {metadata.version('torch')}", "devices      cpu"):
@@ -113,9 +114,22 @@ def test_a_torch_that_cannot_be_imported_costs_its_columns_only(home, monkeypatc
     assert "columns that need networks are left out" in devices.advice
 
 
+def test_a_torch_whose_libraries_cannot_be_loaded_is_no_device(home, tmp_path, monkeypatch):
+    broken = tmp_path / "torch"
+    (broken / "lib").mkdir(parents=True)
+    (broken / "lib" / "libtorch_python.so").write_bytes(b"no library")
+    spec = importlib.machinery.ModuleSpec("torch", None, origin=str(broken / "__init__.py"))
+    monkeypatch.setattr(machine, "find_spec", lambda name: spec)
+    monkeypatch.setattr(machine, "has_gpu_driver", lambda: False)
+    devices = check("devices")
+    assert devices.found == "unknown"
+    assert f"torch cannot be imported ({broken / 'lib' / 'libtorch_python.so'}" in devices.advice
+
+
 def test_gpus_are_named(home, monkeypatch):
     import torch
 
+    monkeypatch.setattr(machine, "has_gpu_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     assert check("devices").found == "cpu, cuda:0 GPU 0"

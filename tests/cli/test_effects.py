@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cli.effects import effects as write_page
+from bench.cli.pages import effects as write_page
 from bench.errors import RunError
 from bench.results import Column, Results, Score, write_results, write_rows
 from bench.suite import select

@@ -11,11 +11,11 @@ from bench.splits.split import BASE_METRICS, NETWORK_METRICS
 TEN = (*NETWORK_METRICS, *BASE_METRICS[:3])
 
 
-def test_a_run_on_the_mini_world_fills_all_ten_columns(bench, tmp_path):
-    assert bench("data", "prepare", "mini", "--clips", 4).returncode == 0
+def test_a_run_on_the_mini_world_fills_all_ten_columns(bench, mini_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
     out = tmp_path / "result.json"
-    run = ("run", "--model", "ground-truth", "--split", "mini", "--limit", 4, "--json", out)
-    done = bench(*run)
+    run = ("run", "--model", "ground-truth", "--split", "mini", "--limit", 4, "--workers", 0)
+    done = bench(*run, "--json", out)
     assert done.returncode == 0, done.stderr
     assert "mini world" in done.stdout
     result = json.loads(out.read_text())

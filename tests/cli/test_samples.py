@@ -6,11 +6,10 @@ import pytest
 from PIL import Image
 
 import bench
-from bench.cli.samples import samples
-from bench.engine import open_engine
+from bench.cli.pages import samples
 from bench.errors import RunError
 from bench.pipeline.spectrograms import choose_varied_clips, find_true_events
-from bench.splits.mini import open_mini, prepare_mini
+from bench.splits.mini import open_mini
 from bench.types import Clip, Excerpt
 
 
@@ -46,8 +45,8 @@ def test_a_run_without_a_scored_clip_is_refused(home, tmp_path, monkeypatch):
         samples(tmp_path, 8, tmp_path / "page.png")
 
 
-def test_the_clips_of_a_run_are_drawn(home, tmp_path):
-    list(prepare_mini(2, open_engine(0)).rows)
+def test_the_clips_of_a_run_are_drawn(mini_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
     samples(finished("mini", tmp_path), 8, tmp_path / "page.png")
     with Image.open(tmp_path / "page.png") as image:
         assert min(image.size) > 300

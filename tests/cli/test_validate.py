@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from baselines import SYSTEMS
-from bench.cli import validate as validating
-from bench.pipeline import RunResult
+from bench.cli import pages as validating
+from bench.pipeline.run import RunResult
 from bench.results import Column, Failure, Results, Score
 from bench.suite import PROFILES
 from reports.faults import FAULTS
@@ -38,8 +38,8 @@ def validate(monkeypatch, tmp_path):
         )
         nothing = lambda base, new: SimpleNamespace(differences=())  # noqa: E731
         monkeypatch.setattr(validating, "_plan", plan)
-        monkeypatch.setattr("bench.pipeline.compare_runs", nothing)
-        monkeypatch.setattr("bench.pipeline.run", lambda plan, progress: answer(plan.spec))
+        monkeypatch.setattr("bench.pipeline.compare.compare_runs", nothing)
+        monkeypatch.setattr("bench.pipeline.run.run", lambda plan, progress: answer(plan.spec))
         with pytest.raises(typer.Exit) as stop:
             validating.validate(tmp_path, 9, 0, tmp_path)
         assert (tmp_path / "validation.md").is_file()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torchvggish.torchvggish import VGG, make_layers
 from torchvggish.vggish_input import waveform_to_examples
 
-from bench.backbones.packages import import_published
+from bench.backbones.requirements import import_published
 from tests.backbones.seeded import drawn_state
 
 HERE = Path(__file__).parent

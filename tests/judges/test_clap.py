@@ -12,11 +12,11 @@ from bench.backbones import clap
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels
-from bench.inputs.label_rows import Label
+from bench.inputs.labels import Label
 from bench.judges import ClipMedia, open_judge
 from bench.media import write_audio
-from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.columns import JudgeOptions, choose_columns
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.suite import select
 from bench.types import Audio, Excerpt
 from tests.backbones import clap_inputs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from bench.backbones import imagebind, panns, synchformer
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.engine import InlineEngine
 from bench.errors import MediaError
 from bench.judges import ClipMedia, open_judge
@@ -23,21 +26,28 @@ from bench.types import Audio, Clip, Excerpt
 PUBLISHED, STRICT = "av-benchmark", "strict"
 
 
-@pytest.fixture
-def audio(tmp_path: Path, rng: np.random.Generator) -> Excerpt:
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
     """8 s of a 10 s stereo file whose channels differ and whose end is off centre."""
+    folder, rng = tmp_path_factory.mktemp("audio"), np.random.default_rng(20260)
     samples = rng.normal(0, 0.05, (2, 441_000)).astype(np.float32)
     samples[:, 400_000:] += 0.3
     samples[1] *= 0.5
-    write_audio(tmp_path / "sound.flac", Audio(samples.clip(-1, 1), 44_100))
-    return Excerpt(tmp_path / "sound.flac", 0.0, 8.0)
+    write_audio(folder / "audio.flac", Audio(samples.clip(-1, 1), 44_100))
+    return Excerpt(folder / "audio.flac", 0.0, 8.0)
 
 
-@pytest.fixture
-def video(tmp_path: Path) -> Excerpt:
-    frames = (np.full((240, 320, 3), 40 + i % 180, dtype=np.uint8) for i in range(250))
-    write_video(tmp_path / "picture.mp4", frames, 25)
-    return Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
+    path = tmp_path_factory.mktemp("video") / "video.mp4"
+    return Excerpt(write_frames(path, 250), 0.0, 8.0)
+
+
+def write_frames(path: Path, n_frames: int) -> Path:
+    """Small frames, each a little brighter than the one before."""
+    frames = (np.full((60, 80, 3), 40 + i % 180, dtype=np.uint8) for i in range(n_frames))
+    write_video(path, frames, 25)
+    return path
 
 
 def prepared(name: str, profile: str, media: ClipMedia):
@@ -110,18 +120,14 @@ def test_imagebind_gets_nine_pairs_of_frames(video):
 
 @pytest.mark.parametrize("n_frames", [200, 199, 198])
 def test_a_video_a_little_shorter_than_its_window_repeats_its_last_frame(tmp_path, n_frames):
-    frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(n_frames))
-    write_video(tmp_path / "picture.mp4", frames, 25)
-    window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
+    window = Excerpt(write_frames(tmp_path / "video.mp4", n_frames), 0.0, 8.0)
     pixels = prepared("sync_picture", PUBLISHED, ClipMedia(None, window))["pixels"]
     assert pixels.shape == (200, 224, 224, 3)
     assert all(np.array_equal(frame, pixels[n_frames - 1]) for frame in pixels[n_frames:])
 
 
 def test_a_video_short_by_more_than_a_tenth_of_a_second_is_refused(tmp_path):
-    frames = (np.full((240, 320, 3), 40 + i, dtype=np.uint8) for i in range(197))
-    write_video(tmp_path / "picture.mp4", frames, 25)
-    window = Excerpt(tmp_path / "picture.mp4", 0.0, 8.0)
+    window = Excerpt(write_frames(tmp_path / "video.mp4", 197), 0.0, 8.0)
     with pytest.raises(MediaError, match="197 frames, 200 are needed"):
         ClipMedia(None, window).frames(25, 224)
 
@@ -239,6 +245,30 @@ def test_a_changed_front_end_makes_features_of_its_own(backbone, extractor, monk
     monkeypatch.setattr(f"bench.backbones.{backbone}.PREPROCESSING", "another")
     (after,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
     assert before.version != after.version
+
+
+def test_changed_vocabulary_makes_features_of_prompts_of_their_own(monkeypatch):
+    clap_text = ["clap_text"]
+    (before,) = open_judge("paper", PUBLISHED, Path("w")).select(clap_text)
+    for name in ("roberta-vocab", "roberta-merges"):
+        with monkeypatch.context() as patch:
+            changed = replace(OFFICIAL_FILES[name], sha256="0" * 64)
+            patch.setitem(OFFICIAL_FILES, name, changed)
+            (after,) = open_judge("paper", PUBLISHED, Path("w")).select(clap_text)
+        assert before.version != after.version
+
+
+def test_versions_name_soxr_where_it_resamples_the_audio(monkeypatch):
+    before = {
+        each.name: each.version for each in open_judge("paper", PUBLISHED, Path("w")).extractors
+    }
+    monkeypatch.setattr(metadata, "version", lambda name: "99")
+    after = {
+        each.name: each.version for each in open_judge("paper", PUBLISHED, Path("w")).extractors
+    }
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"clap_audio", "onset", "cepstra", "spectrum"} & set(before)
+    assert after["clap_audio"].endswith("-soxr-99")
 
 
 def test_two_extractors_of_one_checkpoint_load_it_once(monkeypatch):

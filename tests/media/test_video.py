@@ -287,6 +287,6 @@ def test_more_pixels_than_fit_are_refused(video: Path, monkeypatch: pytest.Monke
 def test_frames_larger_than_any_camera_are_refused(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.media.tracks.MAX_SIDE", 50)
+    monkeypatch.setattr("bench.media.container.MAX_SIDE", 50)
     with pytest.raises(MediaError, match="64 x 48 pixels, at most 50"):
         read_frames(Excerpt(video), 30)

@@ -1,6 +1,7 @@
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ from bench.media import (
     write_audio,
     write_video,
 )
+from bench.media.write import add_video_stream
 from bench.types import Audio, Excerpt, Pixels
 from tests.media.samples import number_of, numbered_frame, numbered_frames, tone, write_frames
 
@@ -59,6 +61,19 @@ def test_a_video_has_the_same_bytes_however_often_it_is_written(tmp_path: Path) 
         write_video(tmp_path / "a.mp4", numbered_frames(30), 25)
         contents.add((tmp_path / "a.mp4").read_bytes())
     assert len(contents) == 1
+
+
+@pytest.mark.parametrize(("machine", "is_limited"), [("AMD64", True), ("aarch64", False)])
+def test_only_x86_processors_get_a_list_of_vector_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, is_limited: bool
+) -> None:
+    # Any other would switch all of its own off. A file does not show it, so the options are read.
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    container = MagicMock()
+    add_video_stream(tmp_path / "a.mp4", container, numbered_frame(0), 25)
+    options = container.add_stream.call_args.kwargs["options"]
+    assert ("x264-params" in options) == is_limited
+    assert options["g"] == "50"
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])

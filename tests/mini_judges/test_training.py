@@ -9,11 +9,12 @@ import torch
 from bench.errors import BenchError
 from bench.mini_judges import augment, train
 from bench.mini_judges.dataset import compute_event_marks
-from bench.mini_judges.models.front_end import log_mel, restore_powers
-from bench.mini_judges.models.panns import FRONT_END
+from bench.mini_judges.front_end import log_mel, restore_powers
+from bench.mini_judges.networks import Panns
 from bench.mini_judges.objectives import grid_shares
 from bench.synthetic.scene import make_scene
 
+FRONT_END = Panns.FRONT_END
 RATE_HZ = 16_000
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.judges import open_judge
-from bench.pipeline import RunPlan
+from bench.pipeline.plan import RunPlan
 from bench.plugins import open_system
 from bench.splits import open_split
 from bench.suite import select

@@ -13,11 +13,12 @@ import torch
 
 from bench.engine import Failure, LocalEngine, core_count
 from bench.errors import BenchError
-from bench.pipeline import placement, run
+from bench.pipeline import placement
 from bench.pipeline.estimate import generate_timeout_s
 from bench.pipeline.generate import call_system, generate_samples
 from bench.pipeline.limits import default_timeout_s
 from bench.pipeline.placement import place_system
+from bench.pipeline.run import run
 from bench.results import load_failures
 from bench.suite import Side
 from bench.system import SecondsPerClip, System, one_by_one

@@ -9,7 +9,6 @@ import pytest
 
 from bench.judges import open_judge
 from bench.media import write_audio
-from bench.pipeline import FolderPlan, score_folders
 from bench.pipeline.bounds import (
     compute_bounds,
     describe_cost,
@@ -18,6 +17,7 @@ from bench.pipeline.bounds import (
     plan_bounds,
     plan_folder_bounds,
 )
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.results import load_bounds, write_bounds
 from bench.suite import select
 from bench.types import Audio

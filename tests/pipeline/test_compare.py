@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from bench.errors import BenchError
-from bench.pipeline import compare_runs
+from bench.pipeline.compare import compare_runs
 from bench.results import load_rows
 from tests.pipeline.finished import write_run
 

@@ -8,7 +8,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.judges import open_judge
-from bench.pipeline import compare_runs, run
+from bench.pipeline.compare import compare_runs
+from bench.pipeline.run import run
 from bench.results import Score, load_results, load_rows
 from tests.pipeline.test_run import TONE, quiet
 

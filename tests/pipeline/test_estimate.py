@@ -8,8 +8,8 @@ import pytest
 
 from bench.io import write_json
 from bench.judges import open_judge
-from bench.pipeline import RunPlan
 from bench.pipeline.estimate import estimate
+from bench.pipeline.plan import RunPlan
 from bench.plugins import list_systems, open_system
 
 

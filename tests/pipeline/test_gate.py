@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.errors import BenchError
@@ -266,3 +267,11 @@ def test_a_distance_that_does_not_decide_is_printed_without_an_interval(tmp_path
     (found,) = gate_runs(base, new, Rules(primary=("mcd",))).information
     assert (found.name, found.value, found.n) == ("fd_vgg", 7.0, 9)
     assert np.isnan(found.low)
+
+
+def test_the_scores_of_each_run_are_read_once(mcd_runs, monkeypatch):
+    read, found = pd.read_parquet, []
+    monkeypatch.setattr(pd, "read_parquet", lambda path: found.append(path) or read(path))
+    base, new = mcd_runs(0.0, 0.1)
+    gate_runs(base, new, Rules())
+    assert found == [base / "scores.parquet", new / "scores.parquet"]

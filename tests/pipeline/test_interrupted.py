@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.pipeline import RunPlan, run
+from bench.pipeline.plan import RunPlan
+from bench.pipeline.run import run
 from tests.conftest import ROOT
 
 SLOW = "tests.pipeline.systems:SLOW"

@@ -9,7 +9,7 @@ import pytest
 
 from bench.judges import open_judge
 from bench.media import write_audio
-from bench.pipeline import FolderPlan, score_folders
+from bench.pipeline.folders import FolderPlan, score_folders
 from bench.suite import select
 from bench.types import Audio
 from reports.formats import render

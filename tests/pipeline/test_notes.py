@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from bench.judges import open_judge
-from bench.pipeline import FolderPlan, run, score_folders, score_unpaired
+from bench.pipeline.folders import FolderPlan, score_folders, score_unpaired
 from bench.pipeline.notes import sample_notes
+from bench.pipeline.run import run
 from bench.suite import select
 from bench.types import Waveform
 from tests.media.samples import write_clip, write_tracks

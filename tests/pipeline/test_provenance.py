@@ -13,8 +13,8 @@ import pytest
 
 from baselines import SYSTEMS
 from bench.errors import BenchError, RunError
-from bench.pipeline import look_ahead, run
 from bench.pipeline.provenance import origin_of
+from bench.pipeline.run import look_ahead, run
 from bench.plugins import open_system
 from bench.results import load_results
 from bench.system import System

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from bench.errors import BenchError, RunError
 from bench.judges import open_judge
-from bench.pipeline import look_ahead, run
+from bench.pipeline.run import look_ahead, run
 from bench.results import load_failures, load_results, load_rows
 
 TONE = "tests.pipeline.systems:TONE"

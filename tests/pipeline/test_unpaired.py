@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.judges import Judge, SignalExtractor
 from bench.media import write_audio
-from bench.pipeline import FolderPlan, score_unpaired
+from bench.pipeline.folders import FolderPlan, score_unpaired
 from bench.suite import select
 from bench.types import Audio
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.results import Column, Results, Score
-from reports.curves import Curve
+from reports.faults import Curve
 from reports.sensitivity import Sensitivity, describe_sensitivity, plot_sensitivity, problems
 
 COLUMNS = (Column("onset_acc", "Onset Acc.", "higher", 4), Column("mcd", "MCD", "lower", 2, "dB"))

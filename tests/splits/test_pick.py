@@ -8,7 +8,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.splits import Refusal, Split
-from bench.splits.pick import pick_clips
+from bench.splits.split import pick_clips
 from bench.types import Clip, Excerpt
 
 CLIPS = tuple(Clip(name, Excerpt(Path(f"{name}.mp4"), 0.0, 8.0), 8.0) for name in "abcd")

@@ -48,7 +48,7 @@ def test_two_clips_of_one_name_are_refused():
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "x" * 201, "nul\0"])
 def test_a_clip_name_that_is_no_file_name_is_refused(name):
-    with pytest.raises(BenchError, match="cannot be a file name"):
+    with pytest.raises(BenchError, match=r"cannot be a file name: .* and \._\+@=,-$"):
         Split("s", (Clip(name, AUDIO, 8.0),))
 
 

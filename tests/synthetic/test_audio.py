@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,9 +13,13 @@ import soxr
 from scipy import signal
 
 from bench.synthetic.actions import ACTIONS
-from bench.synthetic.audio import SAMPLE_RATE_HZ, render_audio
-from bench.synthetic.audio.modes import compute_impulse_responses, compute_modes
-from bench.synthetic.audio.room import compute_room_response
+from bench.synthetic.audio import (
+    SAMPLE_RATE_HZ,
+    compute_impulse_responses,
+    compute_modes,
+    compute_room_response,
+    render_audio,
+)
 from bench.synthetic.corruptions import change_timbre, shift_events
 from bench.synthetic.materials import MATERIALS
 from bench.synthetic.motion import stroke_speed
@@ -25,6 +31,14 @@ STROKES = [name for name, action in ACTIONS.items() if action.is_stroke]
 
 def scene_of(action: str, material: str, block: int = 0) -> Scene:
     return make_scene("mini", CLASSES.index((action, material)) + block * len(CLASSES))
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Iterator[Callable[[str, str], np.ndarray]]:
+    """The audio of ``scene_of(action, material)``, rendered once; not to be changed."""
+    render = cache(lambda action, material: render_audio(scene_of(action, material)))
+    yield render
+    render.cache_clear()
 
 
 def log_spectrum(audio: np.ndarray) -> np.ndarray:
@@ -46,14 +60,14 @@ def onset_error_s(audio: np.ndarray, time_s: float) -> float:
 
 
 def test_the_same_scene_gives_the_same_bytes() -> None:
-    scene = make_scene("mini", 13)
+    scene = make_scene("mini", 13, seconds=2.0)
     assert render_audio(scene).tobytes() == render_audio(scene).tobytes()
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_audio_has_its_length_and_is_in_range(action: str) -> None:
+def test_audio_has_its_length_and_is_in_range(action: str, rendered) -> None:
     for material in ("metal", "stone", "rubber"):
-        audio = render_audio(scene_of(action, material))
+        audio = rendered(action, material)
         assert audio.shape == (441_000,)
         assert audio.dtype == np.float32
         assert np.isfinite(audio).all()
@@ -70,21 +84,20 @@ def test_length_follows_seconds_and_rate(seconds: float) -> None:
 
 @pytest.mark.parametrize("material", MATERIALS)
 @pytest.mark.parametrize("action", IMPACTS)
-def test_an_impact_starts_within_a_millisecond_of_its_time(action: str, material: str) -> None:
-    scene = scene_of(action, material)
-    audio = render_audio(scene)
+def test_an_impact_starts_within_a_millisecond_of_its_time(action, material, rendered) -> None:
+    scene, audio = scene_of(action, material), rendered(action, material)
     errors_s = [onset_error_s(audio, event.time_s) for event in scene.events]
     assert np.abs(errors_s).max() < 1e-3
 
 
 @pytest.mark.parametrize("action", IMPACTS)
-def test_the_onset_detector_of_the_benchmark_finds_most_impacts(action: str) -> None:
+def test_the_onset_detector_of_the_benchmark_finds_most_impacts(action: str, rendered) -> None:
     import librosa
 
     found = n_events = n_onsets = 0
     for material in MATERIALS:
         scene = scene_of(action, material)
-        audio = soxr.resample(render_audio(scene), SAMPLE_RATE_HZ, 22_050)
+        audio = soxr.resample(rendered(action, material), SAMPLE_RATE_HZ, 22_050)
         onsets = librosa.onset.onset_detect(y=audio, sr=22_050, delta=0.3, units="samples")
         times_s = np.array([event.time_s for event in scene.events])
         near = np.abs(onsets[None, :] / 22_050 - times_s[:, None]) < 0.1
@@ -96,9 +109,9 @@ def test_the_onset_detector_of_the_benchmark_finds_most_impacts(action: str) -> 
 
 
 @pytest.mark.parametrize("action", STROKES)
-def test_a_stroke_is_as_loud_as_it_is_fast(action: str) -> None:
+def test_a_stroke_is_as_loud_as_it_is_fast(action: str, rendered) -> None:
     scene = scene_of(action, "stone")
-    audio = render_audio(scene).astype(np.float64)
+    audio = rendered(action, "stone").astype(np.float64)
     loudness = np.sqrt((audio.reshape(-1, 1764) ** 2).mean(axis=1))
     times_s = (np.arange(loudness.size) + 0.5) * 0.04
     speed = sum(
@@ -118,10 +131,10 @@ def test_before_the_first_event_there_is_only_the_faint_floor() -> None:
     assert level_db == pytest.approx(-66.0, abs=0.1)
 
 
-def test_a_shifted_scene_has_the_same_audio_later() -> None:
-    scene = scene_of("striking", "wood")
+def test_a_shifted_scene_has_the_same_audio_later(rendered) -> None:
+    scene, audio = scene_of("striking", "wood"), rendered("striking", "wood")
     n_later = 4410
-    audio, later = render_audio(scene), render_audio(shift_events(scene, 0.1))
+    later = render_audio(shift_events(scene, 0.1))
     middle = slice(0, 400_000)
     difference = later[n_later:][middle] - audio[middle]
     assert np.abs(difference).max() < 0.01 * np.abs(audio).max()

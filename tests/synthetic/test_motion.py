@@ -14,8 +14,7 @@ from bench.synthetic.motion import (
     stroke_speed,
     swing_position,
 )
-from bench.synthetic.rhythm import Event
-from bench.synthetic.scene import make_scene
+from bench.synthetic.scene import Event, make_scene
 
 NEAR_S = 1e-6
 EVENTS = (Event(1.0, 0.8, 0.0, 0), Event(1.25, 0.6, 0.0, 1), Event(2.5, 1.0, 0.0, 2))

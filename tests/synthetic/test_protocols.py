@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 
+import bench.synthetic
 from bench.errors import BenchError
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.audio import render_audio
@@ -79,3 +83,32 @@ def test_five_references_of_two_seconds_are_of_five_materials() -> None:
         assert audio.shape == (88_200,)
         assert scene.events[0].time_s < 0.7
         assert np.abs(audio).max() > 0.15
+
+
+def test_the_modules_of_the_mini_world_import_no_heavy_package() -> None:
+    names = [
+        f"bench.synthetic.{each.name}" for each in pkgutil.iter_modules(bench.synthetic.__path__)
+    ]
+    script = (
+        f"import sys, {', '.join(names)}\n"
+        "heavy = 'scipy.signal', 'torch', 'pandas', 'librosa', 'numba', 'av', 'matplotlib'\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_mini_split_is_listed_without_the_renderer_and_heavy_packages() -> None:
+    script = (
+        "import sys\nfrom bench.splits.mini import open_mini\n"
+        "assert len(open_mini().clips) == 128\n"
+        "heavy = 'scipy', 'torch', 'pandas', 'librosa', 'numba', 'av', 'soxr', 'PIL'\n"
+        "own = 'bench.media', 'bench.synthetic.audio', 'bench.synthetic.video'\n"
+        "print([name for name in (*heavy, *own) if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -14,9 +14,9 @@ from bench.errors import BenchError
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.audio import render_audio
 from bench.synthetic.materials import MATERIALS
-from bench.synthetic.rhythm import LONGEST_FLIGHT_S
 from bench.synthetic.scene import (
     CLASSES,
+    LONGEST_FLIGHT_S,
     WORLD_VERSION,
     Scene,
     label,

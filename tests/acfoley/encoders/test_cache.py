@@ -6,6 +6,7 @@ import logging
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,15 @@ def test_a_gpu_has_files_of_its_own(tmp_path):
     cpu, gpu = (FeatureFiles({"video": "w"}, device, tmp_path) for device in ("cpu", "cuda:1"))
     assert cpu.path("video", "ab") == tmp_path / "video" / "w-1-cpu" / "ab" / "ab.safetensors"
     assert gpu.path("video", "ab") == tmp_path / "video" / "w-1-cuda" / "ab" / "ab.safetensors"
+
+
+def test_another_version_of_soxr_encodes_again_what_it_resamples(tmp_path, monkeypatch):
+    before = files(tmp_path)
+    monkeypatch.setattr(metadata, "version", lambda name: "99")
+    after = files(tmp_path)
+    is_same = {kind: before.path(kind, "ab") == after.path(kind, "ab") for kind in KINDS}
+    assert is_same == {kind: kind != "embedding" for kind in KINDS}
+    assert after.path("embedding", "ab").parents[1].name == "weights-1-cpu-soxr-99"
 
 
 def test_many_writers_of_one_file_leave_it_complete(tmp_path):

@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 import acfoley.loading
 from acfoley.encoders import Encoders
-from acfoley.encoders.reference import prepare_reference
+from acfoley.encoders.encoders import prepare_reference
 from acfoley.generate import Job, Settings
 from acfoley.loading import Loading, open_model
 from acfoley.official import Paths, require_clap
 from acfoley.params import CLAP_REFERENCE
-from acfoley.train import published
-from acfoley.train.clips import TrainingClip
-from acfoley.train.crops import CropLayout
+from acfoley.train import features
+from acfoley.train.clips import CropLayout, TrainingClip
 from acfoley.train.features import encode_clip
 from bench.backbones import clap
 from bench.checkpoints.registry import OFFICIAL_FILES
@@ -107,19 +106,19 @@ def test_a_file_that_is_not_the_official_clap_is_refused(home, tmp_path, monkeyp
 
 def test_references_of_training_are_embedded_as_those_of_users_are(tmp_path, monkeypatch, encoders):
     paths = Paths(*(tmp_path / name for name in "favcs"))
-    monkeypatch.setattr(published, "require_official", lambda *_, **__: paths)
-    monkeypatch.setattr(published, "require_clap", lambda directory: directory / CLAP_FILE)
-    monkeypatch.setattr(published, "load_autoencoder", lambda *_: None)
-    monkeypatch.setattr(published, "Codec", lambda *_: FakeCodec())
+    monkeypatch.setattr(features, "require_official", lambda *_, **__: paths)
+    monkeypatch.setattr(features, "require_clap", lambda directory: directory / CLAP_FILE)
+    monkeypatch.setattr(features, "load_autoencoder", lambda *_: None)
+    monkeypatch.setattr(features, "Codec", lambda *_: FakeCodec())
     asked: list[Path | None] = []
 
     def load_encoders(*_: object, clap: Path | None) -> Encoders:
         asked.append(clap)
         return encoders
 
-    monkeypatch.setattr(published, "load_encoders", load_encoders)
-    plain = published.open_published(tmp_path, n_crops=2)
-    encoded = published.open_published(tmp_path, n_crops=2, has_clap=True)
+    monkeypatch.setattr(features, "load_encoders", load_encoders)
+    plain = features.open_published(tmp_path, n_crops=2)
+    encoded = features.open_published(tmp_path, n_crops=2, has_clap=True)
     assert asked == [None, tmp_path / CLAP_FILE]
     assert plain.identity != encoded.identity
     assert set(encoded.columns) - set(plain.columns) == {"embedding"}

@@ -8,8 +8,14 @@ import torch
 
 from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.generate import Job, Settings
-from acfoley.mini.variants import CODEC, VARIANTS, open_mini, open_mini_codec, open_mini_flow
-from acfoley.mini.weights_files import weights_path
+from acfoley.mini.variants import (
+    CODEC,
+    VARIANTS,
+    open_mini,
+    open_mini_codec,
+    open_mini_flow,
+    weights_path,
+)
 from bench.media import read_audio
 from bench.synthetic.dataset import render_clip
 from bench.synthetic.scene import label, make_scene

@@ -8,11 +8,9 @@ from shutil import copy
 import pytest
 import torch
 
-from acfoley.mini import dataset, train, weights_files
-from acfoley.mini.encoders import ENCODER_FILES
-from acfoley.mini.variants import open_mini, variant_recipe
-from acfoley.mini.weights_files import ship, weights_path
-from acfoley.train import presets
+from acfoley.mini import train, variants
+from acfoley.mini.variants import ENCODER_FILES, open_mini, ship, variant_recipe, weights_path
+from acfoley.train import recipe as recipes
 from acfoley.train.recipe import Schedule
 from bench.errors import BenchError, MissingError
 
@@ -24,23 +22,23 @@ def tiny(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     for name in ENCODER_FILES.values():
         copy(weights_path(name), tmp_path / "weights")
-    monkeypatch.setattr(weights_files, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(dataset, "N_CLIPS", 6)
+    monkeypatch.setattr(variants, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(train, "N_CLIPS", 6)
     monkeypatch.setattr(train, "N_HELD_OUT", 2)
     monkeypatch.setattr(train, "N_CODEC_CLIPS", 6)
     monkeypatch.setattr(train, "REPORT_EVERY", 1)
     for name in ("mini-two-stage", "mini-clap-encoder"):
-        recipe = presets.RECIPES[name]
+        recipe = recipes.RECIPES[name]
         small = replace(
             recipe,
-            stages=presets.build_two_stages(2, 3),
+            stages=recipes.build_two_stages(2, 3),
             schedule=Schedule(1e-3, 1, ()),
             batch_size=2,
         )
-        monkeypatch.setitem(presets.RECIPES, name, small)
-    weights_files.weights_hash.cache_clear()
+        monkeypatch.setitem(recipes.RECIPES, name, small)
+    variants.weights_hash.cache_clear()
     yield tmp_path
-    weights_files.weights_hash.cache_clear()
+    variants.weights_hash.cache_clear()
 
 
 @pytest.mark.slow

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from acfoley.params import CLAP_REFERENCE, FlowParams, ReferenceParams
-from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import ClipList, CropLayout, TrainingClip
 from acfoley.train.features import Array, Encoding, Source
 from acfoley.train.precompute import ShardOptions, precompute
 from acfoley.train.recipe import Recipe, Schedule, Stage

@@ -8,16 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import acfoley.train.published
+import acfoley.train.features
 from acfoley import cli
 from acfoley.network.initialise import new_network
 from acfoley.network.weights import open_flow
 from acfoley.train.checkpoint import list_checkpoints
-from acfoley.train.display import format_duration, format_report
 from acfoley.train.features import Encoding
-from acfoley.train.log import read_log
-from acfoley.train.presets import RECIPES
-from acfoley.train.settings import StepReport
+from acfoley.train.log import StepReport, format_duration, format_report, read_log
+from acfoley.train.recipe import RECIPES
 from tests.acfoley.train.small import ENCODING, PARAMS, RECIPE, write_features
 
 
@@ -91,7 +89,7 @@ def test_failed_clips_are_printed_and_exit_with_1(command, tmp_path, monkeypatch
         opened.append((device, n_crops, has_clap))
         return Encoding("fake", {"target": column}, ENCODING.empty_text)
 
-    monkeypatch.setattr(acfoley.train.published, "open_published", open_published)
+    monkeypatch.setattr(acfoley.train.features, "open_published", open_published)
     names = sorted(path.name for path in clicks_folder.glob("*.mp4"))
     table = tmp_path / "list.csv"
     rows = [f"{clicks_folder / name},a click" for name in names]

@@ -1,12 +1,20 @@
-"""Lists of clips, folders of VGGSound, and audio that is cut into pieces."""
+"""Which clips are trained on, from lists and folders of VGGSound, and which samples of each."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from acfoley.train.clips import ClipList, TrainingClip, cut_pieces, list_split, read_list
-from bench.errors import BenchError, MissingError
+from acfoley.train.clips import (
+    ClipList,
+    CropLayout,
+    Span,
+    TrainingClip,
+    cut_pieces,
+    list_split,
+    read_list,
+)
+from bench.errors import BenchError, MediaError, MissingError
 from bench.media import write_audio, write_video
 from bench.types import Audio, Excerpt
 
@@ -128,6 +136,11 @@ def test_invalid_lists_and_splits_are_refused(tmp_path):
         read_list(tmp_path / "missing.csv")
     with pytest.raises(BenchError, match="columns name, prompt; a list needs `file`"):
         read_list(table("name,prompt\na,b\n"))
+    for row in ("a.mp4,nan,", "a.mp4,inf,", "a.mp4,0,nan"):
+        with pytest.raises(BenchError, match=r"line 2: .* is '(nan|inf)', expected a number"):
+            read_list(table(f"file,start_s,score\n{row}\n"))
+    with pytest.raises(BenchError, match="line 2: start_s is -3, expected 0 or more"):
+        read_list(table("file,start_s\na.mp4,-3\n"))
     with pytest.raises(BenchError, match="score is 'high', expected a number"):
         read_list(table("file,score\na.mp4,high\n"))
     with pytest.raises(BenchError, match="'a' is listed more than once"):
@@ -148,3 +161,46 @@ def test_invalid_lists_and_splits_are_refused(tmp_path):
     (tmp_path / "vggsound.csv").unlink()
     with pytest.raises(MissingError, match=r"has neither vggsound\.csv .* nor train\.csv"):
         list_split(f"vggsound-train:{tmp_path}")
+
+
+PAPER = CropLayout()
+
+
+def test_ten_seconds_contain_target_and_reference():
+    assert PAPER.target(441_000) == Span(0, 353_280)
+    assert PAPER.after(441_000) == Span(353_280, 441_000)
+
+
+@pytest.mark.parametrize("n_samples", [375_500, 400_000, 440_832, 441_000, 441_344, 600_000])
+def test_the_reference_of_stage_two_never_overlaps_the_target(n_samples):
+    target, after = PAPER.target(n_samples), PAPER.after(n_samples)
+    assert after is not None
+    assert after.start >= target.stop
+    assert after.stop <= min(n_samples, 441_000)
+    assert after.stop - after.start <= 88_200
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.0, 8.0])
+def test_references_of_stage_one_are_at_many_positions_inside_the_target(seconds):
+    layout = CropLayout(seconds)
+    target = layout.target(441_000)
+    spans = [layout.inside("clip", number) for number in range(300)]
+    assert all(target.start <= span.start < span.stop <= target.stop for span in spans)
+    assert {span.stop - span.start for span in spans} == {88_200}
+    if seconds == 8:
+        starts = [span.start for span in spans]
+        assert min(starts) < 10_000
+        assert max(starts) > 353_280 - 88_200 - 10_000
+        assert starts != [layout.inside("other", number).start for number in range(300)]
+
+
+def test_a_short_rest_after_the_target_is_no_reference():
+    assert PAPER.after(353_280 + 22_049) is None
+    assert PAPER.after(353_280 + 22_050) == Span(353_280, 375_330)
+
+
+def test_a_clip_shorter_than_its_target_is_refused():
+    with pytest.raises(MediaError, match=r"lasts 8\.000 s, the target alone needs 8\.011 s"):
+        PAPER.target(352_800)
+    with pytest.raises(BenchError, match="not 3 s"):
+        CropLayout(2.0, 3.0)

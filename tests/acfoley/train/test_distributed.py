@@ -19,9 +19,8 @@ from acfoley.train.checkpoint import list_checkpoints
 from acfoley.train.distributed import join_process_group
 from acfoley.train.ema import list_snapshots
 from acfoley.train.log import read_log
-from acfoley.train.loop import train
+from acfoley.train.loop import TrainingData, TrainingSettings, train
 from acfoley.train.recipe import Stage
-from acfoley.train.settings import TrainingData, TrainingSettings
 from bench.checkpoints.load import load_state
 from tests.acfoley.train.small import RECIPE, write_features
 
@@ -35,7 +34,7 @@ torch.set_num_threads(1)
 from acfoley.train.distributed import join_process_group
 from acfoley.train.loop import train
 from acfoley.train.recipe import Stage
-from acfoley.train.settings import TrainingData, TrainingSettings
+from acfoley.train.loop import TrainingData, TrainingSettings
 from tests.acfoley.train.small import RECIPE
 
 features, held_out, run, n_accumulated = sys.argv[1:]
@@ -100,7 +99,7 @@ def test_one_process_is_a_group_by_itself(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join_process_group("cpu") as processes:
         assert (processes.rank, processes.size, processes.is_first) == (0, 1, True)
-        assert processes.mean(3.0) == processes.sum(3.0) == 3.0
+        assert processes.sum(3.0) == 3.0
         assert processes.gather(["a"]) == ["a"]
 
 

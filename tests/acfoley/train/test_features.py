@@ -10,15 +10,14 @@ import pytest
 import torch
 
 from acfoley.codec import Posterior
-from acfoley.encoders.reference import prepare_reference
-from acfoley.train.clips import TrainingClip
-from acfoley.train.crops import CropLayout
+from acfoley.encoders.encoders import prepare_reference
+from acfoley.train.clips import CropLayout, TrainingClip
 from acfoley.train.features import (
     Encoding,
     Source,
+    build_encoding,
     embedding_column,
     encode_clip,
-    published_columns,
 )
 from bench.errors import MediaError
 from bench.media import write_audio
@@ -47,7 +46,7 @@ ENCODERS = SimpleNamespace(
 
 
 def encoding(n_crops=3):
-    return Encoding("m", published_columns(ENCODERS, MeanCodec(), n_crops), lambda: np.zeros(1))
+    return build_encoding(ENCODERS, MeanCodec(), n_crops, "m", is_embedded=False)
 
 
 def audio(tmp_path, samples, name="a.wav"):
@@ -111,7 +110,7 @@ def test_a_silent_rest_is_no_reference_and_a_silent_clip_is_refused(tmp_path):
 
 
 def test_each_reference_has_one_embedding(tmp_path):
-    column = embedding_column(lambda audio: audio.samples[0, :512] * 0 + audio.samples.max(), 3)
+    column = embedding_column(lambda waveform: waveform[:512] * 0 + waveform.max(), 3)
     made = encode_clip(
         Encoding("m", {"clap": column}, lambda: np.zeros(1)), audio(tmp_path, ramp(88_200)), LAYOUT
     )

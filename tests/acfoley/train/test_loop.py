@@ -14,11 +14,11 @@ from acfoley.train.collate import Collator
 from acfoley.train.dataset import FeatureDataset
 from acfoley.train.distributed import ProcessGroup
 from acfoley.train.ema import list_snapshots
+from acfoley.train.loader import select_clips
 from acfoley.train.log import read_log
-from acfoley.train.loop import train
+from acfoley.train.loop import TrainingData, TrainingSettings, train
 from acfoley.train.loss import FlowMatchingLoss, StepLosses, require_finite
 from acfoley.train.recipe import ConditionDropout, Schedule, Stage
-from acfoley.train.settings import TrainingData, TrainingSettings
 from bench.errors import BenchError, RunError
 from tests.acfoley.train.small import PARAMS, RECIPE, write_features
 
@@ -236,8 +236,6 @@ def test_stages_can_be_trained_one_after_another(features, tmp_path, finished):
 
 
 def test_fine_tuning_selects_clips_by_score(tmp_path, features):
-    from acfoley.train.loader import select_clips
-
     rows = list(FeatureDataset([features]).clips)
     fitting = [replace(row, score=0.2 if row.name == "clip2" else row.score) for row in rows]
     stage = Stage("finetune", 1, "after", 0.3)

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acfoley.train.clips import ClipList
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import ClipList, CropLayout
 from acfoley.train.dataset import FeatureDataset
 from acfoley.train.features import Encoding, Source, encode_clip
 from acfoley.train.precompute import ShardOptions, precompute

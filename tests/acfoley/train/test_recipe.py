@@ -8,14 +8,17 @@ from dataclasses import replace
 import pytest
 
 from acfoley.params import PRESETS, sequence_lengths
-from acfoley.train.presets import (
+from acfoley.train.recipe import (
     RECIPES,
+    ConditionDropout,
+    Schedule,
+    Stage,
     add_finetuning,
     build_two_stages,
+    find_differences,
     find_recipe,
     set_borders,
 )
-from acfoley.train.recipe import ConditionDropout, Schedule, Stage, find_differences
 from tests.acfoley.seeded import GOLDEN
 
 TRAINING = json.loads((GOLDEN / "training.json").read_text())

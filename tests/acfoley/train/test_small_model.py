@@ -14,16 +14,13 @@ from acfoley.codec.mel import log_mel
 from acfoley.network.conditions import Features
 from acfoley.network.weights import open_flow
 from acfoley.sampling import euler
-from acfoley.train.clips import ClipList, TrainingClip
-from acfoley.train.crops import CropLayout
+from acfoley.train.clips import ClipList, CropLayout, TrainingClip
 from acfoley.train.dataset import FeatureDataset
 from acfoley.train.ema import synthesise
-from acfoley.train.features import Encoding, codec_after, codec_inside, codec_target
-from acfoley.train.loop import train
+from acfoley.train.features import Encoding, codec_columns
+from acfoley.train.loop import TrainingData, TrainingSettings, train
 from acfoley.train.precompute import precompute
-from acfoley.train.presets import RECIPES
-from acfoley.train.recipe import Schedule, Stage
-from acfoley.train.settings import TrainingData, TrainingSettings
+from acfoley.train.recipe import RECIPES, Schedule, Stage
 from bench.media import read_audio, read_frames
 from bench.types import Excerpt
 from tests.acfoley.small_codec import small_autoencoder
@@ -55,9 +52,7 @@ def test_a_small_model_is_trained_from_files_and_generates_audio(clicks_folder, 
     encoding = Encoding(
         identity="brightness",
         columns={
-            "target": codec_target(codec),
-            "inside": codec_inside(codec, n_crops=2),
-            "after": codec_after(codec),
+            **codec_columns(codec, n_crops=2),
             "video": brightness_column("video", 8, 64, 3),
             "sync": brightness_column("sync", 25, 192, 4),
             "text": lambda source: {"text": np.ones((77, 5), np.float32)},
