@@ -34,9 +34,10 @@ def precompute(
         Path | None,
         typer.Option("--list", help="CSV or TSV: file, and prompt, name, start_s, score."),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="vggsound-train:FOLDER or vggsound-test:FOLDER.")
+    manifest: Annotated[
+        Path | None, typer.Option(help="A manifest that `bench data prepare` wrote.")
     ] = None,
+    split: Annotated[str, typer.Option(help="The split of --manifest: train or test.")] = "train",
     seconds: Annotated[float, typer.Option(help="Length of targets, 2 to 30 s.")] = 8.0,
     crops: Annotated[int, typer.Option(help="References cut from inside each target.")] = 8,
     part: Annotated[
@@ -71,7 +72,7 @@ def precompute(
     if verify:
         _verify(out)
         return
-    listed = _read_clips(list_, split)
+    listed = _read_clips(list_, manifest, split)
     layout = CropLayout(seconds)
     writing = ShardOptions(parse_part(part), dtype="float16" if half else "float32")
     encoding = open_published(weights or weights_directory(), device, crops, has_clap=clap)
@@ -198,14 +199,14 @@ def _verify(folder: Path) -> None:
     print_line(f"{folder}: {len(tables)} shards are as they were written")
 
 
-def _read_clips(list_file: Path | None, split: str | None) -> ClipList:
-    from acfoley.train.clips import list_split, read_list
+def _read_clips(list_file: Path | None, manifest: Path | None, split: str) -> ClipList:
+    from acfoley.train.clips import read_list, read_prepared
 
-    if list_file is not None and split is None:
+    if list_file is not None and manifest is None:
         return read_list(list_file)
-    if split is not None and list_file is None:
-        return list_split(split)
-    raise BenchError("name the clips with --list FILE or with --split NAME:FOLDER, not with both")
+    if manifest is not None and list_file is None:
+        return read_prepared(manifest, split)
+    raise BenchError("name the clips with --list FILE or with --manifest FILE, not with both")
 
 
 def _parse_borders(text: str) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Which clips to train on: a list of files, or a folder of VGGSound.
+"""Which clips to train on: a list of files, or a prepared dataset.
 
 A list is a CSV or TSV file with a header. ``file`` (relative to the list, or absolute) is required;
 ``prompt`` (or ``label``, ``caption``, ``text``), ``name``, ``start_s`` and ``score`` are optional.
@@ -17,16 +17,15 @@ import numpy as np
 from acfoley.params import SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from bench.archives import is_file
 from bench.errors import BenchError, MediaError, MissingError
-from bench.inputs import format_paths, list_folder, read_labels, read_records
-from bench.io import expand_user, require_safe_name
-from bench.matching import Matching, match, parse_canonical_name
+from bench.inputs import read_records
+from bench.inputs.manifest import MediaRow, read_manifest
+from bench.io import require_safe_name
+from bench.matching import parse_canonical_name
 from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
 PROMPT_COLUMNS = ("prompt", "label", "caption", "text")
-VGGSOUND_TABLE = "vggsound.csv"
-SPLITS = ("vggsound-train:FOLDER", "vggsound-test:FOLDER")
 
 
 @dataclass(frozen=True)
@@ -83,42 +82,41 @@ def read_list(path: Path) -> ClipList:
     return ClipList(tuple(clips), tuple(refused))
 
 
-def list_split(spec: str) -> ClipList:
-    """Return the clips of ``vggsound-train:FOLDER`` or ``vggsound-test:FOLDER``.
+def read_prepared(path: Path, split: str = "train", scores: Path | None = None) -> ClipList:
+    """Return the clips of a split in a manifest of ``bench data prepare``.
 
-    The folder has the official table ``vggsound.csv`` (id, start, label, split) or, as in the
-    layout of ``bench``, one list per split, ``train.csv`` or ``test.csv``. Videos are in
-    ``videos/`` or, without that folder, anywhere below, and are named by any published scheme, such
-    as ``<id>_<start, six digits>.mp4``. ``scores.csv`` (name, score) is optional. Clips without a
-    video are ``refused``.
+    Clips whose files cannot be used are ``refused``. ``scores`` is a table with the columns name
+    and score, by default ``scores.csv`` beside the manifest where there is one.
 
     Raises:
-        MissingError: the table is missing, or all videos are.
-        BenchError: no such split exists, or a file is no table of this kind.
+        MissingError: there is no manifest, or no clip of it is here.
+        BenchError: a file is no manifest or no such table, or the manifest has no such split.
     """
-    split, _, folder = spec.partition(":")
-    if split not in ("vggsound-train", "vggsound-test") or not folder:
+    rows = [row for row in read_manifest(path).rows if row.split == split]
+    if not rows:
         raise BenchError(
-            f"no split {spec!r} to train on; write one of {', '.join(SPLITS)}, or use --list FILE"
+            f"{path} lists no clip of the split {split!r}: to train on VGGSound, prepare it with "
+            "its table vggsound.csv"
         )
-    directory = expand_user(Path(folder)).absolute()
-    prompts = _read_prompts(directory, split.removeprefix("vggsound-"))
-    scores = _read_scores(directory / "scores.csv")
-    videos = directory / "videos" if (directory / "videos").is_dir() else directory
-    matching = match(list(prompts), list_folder(videos).videos, videos)
-    if not matching.found:
-        raise MissingError(
-            f"{videos} has none of the {len(prompts)} videos of {split}: "
-            "put them there as <id>_<start second, six digits>.mp4"
-        )
-    clips, refused = [], []
-    for name, prompt in prompts.items():
-        if name in matching.found:
-            video = Excerpt(matching.found[name])
-            clips.append(TrainingClip(name, video, video, prompt, scores.get(name)))
-        else:
-            refused.append((name, _explain(name, matching, videos)))
-    return ClipList(tuple(clips), tuple(refused))
+    by_clip = _read_scores(scores or path.with_name("scores.csv"))
+    clips = [_make_prepared(row, by_clip.get(row.clip)) for row in rows if not row.problem]
+    if not clips:
+        raise MissingError(f"none of the {len(rows)} {split} clips in {path} is here")
+    return ClipList(tuple(clips), tuple((row.clip, row.problem) for row in rows if row.problem))
+
+
+def _make_prepared(row: MediaRow, score: float | None) -> TrainingClip:
+    def cut(path: str) -> Excerpt:
+        # A clip that is a file of its own is read to its end, wherever that is.
+        return Excerpt(Path(path), row.start_s, row.seconds if row.start_s else None)
+
+    return TrainingClip(
+        row.clip,
+        cut(row.audio_path or row.path),
+        cut(row.path) if row.video_codec else None,
+        row.label,
+        score,
+    )
 
 
 def cut_pieces(
@@ -171,25 +169,6 @@ def _read_row(row: dict[str, str], path: Path, where: str) -> list[TrainingClip]
     return cut_pieces(clip, read_audio_seconds(file))
 
 
-def _read_prompts(directory: Path, split: str) -> dict[str, str]:
-    """Return the prompts of a split's clips, by name."""
-    files = (directory / VGGSOUND_TABLE, directory / f"{split}.csv")
-    path = next((each for each in files if each.is_file()), None)
-    if path is None:
-        raise MissingError(
-            f"{directory} has neither {VGGSOUND_TABLE} (rows of id, start, label, split) nor "
-            f"{split}.csv (rows of <id>_<start>.mp4, label)"
-        )
-    labels = read_labels(path).labels
-    # A list of one split may leave the split out; the table of all splits must not.
-    if path.name == VGGSOUND_TABLE and (bare := [label for label in labels if not label.split]):
-        raise BenchError(f"{path}, line {bare[0].line}: expected id, start, label, split")
-    chosen = [label for label in labels if label.split in ("", split)]
-    if not chosen:
-        raise BenchError(f"{path} lists no clip of the split {split!r}")
-    return {parse_canonical_name(label.name) or label.name: label.prompt for label in chosen}
-
-
 def _read_scores(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
@@ -203,15 +182,6 @@ def _read_scores(path: Path) -> dict[str, float]:
         for name, score in found.items()
         if score is not None
     }
-
-
-def _explain(name: str, matching: Matching, videos: Path) -> str:
-    """Return why a listed clip has no video."""
-    if rivals := matching.ambiguous.get(name):
-        paths = format_paths(rivals, videos)
-        return f"{len(rivals)} videos in {videos} are this clip, keep one: {paths}"
-    near = matching.missing[name]
-    return f"no video in {videos}" + (near and f": {near}")
 
 
 def _read_number(row: dict[str, str], column: str, where: str) -> float | None:

@@ -137,8 +137,8 @@ def test_invalid_arguments_are_refused_in_one_line(command, features, tmp_path):
         (*base, "tiny", "--accumulate", "3"): "cannot be shared equally by 3",
         (*base, "tiny", "--device", "tpu"): "no device 'tpu'",
         (*base, "tiny", "--warm-start", tmp_path / "no.pth"): "there is no checkpoint",
-        ("precompute", "--out", out): "name the clips with --list FILE or with --split",
-        ("precompute", "--out", out, "--split", "x:y"): "no split 'x:y' to train on",
+        ("precompute", "--out", out): "name the clips with --list FILE or with --manifest",
+        ("precompute", "--out", out, "--manifest", out): "there is no manifest",
         ("precompute", "--out", out, "--verify"): "has no features",
         ("ema", tmp_path / "no"): "has no snapshots",
     }

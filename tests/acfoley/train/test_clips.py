@@ -1,6 +1,8 @@
-"""Which clips are trained on, from lists and folders of VGGSound, and which samples of each."""
+"""Which clips are trained on, from lists and manifests, and which samples of each."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from acfoley.train.clips import (
     Span,
     TrainingClip,
     cut_pieces,
-    list_split,
     read_list,
+    read_prepared,
 )
 from bench.errors import BenchError, MediaError, MissingError
+from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, write_manifest
 from bench.media import write_audio, write_video
 from bench.types import Audio, Excerpt
 
@@ -70,63 +73,62 @@ def test_audio_shorter_than_two_pieces_is_not_cut():
     assert len(cut_pieces(clip, 20.0)) == 2
 
 
-TABLE = '-a_b0123456,30,"dog, barking",train\nxyz01234567,4,rain,test\nuvw01234567,5,rain,train\n'
+ROWS = (
+    MediaRow("-a_b0123456_000030", "dog, barking", "train", "/data/v.mp4", video_codec="h264"),
+    MediaRow("uvw01234567_000005", "rain", "train", "/data/u.wav"),
+    MediaRow(
+        "vvv01234567_000012",
+        "rain",
+        "train",
+        "/data/v.mp4",
+        "/data/v.wav",
+        12.0,
+        10.0,
+        video_codec="h264",
+    ),  # noqa: E501
+    MediaRow("www01234567_000001", "wind", "train", problem="no video"),
+    MediaRow("xyz01234567_000004", "rain", "test", "/data/x.mp4", video_codec="h264"),
+)
 
 
 @pytest.fixture
-def vggsound(tmp_path):
-    """A folder of VGGSound in the layout of training: the official table beside the videos."""
-    (tmp_path / "vggsound.csv").write_text(TABLE)
-    for name in ("-a_b0123456_000030", "uvw01234567_000005", "xyz01234567_000004"):
-        (tmp_path / f"{name}.mp4").touch()
-    return tmp_path
+def manifest(tmp_path):
+    write_manifest(tmp_path / MANIFEST, Manifest("vggsound", ROWS))
+    return tmp_path / MANIFEST
 
 
-def test_a_folder_of_vggsound_is_read_by_its_table(vggsound):
-    (vggsound / "scores.csv").write_text("name,score\n-a_b0123456_000030,0.41\n")
-    found = list_split(f"vggsound-train:{vggsound}").clips
-    assert [clip.name for clip in found] == ["-a_b0123456_000030", "uvw01234567_000005"]
-    assert found[0].prompt == "dog, barking"
-    assert [clip.score for clip in found] == [0.41, None]
-    assert found[0].video == Excerpt(vggsound / "-a_b0123456_000030.mp4")
-    assert len(list_split(f"vggsound-test:{vggsound}").clips) == 1
-
-
-def test_the_layout_of_the_benchmark_gives_the_same_clips(vggsound, tmp_path_factory):
-    from bench.splits.vggsound import open_vggsound_test
-
-    home = tmp_path_factory.mktemp("home")
-    folder = home / "data" / "vggsound"
-    (folder / "videos" / "a").mkdir(parents=True)
-    (folder / "test.csv").write_text("xyz01234567_000004.mp4,rain\n-a_b0123456_000030.mp4,dog\n")
-    (folder / "videos" / "a" / "xyz01234567_4000_14000.webm").touch()
-    (folder / "videos" / "-a_b0123456_000030.MKV").touch()
-    (folder / "scores.csv").write_text("name,score\nxyz01234567_4000_14000,0.5\n")
-    found = list_split(f"vggsound-test:{folder}").clips
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(home))
-        expected = open_vggsound_test().clips
-    assert [(c.name, c.prompt, c.audio.path) for c in found] == [
-        (c.name, c.prompt, c.audio.path) for c in expected
+def test_a_prepared_dataset_is_read_by_its_manifest(manifest, tmp_path):
+    (tmp_path / "scores.csv").write_text("name,score\n-a_b0123456_30000_40000,0.41\n")
+    found = read_prepared(manifest)
+    assert [(clip.name, clip.prompt, clip.score) for clip in found.clips] == [
+        ("-a_b0123456_000030", "dog, barking", 0.41),
+        ("uvw01234567_000005", "rain", None),
+        ("vvv01234567_000012", "rain", None),
     ]
-    assert [clip.score for clip in found] == [0.5, None]
+    own, audio, cut = found.clips
+    assert own.video == own.audio == Excerpt(Path("/data/v.mp4"))
+    assert (audio.video, audio.audio) == (None, Excerpt(Path("/data/u.wav")))
+    assert cut.audio == Excerpt(Path("/data/v.wav"), 12.0, 10.0)
+    assert cut.video == Excerpt(Path("/data/v.mp4"), 12.0, 10.0)
+    assert found.refused == (("www01234567_000001", "no video"),)
+    assert [clip.name for clip in read_prepared(manifest, "test").clips] == ["xyz01234567_000004"]
 
 
-def test_clips_of_vggsound_without_one_video_are_refused_by_name(vggsound):
-    (vggsound / "uvw01234567_000005.mp4").unlink()
-    found = list_split(f"vggsound-train:{vggsound}")
-    assert [clip.name for clip in found.clips] == ["-a_b0123456_000030"]
-    assert found.refused == (("uvw01234567_000005", f"no video in {vggsound}"),)
-    for suffix in (".mkv", ".webm"):
-        (vggsound / f"uvw01234567_000005{suffix}").touch()
-    [(_, reason)] = list_split(f"vggsound-train:{vggsound}").refused
-    assert reason.startswith(f"2 videos in {vggsound} are this clip, keep one: ")
-    (vggsound / "xyz01234567_000004.mp4").unlink()
-    with pytest.raises(MissingError, match="none of the 1 videos of vggsound-test: put them there"):
-        list_split(f"vggsound-test:{vggsound}")
+def test_manifests_without_a_clip_to_train_on_are_refused(manifest, tmp_path):
+    with pytest.raises(BenchError, match="no clip of the split 'valid': to train on VGG"):
+        read_prepared(manifest, "valid")
+    with pytest.raises(MissingError, match="there is no manifest"):
+        read_prepared(tmp_path / "gone.parquet")
+    (tmp_path / "scores.csv").write_text("clip,score\na,1\n")
+    with pytest.raises(BenchError, match="columns clip, score; it needs name and score"):
+        read_prepared(manifest)
+    write_manifest(manifest, Manifest("vggsound", ROWS[3:4]))
+    (tmp_path / "scores.csv").unlink()
+    with pytest.raises(MissingError, match="none of the 1 train clips in"):
+        read_prepared(manifest)
 
 
-def test_invalid_lists_and_splits_are_refused(tmp_path):
+def test_invalid_lists_are_refused(tmp_path):
     def table(text: str):
         path = tmp_path / "list.csv"
         path.write_text(text)
@@ -147,20 +149,6 @@ def test_invalid_lists_and_splits_are_refused(tmp_path):
         read_list(table("file\na.mp4\nb/a.mp4\n"))
     with pytest.raises(BenchError, match="no clip is listed"):
         ClipList(())
-    with pytest.raises(BenchError, match="no split 'mini' to train on"):
-        list_split("mini")
-    (tmp_path / "vggsound.csv").write_text("a,b\n")
-    with pytest.raises(BenchError, match="line 1: expected id, start, label, split"):
-        list_split(f"vggsound-train:{tmp_path}")
-    (tmp_path / "vggsound.csv").write_text("a,1,rain,test\n")
-    with pytest.raises(BenchError, match="lists no clip of the split 'train'"):
-        list_split(f"vggsound-train:{tmp_path}")
-    (tmp_path / "scores.csv").write_text("clip,score\na,1\n")
-    with pytest.raises(BenchError, match="columns clip, score; it needs name and score"):
-        list_split(f"vggsound-test:{tmp_path}")
-    (tmp_path / "vggsound.csv").unlink()
-    with pytest.raises(MissingError, match=r"has neither vggsound\.csv .* nor train\.csv"):
-        list_split(f"vggsound-train:{tmp_path}")
 
 
 PAPER = CropLayout()
