@@ -77,6 +77,32 @@ def test_cepstra_of_real_audio_are_those_of_the_package(name, real_waveforms, mc
     assert np.allclose(cepstra.mean(0), mcd_golden[f"f64_{name}.pymcd_mcep22050.mean"], atol=1e-9)
 
 
+def test_cepstra_are_bit_for_bit_what_pysptk_gives_for_all_frames_at_once(waveforms):
+    import pysptk
+
+    envelope = world_envelope(waveforms["c_start"])
+    expected = pysptk.sptk.mcep(
+        envelope, order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8, min_det=0.0, itype=3
+    )
+    assert mel_cepstra(envelope).tobytes() == expected.tobytes()
+
+
+def test_cepstra_of_the_second_definition_are_those_of_pysptk(waveforms):
+    import pysptk
+
+    envelope = world_envelope(waveforms["c_gt"])
+    expected = pysptk.conversion.sp2mc(envelope + 1e-10, order=24, alpha=0.455)
+    assert np.allclose(mel_cepstra_c1(envelope), expected, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [mel_cepstra, mel_cepstra_c1])
+def test_equal_frames_have_equal_cepstra_however_many_there_are(make, rng):
+    # The path through silence depends on it: there every distance must be 0, not a rounding error.
+    frame = np.exp(rng.normal(size=257))
+    found = {row.tobytes() for n in (1, 2, 5, 64, 400) for row in make(np.tile(frame, (n, 1)))}
+    assert len(found) == 1
+
+
 def test_the_envelope_is_bit_for_bit_that_of_the_complete_world_analysis(waveforms):
     import pyworld
 
