@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from bench.extras import has_module
 from bench.judges.extractor import ClipMedia, Extract, Features, SignalExtractor
-from bench.types import Waveform
 
 #: Raised when the values of a feature change.
 PREPROCESSING = "2"
@@ -29,39 +27,38 @@ def has_pyworld() -> bool:
     return has_module("pyworld")
 
 
-def _onset(waveform: Waveform) -> Features:
+def _onset(media: ClipMedia) -> Features:
     from bench.metrics import onset_features
 
-    return onset_features(waveform)
+    return onset_features(media.signal(SIGNAL_RATE_HZ))
 
 
-def _cepstra(waveform: Waveform) -> Features:
+def _cepstra(media: ClipMedia) -> Features:
     from bench.metrics import default_envelope, mel_cepstra
     from bench.metrics.mcd import ENVELOPES
 
+    spectra = ENVELOPES[default_envelope()](media.signal(SIGNAL_RATE_HZ))
     # In float64 on disk: the published alignment depends on ties, which rounding would break.
-    return {"cepstra": mel_cepstra(ENVELOPES[default_envelope()](waveform))}
+    return {"cepstra": mel_cepstra(spectra)}
 
 
-def _cepstra_c1(waveform: Waveform) -> Features:
+def _cepstra_c1(media: ClipMedia) -> Features:
     from bench.metrics import default_envelope, mel_cepstra_c1, steady_envelope
 
-    cepstra = mel_cepstra_c1(steady_envelope(waveform, default_envelope()))
-    return {"cepstra": cepstra.astype(np.float32)}
+    spectra = steady_envelope(media.signal(SIGNAL_RATE_HZ), default_envelope())
+    return {"cepstra": mel_cepstra_c1(spectra).astype(np.float32)}
 
 
-def _spectrum(waveform: Waveform) -> Features:
+def _spectrum(media: ClipMedia) -> Features:
     from bench.metrics import envelope, log_mel
 
+    waveform = media.signal(SIGNAL_RATE_HZ)
     return {"log_mel": log_mel(waveform), "envelope": envelope(waveform, SIGNAL_RATE_HZ)}
 
 
-def _extract(compute: Callable[[Waveform], Features], media: ClipMedia) -> Features:
-    return compute(media.signal(SIGNAL_RATE_HZ))
-
-
-def _open(compute: Callable[[Waveform], Features]) -> Extract:
-    return partial(_extract, compute)
+def _open(extract: Extract) -> Extract:
+    # Nothing to load; a function of this module, because extractors are pickled into workers.
+    return extract
 
 
 def signal_extractors() -> tuple[SignalExtractor, ...]:
@@ -69,7 +66,6 @@ def signal_extractors() -> tuple[SignalExtractor, ...]:
 
     ``cepstra`` and ``cepstra_c1`` are two, because they share no step (``bench.metrics.mcd``) and
     each takes most of the time of a clip: a run has only those of its columns.
-
     Their versions name the packages that decide their numbers.
     """
     onset = SignalExtractor("onset", _version("librosa"), open=partial(_open, _onset))
