@@ -16,7 +16,7 @@ from typing import Literal
 
 from bench.errors import BenchError, format_names
 from bench.metrics.clusters import ClusteredMean
-from bench.metrics.equivalence import adjust_holm, margin_test
+from bench.metrics.uncertainty import adjust_holm, margin_test
 from bench.pipeline.compare import Comparison, Difference, compare_runs
 from bench.pipeline.rules import PRIMARY, Rules
 from bench.results import Column, Results

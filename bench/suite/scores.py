@@ -40,7 +40,7 @@ def mcd(true: Side, generated: Side) -> float:
 
 def mcd_c1(true: Side, generated: Side) -> float:
     """Return the distortion in dB without the level."""
-    return metrics.mcd_c1(true["cepstra"]["cepstra_c1"], generated["cepstra"]["cepstra_c1"])
+    return metrics.mcd_c1(true["cepstra_c1"]["cepstra"], generated["cepstra_c1"]["cepstra"])
 
 
 def envelope(true: Side, generated: Side) -> float:
