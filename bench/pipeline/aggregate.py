@@ -6,7 +6,7 @@ levels of chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from bench.pipeline.score import score_sides
 from bench.pipeline.set_statistics import find_gaussian
 from bench.results import Score
 from bench.seeds import stable_seed
-from bench.suite import Metric, Side, SideSet
+from bench.suite import Metric, SideSet
 from bench.types import Clip
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ def _score_alike(
     suited = [(pair, keys) for pair, keys in scored if first.accepts_length(pair.clip.seconds)]
     if len(suited) < 2:
         return {each.name: _too_few(each, scored, len(suited)) for each in metrics}
-    sides = (
-        SideSet(sides_of(first.against, first, suited, scoring), find_gaussian),
-        SideSet(sides_of("generated", first, suited, scoring)),
-    )
+    sides = [sides_of(role, first, suited, scoring) for role in (first.against, "generated")]
     clusters = [cluster_of(pair.clip) for pair, _ in suited]
     return {
         each.name: score_of_set(each.score_set(*sides), clusters)
@@ -173,13 +170,13 @@ def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
 
 def sides_of(
     role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
-) -> Iterator[Side]:
-    """Yield the features that a metric reads of one role, clip after clip."""
+) -> SideSet:
+    """Return the features that a metric reads of one role, to be read clip after clip."""
     names = metric.reads_of(role)
-    for pair, keys in scored:
-        side = scoring.load(role, pair.clip, keys, names)
-        if side is not None:
-            yield side
+    loaded = (scoring.load(role, pair.clip, keys, names) for pair, keys in scored)
+    sides = (side for side in loaded if side is not None)
+    # Every system has samples of its own, whose statistics nothing would read again.
+    return SideSet(sides) if role == "generated" else SideSet(sides, find_gaussian)
 
 
 def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:

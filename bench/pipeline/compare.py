@@ -23,6 +23,7 @@ from bench.metrics.clusters import ClusteredMean, clustered_mean, clustered_sum
 from bench.pipeline.aggregate import score_of, score_of_set
 from bench.pipeline.journal import Journal, row_kind
 from bench.pipeline.roles import Keys, Role, Scoring, feature_key
+from bench.pipeline.set_statistics import find_gaussian
 from bench.results import (
     Column,
     Contrast,
@@ -32,7 +33,7 @@ from bench.results import (
     load_rows,
 )
 from bench.seeds import stable_seed
-from bench.suite import SUITE_VERSION, Metric, Side, select
+from bench.suite import SUITE_VERSION, Metric, Side, SideSet, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,11 +217,12 @@ class Comparison:
                 f"{SUITE_VERSION}; run both again"
             )
         judge, clips = _find_judge(self.base), rows["clip"].tolist()
-        first, second = (
-            metric.score_set(*run_sides(run, metric, judge, clips))
-            for run in (self.base_directory, self.new_directory)
-        )
-        return first, second
+        estimates = []
+        for run in (self.base_directory, self.new_directory):
+            true, made = run_sides(run, metric, judge, clips)
+            # Both runs have the same true side: the second one finds its statistics.
+            estimates.append(metric.score_set(SideSet(true, find_gaussian), made))
+        return estimates[0], estimates[1]
 
 
 def compare_runs(base: Path, new: Path) -> Comparison:
