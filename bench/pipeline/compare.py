@@ -93,6 +93,7 @@ class Difference:
     @property
     def verdict(self) -> Verdict:
         """Better or worse where the 95 % interval excludes zero."""
+        # NaN, where there is no interval, compares as False: no interval, no verdict.
         if self.low > 0 or self.high < 0:
             return "worse" if self.loss > 0 else "better"
         return "no clear difference"
@@ -155,6 +156,8 @@ class Comparison:
         """
         if not self.has_clip_scores(column):
             return self._set_difference(column)
+        # Clips that one run alone scored have no difference; a mean of each run over its own clips
+        # would compare other clips.
         both = self.rows.dropna(subset=[f"{column.name}_base", f"{column.name}_new"])
         base, new = both[f"{column.name}_base"], both[f"{column.name}_new"]
         found = clustered_mean((new - base).to_numpy(), both["cluster"].tolist())
@@ -163,6 +166,8 @@ class Comparison:
     def _set_difference(self, column: Column) -> Difference:
         (metric,) = select(self.base.profile, [column.name])
         before, after = self._estimate_sets(metric, self.rows)
+        # Clip by clip: both distances share the true side and much of their bias, and what the
+        # contributions of a clip have in common cancels before any variance is taken.
         change = after.minus(before)
         if change.true is None or change.generated is None:
             raise BenchError(change.reason)
@@ -211,6 +216,7 @@ class Comparison:
         """
         if metric.score_set is None:
             raise ValueError(f"{metric.name} is not a metric of the whole set")
+        # Features of another version may be others, and both runs have the same: it was compared.
         if self.base.suite_version != SUITE_VERSION:
             raise BenchError(
                 f"scored by suite version {self.base.suite_version}, this is version "
@@ -256,6 +262,8 @@ def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     Columns are ``clip``, ``cluster`` (the clips of one cluster depend on one another), and every
     other column twice, with the suffixes ``_base`` and ``_new``.
     """
+    # Sorted, since a bootstrap draws rows by index: runs whose clips were done in another order
+    # have the same intervals.
     rows = base.merge(new, on="clip", suffixes=("_base", "_new")).sort_values("clip")
     return rows.assign(cluster=rows["cluster_base"])
 
@@ -299,6 +307,7 @@ def find_run_folder(results: Path) -> Path:
 
     Scores of a part of the split, or of another judge or profile, are in folders below it.
     """
+    # At most two levels: a part of the clips, below another judge or profile.
     folders = (results, *results.absolute().parents[:2])
     return next((each for each in folders if (each / "journal.jsonl").is_file()), results)
 

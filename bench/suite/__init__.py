@@ -2,7 +2,6 @@
 
     columns.py  the table: name, label, features read, direction, decimals of each metric
     scores.py   its functions: from features to a number, per clip and per set
-    side_sets.py    the sides of a set, and what its metrics have in common
 
 To add a metric, add a row and a function. A profile is one definition of every column:
 ``av-benchmark`` computes each as the field's reference scripts do, quirks included, so that numbers
@@ -20,7 +19,7 @@ from bench.errors import BenchError
 from bench.judges import Judge
 from bench.plugins import OURS, Row, Table, join_rows, read_declarations
 from bench.suite.columns import PROFILES, Metric
-from bench.suite.side_sets import Side, SideSet
+from bench.suite.scores import Side, SideSet
 
 __all__ = [
     "DEFAULT_PROFILE",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bench.metrics import SetEstimate
 from bench.suite import scores
-from bench.suite.side_sets import Side
+from bench.suite.scores import Side
 
 Against = Literal["target", "reference", "hits", "picture", "prompt"]
 
