@@ -33,7 +33,7 @@ from bench.metrics.divergence import (
 )
 from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
 from bench.metrics.estimates import SetEstimate
-from bench.metrics.frechet import FrechetStatistics, frechet_distance
+from bench.metrics.frechet import FrechetStatistics, Gaussian, frechet_distance
 from bench.metrics.frechet_influence import frechet_estimate
 from bench.metrics.frechet_limit import FrechetLimit, fd_infinity, frechet_limit_estimate
 from bench.metrics.kernel import KernelDistance, kernel_distance, kernel_estimate
@@ -76,6 +76,7 @@ __all__ = [
     "Alignment",
     "FrechetLimit",
     "FrechetStatistics",
+    "Gaussian",
     "InceptionScore",
     "Interval",
     "KernelDistance",
