@@ -99,8 +99,7 @@ def classifier_free_guidance(
     both = concatenate([known, empty])
 
     def velocity(latents: Tensor, times: Tensor) -> Tensor:
-        doubled = torch.cat([latents, latents]), torch.cat([times, times])
-        conditional, unconditional = predict(*doubled, both).chunk(2)
+        conditional, unconditional = predict(latents, times, both).chunk(2)
         return strength * conditional + (1 - strength) * unconditional
 
     return velocity

@@ -10,8 +10,10 @@ imports librosa, or a package that imports it, before ``load_librosa``.
 This is the one module of the package with side effects: it sets ``$NUMBA_CACHE_DIR`` for this
 process and those that it starts, and numba's configuration to the same folder; without a home
 directory it also sets ``$XDG_CACHE_HOME``. The folder is ``$NUMBA_CACHE_DIR`` if that was set, else
-``compiled`` in ``$BENCH_HOME``: not beside librosa's sources, numba's default, where other programs
-write without a lock.
+``var/cache/foley-bench`` of the installation (``sys.prefix``), so that compiling, some 20 s, is
+paid once for every ``$BENCH_HOME``; where the installation is read-only, ``compiled`` in
+``$BENCH_HOME``. It is not beside librosa's sources, numba's default, where other programs write
+without a lock.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def load_numba() -> Any:
     same file.
     """
     numba: Any = import_module("numba")
-    folder = os.environ.get(CACHE_VARIABLE) or str(_home() / "compiled")
+    folder = os.environ.get(CACHE_VARIABLE) or str(_choose_folder())
     # numba reads its configuration from the environment whenever that changes, so both must agree.
     os.environ[CACHE_VARIABLE] = folder
     numba.config.CACHE_DIR = folder
@@ -108,6 +110,14 @@ def _set_cache_home() -> None:
         is_known = False
     if not is_known:
         os.environ.setdefault("XDG_CACHE_HOME", str(_home()))
+
+
+def _choose_folder() -> Path:
+    """Return the cache of the installation, or that of the user where it cannot be written."""
+    folder = Path(sys.prefix, "var", "cache", "foley-bench")
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    # numba does not read a folder that it cannot write: it would compile beside librosa's sources.
+    return folder if os.access(nearest, os.W_OK) else _home() / "compiled"
 
 
 def _home() -> Path:

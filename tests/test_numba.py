@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,6 +111,27 @@ def test_front_ends_and_networks_import_librosa_with_its_cache_locked(use):
     command = [sys.executable, "-c", COMPILATIONS.format(use=use)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "[False]\n"), done.stderr
+
+
+def test_code_is_compiled_once_for_an_installation_and_not_for_every_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
+    (tmp_path / "env").mkdir()
+    assert _numba._choose_folder() == tmp_path / "env/var/cache/foley-bench"
+
+
+@pytest.mark.parametrize("read_only", ["env", "env/var/cache/foley-bench"])
+def test_code_is_compiled_in_the_home_where_the_installation_is_read_only(
+    read_only, tmp_path, monkeypatch
+):
+    (tmp_path / "env/var/cache/foley-bench").mkdir(parents=True)
+    if read_only == "env":
+        shutil.rmtree(tmp_path / "env/var")
+    # Permissions do not bind root, so the answer of the system is replaced for this one folder.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / read_only)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
+    assert _numba._choose_folder() == tmp_path / "home/compiled"
 
 
 @pytest.mark.parametrize("home", [None, "", "not/absolute"])

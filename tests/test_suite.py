@@ -47,6 +47,23 @@ def test_every_metric_reads_extractors_that_some_judge_has():
         assert select_computable(rows, open_judge("paper", profile, Path("weights"))) == rows
 
 
+@pytest.mark.parametrize(
+    ("profile", "column", "extractor"),
+    [
+        ("av-benchmark", "mcd", "cepstra"),
+        ("av-benchmark", "mcd_ref", "cepstra"),
+        ("av-benchmark", "mcd_c1", "cepstra_c1"),
+        ("strict", "mcd", "cepstra_c1"),
+        ("strict", "mcd_ref", "cepstra_c1"),
+    ],
+)
+def test_a_column_of_distortion_reads_the_cepstra_of_its_own_definition_alone(
+    profile, column, extractor
+):
+    (metric,) = select(profile, [column])
+    assert metric.reads == (extractor,)
+
+
 def test_the_signal_judge_computes_all_columns_without_networks():
     rows = select_computable(PROFILES["av-benchmark"], SIGNAL)
     lost = {row.name for row in PROFILES["av-benchmark"]} - {row.name for row in rows}

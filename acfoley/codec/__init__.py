@@ -2,9 +2,8 @@
 
 codec                 Codec: the front door, and how to load the published one
 mel                   waveform -> log-mel spectrogram
-autoencoder           log-mel <-> latents; its layers in autoencoder_layers, magnitude_preserving
-vocoder               log-mel -> waveform (BigVGAN v2); its activation in snake and snake_cpu,
-                      its file in vocoder_weights
+autoencoder           log-mel <-> latents; its layers in autoencoder_layers
+vocoder               log-mel -> waveform (BigVGAN v2); its activation in snake and snake_cpu
 griffin_lim           log-mel -> waveform without a network, for the mini world
 """
 

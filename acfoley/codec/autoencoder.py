@@ -16,8 +16,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from acfoley.codec.autoencoder_layers import KERNEL, DoublingLevel, HalvingLevel, Level, Middle
-from acfoley.codec.magnitude_preserving import Conv, fold_weights, scaled_silu
+from acfoley.codec.autoencoder_layers import (
+    KERNEL,
+    Conv,
+    DoublingLevel,
+    HalvingLevel,
+    Level,
+    Middle,
+    fold_weights,
+    scaled_silu,
+)
 from bench.checkpoints.load import assign_state, load_state
 
 #: Keeps the exponential finite: deviations of 3e-7 to 2.2e4.

@@ -15,6 +15,7 @@ configuration ``nvidia/bigvgan_v2_44khz_128band_512x``.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +23,24 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from acfoley.codec.snake import REACH, AntialiasedSnake
-from acfoley.codec.vocoder_weights import fuse_weight_norm
+from acfoley.codec.snake import N_TAPS, REACH, AntialiasedSnake, lowpass_taps
 from bench.checkpoints.load import assign_state, load_state
+from bench.errors import BenchError
 
 KERNEL = 7
 #: Frames of a chunk on a CPU: 3 s of audio, whose context costs a sixth more work.
 CHUNK_FRAMES = 256
+
+# The file stores weight normalisation, w = g v / |v| with the norm over all axes but the first, as
+# ``weight_g`` and ``weight_v`` (newer torch: ``parametrizations.weight.original0`` and
+# ``original1``), and repeats the anti-aliasing filter, a constant, 218 times.
+#: Suffixes of magnitude g and direction v: in the official file, and in files of newer torch.
+PAIRS = (
+    (".weight_g", ".weight_v"),
+    (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
+)
+FILTER = ".filter"
+FILTER_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,53 @@ def load_vocoder(
         model = Vocoder(params)
     state = fuse_weight_norm(load_state(checkpoint, key="generator"), checkpoint)
     return assign_state(model, state, checkpoint).to(device)
+
+
+def fuse_weight_norm(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return the tensors of ``state`` without filters and with weight normalisation fused.
+
+    Weights that were fused before pass unchanged. ``path`` is for the refusal.
+
+    Raises:
+        BenchError: half of a pair is missing, or a filter is not the one that the vocoder computes.
+    """
+    plain: dict[str, Tensor] = {}
+    taps = torch.tensor(lowpass_taps())
+    for name, tensor in state.items():
+        if name.endswith(FILTER):
+            # The vocoder computes its filter, so a file made with another one would give wrong
+            # audio and no error.
+            if tensor.shape != (1, 1, N_TAPS) or not torch.allclose(
+                tensor.flatten().float(), taps, rtol=0, atol=FILTER_TOLERANCE
+            ):
+                raise BenchError(
+                    f"{path}: {name} is not the low-pass of BigVGAN v2 with {N_TAPS} taps"
+                )
+            continue
+        pair = next((pair for pair in PAIRS if name.endswith(pair)), None)
+        if pair is None:
+            plain[name] = tensor
+            continue
+        stem = name.removesuffix(pair[0]).removesuffix(pair[1])
+        # A pair is met twice, by either half: the direction's turn writes the weight.
+        if name.endswith(pair[1]):
+            plain[f"{stem}.weight"] = _fuse(state, stem, pair, path)
+        elif stem + pair[1] not in state:
+            raise BenchError(f"{path} has {name} without {stem + pair[1]}: it is half a checkpoint")
+    return plain
+
+
+def _fuse(state: Mapping[str, Tensor], stem: str, pair: tuple[str, str], path: Path) -> Tensor:
+    magnitude, direction = state.get(stem + pair[0]), state[stem + pair[1]]
+    expected = (len(direction), *[1] * (direction.ndim - 1))
+    if magnitude is None or magnitude.shape != expected:
+        raise BenchError(
+            f"{path} has {stem + pair[1]} {list(direction.shape)} without a {stem + pair[0]} "
+            f"{list(expected)}: it is no complete checkpoint of this vocoder"
+        )
+    axes = tuple(range(1, direction.ndim))
+    norm: Tensor = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
+    return magnitude * direction / norm
 
 
 @torch.inference_mode()

@@ -10,6 +10,8 @@ Tensors are named as in the official checkpoints of MMAudio (Cheng et al., CVPR 
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,9 @@ from bench.types import FULL, Condition
 class FlowNetwork(nn.Module):
     """MMAudio's multimodal transformer and, where the parameters have a reference, AC-Foley's."""
 
+    #: Whether ``prepare_inference`` has been called.
+    is_prepared = False
+
     def __init__(self, params: FlowParams) -> None:
         super().__init__()
         self.params = params
@@ -70,10 +75,18 @@ class FlowNetwork(nn.Module):
     def forward(self, latents: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         """Return the velocity ``[B, L, 40]`` at ``latents [B, L, 40]`` and ``times [B]``.
 
-        Latents are normalised; time 0 is noise, 1 is audio.
+        Latents are normalised; time 0 is noise, 1 is audio. Conditions of k B clips, B after B,
+        give the velocities ``[k B, L, 40]`` of the same latents under each of them.
         """
-        latent = self.audio_input_proj(latents)
-        vector = self.t_embed(times, conditions.frequencies) + conditions.vector
+        n_sides = conditions.n_clips // len(latents)
+        # Latents and times are the same under all conditions, and their projection is an eighth of
+        # the work of a step at the smallest preset, by its kernels of seven tokens. Batches of
+        # another size are rounded otherwise, so that it takes a prepared network to share it.
+        if not self.is_prepared:
+            latents, times, n_sides = latents.repeat(n_sides, 1, 1), times.repeat(n_sides), 1
+        latent = self.audio_input_proj(latents).repeat(n_sides, 1, 1)
+        embedded = self.t_embed(times, conditions.frequencies).repeat(n_sides, 1)
+        vector = embedded + conditions.vector
         shared = Conditioning(vector)
         # Latents that share a sync token share the work of its modulation: rows are the tokens of
         # all clips one after another, 192 for 8 s, where there are 345 latents.
@@ -87,6 +100,29 @@ class FlowNetwork(nn.Module):
             latent = block(latent, frames, conditions.angles[0])
         velocity: Tensor = self.final_layer(latent, shared)
         return velocity
+
+    def prepare_inference(self) -> None:
+        """Choose the fastest layers for a CPU in float32, and transform weights for them once.
+
+        A step takes two thirds of the time (benchmarks/flow_speed.py) and outputs change by
+        rounding. Needs ``transformed_bytes`` more memory. Weights must not change afterwards.
+        """
+        self.is_prepared = True
+        for module in self.modules():
+            if isinstance(module, Projection):
+                module.is_prepared = True
+        for convolution in self._short_convolutions():
+            convolution.prepare()
+
+    @property
+    def transformed_bytes(self) -> int:
+        """Memory of the weights that ``prepare_inference`` adds."""
+        return sum(2 * convolution.weight.nbytes for convolution in self._short_convolutions())
+
+    def _short_convolutions(self) -> list[TimeConvolution]:
+        """Return the blocks' convolutions, all of three tokens."""
+        modules = itertools.chain(self.joint_blocks.modules(), self.fused_blocks.modules())
+        return [module for module in modules if isinstance(module, TimeConvolution)]
 
     def conditions(
         self, features: Features, lengths: SequenceLengths, condition: Condition = FULL

@@ -6,31 +6,55 @@ MMAudio (Cheng et al., CVPR 2025), section 3 and appendix.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from acfoley.network import winograd
+
 TIME_BASE = 10_000.0
 HAS_ONEDNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+PROCESSOR = Path("/proc/cpuinfo")
+
+
+@cache
+def has_slow_products() -> bool:
+    """Whether oneDNN is faster here than the matrix products of torch.
+
+    They are MKL's, which reach the peak of Intel's processors (145 GFLOP/s per core of a Xeon, of
+    which oneDNN, that reorders weights at every call, reaches 67 to 116), and about half of
+    oneDNN's speed on an AMD EPYC.
+    """
+    # By the maker and not by a measurement at first use: its outcome would depend on what else the
+    # machine does, and the rounding of samples on the outcome.
+    has_mkl = bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+    is_known = HAS_ONEDNN and has_mkl and PROCESSOR.exists()
+    return is_known and "GenuineIntel" not in PROCESSOR.read_text(encoding="utf-8")
 
 
 class Projection(nn.Linear):
-    """A linear layer, on CPUs as oneDNN's convolution with a kernel of one token.
+    """A linear layer, on CPUs as oneDNN's convolution of single tokens until it is prepared.
 
     The result is that of ``nn.Linear`` but for rounding: ``tests/acfoley/network/test_layers.py``
     compares them.
     """
 
+    #: Whether torch's own matrix product is used.
+    is_prepared = False
+
     def forward(self, tokens: Tensor) -> Tensor:
         """``tokens [..., L, D]`` to ``[..., L, D']``."""
-        # The BLAS that torch ships is about half as fast as oneDNN on processors that are not
-        # Intel's. oneDNN is reached by the private name of its convolution, because the public
-        # conv1d chooses its back end by the number of threads. Neither autocast nor the compiler
-        # know that name. benchmarks/flow_speed.py measures it.
+        # oneDNN is reached by the private name of its convolution, because the public conv1d
+        # chooses its back end by the number of threads. Neither autocast nor the compiler know
+        # that name. Small networks gain little from MKL, and are not prepared: Griffin-Lim makes
+        # 2e-4 of the other rounding, and their samples are published.
         is_plain = tokens.dim() == 3 and tokens.dtype == torch.float32
         is_eager = not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
-        if not (HAS_ONEDNN and is_plain and is_eager and tokens.device.type == "cpu"):
+        is_on_cpu = HAS_ONEDNN and tokens.device.type == "cpu"
+        if self.is_prepared or not (is_plain and is_eager and is_on_cpu):
             return super().forward(tokens)
         kernel, channels = self.weight.unsqueeze(-1), tokens.transpose(1, 2)
         projected: Tensor = torch.ops.aten.mkldnn_convolution(
@@ -42,12 +66,24 @@ class Projection(nn.Linear):
 class TimeConvolution(nn.Conv1d):
     """A convolution over the tokens of ``[B, L, D]`` with as many tokens out as in."""
 
+    #: The weight as ``winograd.convolve`` takes it, once ``prepare`` has been called.
+    transformed: Tensor | None = None
+
     def __init__(self, width_in: int, width_out: int, kernel: int, *, bias: bool = True) -> None:
         super().__init__(width_in, width_out, kernel, padding=kernel // 2, bias=bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``tokens [B, L, D]`` to ``[B, L, D']``."""
+        # The transformed weight is a constant: gradients and other types take the weight itself.
+        weight = None if torch.is_grad_enabled() else self.transformed
+        if weight is not None and (tokens.dtype, tokens.device) == (weight.dtype, weight.device):
+            return winograd.convolve(tokens, weight, self.bias)
         return super().forward(tokens.transpose(1, 2)).transpose(1, 2)
+
+    def prepare(self) -> None:
+        """Transform the weight, of three tokens, for inference; it must not change afterwards."""
+        # No buffer: names and sizes of the state are those of the official checkpoints.
+        self.transformed = winograd.transform_weight(self.weight.detach())
 
 
 def make_projection(width_in: int, width_out: int, kernel: int, *, bias: bool = True) -> nn.Module:

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from bench.engine.inline import DEFAULT, InlineEngine
 from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of
 from bench.engine.processes import LocalEngine
-from bench.engine.settings import WorkerSettings, core_count
+from bench.engine.settings import WorkerSettings, core_count, keep_freed_memory
 
 __all__ = [
     "Engine",
@@ -33,6 +33,7 @@ __all__ = [
     "attempt",
     "core_count",
     "failure_of",
+    "keep_freed_memory",
     "open_engine",
 ]
 

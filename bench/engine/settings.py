@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,27 @@ def set_threads(threads: int | None) -> None:
     if threads is not None and "torch" in sys.modules:
         # Its first computation would set the number that MKL chooses, the physical cores.
         sys.modules["torch"].set_num_threads(threads)
+
+
+# Of malloc.h: the free memory at the end of the heap above which it is returned to the system, and
+# the size from which an array gets pages of its own, which are returned as soon as it is freed.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_memory(trim_bytes: int = 64 * 2**20, mmap_bytes: int = 32 * 2**20) -> None:
+    """Let this process reuse up to ``trim_bytes`` of freed memory, for good; glibc alone.
+
+    Analysis of audio allocates and frees the same megabytes again and again. By default glibc
+    returns them to the system each time, and the next clip pays for every page anew: 24,400 page
+    faults in each call of WORLD's DIO, nearly half of its time.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # musl has no such function, and its own rules
+        mallopt(_M_TRIM_THRESHOLD, trim_bytes)
+        # By default it rises with the arrays that are freed; setting the other one ends that.
+        mallopt(_M_MMAP_THRESHOLD, mmap_bytes)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of
-from bench.engine.settings import WorkerSettings, set_threads
+from bench.engine.settings import WorkerSettings, keep_freed_memory, set_threads
 
 #: What the parent sends beside items: the end of a round, and the end of the worker.
 END, STOP = "end", "stop"
@@ -29,6 +29,7 @@ def run_worker(
     """Build the work, report that, then answer round after round: the target of the process."""
     os.setpgrp()  # so that one signal ends the worker with all that it starts, and Ctrl-C does not
     receive = _begin_to_receive(pipe, settings.n_ahead)
+    keep_freed_memory()
     set_threads(settings.threads)
     built = attempt(lambda make: make(*settings.arguments(slot)), factory)
     set_threads(settings.threads)  # again, for libraries that building has loaded

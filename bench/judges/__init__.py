@@ -1,6 +1,6 @@
 """Judges: named sets of extractors. Numbers of different judges never share a table.
 
-signal   onsets, cepstra, spectrum: no network, no weights
+signal   onsets, cepstra (two kinds), spectrum: no network, no weights
 paper    these, and the published networks of the paper's columns
 mini     these, and small networks in the roles of the published ones, trained on the mini world
 """

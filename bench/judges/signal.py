@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,7 +14,6 @@ from bench.judges.extractor import (
     SignalExtractor,
     name_versions,
 )
-from bench.types import Waveform
 
 #: Raised when the values of a feature change.
 PREPROCESSING = "2"
@@ -34,51 +32,55 @@ def has_pyworld() -> bool:
     return has_module("pyworld")
 
 
-def _onset(waveform: Waveform) -> Features:
+def _onset(media: ClipMedia) -> Features:
     from bench.metrics import onset_features
 
-    return onset_features(waveform)
+    return onset_features(media.signal(SIGNAL_RATE_HZ))
 
 
-def _cepstra(waveform: Waveform) -> Features:
-    from bench.metrics import default_envelope, mel_cepstra, mel_cepstra_c1, steady_envelope
+def _cepstra(media: ClipMedia) -> Features:
+    from bench.metrics import default_envelope, mel_cepstra
     from bench.metrics.mcd import ENVELOPES
 
-    source = default_envelope()
-    steady = mel_cepstra_c1(steady_envelope(waveform, source))
+    spectra = ENVELOPES[default_envelope()](media.signal(SIGNAL_RATE_HZ))
     # In float64 on disk: the published alignment depends on ties, which rounding would break.
-    return {
-        "cepstra": mel_cepstra(ENVELOPES[source](waveform)),
-        "cepstra_c1": steady.astype(np.float32),
-    }
+    return {"cepstra": mel_cepstra(spectra)}
 
 
-def _spectrum(waveform: Waveform) -> Features:
+def _cepstra_c1(media: ClipMedia) -> Features:
+    from bench.metrics import default_envelope, mel_cepstra_c1, steady_envelope
+
+    spectra = steady_envelope(media.signal(SIGNAL_RATE_HZ), default_envelope())
+    return {"cepstra": mel_cepstra_c1(spectra).astype(np.float32)}
+
+
+def _spectrum(media: ClipMedia) -> Features:
     from bench.metrics import envelope, log_mel
 
+    waveform = media.signal(SIGNAL_RATE_HZ)
     return {"log_mel": log_mel(waveform), "envelope": envelope(waveform, SIGNAL_RATE_HZ)}
 
 
-def _extract(compute: Callable[[Waveform], Features], media: ClipMedia) -> Features:
-    return compute(media.signal(SIGNAL_RATE_HZ))
-
-
-def _open(compute: Callable[[Waveform], Features]) -> Extract:
-    return partial(_extract, compute)
+def _open(extract: Extract) -> Extract:
+    # Nothing to load; a function of this module, because extractors are pickled into workers.
+    return extract
 
 
 def signal_extractors() -> tuple[SignalExtractor, ...]:
-    """Return the three extractors, without that of cepstra where pysptk is not installed.
+    """Return the four extractors, without those of cepstra where pysptk is not installed.
 
+    ``cepstra`` and ``cepstra_c1`` are two, because they share no step (``bench.metrics.mcd``) and
+    each takes most of the time of a clip: a run has only those of its columns.
     Their versions name the packages that decide their numbers.
     """
     onset = SignalExtractor("onset", _version("librosa"), open=partial(_open, _onset))
     spectrum = SignalExtractor("spectrum", _version("librosa"), open=partial(_open, _spectrum))
     if not has_pysptk():
         return onset, spectrum
-    packages = ("pysptk", "pyworld" if has_pyworld() else "librosa")
-    cepstra = SignalExtractor("cepstra", _version(*packages), open=partial(_open, _cepstra))
-    return onset, cepstra, spectrum
+    version = _version("pysptk", "pyworld" if has_pyworld() else "librosa")
+    cepstra = SignalExtractor("cepstra", version, open=partial(_open, _cepstra))
+    cepstra_c1 = SignalExtractor("cepstra_c1", version, open=partial(_open, _cepstra_c1))
+    return onset, cepstra, cepstra_c1, spectrum
 
 
 def _version(*packages: str) -> str:

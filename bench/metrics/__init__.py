@@ -10,12 +10,10 @@
     frechet_limit       FD-infinity: the distance for unlimited samples
     kernel              kernel distance of two sets of features (KID)
     divergence          KL divergence of labels, inception score
-    similarity          cosine of paired embeddings
-    desync              offset between audio and video
+    agreement           audio with its video or prompt: cosine of embeddings, offset in time
     clusters            mean of dependent scores and its standard error
     estimates           a statistic of sets with the contribution of each sample
-    uncertainty         confidence intervals, paired differences, chance pairings
-    equivalence         tests of a loss against a margin
+    uncertainty         intervals, paired differences, chance pairings, tests of a loss
 
 A metric is a function of its arguments alone (and of the random generator that it is given). It
 takes the true side first and the generated one second, checks both by ``arrays``, computes in
@@ -26,7 +24,7 @@ The package imports nothing else of the benchmark, and needs numpy, scipy, libro
 also pysptk and pyworld (``foley-bench[mcd]``). Heavy libraries load when a function needs them.
 """
 
-from bench.metrics.desync import desync, offset_grid
+from bench.metrics.agreement import cosine_score, desync, offset_grid
 from bench.metrics.divergence import (
     InceptionScore,
     inception_estimate,
@@ -35,7 +33,7 @@ from bench.metrics.divergence import (
 )
 from bench.metrics.dtw import Alignment, dtw_path, fastdtw_path
 from bench.metrics.estimates import SetEstimate
-from bench.metrics.frechet import FrechetStatistics, frechet_distance
+from bench.metrics.frechet import FrechetStatistics, Gaussian, frechet_distance
 from bench.metrics.frechet_influence import frechet_estimate
 from bench.metrics.frechet_limit import FrechetLimit, fd_infinity, frechet_limit_estimate
 from bench.metrics.kernel import KernelDistance, kernel_distance, kernel_estimate
@@ -63,7 +61,6 @@ from bench.metrics.onset_scoring import (
     match_onsets,
     onset_scores,
 )
-from bench.metrics.similarity import cosine_score
 from bench.metrics.spectral import envelope, envelope_correlation, log_mel, log_spectral_distance
 from bench.metrics.uncertainty import (
     Interval,
@@ -79,6 +76,7 @@ __all__ = [
     "Alignment",
     "FrechetLimit",
     "FrechetStatistics",
+    "Gaussian",
     "InceptionScore",
     "Interval",
     "KernelDistance",

@@ -25,14 +25,13 @@ The last term, the overlap, costs the most. It needs no matrix square root:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics.arrays import FloatArray, check_frames
+from bench.metrics.arrays import Array, FloatArray, check_frames
 
 #: Share of a dimension's variance that the dimensions before it must leave unexplained for S to
 #: count as invertible: far above rounding (1e-12), low enough for spectra that fall like k^-3.
@@ -53,13 +52,14 @@ class FrechetStatistics:
 
     @classmethod
     def of(cls, features: npt.ArrayLike) -> FrechetStatistics:
-        """Return the statistics of ``features [N, D]``; needs twice their size in float64.
+        """Return the statistics of ``features [N, D]``; needs their size in float64.
 
         ValueError unless they are finite ``[N, D]`` with at least one row.
         """
-        samples = check_frames(features, "features")
-        mean = samples.mean(axis=0)
-        centred = samples - mean
+        samples = check_samples(features, "features")
+        mean = samples.mean(axis=0, dtype=np.float64)
+        # One pass converts and centres; NumPy sees X'X and computes one triangle of it (syrk).
+        centred = np.subtract(samples, mean, dtype=np.float64)
         return cls(len(samples), mean, centred.T @ centred)
 
     @classmethod
@@ -97,7 +97,51 @@ class FrechetStatistics:
         return self.scatter / (self.n - 1)
 
 
-Side = npt.ArrayLike | FrechetStatistics
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """One side of the formula, with the costly part that does not depend on the other side.
+
+    ``n`` samples with ``mean [D]``, the trace of S, and a factor ``root [R, D]``, row after row in
+    memory, with ``root' root = S``, R being about the rank of S. ``is_regular`` states that S can
+    safely be inverted: then ``root`` is its upper Cholesky factor. ``covariance`` is S ``[D, D]``
+    where it was computed, else None.
+    """
+
+    n: int
+    mean: FloatArray
+    total_variance: float
+    root: FloatArray
+    is_regular: bool
+    covariance: FloatArray | None = None
+
+    @classmethod
+    def of(cls, side: Side, name: str = "the set") -> Gaussian:
+        """Return a side as a Gaussian. ValueError, with its ``name``, as the distance."""
+        if isinstance(side, Gaussian):
+            return side
+        if isinstance(side, FrechetStatistics):
+            return cls._of_statistics(side)
+        samples = check_samples(side, name)
+        _check_count(len(samples), name)
+        if len(samples) > samples.shape[1]:
+            return cls._of_statistics(FrechetStatistics.of(samples))
+        mean = samples.mean(axis=0, dtype=np.float64)
+        root = np.subtract(samples, mean, dtype=np.float64)
+        root /= np.sqrt(len(samples) - 1)
+        return cls(len(samples), mean, float(np.square(root).sum()), root, is_regular=False)
+
+    @classmethod
+    def _of_statistics(cls, statistics: FrechetStatistics) -> Gaussian:
+        covariance = statistics.covariance
+        trace = float(np.trace(covariance))
+        # With no more samples than dimensions S is singular, whatever rounding makes of it.
+        regular = factor_regular(covariance) if statistics.n > len(covariance) else None
+        root = factor_covariance(covariance) if regular is None else regular
+        is_regular = regular is not None
+        return cls(statistics.n, statistics.mean, trace, root, is_regular, covariance)
+
+
+Side = npt.ArrayLike | FrechetStatistics | Gaussian
 
 
 def frechet_distance(true: Side, generated: Side) -> float:
@@ -105,98 +149,74 @@ def frechet_distance(true: Side, generated: Side) -> float:
 
     0 is best, and reached by equal sets up to rounding: the value is not clipped and may be below
     0 by about 1e-13 of the total variance. Heusel et al., "GANs Trained by a Two Time-Scale Update
-    Rule", 2017; equal to av-benchmark's FD, which answers -1 for a single sample. ValueError for a
-    single sample, unequal widths, or values that are not finite.
+    Rule", 2017; equal to av-benchmark's FD, which answers -1 for a single sample. A side that is
+    used more than once is best given as ``Gaussian.of(samples)``. ValueError for a single sample,
+    unequal widths, or values that are not finite.
 
     >>> frechet_distance([[0.0], [2.0]], [[3.0], [5.0]])
     9.0
     """
-    return compute_distance(to_gaussian(true, "true"), to_gaussian(generated, "generated"))
+    from scipy.linalg import svdvals
 
-
-class Gaussian(NamedTuple):
-    """One side of the formula.
-
-    ``regular`` is S ``[D, D]`` where it can safely be inverted, else None; ``root()`` returns a
-    factor ``A [R, D]`` with ``A'A = S`` in any case, R being about the rank of S. It is a function
-    because the regular case never needs it.
-    """
-
-    mean: FloatArray
-    total_variance: float
-    regular: FloatArray | None
-    root: Callable[[], FloatArray]
-
-
-def to_gaussian(side: Side, name: str) -> Gaussian:
-    """Return a side as a Gaussian. ValueError, with its ``name``, as the distance."""
-    if isinstance(side, FrechetStatistics):
-        return _from_statistics(side)
-    samples = check_frames(side, name)
-    _check_count(len(samples), name)
-    if len(samples) > samples.shape[1]:
-        return _from_statistics(FrechetStatistics.of(samples))
-    mean = samples.mean(axis=0)
-    root = (samples - mean) / np.sqrt(len(samples) - 1)
-    return Gaussian(mean, float(np.square(root).sum()), None, lambda: root)
-
-
-def _from_statistics(statistics: FrechetStatistics) -> Gaussian:
-    covariance = statistics.covariance
-    can_invert = statistics.n > len(covariance) and is_regular(covariance)
-    return Gaussian(
-        statistics.mean,
-        float(np.trace(covariance)),
-        covariance if can_invert else None,
-        functools.partial(factor_covariance, covariance),
-    )
-
-
-def compute_distance(first: Gaussian, second: Gaussian) -> float:
-    """Return the distance of two Gaussians. ValueError if their widths differ."""
+    first, second = Gaussian.of(true, "true"), Gaussian.of(generated, "generated")
     check_widths(first.mean, second.mean)
+    if first.is_regular and second.is_regular:
+        squares = eigenvalues(transform_covariance(first, second))
+        return compute_distance(first, second, np.sqrt(np.maximum(squares, 0.0)))
+    return compute_distance(first, second, svdvals(first.root @ second.root.T))
+
+
+def compute_distance(first: Gaussian, second: Gaussian, singular: FloatArray) -> float:
+    """Return the distance, given the singular values of ``first.root @ second.root.T``."""
     shift = first.mean - second.mean
     variance = first.total_variance + second.total_variance
-    return float(shift @ shift + variance - 2.0 * _overlap(first, second))
+    return float(shift @ shift + variance - 2.0 * singular.sum())
 
 
-def _overlap(first: Gaussian, second: Gaussian) -> float:
-    """Trace of the square root of S1 S2."""
-    from scipy.linalg import eigh, svdvals
+def transform_covariance(first: Gaussian, second: Gaussian) -> FloatArray:
+    """Return the lower triangle of A1 S2 A1' ``[D, D]``, for regular Gaussians.
 
-    if first.regular is None or second.regular is None:
-        return float(svdvals(first.root() @ second.root().T).sum())
-    # Of regular covariances the eigenvalues of S1 S2 suffer no cancellation, and type 2 of the
-    # generalised problem (S1 S2 v = w v, by a Cholesky factor of S2) costs a fraction of an SVD.
-    squares = eigh(
-        to_column_major(first.regular),
-        to_column_major(second.regular),
-        type=2,
-        eigvals_only=True,
-        check_finite=False,
+    Of regular covariances its eigenvalues, those of S1 S2, suffer no cancellation, and cost a
+    fraction of the singular values of A1 A2'.
+    """
+    from scipy.linalg.lapack import dsygst
+
+    covariance = second.root.T @ second.root if second.covariance is None else second.covariance
+    # Type 2 of the generalised problem S1 S2 v = w v, reduced by the Cholesky factor of S1. The
+    # transposed views are column by column in memory, which LAPACK reads without a copy. (SciPy's
+    # ``eigh(type=2)`` factors anew and gives LAPACK too little room to work in blocks.)
+    reduced, _ = dsygst(covariance.T, first.root.T, itype=2, lower=1)
+    lower: FloatArray = reduced
+    return lower
+
+
+def eigenvalues(lower: FloatArray) -> FloatArray:
+    """Return the eigenvalues ``[D]`` of a symmetric matrix whose lower triangle this is.
+
+    They take its memory.
+    """
+    from scipy.linalg import eigh
+
+    found: FloatArray = eigh(
+        lower, eigvals_only=True, driver="evd", overwrite_a=True, check_finite=False
     )
-    return float(np.sqrt(np.maximum(squares, 0.0)).sum())
+    return found
 
 
-def is_regular(covariance: FloatArray) -> bool:
-    """Whether a covariance can safely be inverted: no dimension follows from the others.
+def factor_regular(covariance: FloatArray) -> FloatArray | None:
+    """Return the upper Cholesky factor ``[D, D]`` of S, or None where S cannot safely be inverted.
 
     A Cholesky factor regresses each dimension on those before it; its squared diagonal is the
-    variance that the regression leaves unexplained.
+    variance that the regression leaves unexplained. It must leave a share in every dimension.
     """
-    from scipy.linalg import LinAlgError, cholesky
+    from scipy.linalg.lapack import dpotrf
 
-    try:
-        factor = cholesky(to_column_major(covariance), check_finite=False)
-    except LinAlgError:
-        return False
-    unexplained = np.square(factor.diagonal())
-    return bool(np.all(unexplained > REGULAR_SHARE * covariance.diagonal()))
-
-
-def to_column_major(symmetric: FloatArray) -> FloatArray:
-    """Return the transposed view, which LAPACK reads without SciPy's slow copy."""
-    return symmetric.T
+    lower, info = dpotrf(covariance.T, lower=1)
+    if info != 0:  # the leading minor of this order is not positive
+        return None
+    unexplained = np.square(lower.diagonal())
+    is_regular = bool(np.all(unexplained > REGULAR_SHARE * covariance.diagonal()))
+    return lower.T if is_regular else None
 
 
 def factor_covariance(covariance: FloatArray) -> FloatArray:
@@ -212,8 +232,17 @@ def factor_covariance(covariance: FloatArray) -> FloatArray:
     scale = np.where(deviation > 0, deviation, 1.0)
     factor, order, rank, _ = dpstrf(covariance / np.outer(scale, scale))
     root = np.empty((rank, len(scale)))
-    root[:, order - 1] = np.triu(factor)[:rank]  # LAPACK counts from 1
+    root[:, order - 1] = np.triu(factor[:rank])  # LAPACK counts from 1
     return root * scale
+
+
+def check_samples(features: npt.ArrayLike, name: str) -> Array:
+    """Return samples ``[N, D]``, checked as by ``check_frames``; float32 is left as it is."""
+    samples = np.asarray(features)
+    if samples.dtype != np.float32 or samples.ndim != 2 or not samples.size:
+        return check_frames(samples, name)
+    # Networks give float32, which takes half as long to read; all sums are in float64 later.
+    return samples if np.isfinite(samples).all() else check_frames(samples, name)
 
 
 def check_widths(first: FloatArray, second: FloatArray) -> None:

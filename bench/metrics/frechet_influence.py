@@ -29,20 +29,18 @@ F = s1 + s2 + ..., the singular values of M = A1 A2' = U diag(s) V', where A'A =
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics.arrays import Array, FloatArray, check_frames
+from bench.metrics.arrays import Array, FloatArray
 from bench.metrics.estimates import SetEstimate
 from bench.metrics.frechet import (
-    FrechetStatistics,
+    Gaussian,
     check_widths,
     compute_distance,
-    to_column_major,
-    to_gaussian,
+    transform_covariance,
 )
 
 #: Rows that are held in float64 at a time.
@@ -77,14 +75,17 @@ class FrechetInfluence:
         return _influence(samples, self.generated_mean, shift, self.generated_map)
 
 
-def frechet_estimate(true: npt.ArrayLike, generated: npt.ArrayLike) -> SetEstimate:
+def frechet_estimate(
+    true: npt.ArrayLike, generated: npt.ArrayLike, *, known: Gaussian | None = None
+) -> SetEstimate:
     """Return the Fréchet distance of ``true [N, D]``, ``generated [M, D]`` with contributions.
 
-    The value is that of ``frechet_distance``. Beside the samples, memory is some D^2. ValueError as
-    there.
+    The value is that of ``frechet_distance``. ``known`` is ``Gaussian.of(true)`` where it has been
+    computed before. Beside the samples, memory is some D^2. ValueError as there.
     """
     first, second = np.asarray(true), np.asarray(generated)
-    influence = frechet_influence(compute_statistics(first), compute_statistics(second))
+    sides = known or Gaussian.of(first, "true"), Gaussian.of(second, "generated")
+    influence = frechet_influence(*sides)
     return SetEstimate(
         influence.value,
         influence.of_true(first) / len(first),
@@ -93,45 +94,70 @@ def frechet_estimate(true: npt.ArrayLike, generated: npt.ArrayLike) -> SetEstima
     )
 
 
-def frechet_influence(true: FrechetStatistics, generated: FrechetStatistics) -> FrechetInfluence:
+def frechet_influence(true: Gaussian, generated: Gaussian) -> FrechetInfluence:
     """Return the distance and its derivative. ValueError as ``frechet_distance``."""
-    from scipy.linalg import eigh
-
     check_widths(true.mean, generated.mean)
-    first, second = to_gaussian(true, "true"), to_gaussian(generated, "generated")
-    root = first.root()
-    product = root @ generated.covariance @ root.T
-    squares, vectors = eigh(to_column_major(product), driver="evd", check_finite=False)
-    if first.regular is not None and second.regular is not None:
-        overlap = np.sqrt(np.maximum(squares, 0.0)).sum()
-        shift = true.mean - generated.mean
-        value = shift @ shift + first.total_variance + second.total_variance - 2.0 * overlap
-    else:
-        # The square root of an eigenvalue that is 0 but for rounding (1e-16) is off by 1e-8.
-        value = compute_distance(first, second)
-    # Null directions have no transport map; samples never leave the space of the others.
-    kept = squares > NULL_SHARE * squares.max(initial=0.0)
-    singular, vectors = np.sqrt(squares[kept]), vectors[:, kept]
-    return FrechetInfluence(
-        float(value),
-        true.mean,
-        generated.mean,
-        np.sqrt(singular)[:, None] * (vectors.T @ _transposed_inverse(root)),
-        (vectors.T @ root) / np.sqrt(singular)[:, None],
+    is_regular = true.is_regular and generated.is_regular
+    singular, maps = (_maps_of_regular if is_regular else _maps_of_any)(true, generated)
+    value = compute_distance(true, generated, singular)
+    return FrechetInfluence(value, true.mean, generated.mean, *maps)
+
+
+def _maps_of_regular(
+    first: Gaussian, second: Gaussian
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """Return the singular values of M, and both maps, from the eigenvectors of M M' = A1 S2 A1'."""
+    from scipy.linalg import eigh, solve_triangular
+
+    squares, vectors = eigh(
+        transform_covariance(first, second), driver="evd", overwrite_a=True, check_finite=False
+    )
+    singular = np.sqrt(np.maximum(squares, 0.0))
+    is_kept = _is_kept(singular)
+    half, vectors = np.sqrt(singular[is_kept]), vectors[:, is_kept]
+    # B1 = A1^-T, so W' = B1' U diag(s)^1/2 solves A1 W' = U diag(s)^1/2: A1 is triangular.
+    true_map = solve_triangular(
+        first.root.T, vectors * half, trans=1, lower=True, overwrite_b=True, check_finite=False
+    ).T
+    return singular, (true_map, (vectors / half).T @ first.root)
+
+
+def _maps_of_any(
+    first: Gaussian, second: Gaussian
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """Return the same where a covariance is singular, from the singular vectors of M = A1 A2'.
+
+    The square root of an eigenvalue that is 0 but for rounding (1e-16) would be off by 1e-8.
+    """
+    from scipy.linalg import svd
+
+    left, singular, right = svd(
+        first.root @ second.root.T, full_matrices=False, overwrite_a=True, check_finite=False
+    )
+    is_kept = _is_kept(singular)
+    half = np.sqrt(singular[is_kept])[:, None]
+    # Either side may be called the first one. So T, from the first set to the second, is the map
+    # back of the exchanged pair, T = A2' V diag(1 / s) V' A2, and no A has to be inverted.
+    return singular, (
+        right[is_kept] / half @ second.root,
+        left[:, is_kept].T / half @ first.root,
     )
 
 
-def compute_statistics(samples: Array) -> FrechetStatistics:
-    """Return the statistics of ``samples [N, D]``, converted to float64 block by block."""
-    return FrechetStatistics.of_blocks(_blocks(samples))
+def _is_kept(singular: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether a direction has a transport map; samples never leave the space of those that do."""
+    squares = np.square(singular)
+    kept: npt.NDArray[np.bool_] = squares > NULL_SHARE * squares.max(initial=0.0)
+    return kept
 
 
 def _influence(
     samples: Array, mean: FloatArray, shift: FloatArray, transport: FloatArray
 ) -> FloatArray:
     parts = []
-    for block in _blocks(samples):
-        centred = block - mean
+    # Centred and moved samples take twice their size in float64 each: one block at a time.
+    for start in range(0, len(samples), BLOCK_ROWS):
+        centred = samples[start : start + BLOCK_ROWS] - mean
         moved = centred @ transport.T
         parts.append(2.0 * centred @ shift + _squared(centred) - _squared(moved))
     influence: FloatArray = np.concatenate(parts)
@@ -140,25 +166,6 @@ def _influence(
     return influence
 
 
-def _blocks(samples: Array) -> Iterator[FloatArray]:
-    for start in range(0, len(samples), BLOCK_ROWS):
-        yield check_frames(samples[start : start + BLOCK_ROWS], "samples")
-
-
 def _squared(rows: FloatArray) -> FloatArray:
     lengths: FloatArray = np.einsum("nd,nd->n", rows, rows)
     return lengths
-
-
-def _transposed_inverse(root: FloatArray) -> FloatArray:
-    """Return ``B [R, D]`` with ``B root' = I``, for a root ``[R, D]`` of full rank.
-
-    With root' = Q R the inverse is R^-1 Q': no normal equations, which would square the condition.
-    """
-    from scipy.linalg import qr, solve_triangular
-
-    if not len(root):
-        return root
-    basis, factor = qr(root.T, mode="economic", check_finite=False)
-    inverse: FloatArray = solve_triangular(factor, basis.T, check_finite=False)
-    return inverse

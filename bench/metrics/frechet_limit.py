@@ -26,16 +26,14 @@ import numpy.typing as npt
 from bench.metrics.arrays import FloatArray, IntArray, check_frames
 from bench.metrics.estimates import SetEstimate
 from bench.metrics.frechet import (
-    FrechetStatistics,
     Gaussian,
     Side,
     check_widths,
+    eigenvalues,
     factor_covariance,
-    is_regular,
-    to_column_major,
-    to_gaussian,
+    factor_regular,
 )
-from bench.metrics.frechet_influence import compute_statistics, frechet_influence
+from bench.metrics.frechet_influence import frechet_estimate
 
 
 class FrechetLimit(NamedTuple):
@@ -61,35 +59,41 @@ def fd_infinity(
     """
     samples = check_frames(generated, "generated")
     subsets = _subsets(len(samples), rng, n_sizes)
-    return _limit(_sizes(subsets), _distances(to_gaussian(true, "true"), samples, subsets))
+    return _limit(_sizes(subsets), _distances(Gaussian.of(true, "true"), samples, subsets))
 
 
 def frechet_limit_estimate(
-    true: npt.ArrayLike, generated: npt.ArrayLike, rng: np.random.Generator, *, n_sizes: int = 15
+    true: npt.ArrayLike,
+    generated: npt.ArrayLike,
+    rng: np.random.Generator,
+    *,
+    n_sizes: int = 15,
+    known: Gaussian | None = None,
+    distance: SetEstimate | None = None,
 ) -> SetEstimate:
     """Return the limit of ``true [N, D]``, ``generated [M, D]`` with every sample's contribution.
 
-    ValueError as ``fd_infinity``.
+    ``known`` is ``Gaussian.of(true)`` and ``distance`` the ``frechet_estimate`` of the same
+    samples, where they have been computed before. ValueError as ``fd_infinity``.
     """
-    first, second = np.asarray(true), check_frames(generated, "generated")
-    subsets = _subsets(len(second), rng, n_sizes)
+    samples = check_frames(generated, "generated")
+    subsets = _subsets(len(samples), rng, n_sizes)
     sizes = _sizes(subsets)
-    known = compute_statistics(first)
-    limit = _limit(sizes, _distances(to_gaussian(known, "true"), second, subsets))
-    influence = frechet_influence(known, FrechetStatistics.of(second))
-    shares = np.zeros(len(second))
+    truth = known or Gaussian.of(true, "true")
+    limit = _limit(sizes, _distances(truth, samples, subsets))
+    plain = distance or frechet_estimate(true, generated, known=truth)
+    if plain.true is None or plain.generated is None:
+        raise ValueError("the estimate of the distance has no contributions")
     # The weights w_k of the module's formula: (X'X)^-1 X' is the pseudo-inverse of X, and its
     # second row gives the intercept, the distance at 1 / N = 0.
     line = np.stack([1.0 / sizes, np.ones(len(sizes))], axis=1)
     weights = np.linalg.pinv(line)[1]
+    shares = np.zeros(len(samples))
     for weight, size, chosen in zip(weights, sizes, subsets, strict=True):
         shares[chosen] += weight / size
-    return SetEstimate(
-        limit.value,
-        influence.of_true(first) / len(first),
-        influence.of_generated(second) * shares,
-        second.shape[1],
-    )
+    # In the plain distance every sample's influence is divided by M.
+    parts = plain.generated * (shares * len(samples))
+    return SetEstimate(limit.value, plain.true, parts, samples.shape[1])
 
 
 def _subsets(n: int, rng: np.random.Generator, n_sizes: int) -> list[IntArray]:
@@ -114,7 +118,7 @@ def _distances(truth: Gaussian, samples: FloatArray, subsets: list[IntArray]) ->
     once and not per subset.
     """
     check_widths(truth.mean, samples[0])
-    projected = (samples - truth.mean) @ truth.root().T
+    projected = (samples - truth.mean) @ truth.root.T
     distances = []
     for chosen in subsets:
         subset = samples[chosen]
@@ -126,7 +130,7 @@ def _distances(truth: Gaussian, samples: FloatArray, subsets: list[IntArray]) ->
 
 def _overlap(projected: FloatArray) -> float:
     """Return the trace of the square root of the covariance of ``projected [N, R]``."""
-    from scipy.linalg import eigh, svdvals
+    from scipy.linalg import svdvals
 
     n, width = projected.shape
     centred = projected - projected.mean(axis=0)
@@ -136,10 +140,9 @@ def _overlap(projected: FloatArray) -> float:
     if n <= width:
         return float(svdvals(centred).sum()) / float(np.sqrt(n - 1))
     covariance = centred.T @ centred / (n - 1)
-    if not is_regular(covariance):
+    if factor_regular(covariance) is None:
         return float(svdvals(factor_covariance(covariance)).sum())
-    squares = eigh(to_column_major(covariance), eigvals_only=True, check_finite=False)
-    return float(np.sqrt(np.maximum(squares, 0.0)).sum())
+    return float(np.sqrt(np.maximum(eigenvalues(covariance.T), 0.0)).sum())
 
 
 def _limit(sizes: IntArray, distances: FloatArray) -> FrechetLimit:

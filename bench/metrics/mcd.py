@@ -47,8 +47,10 @@ envelope of digital silence is not exactly zero).
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -149,23 +151,46 @@ def mel_cepstra(envelope: npt.ArrayLike) -> FloatArray:
     ``pysptk.sptk.mcep`` with the settings of pymcd, itype 3 (amplitude) on a power spectrum
     included. ValueError if the envelope is not ``[N, 257]``; ImportError without pysptk.
     """
-    # Without iterations this is linear in the log spectrum, and a matrix product would be faster.
-    # It would also round differently, and in silence FastDTW decides between equal frames.
-    cepstra: FloatArray = _import("pysptk.sptk").mcep(
-        _check_envelope(envelope), order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8,
-        min_det=0.0, itype=3,
-    )  # fmt: skip
-    return cepstra
+    power = _check_envelope(envelope)
+    # ``unwrap`` removes the decorators, which inspect the signature once per frame: 3.5 times as
+    # fast with the same bits. Without iterations the result is linear in the log spectrum, as
+    # below, and a matrix product would be faster still; but it rounds differently, and in silence
+    # FastDTW decides between equal frames.
+    mcep = inspect.unwrap(_import("pysptk.sptk").mcep)
+    return np.array([
+        mcep(
+            frame, order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8, min_det=0.0, itype=3
+        )
+        for frame in power
+    ])  # fmt: skip
 
 
 def mel_cepstra_c1(envelope: npt.ArrayLike) -> FloatArray:
     """Return the cepstra ``[N, 25]`` that ``mcd_c1`` compares: order 24, alpha 0.455.
 
-    ValueError if the envelope is not ``[N, 257]``; ImportError without pysptk.
+    ``pysptk.conversion.sp2mc``, to 1e-12. ValueError if the envelope is not ``[N, 257]``;
+    ImportError without pysptk.
     """
-    power = _check_envelope(envelope) + C1_POWER_FLOOR
-    cepstra: FloatArray = _import("pysptk.conversion").sp2mc(power, order=24, alpha=0.455)
+    log_power = np.log(_check_envelope(envelope) + C1_POWER_FLOOR)
+    # A product per frame, in one call. That of all frames at once depends in its last digits on how
+    # many there are, and the path through silence on whether equal frames have equal cepstra.
+    cepstra: FloatArray = np.matmul(log_power[:, np.newaxis], _c1_matrix())[:, 0]
     return cepstra
+
+
+@functools.cache
+def _c1_matrix() -> FloatArray:
+    """Return the matrix ``[257, 25]`` from a log spectrum to the cepstrum of ``mcd_c1``.
+
+    The cepstrum is the inverse Fourier transform of the log spectrum, warped by an all-pass filter.
+    Both are linear, so the cepstra of unit vectors are the rows of the matrix. pysptk goes through
+    both for every frame, in Python: 150 ms for 8 s of audio instead of 3 ms.
+    """
+    # The spectrum whose logarithm is a unit vector is e in one bin and 1 in the others.
+    rows: FloatArray = _import("pysptk.conversion").sp2mc(
+        np.exp(np.eye(N_BINS)), order=24, alpha=0.455
+    )
+    return rows
 
 
 def mel_cepstral_distortion(true: npt.ArrayLike, generated: npt.ArrayLike) -> float:

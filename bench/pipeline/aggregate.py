@@ -6,17 +6,19 @@ levels of chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.pipeline.roles import Keys, Pair, Role, Scoring
 from bench.pipeline.score import score_sides
+from bench.pipeline.set_statistics import find_gaussian
 from bench.results import Score
 from bench.seeds import stable_seed
-from bench.suite import Metric, Side
+from bench.suite import Metric, SideSet
 from bench.types import Clip
 
 if TYPE_CHECKING:
@@ -61,24 +63,43 @@ def set_scores(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict[st
 
     None, with the reason, where there are fewer than two.
     """
+    of_sets = [metric for metric in scoring.metrics if metric.score_set is not None]
+    found: dict[str, Score] = {}
+    # All columns of one network before those of the next: they share what is read and computed of
+    # its features, and one network's features at a time are in memory.
+    for _, alike in groupby(sorted(of_sets, key=_inputs_of), key=_inputs_of):
+        found |= _score_alike(list(alike), scored, scoring)
+    return {metric.name: found[metric.name] for metric in of_sets}
+
+
+def _inputs_of(metric: Metric) -> tuple[Any, ...]:
+    """What a metric of sets reads, and of which clips."""
+    true_reads = metric.reads_of(metric.against)
+    return metric.against, metric.reads, true_reads, metric.shortest_s, metric.longest_s
+
+
+def _score_alike(
+    metrics: Sequence[Metric], scored: Sequence[tuple[Pair, Keys]], scoring: Scoring
+) -> dict[str, Score]:
+    """Score the metrics of sets that have the same inputs."""
+    first = metrics[0]
+    suited = [(pair, keys) for pair, keys in scored if first.accepts_length(pair.clip.seconds)]
+    if len(suited) < 2:
+        return {each.name: _too_few(each, scored, len(suited)) for each in metrics}
+    sides = [sides_of(role, first, suited, scoring) for role in (first.against, "generated")]
+    clusters = [cluster_of(pair.clip) for pair, _ in suited]
     return {
-        metric.name: _of_set(metric, scored, scoring)
-        for metric in scoring.metrics
-        if metric.score_set is not None
+        each.name: score_of_set(each.score_set(*sides), clusters)
+        for each in metrics
+        if each.score_set is not None
     }
 
 
-def _of_set(metric: Metric, scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> Score:
-    suited = [(pair, keys) for pair, keys in scored if metric.accepts_length(pair.clip.seconds)]
-    if metric.score_set is None or len(suited) < 2:
-        reason = f"{len(scored)} {'clip' if len(scored) == 1 else 'clips'}: a set needs at least 2"
-        if len(suited) < len(scored):
-            reason = f"{length_reason(metric, scored)}; a set needs at least 2 clips"
-        return Score(None, None, None, 0, reason=reason)
-    # Clip after clip: the embeddings of a whole split need not be in memory at once.
-    true = sides_of(metric.against, metric, suited, scoring)
-    found = metric.score_set(true, sides_of("generated", metric, suited, scoring))
-    return score_of_set(found, [cluster_of(pair.clip) for pair, _ in suited])
+def _too_few(metric: Metric, scored: Sequence[tuple[Pair, Keys]], n_suited: int) -> Score:
+    reason = f"{len(scored)} {'clip' if len(scored) == 1 else 'clips'}: a set needs at least 2"
+    if n_suited < len(scored):
+        reason = f"{length_reason(metric, scored)}; a set needs at least 2 clips"
+    return Score(None, None, None, 0, reason=reason)
 
 
 def score_of(found: Interval, chance: float | None = None) -> Score:
@@ -149,13 +170,13 @@ def length_reason(metric: Metric, scored: Sequence[tuple[Pair, Keys]]) -> str:
 
 def sides_of(
     role: Role, metric: Metric, scored: Iterable[tuple[Pair, Keys]], scoring: Scoring
-) -> Iterator[Side]:
-    """Yield the features that a metric reads of one role, clip after clip."""
+) -> SideSet:
+    """Return the features that a metric reads of one role, to be read clip after clip."""
     names = metric.reads_of(role)
-    for pair, keys in scored:
-        side = scoring.load(role, pair.clip, keys, names)
-        if side is not None:
-            yield side
+    loaded = (scoring.load(role, pair.clip, keys, names) for pair, keys in scored)
+    sides = (side for side in loaded if side is not None)
+    # Every system has samples of its own, whose statistics nothing would read again.
+    return SideSet(sides) if role == "generated" else SideSet(sides, find_gaussian)
 
 
 def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
@@ -194,31 +215,44 @@ def chance_levels(scored: Sequence[tuple[Pair, Keys]], scoring: Scoring) -> dict
     if len(scored) < 2 or not wanted:
         return {metric.name: None for metric in wanted}
     generator = np.random.default_rng(stable_seed("chance", len(scored)))
-    shuffles = list(derangements(len(scored), generator, N_SHUFFLES))
-    return {metric.name: _chance(scored, metric, shuffles, scoring) for metric in wanted}
-
-
-def _chance(
-    scored: Sequence[tuple[Pair, Keys]],
-    metric: Metric,
-    shuffles: Sequence[Sequence[int]],
-    scoring: Scoring,
-) -> float | None:
-    reads = metric.reads
-    true = [scoring.load(metric.against, pair.clip, keys, reads) for pair, keys in scored]
-    generated = [scoring.load("generated", pair.clip, keys, reads) for pair, keys in scored]
-    # Features are loaded once for all shuffles. Several clips may share a target, and a sample
-    # scored against its own truth is no chance.
+    shuffles = derangements(len(scored), generator, N_SHUFFLES)
+    # Several clips may share a target, and a sample scored against its own truth is no chance.
     truths = [pair.clip.audio for pair, _ in scored]
     clusters = [cluster_of(pair.clip) for pair, _ in scored]
-    values = [
-        score_sides(metric, true[i], generated[j])
+    mixed = [
+        (i, int(j))
         for shuffle in shuffles
         for i, j in enumerate(shuffle)
         if truths[i] != truths[j] and clusters[i] != clusters[j]
     ]
-    finite = [value for value in values if not np.isnan(value)]
-    return float(np.mean(finite)) if finite else None
+    found: dict[str, float | None] = {}
+    for _, alike in groupby(sorted(wanted, key=_inputs_of), key=_inputs_of):
+        found |= _chance(list(alike), scored, mixed, scoring)
+    return {metric.name: found[metric.name] for metric in wanted}
+
+
+def _chance(
+    metrics: Sequence[Metric],
+    scored: Sequence[tuple[Pair, Keys]],
+    mixed: Sequence[tuple[int, int]],
+    scoring: Scoring,
+) -> dict[str, float | None]:
+    """Return the means over mixed pairs of the metrics that read the same features."""
+    first = metrics[0]
+    # Features are loaded once for all pairs and columns.
+    true, generated = (
+        [scoring.load(role, pair.clip, keys, first.reads_of(role)) for pair, keys in scored]
+        for role in (first.against, "generated")
+    )
+    # Pair by pair and not column by column: columns of onsets share the match of a pair.
+    values = np.array(
+        [[score_sides(each, true[i], generated[j]) for each in metrics] for i, j in mixed]
+    ).reshape(len(mixed), len(metrics))
+    levels = {}
+    for metric, column in zip(metrics, values.T, strict=True):
+        finite = column[~np.isnan(column)]
+        levels[metric.name] = float(np.mean(finite)) if len(finite) else None
+    return levels
 
 
 def none_if_nan(value: float) -> float | None:

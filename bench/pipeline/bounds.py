@@ -83,6 +83,7 @@ def _compute_wanted(
 
 def plan_bounds(plan: RunPlan) -> list[RunPlan]:
     """Return the plans of the bounds of a run: of those anchors that its clips allow."""
+    # An anchor that cannot run on these clips is left out, and the others are bounds nevertheless.
     has_references = any(clip.reference is not None for clip in plan.clips)
     has_others = len({clip.audio for clip in plan.clips}) > 1
     return [
@@ -90,10 +91,12 @@ def plan_bounds(plan: RunPlan) -> list[RunPlan]:
             plan,
             system=system,
             system_name=system.name,
+            # Whatever the run was asked for: an anchor has nothing to be masked, and bounds of one
+            # seed are there for all others.
             condition=FULL,
             seed=SEED,
             root=bench_home() / "bounds",
-            stale="remake",
+            stale="remake",  # cheap, and in no folder of the user's
             shares_features=True,
         )
         for system in map(open_system, BOUNDS)

@@ -23,6 +23,7 @@ from bench.metrics.clusters import ClusteredMean, clustered_mean, clustered_sum
 from bench.pipeline.aggregate import score_of, score_of_set
 from bench.pipeline.journal import Journal, row_kind
 from bench.pipeline.roles import Keys, Role, Scoring, feature_key
+from bench.pipeline.set_statistics import find_gaussian
 from bench.results import (
     Column,
     Contrast,
@@ -32,7 +33,7 @@ from bench.results import (
     load_rows,
 )
 from bench.seeds import stable_seed
-from bench.suite import SUITE_VERSION, Metric, Side, select
+from bench.suite import SUITE_VERSION, Metric, Side, SideSet, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,7 @@ class Difference:
     @property
     def verdict(self) -> Verdict:
         """Better or worse where the 95 % interval excludes zero."""
+        # NaN, where there is no interval, compares as False: no interval, no verdict.
         if self.low > 0 or self.high < 0:
             return "worse" if self.loss > 0 else "better"
         return "no clear difference"
@@ -159,6 +161,8 @@ class Comparison:
         """
         if not self.has_clip_scores(column):
             return self._set_difference(column)
+        # Clips that one run alone scored have no difference; a mean of each run over its own clips
+        # would compare other clips.
         both = self.rows.dropna(subset=[f"{column.name}_base", f"{column.name}_new"])
         base, new = both[f"{column.name}_base"], both[f"{column.name}_new"]
         found = clustered_mean((new - base).to_numpy(), both["cluster"].tolist())
@@ -167,6 +171,8 @@ class Comparison:
     def _set_difference(self, column: Column) -> Difference:
         (metric,) = select(self.base.profile, [column.name])
         before, after = self._estimate_sets(metric, self.rows)
+        # Clip by clip: both distances share the true side and much of their bias, and what the
+        # contributions of a clip have in common cancels before any variance is taken.
         change = after.minus(before)
         if change.true is None or change.generated is None:
             raise BenchError(change.reason)
@@ -215,17 +221,19 @@ class Comparison:
         """
         if metric.score_set is None:
             raise ValueError(f"{metric.name} is not a metric of the whole set")
+        # Features of another version may be others, and both runs have the same: it was compared.
         if self.base.suite_version != SUITE_VERSION:
             raise BenchError(
                 f"scored by suite version {self.base.suite_version}, this is version "
                 f"{SUITE_VERSION}; run both again"
             )
         judge, clips = _find_judge(self.base), rows["clip"].tolist()
-        first, second = (
-            metric.score_set(*run_sides(run, metric, judge, clips))
-            for run in (self.base_directory, self.new_directory)
-        )
-        return first, second
+        estimates = []
+        for run in (self.base_directory, self.new_directory):
+            true, made = run_sides(run, metric, judge, clips)
+            # Both runs have the same true side: the second one finds its statistics.
+            estimates.append(metric.score_set(SideSet(true, find_gaussian), made))
+        return estimates[0], estimates[1]
 
 
 def compare_runs(base: Path, new: Path) -> Comparison:
@@ -261,6 +269,8 @@ def paired_rows(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     Columns are ``clip``, ``cluster`` (the clips of one cluster depend on one another), and every
     other column twice, with the suffixes ``_base`` and ``_new``.
     """
+    # Sorted, since a bootstrap draws rows by index: runs whose clips were done in another order
+    # have the same intervals.
     rows = base.merge(new, on="clip", suffixes=("_base", "_new")).sort_values("clip")
     return rows.assign(cluster=rows["cluster_base"])
 
@@ -304,6 +314,7 @@ def find_run_folder(results: Path) -> Path:
 
     Scores of a part of the split, or of another judge or profile, are in folders below it.
     """
+    # At most two levels: a part of the clips, below another judge or profile.
     folders = (results, *results.absolute().parents[:2])
     return next((each for each in folders if (each / "journal.jsonl").is_file()), results)
 

@@ -167,7 +167,7 @@ def describe(
 ) -> Results:
     """Return self-describing results: what was scored, how, and over which clips."""
     # The cepstra are then those of a periodogram instead of the WORLD envelope (bench.metrics.mcd).
-    reads_cepstra = any("cepstra" in metric.reads for metric in scoring.metrics)
+    reads_cepstra = any({"cepstra", "cepstra_c1"} & {*metric.reads} for metric in scoring.metrics)
     approximate = "MCD is approximate (about 1 dB low): pyworld is not installed"
     own_notes = (approximate,) if reads_cepstra and not has_pyworld() else ()
     return Results(

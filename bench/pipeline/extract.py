@@ -17,7 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from bench.engine import Outcome, Work, WorkerSettings, attempt, open_engine
+from bench.engine import (
+    Outcome,
+    Work,
+    WorkerSettings,
+    attempt,
+    keep_freed_memory,
+    open_engine,
+)
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
@@ -43,6 +50,8 @@ def extract_features(
     ``timeout_s`` limits one clip; by default it comes from the expected time. The seconds of an
     outcome are those of one worker; beside networks, those that the pass takes longer by this clip.
     """
+    if workers == 0:  # workers do so by themselves
+        keep_freed_memory()
     first_timeout_s = FIRST_TIMEOUT_S if timeout_s is None else 0.0
     if timeout_s is None:
         longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)

@@ -16,12 +16,13 @@ from typing import Literal
 
 from bench.errors import BenchError, format_names
 from bench.metrics.clusters import ClusteredMean
-from bench.metrics.equivalence import adjust_holm, margin_test
+from bench.metrics.uncertainty import adjust_holm, margin_test
 from bench.pipeline.compare import Comparison, Difference, compare_runs
 from bench.pipeline.rules import PRIMARY, Rules
 from bench.results import Column, Results
 
-#: The share of clips that only one of the runs may have scored.
+#: The share of clips that only one of the runs may have scored. A run that fails on hard clips
+#: would otherwise pass by leaving them out; single failures are no reason to refuse a whole run.
 MAX_DIFFER = 0.01
 
 Outcome = Literal["regression", "not worse", "inconclusive", "not tested"]
@@ -137,6 +138,7 @@ def gate_runs(
     if len(untested) == len(decisions):
         why = f": {untested[0]}" if untested else ""
         raise BenchError(f"{base} and {new} have no primary column that can be tested{why}")
+    # Shown and not tested, so that they take no share of the error level.
     others = [column for name, column in runs.columns.items() if name not in primary]
     information = tuple(
         _describe(runs, each) for each in others if not runs.describe_missing(each.name)
@@ -147,6 +149,7 @@ def gate_runs(
 
 def _check_clips(runs: Comparison, max_differ: float) -> tuple[str, ...]:
     """Refuse runs over different clips; notes where a few of them differ, or both have no score."""
+    # Before anything is computed: distances of thousands of clips take a while.
     base, new = runs.base_clips, runs.new_clips
     named = f"{runs.base_directory} and {runs.new_directory}"
     most = f"{100 * max_differ:g} %"
@@ -172,6 +175,7 @@ def _primary_names(runs: Comparison, rules: Rules) -> list[str]:
     if rules.primary is not None:
         chosen = set(rules.primary)
     else:
+        # Whoever writes a rule for a column wants it to count, so it decides as well.
         ruled = {name for name, rule in rules.columns.items() if not rule.is_ignored}
         chosen = {name for name in PRIMARY if name in columns and not rules.rule(name).is_ignored}
         chosen |= ruled
@@ -183,6 +187,7 @@ def _measure(runs: Comparison, name: str, max_differ: float) -> Difference | Unt
     missing = runs.describe_missing(name)
     if column is None or missing:
         return Untested(name, column.label if column else name, missing)
+    # As for the clips of a run: a column may have no value for many of them ("not scored").
     if runs.has_clip_scores(column):
         once, either = runs.count_scored_once(name)
         if once > max_differ * either:
@@ -190,7 +195,7 @@ def _measure(runs: Comparison, name: str, max_differ: float) -> Difference | Unt
             return Untested(name, column.label, reason)
     try:
         found = runs.difference(column)
-    except BenchError as error:
+    except BenchError as error:  # of one column: the others still decide
         return Untested(name, column.label, str(error))
     n = found.estimate.n_clusters
     if n < 2:
@@ -203,6 +208,8 @@ def _describe(runs: Comparison, column: Column) -> Difference:
     """A difference that is not tested; that of a whole set has no interval."""
     if runs.has_clip_scores(column):
         return runs.difference(column)
+    # From the results as they are: an interval would need the features of all clips again, for a
+    # column that never decides.
     base, new = (each.metrics[column.name] for each in (runs.base, runs.new))
     value = (new.value or 0.0) - (base.value or 0.0)
     found = ClusteredMean(value, math.nan, math.nan, min(base.n, new.n), 0, 0)

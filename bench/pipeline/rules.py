@@ -193,6 +193,7 @@ def read_rules(path: Path | None, primary: Names = None) -> Rules:
     names = split_names(primary)
     if names is None:
         return rules
+    # A name given twice counts once: in Holm's adjustment it would count as two tests.
     columns = tuple(dict.fromkeys(check_column(name, "--primary") for name in names))
     if not columns:
         raise BenchError("--primary names no column")
@@ -207,7 +208,7 @@ def load_rules(path: Path) -> Rules:
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are the latter
         raise BenchError(f"cannot read the rules {path}: {error}") from error
     _check_keys(found, FILE_KEYS, str(path))
     columns = found.get("columns", {})
@@ -228,6 +229,8 @@ def check_column(name: str, where: str) -> str:
     Raises:
         BenchError: there is no such column; the message lists those there are.
     """
+    # Of any profile, for rules are written before two runs are chosen; a column that the runs do
+    # not have is reported by the gate.
     known = {row.name for profile in PROFILES for row in find_metrics(profile)}
     if name not in known:
         raise BenchError(f"{where}: no column {name!r}; there are: {', '.join(sorted(known))}")
@@ -235,11 +238,13 @@ def check_column(name: str, where: str) -> str:
 
 
 def _check_keys(found: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    # A misspelt key would leave a default in force, and a gate that nobody knows to be weaker.
     if unknown := [key for key in found if key not in known]:
         raise BenchError(f"{where}: no key {unknown[0]!r}; there are: {', '.join(known)}")
 
 
 def _primary(value: Any, where: str) -> tuple[str, ...]:
+    # In a file a name that is given twice is refused: it is likely a slip for another one.
     is_names = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
     if not is_names or len(set(value)) < len(value):
         raise BenchError(
@@ -258,6 +263,7 @@ def _column_rule(value: Any, where: str) -> ColumnRule:
         _flag(value, "required", where),
         _flag(value, "ignored", where),
     )
+    # Its margin would have no effect, and the author of the file expects one.
     if rule.is_ignored and len(value) > 1:
         raise BenchError(f"{where} is ignored and has other rules too; drop one of them")
     return rule
@@ -272,6 +278,7 @@ def _margin(value: Mapping[str, Any], where: str) -> Margin | None:
 
 
 def _alpha(value: Any, where: str) -> float:
+    # At 0.5 a coin would do as well, and both tests of a column could hold at once.
     if not _is_number(value) or not 0 < value < 0.5:
         raise BenchError(f"{where} is {value!r}, expected a number between 0 and 0.5")
     return float(value)

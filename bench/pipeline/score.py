@@ -33,6 +33,8 @@ def score_pairs(
 def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], Scores]:
     def work(item: tuple[Pair, Keys]) -> Scores:
         pair, keys = item
+        # A column that takes no clip of this length has None all the same: every row has the same
+        # columns, and the reason is found from the lengths later.
         suited = scoring.suited(pair.clip.seconds)
         reads = {role: [each.name for each in suited.extractors(role)] for role in ROLES}
         sides = {role: scoring.load(role, pair.clip, keys, reads[role]) for role in ROLES}
@@ -43,8 +45,11 @@ def _open_scoring(scoring: Scoring) -> Callable[[tuple[Pair, Keys]], Scores]:
             if metric.score is not None:
                 value = score_sides(metric, sides[metric.against], sides["generated"])
                 scores[metric.name] = _none_or_finite(value)
-        counts = {f"{role}_onsets": _onset_count(sides[side]) for role, side in COUNTED.items()}
-        return scores | counts
+        for name, role in COUNTED.items():
+            side = sides[role]
+            counted = len(side["onset"]["positions"]) if side and "onset" in side else None
+            scores[f"{name}_onsets"] = counted
+        return scores
 
     return work
 
@@ -54,10 +59,6 @@ def score_sides(metric: Metric, true: Side | None, generated: Side | None) -> fl
     if metric.score is None or true is None or generated is None:
         return math.nan
     return metric.score(true, generated)
-
-
-def _onset_count(side: Side | None) -> int | None:
-    return len(side["onset"]["positions"]) if side and "onset" in side else None
 
 
 def _none_or_finite(value: float) -> float | None:

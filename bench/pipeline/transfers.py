@@ -44,7 +44,8 @@ class References:
             for left, right in _halves(stem):
                 for start in (left, *_beginnings(left)):
                     self._pairs[start].append((left, right, stem))
-        # The longest ending that all stems have in common, from its first word on.
+        # The longest ending that all stems have in common, from its first word on: programs that
+        # convert a folder of references append the same words (``_22k``) to each.
         shared = commonprefix([stem[::-1] for stem in self._stems])[::-1]
         self._ending = shared[shared.index("_") :] if "_" in shared else ""
 
@@ -73,6 +74,8 @@ class References:
         }
         if not fits:
             return None
+        # The reference that differs by the fewest letters; several at that distance are a guess,
+        # and a wrong reference would count as a bad sample.
         difference, reference, target = min(fits)
         if any(each[0] == difference and each[1] != reference for each in fits):
             return None
@@ -104,6 +107,7 @@ def _of_target(reference: str, *, has_suffix: bool) -> Transfer:
 
 def _halves(stem: str) -> Iterator[tuple[str, str]]:
     """Every reading of a name as a target and a condition."""
+    # Names of targets and conditions may hold ``_to_`` themselves: every split is a reading.
     for at in range(1, len(stem)):
         if stem.startswith(BETWEEN, at) and at + len(BETWEEN) < len(stem):
             yield stem[:at], stem[at + len(BETWEEN) :]
@@ -118,6 +122,8 @@ def _beginnings(stem: str) -> Iterator[str]:
 
 
 def _fit(one: str, other: str) -> bool:
+    # Whole words only (``dog`` is no ``dog2``), and never across another ``_to_``: what follows it
+    # names a condition and is no suffix.
     short, long = sorted((one, other), key=len)
     return long.startswith(short) and (
         len(long) == len(short)

@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.judges import Judge
 from bench.plugins import OURS, Row, Table, join_rows, read_declarations
 from bench.suite.columns import PROFILES, Metric
-from bench.suite.scores import Side
+from bench.suite.scores import Side, SideSet
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -27,6 +27,7 @@ __all__ = [
     "SUITE_VERSION",
     "Metric",
     "Side",
+    "SideSet",
     "find_metrics",
     "select",
     "select_computable",

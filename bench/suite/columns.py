@@ -179,7 +179,7 @@ SIGNAL_EXTRAS = (
         "mcd_c1",
         "MCD c1",
         "mel-cepstral distortion without the level: c1 to c24 of 25 ms, exact alignment",
-        ("cepstra",),
+        ("cepstra_c1",),
         scores.mcd_c1,
         "lower",
         2,
@@ -293,7 +293,7 @@ PROFILES: dict[str, tuple[Metric, ...]] = {
     "av-benchmark": (*NETWORK_ROWS, *_signal_rows("reference", MCD), *NETWORK_EXTRAS),
     "strict": (
         *NETWORK_ROWS,
-        *_signal_rows("strict", replace(MCD, score=scores.mcd_c1)),
+        *_signal_rows("strict", replace(MCD, reads=("cepstra_c1",), score=scores.mcd_c1)),
         *NETWORK_EXTRAS,
     ),
 }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from acfoley.codec.autoencoder import Autoencoder, AutoencoderParams
-from acfoley.codec.magnitude_preserving import Conv
+from acfoley.codec.autoencoder_layers import Conv
 
 SMALL = AutoencoderParams(n_mels=128, n_latent=40, width=64, multipliers=(1, 2, 2), n_blocks=1)
 

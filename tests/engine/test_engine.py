@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import platform
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -212,3 +215,28 @@ def test_work_that_ends_early_is_given_the_rest(engine: Engine, ahead: int) -> N
 def test_work_that_leaves_items_without_an_outcome_ends_a_map_in_this_process() -> None:
     with pytest.raises(RuntimeError, match="left 1 items without an outcome"):
         list(InlineEngine().stream(forgets_the_last, [1, 2, 3]))
+
+
+#: Counts the page faults of arrays that come and go, after a round that takes their memory.
+FAULTS = """
+import resource
+import numpy as np
+from bench.engine import keep_freed_memory
+{call}
+def take():
+    return [np.ones(2**17) for _ in range(16)]
+take()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    take()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the allocator of glibc")
+def test_memory_that_was_freed_is_used_again_without_page_faults():
+    def count(call: str) -> int:
+        command = [sys.executable, "-c", FAULTS.format(call=call)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert count("keep_freed_memory()") < 1_000 < count("")

@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 
 from bench.metrics import (
+    Gaussian,
     SetEstimate,
     fd_infinity,
     frechet_distance,
@@ -128,6 +129,26 @@ def test_the_limit_weighs_the_subsets_and_is_less_certain_than_the_distance(rng)
     plain = frechet_estimate(true, generated)
     assert found.true == pytest.approx(plain.true)
     assert np.square(found.generated).sum() > np.square(plain.generated).sum()
+
+
+@pytest.mark.parametrize("n", [40, 5])
+def test_a_limit_is_the_same_from_what_was_computed_before(rng, n):
+    true, generated = pair(rng, 50, n, 6)
+    known = Gaussian.of(true)
+    distance = frechet_estimate(true, generated, known=known)
+    found, plain = (
+        frechet_limit_estimate(true, generated, np.random.default_rng(3), **given)
+        for given in ({"known": known, "distance": distance}, {})
+    )
+    assert found.value == plain.value
+    assert np.array_equal(found.true, plain.true)
+    assert np.array_equal(found.generated, plain.generated)
+
+
+def test_a_limit_from_a_distance_without_contributions_is_refused(rng):
+    true, generated = pair(rng, 50, 40, 6)
+    with pytest.raises(ValueError, match="the estimate of the distance has no contributions"):
+        frechet_limit_estimate(true, generated, rng, distance=SetEstimate(1.0))
 
 
 def test_contributions_to_a_kernel_distance_are_those_of_the_jackknife(rng):

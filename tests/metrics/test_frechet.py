@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics import frechet_limit
-from bench.metrics.frechet import FrechetStatistics, frechet_distance
+from bench.metrics.frechet import FrechetStatistics, Gaussian, frechet_distance
 from bench.metrics.frechet_limit import fd_infinity
 from tests.metrics.seeded_arrays import OFFSET, SCALE, draw, golden, of_clips, single
 
@@ -207,6 +209,18 @@ def test_statistics_and_arrays_may_be_mixed(rng):
     for first in (true, FrechetStatistics.of(true)):
         for second in (generated, FrechetStatistics.of(generated)):
             assert frechet_distance(first, second) == pytest.approx(distance, rel=1e-10)
+
+
+@pytest.mark.parametrize("n", [30, 3])
+def test_a_gaussian_without_its_covariance_is_the_same_side(rng, n):
+    """As one that was kept on disk; on either side, regular or of few samples."""
+    true, generated = rng.normal(size=(30, 4)), rng.normal(size=(n, 4)) + 1
+    kept = [replace(Gaussian.of(side), covariance=None) for side in (true, generated)]
+    assert kept[0].is_regular
+    assert kept[1].is_regular == (n > 4)
+    expected = pytest.approx(frechet_distance(true, generated), rel=1e-12)
+    assert frechet_distance(kept[0], generated) == expected
+    assert frechet_distance(*kept) == expected
 
 
 def test_the_covariance_is_numpys(rng):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.metrics.kernel import kernel_distance
+from bench.metrics import kernel
+from bench.metrics.kernel import kernel_distance, kernel_estimate
 from tests.metrics.seeded_arrays import OFFSET, SCALE, golden, single
 
 seeds = st.integers(0, 2**32 - 1)
@@ -110,3 +111,35 @@ def test_subsets_too_small_or_too_few_are_refused(rng, n_true, subset_size, n_su
 def test_unequal_widths_are_refused(rng):
     with pytest.raises(ValueError, match="equally wide, got 2 and 3"):
         kernel_distance(np.ones((5, 2)), np.ones((5, 3)), rng)
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (60, 45), (45, 60)])
+@pytest.mark.parametrize("subset_size", [20, 45, 1_000])
+def test_one_kernel_of_all_samples_gives_what_a_kernel_per_subset_gives(
+    rng, monkeypatch, shape, subset_size
+):
+    true, generated = (
+        rng.normal(size=(n, 7)) + shift for n, shift in zip(shape, (0, 0.3), strict=True)
+    )
+    found = []
+    for most_entries in (0, kernel.MOST_ENTRIES):
+        monkeypatch.setattr(kernel, "MOST_ENTRIES", most_entries)
+        draws = np.random.RandomState(2020)
+        found.append(kernel_estimate(true, generated, draws, subset_size=subset_size))
+    by_subset, of_all = found
+    assert of_all.value == pytest.approx(by_subset.value, rel=1e-12)
+    assert of_all.true == pytest.approx(by_subset.true, abs=1e-15)
+    assert of_all.generated == pytest.approx(by_subset.generated, abs=1e-15)
+
+
+def test_the_kernel_of_all_samples_is_computed_once(rng, monkeypatch):
+    """The case above must not compare one way with itself."""
+    calls: list[int] = []
+    plain = kernel._kernel
+    monkeypatch.setattr(kernel, "_kernel", lambda x, y: calls.append(len(x)) or plain(x, y))
+    kernel_estimate(*rng.normal(size=(2, 30, 4)), rng, n_subsets=9)
+    assert calls == [30, 30, 30]
+    calls.clear()
+    monkeypatch.setattr(kernel, "MOST_ENTRIES", 0)
+    kernel_estimate(*rng.normal(size=(2, 30, 4)), rng, n_subsets=9)
+    assert len(calls) == 27

@@ -16,11 +16,14 @@ from bench.metrics.mcd import (
     mel_cepstra,
     mel_cepstra_c1,
     mel_cepstral_distortion,
+    steady_envelope,
     stft_envelope,
     world_envelope,
 )
 
 PAIRS = [("c_gt", "c_pred"), ("c_gt", "c_few"), ("c_gt", "c_silence"), ("c_dense", "c_start")]
+#: The rate at which delays of less than a frame are made.
+FINE_HZ = 88_200
 REAL_PAIRS = [("v1_gt", "v1_predA"), ("v2_gt", "v1_gt"), ("v2_gt", "v2_predA")]
 
 
@@ -75,6 +78,32 @@ def test_cepstra_of_real_audio_are_those_of_the_package(name, real_waveforms, mc
     assert len(cepstra) == mcd_golden[f"{name}.pymcd_mcep22050.frames"]
     assert np.allclose(cepstra[::4], mcd_golden[f"{name}.pymcd_mcep22050.every4"], atol=1e-6)
     assert np.allclose(cepstra.mean(0), mcd_golden[f"f64_{name}.pymcd_mcep22050.mean"], atol=1e-9)
+
+
+def test_cepstra_are_bit_for_bit_what_pysptk_gives_for_all_frames_at_once(waveforms):
+    import pysptk
+
+    envelope = world_envelope(waveforms["c_start"])
+    expected = pysptk.sptk.mcep(
+        envelope, order=13, alpha=0.65, maxiter=0, etype=1, eps=1e-8, min_det=0.0, itype=3
+    )
+    assert mel_cepstra(envelope).tobytes() == expected.tobytes()
+
+
+def test_cepstra_of_the_second_definition_are_those_of_pysptk(waveforms):
+    import pysptk
+
+    envelope = world_envelope(waveforms["c_gt"])
+    expected = pysptk.conversion.sp2mc(envelope + 1e-10, order=24, alpha=0.455)
+    assert np.allclose(mel_cepstra_c1(envelope), expected, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [mel_cepstra, mel_cepstra_c1])
+def test_equal_frames_have_equal_cepstra_however_many_there_are(make, rng):
+    # The path through silence depends on it: there every distance must be 0, not a rounding error.
+    frame = np.exp(rng.normal(size=257))
+    found = {row.tobytes() for n in (1, 2, 5, 64, 400) for row in make(np.tile(frame, (n, 1)))}
+    assert len(found) == 1
 
 
 def test_the_envelope_is_bit_for_bit_that_of_the_complete_world_analysis(waveforms):
@@ -258,3 +287,57 @@ def test_a_spectrum_in_decibels_is_refused():
 def test_cepstra_of_two_orders_are_refused():
     with pytest.raises(ValueError, match="got 14 and 25 values per frame"):
         mel_cepstral_distortion(np.zeros((3, 14)), np.zeros((3, 25)))
+
+
+def delayed(delay_s: float, kind: str) -> np.ndarray:
+    """2 s of audio at 22,050 Hz, delayed by any time that 88.2 kHz resolves."""
+    from scipy.signal import resample_poly
+
+    rng = np.random.default_rng(3)
+    audio = rng.normal(0, 0.1, 2 * FINE_HZ)
+    if kind == "bursts":
+        times = np.arange(2 * FINE_HZ) / FINE_HZ
+        audio *= np.exp(-30 * (times % 0.25)) * (times % 0.25 > 0)
+    late = round(delay_s * FINE_HZ)
+    return resample_poly(np.concatenate([np.zeros(late), audio])[: len(audio)], 1, 4)
+
+
+@pytest.mark.parametrize("source", ["world", "stft"])
+@pytest.mark.parametrize("kind", ["noise", "bursts"])
+@pytest.mark.parametrize("delay_s", [0.001, 0.0025, 0.0075, 0.0125])
+def test_the_strict_distortion_of_a_copy_late_by_any_delay_is_small(source, kind, delay_s):
+    found = [
+        mel_cepstra_c1(steady_envelope(delayed(late, kind), source)) for late in (0.0, delay_s)
+    ]
+    assert mcd_c1(*found) < 0.8
+
+
+def test_the_published_distortion_takes_half_a_frame_for_another_timbre():
+    half, whole = (
+        mel_cepstral_distortion(
+            *(mel_cepstra(world_envelope(delayed(late, "noise"))) for late in (0.0, delay_s))
+        )
+        for delay_s in (0.0025, 0.005)
+    )
+    assert half > 5.0
+    assert whole < 0.5
+
+
+def test_another_timbre_stays_far_apart_in_steady_envelopes():
+    from scipy.signal import lfilter
+
+    audio = delayed(0.0, "bursts")
+    darker = lfilter([0.3], [1.0, -0.7], audio)
+    found = [mel_cepstra_c1(steady_envelope(each, "world")) for each in (audio, darker)]
+    assert mcd_c1(*found) > 4.0
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 1.999])
+def test_a_steady_envelope_has_as_many_frames_as_its_source(seconds):
+    audio = delayed(0.0, "noise")[: int(seconds * 22_050)]
+    assert steady_envelope(audio, "world").shape == world_envelope(audio).shape
+
+
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValueError, match=r"one of \['stft', 'world'\], got 'mel'"):
+        steady_envelope(np.zeros(22_050), "mel")

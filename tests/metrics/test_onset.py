@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.metrics.onset import (
+    _mel_spectrogram,
     annotated_onsets,
     describe_onsets,
     detect_onsets,
@@ -49,6 +50,25 @@ def test_bursts_are_found_within_two_hops():
     assert not np.any(found % 512)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_spectrogram_with_stored_filters_is_bit_for_bit_that_of_librosa(dtype, waveforms):
+    import librosa
+
+    for audio in (waveforms["c_gt"].astype(dtype), clicks(0.5, 2.0).astype(dtype)):
+        expected = librosa.feature.melspectrogram(y=audio, sr=22_050, n_fft=2_048, hop_length=512)
+        found = _mel_spectrogram(audio, 22_050, 2_048, 512)
+        assert (found.dtype, found.tobytes()) == (expected.dtype, expected.tobytes())
+
+
+@pytest.mark.parametrize("delta", [0.07, 0.3])
+def test_positions_are_those_that_librosa_detects_by_itself(delta, waveforms):
+    import librosa
+
+    for audio in waveforms.values():
+        expected = librosa.onset.onset_detect(y=audio, sr=22_050, units="samples", delta=delta)
+        assert np.array_equal(detect_onsets(audio, delta), expected)
+
+
 def test_silence_has_no_onset():
     assert detect_onsets(np.zeros(8 * 22_050)).shape == (0,)
 
@@ -86,6 +106,19 @@ def test_signed_description_measures_from_the_lowest_sample():
     onsets = describe_onsets(audio, [5_000, 9_000], rectify=False)
     assert onsets.height == pytest.approx([2 / (2 + 1e-6), 0.0], rel=1e-12)
     assert onsets.confidence == pytest.approx([2 / (2 + 1e-6), 1 / (2 + 1e-6)], rel=1e-12)
+
+
+@pytest.mark.parametrize("rectify", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_descriptions_are_read_from_the_waveform_normalised_as_a_whole(dtype, rectify, waveforms):
+    audio = waveforms["c_pred"].astype(dtype)
+    positions = detect_onsets(audio)
+    level = np.abs(audio.astype(np.float64)) if rectify else audio.astype(np.float64)
+    normalised = (level - level.min()) / (np.ptp(level) + (0.0 if rectify else 1e-6))
+    onsets = describe_onsets(audio, positions, rectify=rectify)
+    peaks = [normalised[at - 1_102 : at + 1_102].max() for at in positions]
+    assert onsets.confidence.tolist() == peaks
+    assert onsets.height.tolist() == normalised[positions].tolist()
 
 
 def test_the_confidences_are_the_golden_ones(waveforms, onset_golden):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.metrics.onset import annotated_onsets, onset_features
-from bench.metrics.onset_scoring import MODES, match_onsets, onset_scores
+from bench.metrics.onset_scoring import MODES, average_precision, match_onsets, onset_scores
 
 NOTHING = {"positions": np.zeros(0, dtype=np.int64)}
 SECOND = 22_050
@@ -285,3 +285,52 @@ def test_features_of_different_clips_are_refused():
     mixed = features([1, 2]) | {"rectified_height": np.zeros(3)}
     with pytest.raises(ValueError, match="2 positions, 2 confidences and 3 heights"):
         onset_scores(NOTHING, mixed)
+
+
+ranked = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), min_size=1, max_size=40)
+
+
+def test_precision_at_each_hit_is_averaged():
+    assert average_precision([1, 0, 1, 0], [4, 3, 2, 1]) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_equal_scores_enter_together():
+    assert average_precision([1, 0], [0.5, 0.5]) == 0.5
+
+
+def test_average_precision_without_a_positive_is_zero():
+    assert average_precision([0, 0], [0.1, 0.2]) == 0.0
+
+
+@settings(deadline=None)  # the first example imports scikit-learn
+@given(ranked)
+def test_scikit_learn_agrees_ties_included(rows):
+    from sklearn.metrics import average_precision_score
+
+    labels, scores = zip(*[(label, score / 5) for label, score in rows], strict=True)
+    if any(labels):
+        expected = average_precision_score(labels, scores)
+        assert average_precision(labels, scores) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(ranked)
+def test_the_order_of_clips_does_not_matter(rows):
+    labels, scores = zip(*rows, strict=True)
+    backwards = average_precision(labels[::-1], scores[::-1])
+    assert average_precision(labels, scores) == pytest.approx(backwards, abs=1e-12)
+
+
+def test_nothing_to_rank_is_refused():
+    with pytest.raises(ValueError, match=r"equally long \[N\], got \(0,\) and \(0,\)"):
+        average_precision([], [])
+
+
+def test_labels_and_scores_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match=r"got \(2,\) and \(3,\)"):
+        average_precision([0, 1], [0.1, 0.2, 0.3])
+
+
+def test_labels_that_are_not_binary_are_refused():
+    with pytest.raises(ValueError, match="labels must be 0 or 1"):
+        average_precision([2, 0], [0.1, 0.2])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.judges import open_judge
+from bench.metrics import frechet_influence
 from bench.pipeline.aggregate import (
+    N_SHUFFLES,
     aggregate,
     chance_levels,
     groups_of,
@@ -18,7 +21,7 @@ from bench.pipeline.aggregate import (
 )
 from bench.pipeline.feature_store import FeatureStore
 from bench.pipeline.roles import Pair, Scoring
-from bench.suite import select
+from bench.suite import scores, select
 from bench.types import Clip, Excerpt
 
 METRICS = select("av-benchmark", ["onset_acc", "mcd"])
@@ -166,3 +169,48 @@ def test_a_set_without_a_value_states_what_is_missing(scoring):
 def test_one_clip_alone_has_no_chance_level(scoring):
     alone = [scored_pair(scoring.store("target"), "c", "t", 5_000)]
     assert chance_levels(alone, scoring) == {"onset_acc": None}
+
+
+def test_the_columns_of_one_network_share_its_features_and_its_distance(home, rng, monkeypatch):
+    metrics = select("av-benchmark", ["fd_vgg", "fd_inf_vgg", "kid_vgg", "fd_panns"])
+    scoring = Scoring(metrics, open_judge("mini", "av-benchmark"), None)
+    store, scored = scoring.store("target"), []
+    for i in range(6):
+        pair, keys = Pair(Clip(f"c{i}", Excerpt(Path("a")), 8.0), Excerpt(Path("b"))), {}
+        for role in ("target", "generated"):
+            keys[role] = f"{role}-{i}"
+            for extractor in scoring.judge.select(["vggish", "panns"]):
+                store.save(extractor, keys[role], {"embedding": rng.normal(size=(2, 3))})
+        scored.append((pair, keys))
+    apart = {
+        metric.name: set_scores(scored, Scoring((metric,), scoring.judge, None))[metric.name]
+        for metric in metrics
+    }
+    loads, distances = [], []
+    load, estimate = FeatureStore.load, frechet_influence.frechet_influence
+    monkeypatch.setattr(FeatureStore, "load", lambda *a: loads.append(a[1].name) or load(*a))
+    monkeypatch.setattr(
+        frechet_influence, "frechet_influence", lambda *a: distances.append(a) or estimate(*a)
+    )
+    together = set_scores(scored, scoring)
+    assert together == apart
+    assert list(together) == [metric.name for metric in metrics]
+    assert Counter(loads) == {"vggish": 12, "panns": 12}
+    assert len(distances) == 2
+
+
+def test_the_columns_of_onsets_share_the_match_of_a_pair(scoring, monkeypatch):
+    metrics = select("av-benchmark", ["onset_acc", "onset_ap", "onset_f1"])
+    of_onsets, store = Scoring(metrics, scoring.judge, None), scoring.store("target")
+    scored = [scored_pair(store, f"c{i}", f"t{i}", 3_000 * i) for i in range(4)]
+    apart = {
+        metric.name: chance_levels(scored, Scoring((metric,), scoring.judge, None))[metric.name]
+        for metric in metrics
+    }
+    matched = []
+    match = scores.metrics.onset_scores
+    monkeypatch.setattr(
+        scores.metrics, "onset_scores", lambda *a, **k: matched.append(a) or match(*a, **k)
+    )
+    assert chance_levels(scored, of_onsets) == apart
+    assert len(matched) == 4 * N_SHUFFLES

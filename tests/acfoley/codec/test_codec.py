@@ -9,8 +9,8 @@ from torch import Tensor
 
 from acfoley.codec import Codec, Posterior
 from acfoley.codec.autoencoder import Autoencoder, load_autoencoder
+from acfoley.codec.autoencoder_layers import Conv, fold_weights
 from acfoley.codec.griffin_lim import GriffinLim
-from acfoley.codec.magnitude_preserving import Conv, fold_weights
 from acfoley.codec.mel import MEL_44K, log_mel
 from acfoley.codec.vocoder import Vocoder, VocoderParams
 from bench.errors import BenchError, MediaError, MissingError

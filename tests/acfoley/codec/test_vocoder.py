@@ -11,6 +11,7 @@ from torch import Tensor
 from acfoley.codec import snake, snake_cpu
 from acfoley.codec.snake import lowpass_taps
 from acfoley.codec.vocoder import (
+    PAIRS,
     VOCODER_44K,
     Vocoder,
     VocoderParams,
@@ -18,7 +19,6 @@ from acfoley.codec.vocoder import (
     load_vocoder,
     synthesise,
 )
-from acfoley.codec.vocoder_weights import PAIRS
 from bench.errors import BenchError
 from tests.acfoley.official import official_state, seed_weights
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.network.conditions import COMPONENTS, Features
+from acfoley.network.conditions import COMPONENTS, Features, concatenate
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.network.layers import time_frequencies
 from acfoley.network.weights import open_flow
@@ -42,10 +42,15 @@ MASKS = {
 EVERYTHING = Condition(frozenset(COMPONENTS))
 
 
-@pytest.fixture(scope="module")
-def acfoley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowNetwork]:
+@pytest.fixture(scope="module", params=[False, True], ids=["as opened", "prepared"])
+def acfoley(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlowNetwork]:
     path = tmp_path_factory.mktemp("flow") / "narrow.pth"
-    yield open_flow(write_checkpoint(path, NARROW, ACFOLEY_GAIN), NARROW)
+    network = open_flow(write_checkpoint(path, NARROW, ACFOLEY_GAIN), NARROW)
+    if request.param:
+        network.prepare_inference()
+    yield network
     path.unlink()
 
 
@@ -102,13 +107,18 @@ def test_other_devices_and_types_are_close(device, dtype, limit, tmp_path):
     assert relative_error(sample, golden) < limit
 
 
+@pytest.mark.parametrize("is_prepared", [False, True])
 @pytest.mark.parametrize("version", [1, 2])
 @torch.inference_mode()
-def test_both_versions_of_mmaudio_are_those_of_the_reference(version, shared, tmp_path):
+def test_both_versions_of_mmaudio_are_those_of_the_reference(
+    version, is_prepared, shared, tmp_path
+):
     golden = np.load(shared / "golden" / f"flow_small_v{version}.npz")
     params = replace(NARROW, version=version, reference=None)
     network = open_flow(write_checkpoint(tmp_path / "narrow.pth", params, MMAUDIO_GAIN), params)
     (tmp_path / "narrow.pth").unlink()
+    if is_prepared:
+        network.prepare_inference()
     lengths, features = sequence_lengths(8.0), mmaudio_features("", 8.0, 2)
     known = network.conditions(features, lengths)
     empty = network.conditions(features, lengths, EVERYTHING)
@@ -125,6 +135,31 @@ def test_both_versions_of_mmaudio_are_those_of_the_reference(version, shared, tm
     for name, ours in found.items():
         limit = 5e-4 if name == "euler5" else 1e-4
         np.testing.assert_allclose(ours.numpy(), golden[name], atol=limit, err_msg=name)
+
+
+@torch.inference_mode()
+def test_a_prepared_network_keeps_its_state_and_its_velocities_but_for_rounding(tmp_path):
+    network = open_flow(write_checkpoint(tmp_path / "narrow.pth", NARROW, ACFOLEY_GAIN), NARROW)
+    lengths = sequence_lengths(2.0)
+    conditions = network.conditions(drawn_features("acfoley_2s", 1, lengths), lengths)
+    noise, times = draw("acfoley_2s.x", (1, lengths.latents, 40)), torch.full((1,), 0.6)
+    before, names = network(noise, times, conditions), list(network.state_dict())
+    network.prepare_inference()
+    after = network(noise, times, conditions)
+    assert 0 < relative_error(after, before.numpy()) < 1e-5
+    assert list(network.state_dict()) == names
+
+
+@torch.inference_mode()
+def test_latents_of_one_clip_have_a_velocity_under_each_of_its_conditions(acfoley):
+    network, lengths = acfoley, sequence_lengths(2.0)
+    known = network.conditions(drawn_features("acfoley_2s", 2, lengths), lengths)
+    empty = network.conditions(Features(), lengths).repeat(2)
+    noise, times = draw("two.x", (2, lengths.latents, 40)), torch.tensor([0.2, 0.6])
+    both = network(noise, times, concatenate([known, empty])).chunk(2)
+    for found, conditions in zip(both, (known, empty), strict=True):
+        alone = network(noise, times, conditions)
+        assert relative_error(found, alone.numpy()) < 1e-5
 
 
 def mmaudio_features(suffix: str, seconds: float, n_clips: int, tag: str = "flow") -> Features:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.metrics.similarity import cosine_score
+from bench.metrics.agreement import cosine_score, desync, offset_grid
 from tests.metrics.seeded_arrays import golden, of_clips, single
 
 GOLDEN = golden()
@@ -13,7 +13,7 @@ GOLDEN = golden()
 seeds = st.integers(0, 2**32 - 1)
 
 
-def test_the_reference_evaluator_agrees():
+def test_the_reference_evaluator_agrees_on_cosines():
     video = single("ib.video", (7, 1_024), 0.03)
     audio = single("ib.audio", (7, 1_024), 0.6) + 5 * video
     assert cosine_score(video, audio).mean() == pytest.approx(GOLDEN["f64_ib_score"], rel=1e-6)
@@ -64,3 +64,56 @@ def test_embeddings_without_a_partner_are_refused():
 def test_unequal_widths_are_refused():
     with pytest.raises(ValueError, match="equally wide, got 4 and 5"):
         cosine_score(np.ones((3, 4)), np.ones((3, 5)))
+
+
+def sure_of(*offsets_s: float) -> np.ndarray:
+    """Logits ``[W, 21]`` of windows that are certain of their offsets."""
+    return np.eye(21)[[round(5 * offset_s) + 10 for offset_s in offsets_s]]
+
+
+def test_the_reference_evaluator_agrees_on_offsets():
+    logits = single("desync.logits", (11, 2, 21))
+    score = desync(logits)
+    assert score.shape == (11,)
+    assert score == pytest.approx(np.abs(GOLDEN["grid"][GOLDEN["desync_choice"]]).mean(axis=1))
+    # The reference keeps the grid in float32.
+    assert score.mean() == pytest.approx(GOLDEN["f64_desync"], rel=1e-6)
+
+
+def test_the_grid_steps_by_a_fifth_of_a_second():
+    assert offset_grid() == pytest.approx(GOLDEN["grid"], abs=1e-7)
+    assert np.diff(offset_grid()) == pytest.approx(np.full(20, 0.2))
+    assert offset_grid()[10] == 0.0
+
+
+def test_windows_are_averaged_without_their_sign():
+    assert desync(sure_of(-2.0, 1.0)) == pytest.approx(1.5)
+    assert desync(sure_of(0.0, 0.0)) == 0.0
+
+
+@given(st.lists(st.integers(-10, 10), min_size=1, max_size=5))
+def test_any_number_of_windows_and_any_leading_shape_are_accepted(steps):
+    offsets_s = [step / 5 for step in steps]
+    logits = np.stack([[sure_of(*offsets_s)], [sure_of(*reversed(offsets_s))]])
+    score = desync(logits)
+    assert score.shape == (2, 1)
+    assert score == pytest.approx(np.full((2, 1), np.abs(offsets_s).mean()))
+
+
+def test_of_equally_likely_offsets_the_lower_one_is_chosen():
+    assert desync(np.zeros((1, 21))) == 2.0
+
+
+def test_the_expected_offset_of_a_random_guess_is_just_over_a_second(rng):
+    assert desync(rng.normal(size=(20_000, 1, 21))).mean() == pytest.approx(22 / 21, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(2, 20), (21,), (3, 0, 21)])
+def test_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"logits must be \[\.\.\., W, 21\], one per offset, got"):
+        desync(np.zeros(shape))
+
+
+def test_logits_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="the logits have 21 values that are NaN or infinite"):
+        desync(np.full((1, 21), np.nan))
