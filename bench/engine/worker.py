@@ -1,4 +1,4 @@
-"""The side of a worker process: it builds its work, then answers the items that it is given.
+"""The side of a worker process: it builds the work of a job, then answers the items it is given.
 
 The protocol is in ``bench.engine.processes``, which starts these processes.
 """
@@ -6,6 +6,7 @@ The protocol is in ``bench.engine.processes``, which starts these processes.
 from __future__ import annotations
 
 import os
+import pickle
 import select
 import signal
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of
 from bench.engine.settings import WorkerSettings, set_threads
@@ -23,45 +24,74 @@ from bench.engine.settings import WorkerSettings, set_threads
 END, STOP = "end", "stop"
 
 
-def run_worker(
-    factory: Callable[..., Work[Any, Any]], settings: WorkerSettings, slot: int, pipe: Connection
-) -> None:
-    """Build the work, report that, then answer round after round: the target of the process."""
+class Job(NamedTuple):
+    """What a worker builds: a pickled factory, and its settings and position among the workers."""
+
+    factory: bytes
+    settings: WorkerSettings
+    slot: int
+
+
+def run_worker(pipe: Connection) -> None:
+    """Do one job after another: the target of the process."""
     os.setpgrp()  # so that one signal ends the worker with all that it starts, and Ctrl-C does not
-    receive = _begin_to_receive(pipe, settings.n_ahead)
-    set_threads(settings.threads)
-    built = attempt(lambda make: make(*settings.arguments(slot)), factory)
-    set_threads(settings.threads)  # again, for libraries that building has loaded
+    inbox = _Inbox(pipe)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        message = inbox.receive()
+        while message != STOP:
+            message = _do_job(message, inbox, pipe)
+
+
+def _do_job(job: Job, inbox: _Inbox, pipe: Connection) -> Any:
+    """Build the work, report that, then answer round after round; return what comes next."""
+    inbox.prepare_for(job.settings.n_ahead)
+    set_threads(job.settings.threads)
+    built = attempt(_build, job)
+    set_threads(job.settings.threads)  # again, for libraries that building has loaded
     if built.value is None:
         pipe.send(("refused", built.failure))
-        return
+        return STOP
     pipe.send(("ready", None))
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        message = receive()
-        while message != STOP:
-            message = _answer_round(built.value, message, receive, pipe)
+    message = inbox.receive()
+    while _is_item(message):
+        message = _answer_round(built.value, message, inbox.receive, pipe)
+    return message
 
 
-def _begin_to_receive(pipe: Connection, n_ahead: int) -> Callable[[], Any]:
-    """Return a function that waits for the next message; watch for the end of the parent."""
-    inbox: SimpleQueue[Any] = SimpleQueue()
+def _build(job: Job) -> Any:
+    factory = pickle.loads(job.factory)  # noqa: S301 - it comes from the parent
+    return factory(*job.settings.arguments(job.slot))
 
-    def watch() -> None:
+
+class _Inbox:
+    """What the parent sends. When the parent is gone, this process ends, whatever it is doing."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.queue: SimpleQueue[Any] | None = None
+        Thread(target=self._watch, daemon=True).start()
+
+    def prepare_for(self, n_ahead: int) -> None:
+        # With several items on their way a thread takes every message from the pipe at once: parent
+        # and worker could else both wait until the other reads. For one item that costs 50 us.
+        if n_ahead > 1 and self.queue is None:
+            self.queue = SimpleQueue()
+            Thread(target=self._receive_all, args=(self.queue,), daemon=True).start()
+
+    def receive(self) -> Any:
+        return self.pipe.recv() if self.queue is None else self.queue.get()
+
+    def _watch(self) -> None:
         poll = select.poll()
-        poll.register(pipe, 0)  # not for messages, only for the hang-up that is always reported
+        poll.register(self.pipe, 0)  # not for messages, only for the hang-up, always reported
         poll.poll()
         _leave()
 
-    def receive_all() -> None:
+    def _receive_all(self, queue: SimpleQueue[Any]) -> None:
         with suppress(EOFError, OSError):
             while True:
-                inbox.put(pipe.recv())
+                queue.put(self.pipe.recv())
         _leave()
-
-    # With several items on their way a thread takes every message from the pipe at once: parent and
-    # worker could else both wait until the other reads. For a single item that would cost 50 us.
-    Thread(target=watch if n_ahead == 1 else receive_all, daemon=True).start()
-    return pipe.recv if n_ahead == 1 else inbox.get
 
 
 def _leave() -> None:
@@ -69,15 +99,19 @@ def _leave() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _is_item(message: Any) -> bool:
+    return type(message) is tuple  # a job is of a class of its own
+
+
 def _answer_round(
     work: Work[Any, Any], message: Any, receive: Callable[[], Any], pipe: Connection
 ) -> Any:
-    """Answer the items up to END or STOP, the first of them ``message``; return what comes next."""
+    """Answer the items of a round, the first of them ``message``; return what comes next."""
     n_open = 0
 
     def items() -> Iterator[Any]:
         nonlocal message, n_open
-        while message not in (END, STOP):
+        while _is_item(message):
             item, message = message[0], None
             n_open += 1
             yield item

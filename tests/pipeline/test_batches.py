@@ -117,8 +117,9 @@ def test_a_system_of_single_requests_is_refused_with_how_to_adapt_it():
 def test_a_large_model_has_one_copy_on_each_gpu(make_plan, tmp_path, monkeypatch):
     log = tmp_path / "log"
     engines: list[int] = []
+    make = LocalEngine.__init__
     monkeypatch.setattr(
-        LocalEngine, "__init__", lambda self, n: (engines.append(n), setattr(self, "workers", n))[1]
+        LocalEngine, "__init__", lambda self, n: (engines.append(n), make(self, n))[1]
     )
     plan = make_plan(f"{SYSTEMS}:TONE", workers=16)
     clips = [replace(plan.clips[0], name=f"clip_{number}0") for number in range(12)]
