@@ -68,7 +68,7 @@ class _Inbox:
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
-        self.queue: SimpleQueue[Any] | None = None
+        self.queue: SimpleQueue[bytes] | None = None
         Thread(target=self._watch, daemon=True).start()
 
     def prepare_for(self, n_ahead: int) -> None:
@@ -79,7 +79,9 @@ class _Inbox:
             Thread(target=self._receive_all, args=(self.queue,), daemon=True).start()
 
     def receive(self) -> Any:
-        return self.pipe.recv() if self.queue is None else self.queue.get()
+        # Unpickled here: two threads that import one package at once find a part of it only.
+        pickled = self.pipe.recv_bytes() if self.queue is None else self.queue.get()
+        return pickle.loads(pickled)  # noqa: S301 - it comes from the parent
 
     def _watch(self) -> None:
         poll = select.poll()
@@ -87,10 +89,10 @@ class _Inbox:
         poll.poll()
         _leave()
 
-    def _receive_all(self, queue: SimpleQueue[Any]) -> None:
+    def _receive_all(self, queue: SimpleQueue[bytes]) -> None:
         with suppress(EOFError, OSError):
             while True:
-                queue.put(self.pipe.recv())
+                queue.put(self.pipe.recv_bytes())
         _leave()
 
 

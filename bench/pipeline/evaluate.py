@@ -105,23 +105,25 @@ def evaluate(
     timeout_s: float | None = None,
 ) -> Iterator[Row]:
     """Yield a row for each pair that can be scored; the others become failures in the log."""
-    outcomes = extract_features(pairs, scoring, workers, timeout_s)
-    extracted = list(
-        run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
-    )
     settings = WorkerSettings(
         timeout_s=SCORE_TIMEOUT_S if timeout_s is None else timeout_s,
         first_timeout_s=FIRST_TIMEOUT_S if timeout_s is None else 0.0,
         timeout_option=TIMEOUT_OPTION,
     )
-    scored = run_log.successes(
-        "score",
-        score_pairs(extracted, scoring, open_engine(workers), settings),
-        len(extracted),
-        lambda item: item[0].clip.name,
-    )
-    for (pair, keys), scores in scored:
-        yield Row(pair, keys, scores)
+    # Both stages have the same workers: what they have imported took longer than a clip does.
+    with open_engine(workers) as engine:
+        outcomes = extract_features(pairs, scoring, engine, timeout_s)
+        extracted = list(
+            run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+        )
+        scored = run_log.successes(
+            "score",
+            score_pairs(extracted, scoring, engine, settings),
+            len(extracted),
+            lambda item: item[0].clip.name,
+        )
+        for (pair, keys), scores in scored:
+            yield Row(pair, keys, scores)
 
 
 def summarise(

@@ -1,11 +1,17 @@
-"""How many copies of a system run at once, on which devices, and with how many threads."""
+"""How many copies of a system or of a judge's networks run at once, on which devices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.engine import core_count
+from bench.pipeline.roles import Scoring
 from bench.system import System
+
+#: Networks whose official files have no more than this in all are copied into every worker. Each
+#: published one has hundreds of megabytes; those that come with the package are no official files.
+SMALL_NETWORKS_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -80,3 +86,15 @@ def visible_devices(device: str) -> tuple[str, ...]:
 
     # Where none is visible the system itself refuses, with the reason.
     return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or (device,)
+
+
+def are_networks_small(scoring: Scoring) -> bool:
+    """Return whether each worker process can have a copy of the networks that the metrics need.
+
+    Small networks gain nothing from several threads, while every worker computes with its own. Of
+    large ones each copy would cost gigabytes, and on a GPU copies would only wait for one another.
+    """
+    sizes = [OFFICIAL_FILES[name].size_bytes for name in scoring.weights()]
+    is_known = all(size is not None for size in sizes)
+    total = sum(size or 0 for size in sizes)
+    return scoring.judge.device == "cpu" and is_known and total <= SMALL_NETWORKS_BYTES

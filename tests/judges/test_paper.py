@@ -48,7 +48,7 @@ def prepared(name: str, profile: str, media: ClipMedia):
 
 def extracted(pair: Pair, scoring: Scoring):
     """The keys of a pair whose features are in the stores now."""
-    (outcome,) = extract_features([pair], scoring, 0)
+    (outcome,) = extract_features([pair], scoring, InlineEngine())
     assert outcome.failure is None
     return outcome.value
 
