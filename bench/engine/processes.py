@@ -1,19 +1,6 @@
-"""The one protocol of worker processes, and the side of it that gives out items.
+"""The engine that works in local processes: which worker is given which item, and what if it dies.
 
-The other side is ``bench.engine.worker``.
-
-A worker is given a job: a factory, whose state it builds once. It then answers items in the order
-in which it was given them. It may hold several: work that looks ahead loads the next items while it
-computes, and answers batches. When all are answered it may be given another job, since starting a
-process and importing libraries takes seconds.
-
-    parent -> worker    Job                    build this instead of what was built before
-                        (item,) ...  END       END closes a round: no item comes before all
-                                               that it holds are answered
-                        STOP                   leave
-    worker -> parent    ("ready", None)        or ("refused", Failure): it cannot be built
-                        ("answer", (value, failure, seconds)) ...
-                        ("broken", Failure)    the work itself raised instead of answering
+A worker and the one protocol that it speaks are in ``bench.engine.worker``.
 
 What is guaranteed:
 
@@ -44,44 +31,27 @@ The time per item is no reason for either: `benchmarks/engine_speed.py` measures
 
 from __future__ import annotations
 
-import atexit
-import math
-import multiprocessing as mp
-import multiprocessing.util  # noqa: F401 - registers its exit function, which ours must precede
-import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, TypeVar
 
-import psutil
-
 from bench.engine.inline import DEFAULT
 from bench.engine.outcome import Failure, Outcome, Work, open_one_by_one
 from bench.engine.settings import WorkerSettings
-from bench.engine.worker import END, STOP, Job, run_worker
+from bench.engine.worker import Job, Worker, dismiss
 from bench.errors import BenchError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-# Spawned, not forked: numerical libraries and decoders hold threads that a fork would cut off.
-PROCESSES = mp.get_context("spawn")
-
 #: How often it is checked that workers are alive. A pipe alone does not show every death: a child
 #: of the worker may hold its end open.
 CHECK_S = 0.5
-#: Loading gigabytes of weights from a slow disk takes minutes.
-SETUP_LIMIT_S = 1_800.0
-#: A worker that was asked to leave may clean up for so long.
-GRACE_S = 5.0
-KILL_WAIT_S = 10.0
 
 _EXHAUSTED = object()
 
@@ -96,7 +66,7 @@ class LocalEngine:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._is_open = False
-        self._idle: list[_Worker] = []
+        self._idle: list[Worker] = []
 
     def __enter__(self) -> LocalEngine:
         self._is_open = True
@@ -111,7 +81,7 @@ class LocalEngine:
         self._is_open = False
         idle, self._idle = self._idle, []
         if kind is None:
-            _dismiss(idle)
+            dismiss(idle)
         for worker in idle:
             worker.kill()
 
@@ -150,101 +120,12 @@ class LocalEngine:
             if self._is_open:
                 self._idle += workers
                 return
-            _dismiss(workers)
+            dismiss(workers)
             for worker in workers:
                 worker.kill()
         finally:  # a map that is left early, or that raised
             for worker in pool.release():
                 worker.kill()
-
-
-class _Worker:
-    """The parent's side of one worker: its process, its pipe and the items that it holds."""
-
-    def __init__(self, job: Job) -> None:
-        self.pipe, its_pipe = PROCESSES.Pipe()
-        self.process = PROCESSES.Process(target=run_worker, args=(its_pipe,))
-        self.process.start()
-        # The worker has a copy. With this one open, its death would not end the pipe.
-        its_pipe.close()
-        self.held: deque[Any] = deque()
-        self.is_alone = False  # it holds a single item that is tried again
-        _RUNNING.add(self)
-        self.begin(job)
-
-    def begin(self, job: Job) -> None:
-        """Give it a job: it builds that, and is ready for items."""
-        self.settings = job.settings
-        self.is_ready = False
-        self.has_answered = False
-        self.has_round = False  # it was given items, and no END since
-        self.since_s = time.monotonic()
-        self.send(job)
-
-    def give(self, item: Any) -> None:
-        if not self.held and self.is_ready:
-            self.since_s = time.monotonic()
-        self.held.append(item)
-        self.has_round = True
-        self.send((item,))
-
-    def end_round(self) -> None:
-        if self.has_round:
-            self.has_round = False
-            self.send(END)
-
-    def send(self, message: Any) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed by itself
-            self.pipe.send(message)
-
-    def limit_s(self) -> float:
-        """Return how long it may take until its next message."""
-        if not self.is_ready:
-            return SETUP_LIMIT_S
-        if self.settings.timeout_s is None:
-            return math.inf
-        # Its next answer may be that of a full batch, and items ahead of a batch wait behind it.
-        n_items = max(1, min(len(self.held), self.settings.batch_size))
-        least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
-        return max(self.settings.timeout_s * n_items, least_s)
-
-    def deadline_s(self) -> float:
-        return self.since_s + self.limit_s()
-
-    def cause_of_death(self) -> str:
-        """Return the signal or the exit code by which the process ended."""
-        self.process.join(KILL_WAIT_S)
-        code = self.process.exitcode
-        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-        return f"died ({how})"
-
-    def kill(self) -> None:
-        """Kill the process and everything that it has started."""
-        children: list[psutil.Process] = []
-        if self.process.is_alive():
-            with suppress(psutil.Error):  # those in sessions of their own are not in the group
-                children = psutil.Process(self.process.pid).children(recursive=True)
-        assert self.process.pid is not None  # noqa: S101 - it was started; 0 would mean this group
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()  # it may not have come as far as having a group
-        for child in children:
-            with suppress(psutil.Error):
-                child.kill()
-        self.pipe.close()
-        self.process.join(KILL_WAIT_S)
-        _RUNNING.discard(self)
-
-
-#: Workers of this process. Python joins every child that is no daemon at its exit, and would wait
-#: for ever for those of a map that nobody has closed.
-_RUNNING: set[_Worker] = set()
-
-
-@atexit.register
-def _kill_all() -> None:
-    for worker in tuple(_RUNNING):
-        worker.kill()
 
 
 class _Pool:
@@ -256,14 +137,14 @@ class _Pool:
         items: Iterable[Any],
         settings: WorkerSettings,
         n_workers: int,
-        idle: list[_Worker],
+        idle: list[Worker],
     ) -> None:
         # As bytes: a factory that a worker cannot import is then refused with the reason.
         self.factory = bytes(ForkingPickler.dumps(factory))
         self.settings, self.idle = settings, idle
         self.items = iter(items)
         self.suspects: deque[Any] = deque()  # one of them has killed a worker
-        self.workers: list[_Worker | None] = [None] * n_workers
+        self.workers: list[Worker | None] = [None] * n_workers
         self.is_exhausted = False
         self.next_check_s = 0.0
 
@@ -279,7 +160,7 @@ class _Pool:
                 if outcome is not None:
                     yield outcome
 
-    def release(self) -> list[_Worker]:
+    def release(self) -> list[Worker]:
         """Return the workers, which are no longer this map's."""
         workers = [worker for worker in self.workers if worker is not None]
         self.workers = [None] * len(self.workers)
@@ -324,7 +205,7 @@ class _Pool:
                 worker.since_s += blocked_s
         return item
 
-    def _start_worker(self, slot: int) -> _Worker:
+    def _start_worker(self, slot: int) -> Worker:
         """Give the job to a worker of an earlier map, or to a new one."""
         job = Job(self.factory, self.settings, slot)
         while self.idle:
@@ -334,7 +215,7 @@ class _Pool:
                 worker.begin(job)
                 return worker
             worker.kill()
-        return _Worker(job)
+        return Worker(job)
 
     def _wait(self) -> list[tuple[int, bool]]:
         """Wait for news; return the workers that have some, and whether it is a message.
@@ -396,19 +277,12 @@ class _Pool:
         assert worker is not None  # noqa: S101 - it was busy
         self.workers[slot] = None
         worker.kill()
-        if not worker.is_ready:
+        if not worker.is_ready and worker.n_jobs == 1:
             raise BenchError(f"a worker process {cause} while it was being set up")
-        if len(worker.held) > 1:
+        # That of an earlier map may have died of that, or unseen while it was idle: its items, too,
+        # are tried again.
+        if len(worker.held) > 1 or not worker.is_ready:
             self.suspects.extend(worker.held)
             return None
         failure = Failure(f"the worker process {cause} on this item{hint}", traceback)
         return Outcome(worker.held.popleft(), failure=failure, seconds=0.0)
-
-
-def _dismiss(workers: list[_Worker]) -> None:
-    """Let idle workers leave by themselves, so that what they have opened is closed."""
-    for worker in workers:
-        worker.send(STOP)
-    deadline_s = time.monotonic() + GRACE_S
-    for worker in workers:
-        worker.process.join(max(0.0, deadline_s - time.monotonic()))

@@ -1,14 +1,31 @@
-"""The side of a worker process: it builds the work of a job, then answers the items it is given.
+"""One worker process: the protocol, the parent's side of it and the side of the process.
 
-The protocol is in ``bench.engine.processes``, which starts these processes.
+A worker is given a job: a factory, whose state it builds once. It then answers items in the order
+in which it was given them. It may hold several: work that looks ahead loads the next items while it
+computes, and answers batches. When all are answered it may be given another job, since starting a
+process and importing libraries takes seconds.
+
+    parent -> worker    Job                    build this instead of what was built before
+                        (item,) ...  END       END closes a round: no item comes before all
+                                               that it holds are answered
+                        STOP                   leave
+    worker -> parent    ("ready", None)        or ("refused", Failure): it cannot be built
+                        ("answer", (value, failure, seconds)) ...
+                        ("broken", Failure)    the work itself raised instead of answering
 """
 
 from __future__ import annotations
 
+import atexit
+import math
+import multiprocessing as mp
+import multiprocessing.util  # noqa: F401 - registers its exit function, which ours must precede
 import os
 import pickle
 import select
 import signal
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -17,11 +34,22 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
+import psutil
+
 from bench.engine.outcome import Failure, Outcome, Work, attempt, failure_of
 from bench.engine.settings import WorkerSettings, set_threads
 
 #: What the parent sends beside items: the end of a round, and the end of the worker.
 END, STOP = "end", "stop"
+
+# Spawned, not forked: numerical libraries and decoders hold threads that a fork would cut off.
+PROCESSES = mp.get_context("spawn")
+
+#: Loading gigabytes of weights from a slow disk takes minutes.
+SETUP_LIMIT_S = 1_800.0
+#: A worker that was asked to leave may clean up for so long.
+GRACE_S = 5.0
+KILL_WAIT_S = 10.0
 
 
 class Job(NamedTuple):
@@ -30,6 +58,113 @@ class Job(NamedTuple):
     factory: bytes
     settings: WorkerSettings
     slot: int
+
+
+class Worker:
+    """The parent's side of one worker: its process, its pipe and the items that it holds."""
+
+    def __init__(self, job: Job) -> None:
+        self.pipe, its_pipe = PROCESSES.Pipe()
+        self.process = PROCESSES.Process(target=run_worker, args=(its_pipe,))
+        self.process.start()
+        # The worker has a copy. With this one open, its death would not end the pipe.
+        its_pipe.close()
+        self.held: deque[Any] = deque()
+        self.is_alone = False  # it holds a single item that is tried again
+        self.n_jobs = 0
+        _RUNNING.add(self)
+        self.begin(job)
+
+    def begin(self, job: Job) -> None:
+        """Give it a job: it builds that, and is ready for items."""
+        self.settings = job.settings
+        self.n_jobs += 1
+        self.is_ready = False
+        self.has_answered = False
+        self.has_round = False  # it was given items, and no END since
+        self.since_s = time.monotonic()
+        self.send(job)
+
+    def give(self, item: Any) -> None:
+        """Send an item, whose time begins now if the worker was idle."""
+        if not self.held and self.is_ready:
+            self.since_s = time.monotonic()
+        self.held.append(item)
+        self.has_round = True
+        self.send((item,))
+
+    def end_round(self) -> None:
+        """Let it answer all that it holds without waiting for more."""
+        if self.has_round:
+            self.has_round = False
+            self.send(END)
+
+    def send(self, message: Any) -> None:
+        """Send a message; a worker that is gone gets none."""
+        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed by itself
+            self.pipe.send(message)
+
+    def limit_s(self) -> float:
+        """Return how long it may take until its next message."""
+        if not self.is_ready:
+            return SETUP_LIMIT_S
+        if self.settings.timeout_s is None:
+            return math.inf
+        # Its next answer may be that of a full batch, and items ahead of a batch wait behind it.
+        n_items = max(1, min(len(self.held), self.settings.batch_size))
+        least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
+        return max(self.settings.timeout_s * n_items, least_s)
+
+    def deadline_s(self) -> float:
+        """Return when its next message is overdue."""
+        return self.since_s + self.limit_s()
+
+    def cause_of_death(self) -> str:
+        """Return the signal or the exit code by which the process ended."""
+        self.process.join(KILL_WAIT_S)
+        code = self.process.exitcode
+        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        return f"died ({how})"
+
+    def kill(self) -> None:
+        """Kill the process and everything that it has started."""
+        children: list[psutil.Process] = []
+        if self.process.is_alive():
+            with suppress(psutil.Error):  # those in sessions of their own are not in the group
+                children = psutil.Process(self.process.pid).children(recursive=True)
+        assert self.process.pid is not None  # noqa: S101 - it was started; 0 would mean this group
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # it may not have come as far as having a group
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
+        self.pipe.close()
+        self.process.join(KILL_WAIT_S)
+        _RUNNING.discard(self)
+
+
+#: Workers of this process. Python joins every child that is no daemon at its exit, and would wait
+#: for ever for those of a map that nobody has closed.
+_RUNNING: set[Worker] = set()
+
+
+@atexit.register
+def _kill_all() -> None:
+    for worker in tuple(_RUNNING):
+        worker.kill()
+
+
+def dismiss(workers: list[Worker]) -> None:
+    """Let idle workers leave by themselves, so that what they have opened is closed."""
+    for worker in workers:
+        worker.send(STOP)
+    deadline_s = time.monotonic() + GRACE_S
+    for worker in workers:
+        worker.process.join(max(0.0, deadline_s - time.monotonic()))
+
+
+# --- the side of the process
 
 
 def run_worker(pipe: Connection) -> None:

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.io import read_json
-from bench.pipeline.limits import EXTRACT_SECONDS, SCORE_SECONDS, default_timeout_s
-from bench.pipeline.placement import are_networks_small, place_system
 from bench.pipeline.plan import RunPlan, slug
+from bench.pipeline.workers import (
+    EXTRACT_SECONDS,
+    SCORE_SECONDS,
+    are_networks_small,
+    default_timeout_s,
+    place_system,
+)
 
 #: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000

@@ -28,9 +28,8 @@ from bench.engine import Engine, LocalEngine, Outcome, Work, WorkerSettings, att
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
-from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION, extract_timeout_s
-from bench.pipeline.placement import are_networks_small
 from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, feature_key, has_inputs
+from bench.pipeline.workers import are_networks_small, extract_timeout_s, limit_time
 from bench.types import Excerpt
 
 
@@ -52,11 +51,7 @@ def extract_features(
     clip.
     """
     longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
-    single = WorkerSettings(
-        timeout_s=extract_timeout_s(scoring, longest_s) if timeout_s is None else timeout_s,
-        first_timeout_s=FIRST_TIMEOUT_S if timeout_s is None else 0.0,
-        timeout_option=TIMEOUT_OPTION,
-    )
+    single = limit_time(timeout_s, extract_timeout_s(scoring, longest_s))
     if not scoring.networks():
         return engine.map(partial(_open_signal, scoring), pairs, single)
     batch_size = scoring.judge.batch_size
@@ -104,7 +99,7 @@ def _extract_beside(
         while failed:
             yield failed.popleft()
         # Both happen at the same time: the slower one decides how long the pass takes.
-        seconds = max(outcome.seconds, signal_s.pop(outcome.item.clip.name))
+        seconds = max(outcome.seconds, signal_s[outcome.item.clip.name])
         yield replace(outcome, seconds=seconds)
     yield from failed
 

@@ -23,8 +23,8 @@ from bench.media import write_audio, write_video
 from bench.pipeline import extract
 from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.extract import extract_features
-from bench.pipeline.placement import are_networks_small
 from bench.pipeline.roles import Pair, Scoring
+from bench.pipeline.workers import are_networks_small
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
 from tests.conftest import ROOT
