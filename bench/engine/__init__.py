@@ -15,6 +15,7 @@ protocol.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from bench.engine.inline import DEFAULT, InlineEngine
@@ -42,7 +43,19 @@ Value = TypeVar("Value")
 
 
 class Engine(Protocol):
-    """Anything that can map a worker over items."""
+    """Anything that can map a worker over items; as a context, its workers serve several maps."""
+
+    #: How many worker processes there are; 0 in this process.
+    workers: int
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
     def map(
         self,

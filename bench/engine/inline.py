@@ -19,6 +19,14 @@ DEFAULT = WorkerSettings()
 class InlineEngine:
     """Handle the items one after another in this process, which no time limit can interrupt."""
 
+    workers = 0
+
+    def __enter__(self) -> InlineEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is kept between maps."""
+
     def map(
         self,
         factory: Callable[..., Callable[[Item], Value]],

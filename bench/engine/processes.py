@@ -1,23 +1,15 @@
-"""The one protocol of worker processes, and the side of it that gives out items.
+"""The engine that works in local processes: which worker is given which item, and what if it dies.
 
-The other side is ``bench.engine.worker``.
-
-A worker builds its state once and then answers items in the order in which it was given them. It
-may hold several: work that looks ahead loads the next items while it computes, and answers batches.
-
-    parent -> worker    (item,) ...  END       END closes a round: no item comes before all
-                                               that it holds are answered
-                        STOP                   leave
-    worker -> parent    ("ready", None)        or ("refused", Failure): it cannot be built
-                        ("answer", (value, failure, seconds)) ...
-                        ("broken", Failure)    the work itself raised instead of answering
+A worker and the one protocol that it speaks are in ``bench.engine.worker``.
 
 What is guaranteed:
 
 - A worker that dies, or that has not answered within the time limit, is killed with everything that
   it has started, and is replaced. If it held one item, that item is the failure. If it held
-  several, each of them is tried again alone, in a round of its own: only the guilty ones fail.
-- Items are pulled from their iterator when a worker has room for them.
+  several, each of them is tried again alone, in a round of its own: only the guilty ones fail. If
+  it held none, its next item is given to another worker.
+- Items are pulled from their iterator when a worker has room for them. The iterator may block, for
+  instance on the outcomes of another engine: no limit counts meanwhile.
 - No process outlives the parent: a thread of each worker waits on its pipe, and when the parent is
   gone, however it went, it kills the worker's process group.
 - Workers may have children, such as the loaders of a system: they are no daemons.
@@ -39,51 +31,59 @@ The time per item is no reason for either: `benchmarks/engine_speed.py` measures
 
 from __future__ import annotations
 
-import atexit
-import math
-import multiprocessing as mp
-import multiprocessing.util  # noqa: F401 - registers its exit function, which ours must precede
-import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
+from multiprocessing.reduction import ForkingPickler
+from types import TracebackType
 from typing import Any, TypeVar
-
-import psutil
 
 from bench.engine.inline import DEFAULT
 from bench.engine.outcome import Failure, Outcome, Work, open_one_by_one
 from bench.engine.settings import WorkerSettings
-from bench.engine.worker import END, STOP, run_worker
+from bench.engine.worker import Job, Worker, dismiss
 from bench.errors import BenchError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-# Spawned, not forked: numerical libraries and decoders hold threads that a fork would cut off.
-PROCESSES = mp.get_context("spawn")
-
 #: How often it is checked that workers are alive. A pipe alone does not show every death: a child
 #: of the worker may hold its end open.
 CHECK_S = 0.5
-#: Loading gigabytes of weights from a slow disk takes minutes.
-SETUP_LIMIT_S = 1_800.0
-#: A worker that was asked to leave may clean up for so long.
-GRACE_S = 5.0
-KILL_WAIT_S = 10.0
 
 _EXHAUSTED = object()
 
 
 class LocalEngine:
-    """Handle items in up to ``workers`` processes on this machine."""
+    """Handle items in up to ``workers`` processes on this machine.
+
+    In a ``with`` statement the processes serve one map after another until its end; otherwise each
+    map starts its own.
+    """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._is_open = False
+        self._idle: list[Worker] = []
+
+    def __enter__(self) -> LocalEngine:
+        self._is_open = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_open = False
+        idle, self._idle = self._idle, []
+        if kind is None:
+            dismiss(idle)
+        for worker in idle:
+            worker.kill()
 
     def map(
         self,
@@ -111,92 +111,21 @@ class LocalEngine:
         Raises:
             BenchError: a worker could not be built.
         """
-        return _Pool(factory, items, settings, self.workers).outcomes()
+        return self._outcomes(_Pool(factory, items, settings, self.workers, self._idle))
 
-
-class _Worker:
-    """The parent's side of one worker: its process, its pipe and the items that it holds."""
-
-    def __init__(self, factory: Callable[..., Any], settings: WorkerSettings, slot: int) -> None:
-        self.pipe, its_pipe = PROCESSES.Pipe()
-        arguments = (factory, settings, slot, its_pipe)
-        self.process = PROCESSES.Process(target=run_worker, args=arguments)
-        self.process.start()
-        # The worker has a copy. With this one open, its death would not end the pipe.
-        its_pipe.close()
-        self.settings = settings
-        self.held: deque[Any] = deque()
-        self.is_ready = False
-        self.has_answered = False
-        self.is_alone = False  # it holds a single item that is tried again
-        self.has_round = False  # it was given items, and no END since
-        self.since_s = time.monotonic()
-        _RUNNING.add(self)
-
-    def give(self, item: Any) -> None:
-        if not self.held and self.is_ready:
-            self.since_s = time.monotonic()
-        self.held.append(item)
-        self.has_round = True
-        self.send((item,))
-
-    def end_round(self) -> None:
-        if self.has_round:
-            self.has_round = False
-            self.send(END)
-
-    def send(self, message: Any) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed by itself
-            self.pipe.send(message)
-
-    def limit_s(self) -> float:
-        """Return how long it may take until its next message."""
-        if not self.is_ready:
-            return SETUP_LIMIT_S
-        if self.settings.timeout_s is None:
-            return math.inf
-        # Its next answer may be that of a full batch, and items ahead of a batch wait behind it.
-        n_items = max(1, min(len(self.held), self.settings.batch_size))
-        least_s = 0.0 if self.has_answered else self.settings.first_timeout_s
-        return max(self.settings.timeout_s * n_items, least_s)
-
-    def deadline_s(self) -> float:
-        return self.since_s + self.limit_s()
-
-    def cause_of_death(self) -> str:
-        """Return the signal or the exit code by which the process ended."""
-        self.process.join(KILL_WAIT_S)
-        code = self.process.exitcode
-        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-        return f"died ({how})"
-
-    def kill(self) -> None:
-        """Kill the process and everything that it has started."""
-        children: list[psutil.Process] = []
-        if self.process.is_alive():
-            with suppress(psutil.Error):  # those in sessions of their own are not in the group
-                children = psutil.Process(self.process.pid).children(recursive=True)
-        assert self.process.pid is not None  # noqa: S101 - it was started; 0 would mean this group
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()  # it may not have come as far as having a group
-        for child in children:
-            with suppress(psutil.Error):
-                child.kill()
-        self.pipe.close()
-        self.process.join(KILL_WAIT_S)
-        _RUNNING.discard(self)
-
-
-#: Workers of this process. Python joins every child that is no daemon at its exit, and would wait
-#: for ever for those of a map that nobody has closed.
-_RUNNING: set[_Worker] = set()
-
-
-@atexit.register
-def _kill_all() -> None:
-    for worker in tuple(_RUNNING):
-        worker.kill()
+    def _outcomes(self, pool: _Pool) -> Iterator[Outcome[Any, Any]]:
+        try:
+            yield from pool.outcomes()
+            workers = pool.release()
+            if self._is_open:
+                self._idle += workers
+                return
+            dismiss(workers)
+            for worker in workers:
+                worker.kill()
+        finally:  # a map that is left early, or that raised
+            for worker in pool.release():
+                worker.kill()
 
 
 class _Pool:
@@ -208,31 +137,34 @@ class _Pool:
         items: Iterable[Any],
         settings: WorkerSettings,
         n_workers: int,
+        idle: list[Worker],
     ) -> None:
-        self.factory, self.settings = factory, settings
+        # As bytes: a factory that a worker cannot import is then refused with the reason.
+        self.factory = bytes(ForkingPickler.dumps(factory))
+        self.settings, self.idle = settings, idle
         self.items = iter(items)
         self.suspects: deque[Any] = deque()  # one of them has killed a worker
-        self.workers: list[_Worker | None] = [None] * n_workers
+        self.workers: list[Worker | None] = [None] * n_workers
         self.is_exhausted = False
         self.next_check_s = 0.0
 
     def outcomes(self) -> Iterator[Outcome[Any, Any]]:
-        try:
-            self._fill()
-            while any(worker and worker.held for worker in self.workers):
-                for slot, has_message in self._wait():
-                    outcome = self._receive(slot, has_message)
-                    while self._give_next(slot):
-                        pass
-                    if self.is_exhausted or self.suspects:
-                        self._fill()  # others may hold a part of a batch, or be idle
-                    if outcome is not None:
-                        yield outcome
-            self._dismiss()
-        finally:
-            for worker in self.workers:
-                if worker is not None:
-                    worker.kill()
+        self._fill()
+        while any(worker and worker.held for worker in self.workers):
+            for slot, has_message in self._wait():
+                outcome = self._receive(slot, has_message)
+                while self._give_next(slot):
+                    pass
+                if self.is_exhausted or self.suspects:
+                    self._fill()  # others may hold a part of a batch, or be idle
+                if outcome is not None:
+                    yield outcome
+
+    def release(self) -> list[Worker]:
+        """Return the workers, which are no longer this map's."""
+        workers = [worker for worker in self.workers if worker is not None]
+        self.workers = [None] * len(self.workers)
+        return workers
 
     def _fill(self) -> None:
         """Give each worker that has room one item in turn, until none has room or none is left."""
@@ -245,20 +177,45 @@ class _Pool:
         if worker and n_held and (worker.is_alone or n_held >= self.settings.n_ahead):
             return False
         is_alone = bool(self.suspects) and n_held == 0
-        item = self.suspects.popleft() if is_alone else next(self.items, _EXHAUSTED)
+        item = self.suspects.popleft() if is_alone else self._pull()
         if item is _EXHAUSTED:
             self.is_exhausted = True
             if worker and n_held:  # it may be waiting for the rest of a batch
                 worker.end_round()
             return False
+        if worker and not n_held and not worker.process.is_alive():
+            worker.kill()  # it died while it held nothing: that is not the fault of this item
+            worker = None
         if worker is None:
             # Not before there is an item for it: starting a worker may load a model.
-            worker = self.workers[slot] = _Worker(self.factory, self.settings, slot)
+            worker = self.workers[slot] = self._start_worker(slot)
         worker.give(item)
         worker.is_alone = is_alone
         if is_alone:  # nothing joins it, so that whatever happens now is the fault of this item
             worker.end_round()
         return True
+
+    def _pull(self) -> Any:
+        """Return the next item; while the iterator blocks no worker's time counts."""
+        started_s = time.monotonic()
+        item = next(self.items, _EXHAUSTED)
+        blocked_s = time.monotonic() - started_s
+        for worker in self.workers:
+            if worker is not None:
+                worker.since_s += blocked_s
+        return item
+
+    def _start_worker(self, slot: int) -> Worker:
+        """Give the job to a worker of an earlier map, or to a new one."""
+        job = Job(self.factory, self.settings, slot)
+        while self.idle:
+            worker = self.idle.pop()
+            # The threads of libraries are set for good when they are loaded.
+            if worker.process.is_alive() and worker.settings.threads == self.settings.threads:
+                worker.begin(job)
+                return worker
+            worker.kill()
+        return Worker(job)
 
     def _wait(self) -> list[tuple[int, bool]]:
         """Wait for news; return the workers that have some, and whether it is a message.
@@ -320,19 +277,12 @@ class _Pool:
         assert worker is not None  # noqa: S101 - it was busy
         self.workers[slot] = None
         worker.kill()
-        if not worker.is_ready:
+        if not worker.is_ready and worker.n_jobs == 1:
             raise BenchError(f"a worker process {cause} while it was being set up")
-        if len(worker.held) > 1:
+        # That of an earlier map may have died of that, or unseen while it was idle: its items, too,
+        # are tried again.
+        if len(worker.held) > 1 or not worker.is_ready:
             self.suspects.extend(worker.held)
             return None
         failure = Failure(f"the worker process {cause} on this item{hint}", traceback)
         return Outcome(worker.held.popleft(), failure=failure, seconds=0.0)
-
-    def _dismiss(self) -> None:
-        """Let the workers leave by themselves, so that what they have opened is closed."""
-        workers = [worker for worker in self.workers if worker is not None]
-        for worker in workers:
-            worker.send(STOP)
-        deadline_s = time.monotonic() + GRACE_S
-        for worker in workers:
-            worker.process.join(max(0.0, deadline_s - time.monotonic()))

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.io import read_json
-from bench.pipeline.limits import EXTRACT_SECONDS, SCORE_SECONDS, default_timeout_s
-from bench.pipeline.placement import place_system
 from bench.pipeline.plan import RunPlan, slug
+from bench.pipeline.workers import (
+    EXTRACT_SECONDS,
+    SCORE_SECONDS,
+    are_networks_small,
+    default_timeout_s,
+    place_system,
+)
 
 #: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000
@@ -79,14 +84,14 @@ def generate_timeout_s(plan: RunPlan) -> float:
 
 
 def _clips_at_once(plan: RunPlan) -> dict[str, int]:
-    """Return how many clips are in work at a time, by stage. With networks, extraction is one pass.
+    """Return how many clips are in work at a time, by stage. With large networks it is one pass.
 
     Workers on one GPU share it.
     """
     workers = max(1, plan.workers)
     return {
         "generate": place_system(plan.system, plan.device, plan.workers).n_at_once,
-        "extract": 1 if plan.scoring.networks() else workers,
+        "extract": workers if are_networks_small(plan.scoring) else 1,
         "score": workers,
     }
 
@@ -98,6 +103,8 @@ def _guessed_seconds(plan: RunPlan) -> dict[str, float]:
     """
     workers = max(1, plan.workers)
     networks_s = plan.judge.network_seconds if plan.scoring.networks() else 0.0
+    if are_networks_small(plan.scoring):
+        networks_s /= workers
     placement = place_system(plan.system, plan.device, plan.workers)
     threads = placement.threads if plan.device == "cpu" else 1
     return {

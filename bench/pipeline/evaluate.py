@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bench.engine import Outcome, WorkerSettings, open_engine
+from bench.engine import Outcome, open_engine
 from bench.errors import RunError
 from bench.judges import has_pyworld
 from bench.pipeline.aggregate import (
@@ -21,10 +21,10 @@ from bench.pipeline.aggregate import (
 )
 from bench.pipeline.extract import extract_features
 from bench.pipeline.journal import fingerprint
-from bench.pipeline.limits import FIRST_TIMEOUT_S, SCORE_TIMEOUT_S, TIMEOUT_OPTION
 from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.pipeline.roles import Keys, Pair, Scoring
 from bench.pipeline.score import score_pairs
+from bench.pipeline.workers import SCORE_TIMEOUT_S, limit_time
 from bench.results import Column, Failure, Identity, Results, Score
 from bench.suite import SUITE_VERSION, Metric
 
@@ -105,23 +105,20 @@ def evaluate(
     timeout_s: float | None = None,
 ) -> Iterator[Row]:
     """Yield a row for each pair that can be scored; the others become failures in the log."""
-    outcomes = extract_features(pairs, scoring, workers, timeout_s)
-    extracted = list(
-        run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
-    )
-    settings = WorkerSettings(
-        timeout_s=SCORE_TIMEOUT_S if timeout_s is None else timeout_s,
-        first_timeout_s=FIRST_TIMEOUT_S if timeout_s is None else 0.0,
-        timeout_option=TIMEOUT_OPTION,
-    )
-    scored = run_log.successes(
-        "score",
-        score_pairs(extracted, scoring, open_engine(workers), settings),
-        len(extracted),
-        lambda item: item[0].clip.name,
-    )
-    for (pair, keys), scores in scored:
-        yield Row(pair, keys, scores)
+    # Both stages have the same workers: what they have imported took longer than a clip does.
+    with open_engine(workers) as engine:
+        outcomes = extract_features(pairs, scoring, engine, timeout_s)
+        extracted = list(
+            run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+        )
+        scored = run_log.successes(
+            "score",
+            score_pairs(extracted, scoring, engine, limit_time(timeout_s, SCORE_TIMEOUT_S)),
+            len(extracted),
+            lambda item: item[0].clip.name,
+        )
+        for (pair, keys), scores in scored:
+            yield Row(pair, keys, scores)
 
 
 def summarise(

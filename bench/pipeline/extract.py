@@ -1,9 +1,16 @@
 """The second stage: the media of each clip are decoded once, and their features are stored.
 
-Without networks, worker processes share the clips. With networks there is one pass in one process:
-threads load the next clips (decode, resample, signal extractors, front ends) while the networks
-compute batches of those that are ready, and a thread of its own writes the features. What is loaded
-in advance is bounded, so memory does not grow with the number of clips.
+Worker processes share the clips. The networks of a judge, which have to stay in memory, are
+
+- in none of them, where no column needs one;
+- in each of them, where they are small and run on the CPU: a worker loads its clips and computes
+  them with one thread, so that workers are as fast as they are many;
+- in a process of their own, with all cores or a GPU, where they are large: workers extract what
+  needs no network, and hand each clip on. Threads of that process load the next clips (decode,
+  resample, front ends) while the networks compute batches of those that are ready.
+
+What is loaded in advance is bounded, so memory does not grow with the number of clips. A thread of
+its own writes the features.
 """
 
 from __future__ import annotations
@@ -14,22 +21,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench.engine import (
+    Engine,
+    LocalEngine,
     Outcome,
     Work,
     WorkerSettings,
     attempt,
     keep_freed_memory,
-    open_engine,
 )
 from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
-from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION, extract_timeout_s
 from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, feature_key, has_inputs
+from bench.pipeline.workers import are_networks_small, extract_timeout_s, limit_time
 from bench.types import Excerpt
 
 
@@ -42,45 +50,78 @@ class Loaded:
 
 
 def extract_features(
-    pairs: Sequence[Pair], scoring: Scoring, workers: int, timeout_s: float | None = None
+    pairs: Sequence[Pair], scoring: Scoring, engine: Engine, timeout_s: float | None = None
 ) -> Iterator[Outcome[Pair, Keys]]:
     """Extract the features that the metrics read; the value of an outcome is their keys.
 
-    ``workers`` are processes or, beside networks, threads that load; 0 works in this process.
     ``timeout_s`` limits one clip; by default it comes from the expected time. The seconds of an
-    outcome are those of one worker; beside networks, those that the pass takes longer by this clip.
+    outcome are those of one worker; of large networks, those that the pass takes longer by this
+    clip.
     """
-    if workers == 0:  # workers do so by themselves
+    if not engine.workers:  # workers do so by themselves
         keep_freed_memory()
-    first_timeout_s = FIRST_TIMEOUT_S if timeout_s is None else 0.0
-    if timeout_s is None:
-        longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
-        timeout_s = extract_timeout_s(scoring, longest_s)
+    longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
+    single = limit_time(timeout_s, extract_timeout_s(scoring, longest_s))
     if not scoring.networks():
-        settings = WorkerSettings(
-            timeout_s=timeout_s, first_timeout_s=first_timeout_s, timeout_option=TIMEOUT_OPTION
-        )
-        return open_engine(workers).map(partial(_open_signal, scoring), pairs, settings)
+        return engine.map(partial(_open_signal, scoring), pairs, single)
     batch_size = scoring.judge.batch_size
-    settings = WorkerSettings(
-        batch_size=batch_size,
-        # A group that is computed, as many clips that are loaded, and those of ``_load_ahead``.
-        ahead=2 * batch_size + 2,
-        timeout_s=timeout_s,
-        first_timeout_s=first_timeout_s,
-        timeout_option=TIMEOUT_OPTION,
-        threads=None,  # the networks have all cores
-    )
-    engine = open_engine(min(workers, 1))
-    return engine.stream(partial(open_pass, scoring, max(1, workers)), pairs, settings)
+    if engine.workers and are_networks_small(scoring):
+        batches = replace(single, batch_size=batch_size)
+        return engine.stream(partial(open_pass, scoring, 0), pairs, batches)
+    # A group that is computed, as many clips that are loaded, and those of ``_load_ahead``.
+    ahead = 2 * batch_size + 2
+    # The networks have all cores.
+    batches = replace(single, batch_size=batch_size, ahead=ahead, threads=None)
+    if not engine.workers:
+        return engine.stream(partial(open_pass, scoring, 1), pairs, batches)
+    return _extract_beside(engine, single, batches, pairs, scoring)
+
+
+def _extract_beside(
+    engine: Engine,
+    single: WorkerSettings,
+    batches: WorkerSettings,
+    pairs: Sequence[Pair],
+    scoring: Scoring,
+) -> Iterator[Outcome[Pair, Keys]]:
+    """Run the signal extractors in worker processes, and the networks in another one.
+
+    Workers because threads that compute in Python do no more than one of them: they hold the same
+    lock, and would keep the networks waiting for it.
+    """
+    failed: deque[Outcome[Pair, Keys]] = deque()
+    signal_s: dict[str, float] = {}
+    # So many clips wait for the networks at most; with fewer, workers would idle while a batch of
+    # the networks is computed.
+    ahead = -(-batches.n_ahead // engine.workers)
+    signals = engine.map(partial(_open_signal, scoring), pairs, replace(single, ahead=ahead))
+
+    def ready() -> Iterator[Pair]:
+        for outcome in signals:
+            if outcome.failure is None:
+                signal_s[outcome.item.clip.name] = outcome.seconds / engine.workers
+                yield outcome.item
+            else:
+                failed.append(outcome)
+
+    networks = partial(open_pass, scoring, engine.workers)
+    for outcome in LocalEngine(1).stream(networks, ready(), batches):
+        while failed:
+            yield failed.popleft()
+        # Both happen at the same time: the slower one decides how long the pass takes.
+        seconds = max(outcome.seconds, signal_s[outcome.item.clip.name])
+        yield replace(outcome, seconds=seconds)
+    yield from failed
 
 
 def _open_signal(scoring: Scoring) -> Callable[[Pair], Keys]:
     cache = ExtractorCache()
-    return lambda pair: load(scoring, cache, pair).keys
+    return lambda pair: load(scoring, cache, pair, has_networks=False).keys
 
 
-def load(scoring: Scoring, cache: ExtractorCache, pair: Pair) -> Loaded:
+def load(
+    scoring: Scoring, cache: ExtractorCache, pair: Pair, *, has_networks: bool = True
+) -> Loaded:
     """Decode the media whose features are missing, store the signal's, prepare for networks.
 
     Raises:
@@ -108,7 +149,7 @@ def load(scoring: Scoring, cache: ExtractorCache, pair: Pair) -> Loaded:
                 continue
             if isinstance(extractor, SignalExtractor):
                 store.save(extractor, key, cache.extract(extractor, media))
-            elif isinstance(extractor, NetworkExtractor):
+            elif has_networks and isinstance(extractor, NetworkExtractor):
                 prepared = extractor.prepare(media)
                 pending.append(PendingFeatures(extractor, key, store, prepared, keys))
     return Loaded(keys, tuple(pending))
@@ -127,14 +168,22 @@ def _excerpts(pair: Pair) -> dict[Role, Excerpt]:
 def open_pass(
     scoring: Scoring, n_threads: int, cache: ExtractorCache | None = None
 ) -> Work[Pair, Keys]:
-    """Return the pass: ``n_threads`` threads load, and this one computes with the networks."""
+    """Return the pass: ``n_threads`` threads load, and this one computes with the networks.
+
+    With 0 this thread loads too.
+    """
     cache, size = cache or ExtractorCache(), scoring.judge.batch_size
 
     def work(pairs: Iterator[Pair]) -> Iterator[Outcome[Pair, Keys]]:
-        with _threads(n_threads) as loaders, _threads(1) as writer, _full_precision():
-            loaded = _load_ahead(loaders, partial(load, scoring, cache), pairs, size + 1)
+        load_one = partial(attempt, partial(load, scoring, cache))
+        with _threads(max(1, n_threads)) as loaders, _threads(1) as writer, _full_precision():
+            loaded = (
+                _load_ahead(loaders, load_one, pairs, size + 1)
+                if n_threads
+                else map(load_one, pairs)
+            )
             while group := list(itertools.islice(loaded, size)):
-                yield from _compute(group, Batches(scoring, cache, writer), n_threads)
+                yield from _compute(group, Batches(scoring, cache, writer), max(1, n_threads))
 
     return work
 
@@ -169,14 +218,14 @@ def _full_precision() -> Iterator[None]:
 
 def _load_ahead(
     pool: ThreadPoolExecutor,
-    function: Callable[[Pair], Loaded],
+    load_one: Callable[[Pair], Outcome[Pair, Loaded]],
     pairs: Iterable[Pair],
     number: int,
 ) -> Iterator[Outcome[Pair, Loaded]]:
     """Yield the outcome of each pair in order, with up to ``number`` begun in advance."""
     begun: deque[Future[Outcome[Pair, Loaded]]] = deque()
     for pair in pairs:
-        begun.append(pool.submit(attempt, function, pair))
+        begun.append(pool.submit(load_one, pair))
         if len(begun) == number:
             yield begun.popleft().result()
     while begun:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.engine import open_engine
 from bench.errors import BenchError, MediaError
 from bench.inputs import Labels, Listing, Prompts, list_folder
 from bench.judges import Judge
@@ -177,7 +178,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     listings = [list_folder(folder) for folder in folders]
     sides = [_list_audio(listing, plan.seconds, run_log) for listing in listings]
     pairs = [pair for side in sides for pair in side]
-    outcomes = extract_features(pairs, scoring, plan.workers, plan.timeout_s)
+    outcomes = extract_features(pairs, scoring, open_engine(plan.workers), plan.timeout_s)
     total = sum(map(len, sides))
     done = run_log.successes("extract", outcomes, total, lambda pair: pair.clip.name)
     keys = {pair.clip.name: value for pair, value in done}

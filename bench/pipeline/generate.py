@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bench.engine import Failure, Outcome, Work, WorkerSettings, attempt, failure_of, open_engine
+from bench.engine import Failure, Outcome, Work, attempt, failure_of, open_engine
 from bench.errors import BenchError
 from bench.pipeline.estimate import generate_timeout_s
-from bench.pipeline.limits import FIRST_TIMEOUT_S, TIMEOUT_OPTION
-from bench.pipeline.placement import place_system
 from bench.pipeline.plan import RunPlan
+from bench.pipeline.workers import limit_time, place_system
 from bench.system import Generate, System
 from bench.types import FULL, MAX_SHORTFALL_S, Audio, Clip, Condition, Request
 
@@ -50,11 +49,9 @@ def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[G
     ]
     placement = place_system(plan.system, plan.device, plan.workers)
     batch_size = plan.system.batch_size_on(plan.device)
-    settings = WorkerSettings(
+    settings = replace(
+        limit_time(plan.timeout_s, generate_timeout_s(plan)),
         batch_size=batch_size,
-        timeout_s=generate_timeout_s(plan),
-        first_timeout_s=FIRST_TIMEOUT_S if plan.timeout_s is None else 0.0,
-        timeout_option=TIMEOUT_OPTION,
         threads=placement.threads,
         devices=placement.devices,
     )

@@ -17,6 +17,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -144,6 +145,28 @@ def dies_while_it_answers() -> Callable[[int], int]:
     return work
 
 
+def process_of_worker() -> Callable[[int], int]:
+    return lambda item: os.getpid()
+
+
+def loads_in_groups() -> Work[int, int]:
+    def work(items: Iterator[int]) -> Iterator[Outcome[int, int]]:
+        while group := list(itertools.islice(items, 3)):
+            yield from (Outcome(item, os.getpid()) for item in group)
+
+    return work
+
+
+def dies_after_its_first_answer(log: Path) -> Callable[[int], int]:
+    def work(item: int) -> int:
+        if item == 0:
+            log.write_text(str(os.getpid()))
+            Timer(0.2, os._exit, (3,)).start()
+        return item
+
+    return work
+
+
 def returns_what_cannot_be_pickled() -> Callable[[int], object]:
     return lambda item: (lambda: item) if item == 1 else item
 
@@ -207,6 +230,55 @@ def test_a_worker_that_dies_while_it_answers_fails_its_item_alone() -> None:
 def test_a_worker_that_dies_while_being_built_ends_the_map() -> None:
     with pytest.raises(BenchError, match="died .exit code 4. while it was being set up"):
         list(LocalEngine(1).map(dies_while_building, [1]))
+
+
+def test_an_item_that_an_idle_worker_died_before_is_done_by_another(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def items() -> Iterator[int]:
+        yield 0
+        _wait_until(log.exists)
+        _wait_until(lambda: _has_ended(int(log.read_text())))
+        yield 1
+
+    outcomes = list(LocalEngine(1).map(partial(dies_after_its_first_answer, log), items()))
+    assert [(each.value, each.failure) for each in outcomes] == [(0, None), (1, None)]
+
+
+def test_the_limit_does_not_count_while_the_next_item_is_waited_for() -> None:
+    """As where the items are outcomes of another engine: a worker waits to fill its batch."""
+
+    def items() -> Iterator[int]:
+        yield 0
+        time.sleep(1.5)
+        yield 1
+
+    settings = WorkerSettings(batch_size=3, timeout_s=0.5)
+    outcomes = list(LocalEngine(1).stream(loads_in_groups, items(), settings))
+    assert [each.failure for each in outcomes] == [None, None]
+
+
+def test_the_workers_of_an_open_engine_serve_one_map_after_another() -> None:
+    with LocalEngine(1) as engine:
+        (first,) = engine.map(process_of_worker, [0])
+        found = {each.value for each in engine.stream(loads_in_groups, range(8), THREES)}
+        found |= {each.value for each in engine.map(process_of_worker, range(3))}
+        assert found == {first.value}
+        other = WorkerSettings(threads=2)  # which libraries take when they are loaded
+        assert {each.value for each in engine.map(process_of_worker, [0], other)} != found
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_worker_that_died_between_two_maps_is_replaced(is_seen: bool) -> None:
+    with LocalEngine(1) as engine:
+        (first,) = engine.map(process_of_worker, [0])
+        os.kill(first.value, signal.SIGKILL)
+        if is_seen:
+            _wait_until(lambda: _has_ended(first.value))
+        (second,) = engine.map(process_of_worker, [0])
+    assert second.failure is None
+    assert second.value != first.value
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -389,6 +461,11 @@ def _start_parent(tmp_path: Path, ahead: int) -> tuple[subprocess.Popen[bytes], 
     pids = [int(pid) for pid in log.read_text().split()]
     assert all(map(_is_running, pids))
     return parent, pids
+
+
+def _has_ended(child: int) -> bool:
+    """Whether a process with all its threads has ended; its parent can still ask how."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _is_running(process: int) -> bool:

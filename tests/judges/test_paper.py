@@ -58,7 +58,7 @@ def prepared(name: str, profile: str, media: ClipMedia):
 
 def extracted(pair: Pair, scoring: Scoring):
     """The keys of a pair whose features are in the stores now."""
-    (outcome,) = extract_features([pair], scoring, 0)
+    (outcome,) = extract_features([pair], scoring, InlineEngine())
     assert outcome.failure is None
     return outcome.value
 
@@ -223,7 +223,8 @@ def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(audio, mo
     monkeypatch.setattr(panns, "load_panns", lambda checkpoint, device: lambda images: broken)
     metrics = tuple(row for row in PROFILES[PUBLISHED] if row.name == "kl_panns")
     scoring = Scoring(metrics, open_judge("paper", PUBLISHED, Path("w")), None)
-    (outcome,) = extract_features([Pair(Clip("clip", audio, 8.0), audio)], scoring, 0)
+    pair = Pair(Clip("clip", audio, 8.0), audio)
+    (outcome,) = extract_features([pair], scoring, InlineEngine())
     assert outcome.failure.message == "panns gave values that are not finite"
     kept = {path.relative_to(home).parts[2] for path in (home / "features").rglob("*.safetensors")}
     assert kept == {"audio_remarks"}

@@ -90,6 +90,23 @@ def _open_loudness() -> object:
     return extract
 
 
+def _open_process_of_signals() -> object:
+    return lambda media: {"loudness": np.array([os.getpid()])}
+
+
+def _open_process_of_networks() -> object:
+    return lambda prepared: [{"embedding": np.array([os.getpid()])} for _ in prepared]
+
+
+def judge_of_processes() -> Judge:
+    """A judge whose features are the numbers of the processes that computed them."""
+    extractors = (
+        SignalExtractor("loudness", "1", open=_open_process_of_signals),
+        NetworkExtractor("ear", "1", prepare=_prepare_audio, open=_open_process_of_networks),
+    )
+    return Judge("processes", "strict", extractors, batch_size=2)
+
+
 def small_judge(log: Path, batch_size: int) -> Judge:
     """A signal extractor, an ear, an eye, and what compares both."""
     extractors = (

@@ -13,12 +13,11 @@ import torch
 
 from bench.engine import Failure, LocalEngine, core_count
 from bench.errors import BenchError
-from bench.pipeline import placement
+from bench.pipeline import workers
 from bench.pipeline.estimate import generate_timeout_s
 from bench.pipeline.generate import call_system, generate_samples
-from bench.pipeline.limits import default_timeout_s
-from bench.pipeline.placement import place_system
 from bench.pipeline.run import run
+from bench.pipeline.workers import default_timeout_s, place_system
 from bench.results import load_failures
 from bench.suite import Side
 from bench.system import SecondsPerClip, System, one_by_one
@@ -118,8 +117,9 @@ def test_a_system_of_single_requests_is_refused_with_how_to_adapt_it():
 def test_a_large_model_has_one_copy_on_each_gpu(make_plan, tmp_path, monkeypatch):
     log = tmp_path / "log"
     engines: list[int] = []
+    make = LocalEngine.__init__
     monkeypatch.setattr(
-        LocalEngine, "__init__", lambda self, n: (engines.append(n), setattr(self, "workers", n))[1]
+        LocalEngine, "__init__", lambda self, n: (engines.append(n), make(self, n))[1]
     )
     plan = make_plan(f"{SYSTEMS}:TONE", workers=16)
     clips = [replace(plan.clips[0], name=f"clip_{number}0") for number in range(12)]
@@ -134,24 +134,24 @@ def test_a_large_model_has_one_copy_on_each_gpu(make_plan, tmp_path, monkeypatch
 def test_copies_are_as_many_as_devices_and_memory_allow(monkeypatch):
     assert place_system(large(), "cuda", 16).n_workers == 2
     assert place_system(large(workers_per_device=3), "cuda", 16).n_workers == 6
-    assert place_system(large(), "cuda:1", 16) == placement.Placement(1, ("cuda:1",), core_count())
+    assert place_system(large(), "cuda:1", 16) == workers.Placement(1, ("cuda:1",), core_count())
     assert place_system(large(), "cuda", 1).n_workers == 1
     small = place_system(systems.TONE, "cuda", 5)
     assert (small.n_workers, small.devices, small.n_at_once) == (5, ("cuda:0", "cuda:1"), 2)
-    monkeypatch.setattr(placement, "gpu_memory_gib", lambda device: 40.0)
+    monkeypatch.setattr(workers, "gpu_memory_gib", lambda device: 40.0)
     assert place_system(replace(systems.TONE, device_memory_gib=13.0), "cuda", 16).n_workers == 6
     assert place_system(large(device_memory_gib=80.0), "cuda", 16).n_workers == 2
 
 
 def test_on_a_cpu_a_large_model_has_all_cores_and_small_ones_one_each(make_plan, tmp_path):
     n_cores = core_count()
-    assert place_system(large(), "cpu", 16) == placement.Placement(1, ("cpu",), n_cores)
-    assert place_system(systems.TONE, "cpu", 16) == placement.Placement(16, ("cpu",), 1)
+    assert place_system(large(), "cpu", 16) == workers.Placement(1, ("cpu",), n_cores)
+    assert place_system(systems.TONE, "cpu", 16) == workers.Placement(16, ("cpu",), 1)
     plan = make_plan(f"{SYSTEMS}:TONE")
-    for workers in (0, 2):
+    for n_workers in (0, 2):
         for make, threads in ((systems.large, n_cores), (systems.batched, 1)):
-            log = tmp_path / f"{make.__name__}-{workers}"
-            each = replace(plan, system=make(str(log)), workers=workers)
+            log = tmp_path / f"{make.__name__}-{n_workers}"
+            each = replace(plan, system=make(str(log)), workers=n_workers)
             assert len(list(generate_samples(each, plan.clips))) == 3
             assert {int(line[1]) for line in logged(log)} == {threads}
 

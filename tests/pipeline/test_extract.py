@@ -17,16 +17,27 @@ import pytest
 import torch
 
 import bench.media
+from bench.engine import InlineEngine, LocalEngine
 from bench.judges import open_judge
 from bench.media import write_audio, write_video
+from bench.pipeline import extract
 from bench.pipeline.evaluate import RunLog, evaluate
 from bench.pipeline.extract import extract_features
 from bench.pipeline.roles import Pair, Scoring
+from bench.pipeline.workers import are_networks_small
 from bench.suite import select
 from bench.types import Audio, Clip, Excerpt
 from tests.conftest import ROOT
 from tests.pipeline import passes
-from tests.pipeline.networks import CHOKES, DIES, HANGS, METRICS, NOT_FINITE, small_judge
+from tests.pipeline.networks import (
+    CHOKES,
+    DIES,
+    HANGS,
+    METRICS,
+    NOT_FINITE,
+    judge_of_processes,
+    small_judge,
+)
 
 SECONDS = (2.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0)
 
@@ -57,6 +68,13 @@ def pairs(tmp_path: Path) -> list[Pair]:
     return [_pair(tmp_path / "media", number, s) for number, s in enumerate(SECONDS)]
 
 
+@pytest.fixture(params=["small", "large"])
+def network_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Networks in each worker, or in a process of their own."""
+    monkeypatch.setattr(extract, "are_networks_small", lambda scoring: request.param == "small")
+    return request.param
+
+
 def _scoring(tmp_path: Path, name: str, batch_size: int) -> Scoring:
     """The small judge with a store of its own for samples; true features lie in ``home``."""
     return Scoring(METRICS, small_judge(tmp_path / f"{name}.log", batch_size), tmp_path / name)
@@ -83,6 +101,7 @@ def _same(rows: dict, expected: dict) -> bool:
     )
 
 
+@pytest.mark.usefixtures("network_size")
 def test_scores_do_not_depend_on_batch_size_workers_or_order(pairs, tmp_path, home):
     expected, failures = _scores(pairs, _scoring(tmp_path, "one", 1))
     assert len(expected) == len(pairs)
@@ -97,6 +116,39 @@ def test_scores_do_not_depend_on_batch_size_workers_or_order(pairs, tmp_path, ho
         rows, failures = _scores(order, _scoring(tmp_path, name, batch_size), workers)
         assert failures == {}
         assert _same(rows, expected), name
+        for clip in expected:  # no network: equal to the bit
+            assert rows[clip]["difference"] == expected[clip]["difference"]
+
+
+def test_large_networks_have_a_process_of_their_own_and_small_ones_are_in_each_worker(
+    pairs, tmp_path, home, network_size
+):
+    judge = judge_of_processes()
+    scoring = Scoring(METRICS[:2], judge, tmp_path / "run")
+    found = []
+    for outcome in extract_features(pairs, scoring, LocalEngine(2)):
+        side = scoring.load("generated", outcome.item.clip, outcome.value, ["loudness", "ear"])
+        found.append((int(side["loudness"]["loudness"][0]), int(side["ear"]["embedding"][0])))
+    signals, networks = ({each[side] for each in found} for side in (0, 1))
+    assert os.getpid() not in signals | networks
+    assert len(signals) == 2
+    if network_size == "small":
+        assert all(signal == network for signal, network in found)
+    else:
+        assert len(networks) == 1
+        assert networks.isdisjoint(signals)
+
+
+def test_networks_are_small_by_the_size_of_their_files_and_on_a_cpu_only(tmp_path):
+    def are_small(judge: str, column: str, device: str = "cpu") -> bool:
+        opened = open_judge(judge, "strict", tmp_path, device)
+        return are_networks_small(Scoring(select("strict", [column]), opened, None))
+
+    assert are_small("mini", "fd_passt")
+    assert not are_small("mini", "fd_passt", "cuda")
+    assert not are_small("paper", "fd_passt")
+    assert not are_small("paper", "fd_vgg")  # of unknown size
+    assert are_small("paper", "mcd")  # no network at all
 
 
 def test_clips_of_one_shape_share_a_batch(pairs, tmp_path, home):
@@ -137,7 +189,7 @@ def test_features_stored_by_an_interrupted_pass_are_not_computed_again(pairs, tm
     expected, _ = _scores(pairs, _scoring(tmp_path, "straight", 2))
     shutil.rmtree(home)
     stopped = _scoring(tmp_path, "stopped", 2)
-    outcomes = extract_features(pairs, stopped, 0)
+    outcomes = extract_features(pairs, stopped, InlineEngine())
     for _ in range(3):
         next(outcomes)
     outcomes.close()
@@ -164,19 +216,23 @@ def test_one_clip_that_breaks_its_batch_is_one_failure(tmp_path, pairs, home, pe
     assert _same(rows, expected)
 
 
+@pytest.mark.usefixtures("network_size")
 def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path, pairs, home):
     bad = _pair(tmp_path / "bad", 3, 2.0, DIES)
-    outcomes = extract_features([pairs[0], bad], _scoring(tmp_path, "broken", 2), 1)
+    outcomes = extract_features([pairs[0], bad], _scoring(tmp_path, "broken", 2), LocalEngine(1))
     failures = {each.item.clip.name: each.failure for each in outcomes}
     assert failures["clip 0"] is None
     assert "died (exit code 5) on this item" in failures["clip 3"].message
 
 
+@pytest.mark.usefixtures("network_size")
 @pytest.mark.parametrize("metrics", [METRICS[1:2], METRICS], ids=["signal", "networks"])
 def test_a_clip_whose_extraction_never_ends_is_one_failure(tmp_path, pairs, home, metrics):
     bad = _pair(tmp_path / "bad", 3, 2.0, HANGS)
     scoring = Scoring(metrics, small_judge(tmp_path / "log", 2), tmp_path)
-    outcomes = list(extract_features([pairs[0], bad, pairs[1]], scoring, 1, timeout_s=5.0))
+    outcomes = list(
+        extract_features([pairs[0], bad, pairs[1]], scoring, LocalEngine(1), timeout_s=5.0)
+    )
     assert len(outcomes) == 3
     (failed,) = (each for each in outcomes if each.failure)
     assert failed.item == bad
@@ -208,7 +264,7 @@ def test_networks_compute_in_full_precision_with_all_cores(tmp_path, pairs, home
     judge = small_judge(tmp_path / "log", 16)
     ear = replace(judge.select(["ear"])[0], open=lambda: embed)
     scoring = Scoring(METRICS[:1], replace(judge, extractors=(ear,)), None)
-    assert all(each.failure is None for each in extract_features(pairs, scoring, 0))
+    assert all(each.failure is None for each in extract_features(pairs, scoring, InlineEngine()))
     assert set(given) == {(False, earlier[1])}
     assert (torch.backends.cudnn.allow_tf32, torch.get_num_threads()) == earlier
 
@@ -235,7 +291,7 @@ def test_each_audio_file_is_decoded_once_for_all_extractors(
     monkeypatch.setattr(bench.media, "read_audio", counting)
     metrics = select(profile, ["kl_panns", "fd_vgg", "kl_passt", "onset_acc", "mcd"])
     judge = open_judge("paper", profile, tmp_path / "weights")
-    outcomes = extract_features([pairs[0]], Scoring(metrics, judge, None), 0)
+    outcomes = extract_features([pairs[0]], Scoring(metrics, judge, None), InlineEngine())
     assert "no checkpoint" in next(outcomes).failure.message  # after everything was prepared
     assert decoded == {"0.wav": 1, "made-0.wav": 1}
 

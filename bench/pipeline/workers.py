@@ -1,11 +1,35 @@
-"""How many copies of a system run at once, on which devices, and with how many threads."""
+"""How many copies of a model run at once, on which devices, and how long an item may take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.engine import core_count
+from bench.checkpoints.registry import OFFICIAL_FILES
+from bench.engine import WorkerSettings, core_count
+from bench.pipeline.roles import Scoring
 from bench.system import System
+
+#: Networks whose official files have no more than this in all are copied into every worker. Each
+#: published one has hundreds of megabytes; those that come with the package are no official files.
+SMALL_NETWORKS_BYTES = 100_000_000
+
+#: Guesses of the seconds per clip on one core of a laptop, without the judge's networks.
+EXTRACT_SECONDS = 1.2
+SCORE_SECONDS = 0.05
+
+#: Rates are per clip of this length.
+RATE_CLIP_SECONDS = 8.0
+
+#: A limit is for what hangs, not for what is slow: other machines, a full disk or the first clip,
+#: for which kernels are compiled, take many times what was expected.
+SHORTEST_TIMEOUT_S = 120.0
+EXPECTED_TIMES = 20.0
+
+#: On a busy machine the first clip of a worker alone can take minutes: libraries load, and kernels
+#: are compiled. A limit that the user sets counts for it too.
+FIRST_TIMEOUT_S = 600.0
+
+TIMEOUT_OPTION = "--timeout"
 
 
 @dataclass(frozen=True)
@@ -80,3 +104,40 @@ def visible_devices(device: str) -> tuple[str, ...]:
 
     # Where none is visible the system itself refuses, with the reason.
     return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or (device,)
+
+
+def are_networks_small(scoring: Scoring) -> bool:
+    """Return whether each worker process can have a copy of the networks that the metrics need.
+
+    Small networks gain nothing from several threads, while every worker computes with its own. Of
+    large ones each copy would cost gigabytes, and on a GPU copies would only wait for one another.
+    """
+    sizes = [OFFICIAL_FILES[name].size_bytes for name in scoring.weights()]
+    is_known = all(size is not None for size in sizes)
+    total = sum(size or 0 for size in sizes)
+    return scoring.judge.device == "cpu" and is_known and total <= SMALL_NETWORKS_BYTES
+
+
+def limit_time(asked_s: float | None, default_s: float) -> WorkerSettings:
+    """Return settings with the limit per item that the user asked for, or with the default one."""
+    if asked_s is not None:
+        return WorkerSettings(timeout_s=asked_s, timeout_option=TIMEOUT_OPTION)
+    return WorkerSettings(
+        timeout_s=default_s, first_timeout_s=FIRST_TIMEOUT_S, timeout_option=TIMEOUT_OPTION
+    )
+
+
+def default_timeout_s(seconds_per_clip: float, clip_seconds: float) -> float:
+    """Return the limit for clips of this length, from the expected time per clip of 8 s."""
+    expected_s = seconds_per_clip * clip_seconds / RATE_CLIP_SECONDS
+    return max(SHORTEST_TIMEOUT_S, EXPECTED_TIMES * expected_s)
+
+
+def extract_timeout_s(scoring: Scoring, clip_seconds: float) -> float:
+    """Return the default limit for extraction; the networks of the judge are what takes long."""
+    networks_s = scoring.judge.network_seconds if scoring.networks() else 0.0
+    return default_timeout_s(EXTRACT_SECONDS + networks_s, clip_seconds)
+
+
+#: Metrics are functions of arrays that are in memory, and take far less than the shortest limit.
+SCORE_TIMEOUT_S = default_timeout_s(SCORE_SECONDS, RATE_CLIP_SECONDS)
