@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from bench.cli.options import Workers, complete_split
 if TYPE_CHECKING:
     from bench.engine import Engine
 
-PREPARED = ("mini", "vggsound", "greatesthits")
+PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps")
 
 app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mini, or a dataset of yours: vggsound, greatesthits.",
+            help="mini, or a dataset of yours: vggsound, greatesthits, wavcaps.",
             autocompletion=complete_split,
         ),
     ],
@@ -37,6 +37,7 @@ def prepare(
             show_default="(in --from)",
         ),
     ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the references of wavcaps.")] = 0,
     clips: Annotated[int | None, typer.Option(min=1, help="Only the first N mini clips.")] = None,
     workers: Workers = None,
 ) -> None:
@@ -57,7 +58,8 @@ def prepare(
         raise BenchError(
             f"name your copy of {dataset} by --from PATH: a folder in any form, or one archive"
         )
-    _prepare_copy(dataset, source, table, engine)
+    options = {"table": table} | ({"seed": seed} if dataset == "wavcaps" else {})
+    _prepare_copy(dataset, source, engine, options)
 
 
 def _prepare_mini(clips: int | None, engine: Engine) -> None:
@@ -77,7 +79,7 @@ def _prepare_mini(clips: int | None, engine: Engine) -> None:
     notices().print(f"{preparation.total} clips in {mini_directory()}")
 
 
-def _prepare_copy(dataset: str, source: Path, table: Path | None, engine: Engine) -> None:
+def _prepare_copy(dataset: str, source: Path, engine: Engine, options: dict[str, Any]) -> None:
     from importlib import import_module
 
     from bench.cli.console import console, notices, progress_bars, stop_cleanly
@@ -85,7 +87,7 @@ def _prepare_copy(dataset: str, source: Path, table: Path | None, engine: Engine
     module = import_module(f"bench.datasets.{dataset}")
     notices().print(module.LICENCE)
     with stop_cleanly(), progress_bars() as progress:
-        manifest = module.prepare(source, engine, progress, table=table)
+        manifest = module.prepare(source, engine, progress, **options)
     for note in manifest.notes:
         notices().print(f"Note: {note}")
     console().print(module.summarize(manifest))

@@ -2,7 +2,7 @@
 
 split.py        Split, the protocol of the paper, selection of clips (--limit, --only, --clip)
 verify.py       check that all files decode, and what is silent or still
-mini.py, vggsound.py, greatesthits.py, folder.py, pairs.py    the sources of clips
+mini.py, vggsound.py, greatesthits.py, wavcaps.py, folder.py, pairs.py    the sources of clips
 """
 
 from __future__ import annotations
@@ -79,6 +79,10 @@ SPLITS: dict[str, SplitEntry] = {
     "greatesthits-pairs": SplitEntry(
         "CondFoley's 582 pairs of Greatest Hits, 2 s each",
         _opener("greatesthits", "open_greatesthits_pairs"),
+    ),
+    "wavcaps-references": SplitEntry(
+        "VGGSound test clips under five references of WavCaps (Table 7)",
+        _opener("wavcaps", "open_wavcaps_references"),
     ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"

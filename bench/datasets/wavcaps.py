@@ -1,0 +1,191 @@
+"""The five references of the paper's Table 7, drawn from WavCaps or any folder of sounds.
+
+The paper takes "five distinct audio clips randomly selected" from WavCaps and the first 2 s of
+each, and does not say which. Here they are drawn by a seed from the files of a folder or of zip
+archives in it (SoundBible.zip, 1,232 sounds, is the practical choice), and recorded with their
+SHA-256. A drawn file counts if it lasts 2 s, is not silent in them, and is not in the published
+blacklist of clips that WavCaps shares with VGGSound; else the next one is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.datasets.index import describe_header
+from bench.datasets.vggsound import read_list
+from bench.digests import file_digest
+from bench.engine import Engine
+from bench.errors import BenchError, MediaError, MissingError
+from bench.inputs import list_folder
+from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
+from bench.io import SAFE_NAME, atomic_path, bench_home, read_json, require_folder
+from bench.matching import parse_youtube_id
+from bench.media import read_audio
+from bench.seeds import stable_seed
+from bench.types import AUDIO_SUFFIXES, Excerpt
+
+LICENCE = (
+    "WavCaps: for academic use only; each source has terms of its own (Mei et al. 2024). The paper "
+    "(appendix F) names it CC BY 4.0, as the card on the hub does"
+)
+BLACKLIST = "blacklist_exclude_ub8k_esc50_vggsound.json"
+NAMES = ("ref_a", "ref_b", "ref_c", "ref_d", "ref_e")
+SECONDS = 2.0
+#: The loudest sample that a reference needs, -40 dB of full scale.
+QUIET_PEAK = 0.01
+#: So many files in a row that cannot serve are a folder of something else.
+MOST_DRAWS = 1_000
+
+Progress = Callable[[str, int, int], None]
+
+
+class Sound(NamedTuple):
+    """A file of sound: at ``path``, or the ``member`` of the zip there."""
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name without the suffix."""
+        return Path(self.member or self.path).stem
+
+
+def wavcaps_directory() -> Path:
+    """Return the folder of the manifest, ``$BENCH_HOME/data/wavcaps``."""
+    return bench_home() / "data" / "wavcaps"
+
+
+def prepare(
+    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None, seed: int = 0
+) -> Manifest:
+    """Draw five references from ``source``, a folder or a zip, and write their manifest.
+
+    ``table`` is the blacklist, by default looked for in the folder. ``engine`` is not used: five short
+    files are read.
+
+    Raises:
+        MissingError: ``source`` does not exist or has no sound.
+        BenchError: too few files can serve, the blacklist cannot be read, or a zip is in parts.
+    """
+    directory = require_folder(wavcaps_directory())
+    source = source.expanduser().absolute()
+    sounds, blacklist_file = _list_sounds(source, table)
+    blacklist, notes = _read_blacklist(blacklist_file)
+    # By name and not by path: the same sounds in a folder or a zip give the same draw.
+    order = sorted(sounds, key=lambda each: (each.name, str(each)))
+    rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
+    order = [order[index] for index in rng.permutation(len(order))]
+    rows: list[MediaRow] = []
+    for sound in order[:MOST_DRAWS]:
+        if len(rows) == len(NAMES):
+            break
+        progress("draw", len(rows), len(NAMES))
+        if not _is_shared(sound.name, blacklist):
+            row = _try_reference(sound, NAMES[len(rows)], directory)
+            rows += [] if row is None else [row]
+    if len(rows) < len(NAMES):
+        raise BenchError(
+            f"{source} has {len(rows)} sounds that can serve as references, of {len(sounds)}, and "
+            f"{len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
+        )
+    progress("draw", len(rows), len(NAMES))
+    lists = {row.clip: file_digest(Path(row.path)) for row in rows}
+    if blacklist_file:
+        lists[BLACKLIST] = hashlib.sha256(blacklist_file.read_bytes()).hexdigest()
+    manifest = Manifest(
+        "wavcaps", sort_rows(rows), LICENCE, lists, (f"drawn by the seed {seed}", *notes)
+    )
+    write_manifest(directory / MANIFEST, manifest)
+    return manifest
+
+
+def _list_sounds(source: Path, table: Path | None) -> tuple[list[Sound], Path | None]:
+    """Return the sounds at ``source``, and the blacklist if it is there."""
+    sounds: list[Sound] = []
+    others: tuple[Path, ...] = (source,)
+    if not source.is_file():
+        listing = list_folder(source)
+        others = listing.other
+        sounds += [Sound(path) for path in listing.audio]
+    zips = [path for path in others if path.suffix.lower() == ".zip"]
+    for path in zips:
+        sounds += _list_zip(path)
+    if not sounds:
+        raise MissingError(f"{source} holds no audio file and no zip of them")
+    found = next((path for path in others if path.name == BLACKLIST), None)
+    return sounds, table or found
+
+
+def _list_zip(path: Path) -> Iterator[Sound]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if Path(name).suffix.lower() in AUDIO_SUFFIXES:
+                    yield Sound(path, name)
+    except zipfile.BadZipFile as error:
+        raise BenchError(
+            f"cannot read {path} ({error}): if it is the last part of several ({path.stem}.z01, "
+            f"...), join them by `zip -s- {path.name} -O whole.zip` and name that"
+        ) from error
+
+
+def _read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
+    if path is None:
+        return frozenset(), (
+            f"without {BLACKLIST} of WavCaps, only sounds named by a YouTube id of VGGSound's test "
+            "list are left out",
+        )
+    value: Any = read_json(path)
+    if not isinstance(value, dict) or not all(isinstance(each, list) for each in value.values()):
+        raise BenchError(f"{path} is no blacklist of WavCaps: expected {{source: [id, ...]}}")
+    ids = (str(each) for rows in value.values() for each in rows)
+    return frozenset(each.removesuffix(".wav") for each in ids), ()
+
+
+def _is_shared(name: str, blacklist: frozenset[str]) -> bool:
+    """Whether a sound is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
+    return name in blacklist or name.removeprefix("Y") in _test_ids()
+
+
+@cache
+def _test_ids() -> frozenset[str]:
+    listed, _ = read_list(Path())
+    return frozenset(filter(None, map(parse_youtube_id, listed)))
+
+
+def _try_reference(sound: Sound, name: str, directory: Path) -> MediaRow | None:
+    """Return the row of a reference, None where the sound cannot serve."""
+    path = sound.path
+    if sound.member:
+        suffix = Path(sound.member).suffix.lower()
+        if not SAFE_NAME.fullmatch(f"{sound.name}{suffix}"):
+            return None
+        path = directory / f"{sound.name}{suffix}"
+        with zipfile.ZipFile(sound.path) as archive, atomic_path(path) as temporary:
+            temporary.write_bytes(archive.read(sound.member))
+    row = None
+    try:
+        samples = read_audio(Excerpt(path, 0.0, SECONDS)).samples
+        if np.abs(samples).max() >= QUIET_PEAK:
+            row = MediaRow(name, sound.name, "reference", str(path), seconds=SECONDS)
+            row = replace(row, **describe_header(Excerpt(path)))
+    except MediaError:
+        pass  # too short or damaged: the next one is drawn
+    if row is None and sound.member:
+        path.unlink()
+    return row
+
+
+def summarize(manifest: Manifest) -> str:
+    """Return one sentence on the references."""
+    drawn = ", ".join(f"{row.clip} {row.label}" for row in manifest.rows)
+    return f"{len(manifest.rows)} references of {SECONDS:g} s: {drawn}"
