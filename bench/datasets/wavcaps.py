@@ -69,8 +69,8 @@ def prepare(
 ) -> Manifest:
     """Draw five references from ``source``, a folder or a zip, and write their manifest.
 
-    ``table`` is the blacklist, by default looked for in the folder. ``engine`` is not used: five short
-    files are read.
+    ``table`` is the blacklist, by default looked for in the folder. ``engine`` is not
+    used: five short files are read.
 
     Raises:
         MissingError: ``source`` does not exist or has no sound.
