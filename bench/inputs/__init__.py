@@ -6,7 +6,13 @@ read_lines(path)        the lines of a text file with their numbers
 read_labels(path)       the prompts of a label file, assigned to clips by name
 """
 
-from bench.inputs.folder import Listing, format_paths, list_folder, natural_sort_key
+from bench.inputs.folder import (
+    Listing,
+    format_paths,
+    list_folder,
+    natural_sort_key,
+    require_folders,
+)
 from bench.inputs.labels import Labels, Prompts, find_labels, read_labels
 from bench.inputs.tables import Record, Row, read_lines, read_records, read_table
 
@@ -24,4 +30,5 @@ __all__ = [
     "read_records",
     "read_table",
     "format_paths",
+    "require_folders",
 ]

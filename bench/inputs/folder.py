@@ -85,15 +85,24 @@ def list_folder(folder: Path) -> Listing:
         MissingError: the folder does not exist, or one below it cannot be read.
     """
     folder = folder.absolute()
-    if not folder.is_dir():
-        found = "it is a file" if folder.is_file() else "nothing is there"
-        raise MissingError(f"there is no folder {folder}: {found}")
+    require_folders(folder)
     groups: dict[str, list[Path]] = {"audio": [], "video": [], "other": []}
     for path in sorted(_files(folder, ())):
         is_label_file = path.parent == folder and path.name.lower() in LABEL_FILES
         for kind in () if is_label_file else _classify(path):
             groups[kind].append(path)
     return Listing(folder, *(tuple(group) for group in groups.values()))
+
+
+def require_folders(*folders: Path | None) -> None:
+    """Raise MissingError for the first of ``folders`` that does not exist; None counts as there.
+
+    A command that lists several asks for all before it lists one, which may take minutes.
+    """
+    for folder in folders:
+        if folder is not None and not folder.is_dir():
+            found = "it is a file" if folder.is_file() else "nothing is there"
+            raise MissingError(f"there is no folder {folder.absolute()}: {found}")
 
 
 def natural_sort_key(path: Path) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.engine import open_engine
 from bench.errors import BenchError, MediaError
-from bench.inputs import Labels, Listing, Prompts, list_folder
+from bench.inputs import Labels, Listing, Prompts, list_folder, require_folders
 from bench.judges import Judge
 from bench.pipeline.aggregate import length_reason, score_of, score_without_interval, sides_of
 from bench.pipeline.evaluate import Progress, RunLog, describe, evaluate, summarise
@@ -175,6 +175,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         raise BenchError(f"{paired[0]} compares pairs, --unpaired compares whole sets")
     run_log, scoring = RunLog(progress, []), Scoring(plan.metrics, plan.judge, None)
     folders = (plan.reference, plan.generated)
+    require_folders(*folders)
     listings = [list_folder(folder) for folder in folders]
     sides = [_list_audio(listing, plan.seconds, run_log) for listing in listings]
     pairs = [pair for side in sides for pair in side]

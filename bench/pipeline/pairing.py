@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.inputs import Listing, format_paths, list_folder, natural_sort_key
+from bench.inputs import (
+    Listing,
+    format_paths,
+    list_folder,
+    natural_sort_key,
+    require_folders,
+)
 from bench.matching import Matching, make_cluster_name, match, normalize_name, to_printable
 from bench.pipeline.transfers import BETWEEN, References, Transfer, tried_targets
 from bench.results import Failure
@@ -55,6 +61,7 @@ def pair_folders(
         BenchError: a folder is missing or empty, no pair is found, or by order there are not as
             many files in one as in the other.
     """
+    require_folders(reference, generated, videos)
     true, made = list_folder(reference), list_folder(generated)
     true.require(true.with_audio, "audio or video")
     made.require(made.with_audio, "audio or video")

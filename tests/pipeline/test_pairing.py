@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BenchError
+from bench.errors import BenchError, MissingError
 from bench.io import write_json
 from bench.pipeline.pairing import pair_folders
 
@@ -291,3 +291,12 @@ def test_the_suffixes_of_transfers_are_noted(tmp_path):
         "1 names with _to_ fit no reference, or several alike, e.g. c_to_x.wav "
         "(tried the target 'c')",
     )
+
+
+def test_a_missing_folder_is_named_before_another_one_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.pipeline.pairing.list_folder", lambda folder: pytest.fail("listed"))
+    for missing in ("reference", "generated", "videos"):
+        folders = dict.fromkeys(("reference", "generated", "videos"), tmp_path)
+        folders[missing] = tmp_path / missing
+        with pytest.raises(MissingError, match=f"there is no folder .*{missing}: nothing is there"):
+            pair_folders(**folders)
