@@ -1,4 +1,4 @@
-"""``bench data``: prepare clips, verify clips, draw them."""
+"""``bench data``: prepare clips, verify clips, filter clips, draw them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps")
 
-app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, verify or filter the clips of a split.", no_args_is_help=True)
 
 
 @app.command()

@@ -144,7 +144,7 @@ def test_after_a_run_of_the_ground_truth_the_filter_computes_nothing(bench, data
     assert len(forward_calls) == n_calls
 
 
-def test_processes_share_a_list_and_the_last_command_merges_it(bench, dataset, forward_calls):
+def test_processes_share_a_list_and_the_last_command_merges_it(bench, dataset, home, forward_calls):
     bench(*FILTER)
     whole = {path.name: path.read_bytes() for path in dataset.glob("ib*")}
     for path in dataset.glob("ib*"):
@@ -155,6 +155,7 @@ def test_processes_share_a_list_and_the_last_command_merges_it(bench, dataset, f
     assert shares == [3, 3]
     assert not (dataset / "ib0.3.txt").exists()
     forward_calls.clear()
+    shutil.rmtree(home / "features")  # rows that are finished need them no more
     bench(*FILTER)
     assert forward_calls == []
     assert {path.name: path.read_bytes() for path in dataset.glob("ib*")} == whole
@@ -225,6 +226,8 @@ def test_scores_of_the_clips_to_train_on_are_those_that_fine_tuning_reads(bench,
     }
     assert not (dataset / "ib0.3.txt").exists()
     assert bench(*FILTER, "--list", "train", "--min-ib", "0.2").returncode == 0
+    (dataset / "scores.csv").write_text(f"name,score\n{TRAIN[0]},0.9\n")
+    refused(bench(*FILTER, "--list", "train"), "scores.csv is there already")
 
 
 def test_results_over_a_computed_list_have_its_size_and_hash(bench, dataset):
