@@ -26,6 +26,9 @@ from bench.types import Pixels
 SAMPLE_RATE_HZ = 16_000
 N_CLIPS = 3
 CLIP_S = 2
+#: Clip i starts at i (T - 2) / gaps: at 0, 3 and 6 of 8 s with the pytorchvideo that the reference
+#: pins, at 0, 2 and 4 s with the release 0.1.5, which divides by the number of clips.
+PINNED_GAPS, RELEASE_GAPS = N_CLIPS - 1, N_CLIPS
 N_MELS = 128
 N_FRAMES = 204
 #: Mean and twice the standard deviation of the log-mels that the network was trained on.
@@ -38,10 +41,11 @@ PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_SCALE = (0.26862954, 0.26130258, 0.27577711)
 
 
-def front_end(waveforms: Tensor, seconds: float = 8.0) -> Tensor:
+def front_end(waveforms: Tensor, seconds: float = 8.0, gaps: int = PINNED_GAPS) -> Tensor:
     """Log-mel images ``[B, 3, 128, 204]`` of mono ``waveforms [B, T]`` at 16 kHz, in [-1, 1].
 
     Profile ``strict``: exactly the first ``seconds`` are used, and each clip loses its own mean.
+    ``gaps`` is that of ``clip_spans``.
 
     Raises:
         MediaError: the waveforms are shorter than ``seconds``.
@@ -49,17 +53,17 @@ def front_end(waveforms: Tensor, seconds: float = 8.0) -> Tensor:
     """
     n_samples = round(seconds * SAMPLE_RATE_HZ)
     check_waveforms(waveforms, "ImageBind", SAMPLE_RATE_HZ, shortest=n_samples)
-    clips = torch.stack([waveforms[:, span] for span in clip_spans(n_samples)], dim=1)
+    clips = torch.stack([waveforms[:, span] for span in clip_spans(n_samples, gaps)], dim=1)
     return _mel_images(clips - clips.mean(dim=-1, keepdim=True))
 
 
-def reference_clips(samples: Tensor) -> Tensor:
+def reference_clips(samples: Tensor, gaps: int = PINNED_GAPS) -> Tensor:
     """Log-mel images ``[3, 128, 204]`` of a full file, ``samples [C, T]`` at 16 kHz.
 
     Profile ``av-benchmark``, with its three surprises. The clips are spread over the full file,
     not over eight seconds. The mean over all channels of a clip is subtracted from the file itself:
     where clips overlap (below six seconds), the next one starts from the changed samples. And only
-    the first channel is used.
+    the first channel is used. ``gaps`` is that of ``clip_spans``.
 
     Raises:
         MediaError: the file is shorter than one frame of 25 ms.
@@ -68,21 +72,21 @@ def reference_clips(samples: Tensor) -> Tensor:
     check_waveforms(samples, "ImageBind", SAMPLE_RATE_HZ)
     file = samples.clone()  # the side effect stays in here
     clips = []
-    for span in clip_spans(file.shape[1]):
+    for span in clip_spans(file.shape[1], gaps):
         file[:, span] -= file[:, span].mean()
         clips.append(file[0, span].clone())
     return _mel_images(torch.stack(clips))
 
 
-def clip_spans(n_samples: int) -> list[slice]:
+def clip_spans(n_samples: int, gaps: int = PINNED_GAPS) -> list[slice]:
     """Spans of the three clips in ``n_samples`` at 16 kHz; below two seconds each has all samples.
 
-    Clip i of n starts at i (T - 2) / (n - 1) seconds, rounded down to a sample. As in the reference
+    Clip i starts at i (T - 2) / ``gaps`` seconds, rounded down to a sample. As in the reference
     (pytorchvideo at the commit that it pins), T is a float: 9.6 s is a little less, and its second
     clip starts one sample early.
     """
     spare_s = max(Fraction(n_samples / SAMPLE_RATE_HZ) - CLIP_S, Fraction(0))
-    starts = [int(i * spare_s / (N_CLIPS - 1) * SAMPLE_RATE_HZ) for i in range(N_CLIPS)]
+    starts = [int(i * spare_s / gaps * SAMPLE_RATE_HZ) for i in range(N_CLIPS)]
     return [slice(start, min(start + CLIP_S * SAMPLE_RATE_HZ, n_samples)) for start in starts]
 
 

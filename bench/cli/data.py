@@ -1,20 +1,31 @@
-"""``bench data``: prepare clips, verify clips, draw them."""
+"""``bench data``: prepare clips, verify clips, filter clips, draw them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import Workers, complete_split
+from bench.cli.options import (
+    BatchSize,
+    Device,
+    MinCoverage,
+    Profile,
+    WeightsFolder,
+    Workers,
+    complete_split,
+)
 
 if TYPE_CHECKING:
     from bench.engine import Engine
+    from bench.pipeline.ib_filter import ScoredClip
+    from bench.pipeline.ib_list import FilterReport
 
 PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps")
 
-app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, verify or filter the clips of a split.", no_args_is_help=True)
 
 
 @app.command()
@@ -119,6 +130,88 @@ def verify(
     total = len(opened.clips) + len(opened.refused)
     notices().print(f"{split}: {total} clips, {len(found.problems)} problems")
     raise typer.Exit(1 if found.problems else 0)
+
+
+@app.command(name="filter")
+def filter_clips(
+    dataset: Annotated[str, typer.Argument(help="vggsound.")],
+    list_name: Annotated[
+        str, typer.Option("--list", help="The clips of the manifest: test, or train.")
+    ] = "test",
+    min_ib: Annotated[
+        float, typer.Option(min=-1.0, max=1.0, help="Keep clips with at least this cosine.")
+    ] = 0.3,
+    profile: Profile = "av-benchmark",
+    device: Device = "cpu",
+    weights: WeightsFolder = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Only score the share of one of several processes: 0/8 to 7/8."),
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Another list of names, such as V-AURA's: the overlap.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a list that was not computed here.")
+    ] = False,
+    min_coverage: MinCoverage = 1.0,
+) -> None:
+    """Score the clips of a list by ImageBind, and write the names of those that reach a threshold.
+
+    The same command again finishes an interrupted one; without --part it merges the parts.
+    """
+    from acfoley.train.cli import parse_part
+    from bench.cli.console import notices, notify, progress_bars, stop_cleanly
+    from bench.engine import core_count
+    from bench.errors import BenchError
+    from bench.pipeline import ib_filter, ib_list
+    from bench.pipeline.columns import JudgeOptions
+
+    if dataset != "vggsound":
+        raise BenchError(f"there is no filter for {dataset!r}; there is: vggsound")
+    judging = JudgeOptions(profile=profile, weights=weights, device=device, batch_size=batch_size)
+    chosen = parse_part(part) if part else None
+    share = (chosen.index, chosen.n_parts) if chosen else None
+    n_workers = core_count() if workers is None else workers
+    plan = ib_filter.plan_filter(list_name, min_ib, judging, n_workers, notify, share)
+    if share and (compare or force):
+        raise BenchError("--part only scores: give --compare and --force without it, at the end")
+    if share is None and not force:
+        ib_list.require_own_list(plan)
+    other = ib_list.read_other_list(plan, compare) if compare else None
+    with stop_cleanly(), progress_bars() as progress:
+        rows = ib_filter.score_list(plan, progress)
+    _print_unscored(rows, plan.path)
+    n_scored = sum(row.score is not None for row in rows)
+    if share is None:
+        report = ib_list.write_list(plan, rows, other)
+        _print_filter(report, ib_list.describe_report(report))
+    else:
+        notices().print(f"{n_scored} of {len(rows)} clips have a score: {plan.path}")
+    raise typer.Exit(0 if n_scored >= min_coverage * len(rows) else 1)
+
+
+def _print_unscored(rows: Sequence[ScoredClip], path: Path) -> None:
+    from bench.cli.console import print_failures
+    from bench.results import Failure
+
+    unscored = [row for row in rows if row.score is None]
+    print_failures([Failure(row.clip, "filter", row.reason) for row in unscored], str(path))
+
+
+def _print_filter(report: FilterReport, lines: Sequence[tuple[str, str]]) -> None:
+    from bench.cli.console import new_table, notices, print_titled
+
+    drawn = new_table()
+    drawn.add_column("clips")
+    drawn.add_column("n", justify="right")
+    for line in lines:
+        drawn.add_row(*line)
+    title = f"ImageBind of at least {report.min_ib:g}, profile {report.profile}"
+    print_titled(title, drawn, notes=(f"{report.file}: SHA-256 {report.sha256}",))
+    notices().print(f"Only clips within {report.windows.within:g} are scored in other windows too.")
 
 
 @app.command()

@@ -8,8 +8,8 @@ not in the paper, gets the mono mix of the window under both, resampled as its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.checkpoints.registry import OFFICIAL_FILES
-from bench.judges.extractor import ClipMedia, NetworkExtractor, Prepared
+from bench.judges.extractor import ClipMedia, Extractor, NetworkExtractor, Prepared
 from bench.judges.rows import Batch, NetworkRow
 from bench.types import Waveform
 
@@ -33,6 +33,9 @@ PUBLISHED = "av-benchmark"
 #: Raised when the code of this file changes what a network gets or what is stored of its output.
 #: Each backbone has a constant of its own beside its front end; both are part of cache keys.
 PREPROCESSING = "1"
+
+#: ImageBind's audio in other windows: ``with_release_windows``.
+RELEASE_WINDOWS = "imagebind_audio_release"
 
 #: The files of CLAP's tokeniser.
 VOCABULARY = ("roberta-vocab", "roberta-merges")
@@ -67,17 +70,20 @@ def _embed_vggish(network: Any, batch: Batch) -> Mapping[str, Tensor]:
 # --- ImageBind
 
 
-def _prepare_imagebind_audio(media: ClipMedia, profile: str) -> Prepared:
+def _prepare_imagebind_audio(
+    media: ClipMedia, profile: str, *, is_release: bool = False
+) -> Prepared:
     from bench.backbones import imagebind
     from bench.media import resample
 
     rate_hz = imagebind.SAMPLE_RATE_HZ
+    gaps = imagebind.RELEASE_GAPS if is_release else imagebind.PINNED_GAPS
     if profile == PUBLISHED:
         file = media.file()
         samples = resample(file.samples, file.sample_rate_hz, rate_hz, method="sinc_hann")
-        return {"mels": imagebind.reference_clips(_to_tensor(samples)).numpy()}
+        return {"mels": imagebind.reference_clips(_to_tensor(samples), gaps).numpy()}
     waveform = _read_mono(media, profile, rate_hz, remove_dc=False)
-    mels = imagebind.front_end(_to_batch(waveform), len(waveform) / rate_hz)
+    mels = imagebind.front_end(_to_batch(waveform), len(waveform) / rate_hz, gaps)
     return {"mels": mels[0].numpy()}
 
 
@@ -258,6 +264,20 @@ def paper_extractors(profile: str, directory: Path, device: str) -> tuple[Networ
         source = row.network, directory / weights.file
         extractors.append(row.extractor(version, source, profile, device, row.network))
     return tuple(extractors)
+
+
+def with_release_windows(extractors: Iterable[Extractor], profile: str) -> NetworkExtractor:
+    """Return ImageBind's audio extractor with the windows of pytorchvideo's release 0.1.5.
+
+    It is for comparisons: windows of 8 s start at 0, 2 and 4 s, and seconds 6 to 8 are not read.
+    """
+    (pinned,) = (
+        each
+        for each in extractors
+        if each.name == "imagebind_audio" and isinstance(each, NetworkExtractor)
+    )
+    prepare = partial(_prepare_imagebind_audio, profile=profile, is_release=True)
+    return replace(pinned, name=RELEASE_WINDOWS, prepare=prepare)
 
 
 def _read_mono(media: ClipMedia, profile: str, sample_rate_hz: int, *, remove_dc: bool) -> Waveform:

@@ -333,7 +333,8 @@ def run_sides(
     entries = {clip: journal.latest(kind, clip) for clip in clips}
     if lost := [clip for clip, entry in entries.items() if entry is None]:
         raise BenchError(f"{run} has no journal entry for the features of {lost[0]}; run it again")
-    scoring = Scoring((metric,), judge, home)
+    # Those of the true audio are in the store that all runs share.
+    scoring = Scoring((metric,), judge, home if (home / "features").is_dir() else None)
     keys = [entry["keys"] for entry in entries.values() if entry is not None]
     true = [_side(scoring, metric, metric.against, each) for each in keys]
     return true, [_side(scoring, metric, "generated", each) for each in keys]

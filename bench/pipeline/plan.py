@@ -22,6 +22,9 @@ from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
 from bench.types import FULL, Clip, Condition, Excerpt
 
+#: The system whose samples are the true audio: every run of it has the same.
+GROUND_TRUTH = "ground-truth"
+
 #: What to do with samples that other code, weights or devices made than are here: refuse if making
 #: them again is long or a matter of choice, keep and mark them, or make them again.
 Stale = Literal["ask", "keep", "remake"]

@@ -20,7 +20,7 @@ from bench.pipeline.columns import (
 )
 from bench.pipeline.folders import LONGEST_SECONDS, FolderPlan
 from bench.pipeline.pairing import MATCHES
-from bench.pipeline.plan import RunPlan, Stale
+from bench.pipeline.plan import GROUND_TRUTH, RunPlan, Stale
 from bench.plugins import canonical_spec, open_system
 from bench.splits import Split, open_split, require_files
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS, pick_clips
@@ -99,6 +99,8 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         device=options.device,
         condition=condition,
         stale=stale,
+        # The filter by ImageBind and the ceiling of other runs have the same samples.
+        shares_features=system.name == GROUND_TRUTH,
         timeout_s=check_timeout(options.timeout),
     )
 

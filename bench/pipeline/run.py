@@ -137,7 +137,7 @@ def run(
             samples of other code, weights or devices for which the plan has no rule.
         BenchError: the system cannot be opened.
     """
-    with _locked(plan.directory):
+    with lock_folder(plan.directory):
         if fresh and not plan.subset:
             _delete_run(plan.directory)
         _check_configuration(plan)
@@ -203,7 +203,12 @@ def _check_configuration(plan: RunPlan) -> None:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def lock_folder(directory: Path) -> Iterator[None]:
+    """Hold a folder for this process; it is created where it is missing.
+
+    Raises:
+        RunError: another process holds it.
+    """
     from filelock import FileLock, Timeout  # a dry run starts without it
 
     directory.mkdir(parents=True, exist_ok=True)

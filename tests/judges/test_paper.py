@@ -97,11 +97,13 @@ def test_a_window_that_starts_later_is_treated_as_a_file_of_its_own(audio):
 def test_imagebind_gets_all_channels_of_the_file_or_the_mono_window(audio, monkeypatch):
     waveform: dict[str, torch.Tensor] = {}
 
-    def reference_clips(samples):
+    def reference_clips(samples, gaps):
+        assert gaps == imagebind.PINNED_GAPS
         waveform["channels"] = samples
         return torch.zeros(3, 128, 204)
 
-    def front_end(waveforms, seconds):
+    def front_end(waveforms, seconds, gaps):
+        assert gaps == imagebind.PINNED_GAPS
         waveform["mono"] = waveforms
         return torch.zeros(1, 3, 128, 204)
 

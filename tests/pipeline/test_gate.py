@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.errors import BenchError
+from bench.pipeline.feature_store import shared_root
 from bench.pipeline.gate import gate_runs
 from bench.pipeline.rules import ColumnRule, Margin, Rules
 from bench.results import load_results, write_results
@@ -258,6 +259,16 @@ def test_a_distance_whose_features_are_gone_is_not_tested_with_the_reason(set_ru
     )
     with pytest.raises(BenchError, match=f"no primary column that can be tested: .*{reason}"):
         gate_runs(base, new, Rules())
+
+
+def test_a_distance_of_a_run_of_the_true_audio_is_tested_from_the_features_that_all_share(
+    set_runs, home
+):
+    base, new = set_runs(0.5)
+    expected = gate_runs(base, new, Rules()).decisions
+    shutil.copytree(new / "features", shared_root("mini"), dirs_exist_ok=True)
+    shutil.rmtree(new / "features")
+    assert gate_runs(base, new, Rules()).decisions == expected
 
 
 def test_a_distance_that_does_not_decide_is_printed_without_an_interval(tmp_path):
