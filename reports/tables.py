@@ -45,12 +45,16 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Title, headings, rows and footnotes: all that a format needs."""
+    """Title, headings, rows and footnotes: all that a format needs.
+
+    ``label_heading`` is above the labels of the rows, in small letters.
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[TableRow, ...]
     footnotes: tuple[str, ...]
+    label_heading: str = "system"
 
 
 def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:

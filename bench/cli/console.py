@@ -165,7 +165,7 @@ def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
 def _drawn(table: Table, columns: range) -> RichTable:
     drawn = new_table()
     widest = max((len(row.label) for row in table.rows), default=0)
-    drawn.add_column("system", overflow="fold", min_width=min(widest, LABEL_WIDTH))
+    drawn.add_column(table.label_heading, overflow="fold", min_width=min(widest, LABEL_WIDTH))
     drawn.add_column("n", justify="right", min_width=max(len(str(row.n)) for row in table.rows))
     for column in columns:
         texts = (row.cells[column].text for row in table.rows)

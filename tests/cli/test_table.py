@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from bench.cli.table import table
 from bench.results import Column, Results, Score, load_results, write_bounds, write_results
+from tests.cli.conftest import refused
+from tests.pipeline.finished import write_run
 
 MCD = Column("mcd", "MCD", "lower", 2, "dB")
 
@@ -45,3 +48,30 @@ def test_csv_holds_all_of_them_and_goes_to_a_file(runs, tmp_path):
     lines = (tmp_path / "all.csv").read_text().splitlines()
     assert len(lines) == 3
     assert "signal" in lines[1]
+
+
+def test_a_run_on_mini_is_printed_by_action(bench, mini_home, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
+    run = ("run", "--model", "silence", "--split", "mini", "--limit", 4, "--workers", 0)
+    assert bench(*run, "--metrics", "fd_vgg,lsd,env_corr").returncode == 0
+    done = bench("table", "runs", "--by", "action", "--extras")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["mini", "by", "action"]
+    numbers = {line[0]: line[1] for line in lines if line and line[0].endswith("ing")}
+    assert numbers == dict.fromkeys(("bouncing", "dripping", "stepping", "striking"), "1")
+    assert "1 clip: an interval needs at least 2" in done.stdout
+    assert "FD VGG: a metric of whole sets, which is not computed by group" in done.stdout
+
+
+def test_an_unknown_axis_and_runs_without_groups_are_one_sentence(bench, runs, rng):
+    write_run(runs / "a", {"mcd": rng.normal(size=4)})
+    refused(bench("table", runs / "a", "--by", "action"), "has no groups of clips")
+    path = runs / "a" / "scores.parquet"
+    pd.read_parquet(path).assign(by_action="tapping").to_parquet(path)
+    refused(bench("table", runs / "a", "--by", "size"), "no run has groups by 'size'", "action")
+    write_run(runs / "b", {"mcd": rng.normal(size=4)})
+    done = bench("table", runs / "a", runs / "b", "--by", "action", "--format", "csv")
+    assert done.returncode == 0
+    assert "b has no groups by 'action' and is left out" in " ".join(done.stderr.split())
+    assert len(done.stdout.splitlines()) == 3

@@ -100,6 +100,9 @@ def test_every_test_clip_is_under_each_reference(sounds, home):
     assert [clip.name for clip in split.clips] == [f"glLQrEijrKg_000300_to_{n}" for n in NAMES]
     assert [clip.group for clip in split.clips] == list(NAMES)
     assert {clip.cluster for clip in split.clips} == {"glLQrEijrKg"}
+    assert {(clip.groups["class"], clip.groups["taxonomy"]) for clip in split.clips} == {
+        ("organ", "other class")
+    }
     assert [read_audio(clip.reference).seconds for clip in split.clips] == [2.0] * 5
     assert len(split.refused) == 5
     assert "mcd_ref" in split.metrics
