@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The axis of the protocol's own groups, which the main table has too.
 PROTOCOL_AXIS = "group"
-OF_SETS = "a metric of whole sets, which is not computed by group"
+OF_SETS = "not computed by group (metric of whole sets)"
 
 
 @dataclass(frozen=True)

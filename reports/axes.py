@@ -67,6 +67,8 @@ def _table(runs: Sequence[GroupedRun], axis: str, extras: bool, min_coverage: fl
         tuple(row for each in lines.values() for row in _rows(each, columns, min_coverage)),
         (*whole.footnotes, *_reasons({name: lines[name] for name in names}, columns)),
         axis if len(runs) == 1 else f"{axis}: system",
+        # Groups may be small, and a mean of three clips without its interval misleads.
+        has_intervals=True,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from bench.errors import BenchError
 from bench.grouping import OF_SETS, load_groups
 from bench.metrics import mean_interval
+from bench.pipeline.compare import compare_runs
 from bench.results import mean_score
 from tests.pipeline.finished import write_run
 
@@ -102,3 +103,11 @@ def test_runs_without_groups_are_refused_or_named_beside_others(tmp_path):
             load_groups([run], "group")
     run = write_groups(tmp_path / "run", {"mcd": np.arange(4.0)}, {"by_action": "a"})
     assert load_groups([plain, run], "action").left_out == (plain,)
+
+
+def test_groups_change_no_comparison(tmp_path, rng):
+    first, second = ({"mcd": rng.normal(5, 1, 30)} for _ in range(2))
+    plain = [write_run(tmp_path / f"p{i}", each) for i, each in enumerate((first, second))]
+    base = write_groups(tmp_path / "g0", first, {"by_action": "a"})
+    new = write_groups(tmp_path / "g1", second, {"by_action": "b", "by_material": "c"})
+    assert compare_runs(base, new).differences == compare_runs(*plain).differences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -61,7 +62,7 @@ def test_a_run_on_mini_is_printed_by_action(bench, mini_home, monkeypatch):
     numbers = {line[0]: line[1] for line in lines if line and line[0].endswith("ing")}
     assert numbers == dict.fromkeys(("bouncing", "dripping", "stepping", "striking"), "1")
     assert "1 clip: an interval needs at least 2" in done.stdout
-    assert "FD VGG: a metric of whole sets, which is not computed by group" in done.stdout
+    assert "FD VGG: not computed by group (metric of whole sets)" in done.stdout
 
 
 def test_an_unknown_axis_and_runs_without_groups_are_one_sentence(bench, runs, rng):
@@ -75,3 +76,13 @@ def test_an_unknown_axis_and_runs_without_groups_are_one_sentence(bench, runs, r
     assert done.returncode == 0
     assert "b has no groups by 'action' and is left out" in " ".join(done.stderr.split())
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_terminal_prints_the_intervals_of_groups(bench, runs):
+    write_run(runs / "a", {"mcd": np.array([1.0, 2.0, 5.0, 5.0])})
+    path = runs / "a" / "scores.parquet"
+    pd.read_parquet(path).assign(by_action=["a", "a", "b", "b"]).to_parquet(path)
+    done = bench("table", runs / "a", "--by", "action")
+    # Student's t with one degree of freedom: 12.706 times a standard error of 0.5.
+    assert "1.50 ±6.35" in done.stdout
+    assert "5.00 ±0.00" in done.stdout
