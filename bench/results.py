@@ -13,6 +13,7 @@ order, workers or interruptions: the same run writes the same bytes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,15 +21,21 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import RunError, format_names
 from bench.io import atomic_path, read_json, write_json
+from bench.seeds import stable_seed
 from bench.suite import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.metrics import Interval
+
 #: A folder of runs holds scores at most this deep: system, split, condition and seed, part, judge.
 DEEPEST_SCORES = 5
 N_NAMED = 5
 
+
+#: Before the axis in the name of a column of groups: ``by_action``.
+AXIS_PREFIX = "by_"
 
 #: What results must have in common for their numbers to be compared or share a table.
 COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
@@ -164,12 +171,14 @@ def write_results(directory: Path, results: Results) -> None:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Iterable[Metric]) -> None:
     """Write ``scores.parquet``: one row per clip, NaN for "not scored".
 
-    The ``cluster`` of a row that names none is its clip.
+    The ``cluster`` of a row that names none is its clip. Clips that have groups add a column for
+    each axis, such as ``by_action``.
     """
     import pandas as pd
 
     names = [metric.name for metric in metrics if metric.score is not None]
-    columns = ["clip", "group", "cluster", *names, "true_onsets", "generated_onsets"]
+    axes = dict.fromkeys(key for row in rows for key in row if key.startswith(AXIS_PREFIX))
+    columns = ["clip", "group", "cluster", *axes, *names, "true_onsets", "generated_onsets"]
     frame = pd.DataFrame([{"cluster": row["clip"], **row} for row in rows], columns=columns)
     # Int64 with a capital is the integer type of pandas that can be missing: a clip may have no
     # side whose onsets are counted.
@@ -260,6 +269,40 @@ def load_failures(directory: Path) -> list[Failure]:
     """Read the failures of a run."""
     text = (directory / "failures.jsonl").read_text("utf-8")
     return [Failure(**json.loads(line)) for line in text.splitlines()]
+
+
+def mean_score(
+    name: str,
+    values: Sequence[float | None],
+    clusters: Sequence[str],
+    chance: float | None = None,
+) -> Score:
+    """Return the mean of the column ``name`` over the clips that have a value, with its interval.
+
+    Each clip is of one cluster. The bootstrap is seeded by ``name``: equal values give equal
+    intervals.
+    """
+    import numpy as np
+
+    from bench.metrics import mean_interval
+
+    # None becomes NaN: "not scored" here, "left out of the mean" there.
+    numbers = np.array(values, dtype=np.float64)
+    generator = np.random.default_rng(stable_seed("bootstrap", name))
+    return score_of(mean_interval(numbers, clusters, generator), chance)
+
+
+def score_of(found: Interval, chance: float | None = None) -> Score:
+    """Return an interval as the score of a table, with the reason where there is none."""
+    bounds = (none_if_nan(found.value), none_if_nan(found.low), none_if_nan(found.high))
+    return Score(
+        *bounds, n=found.n, chance=chance, n_clusters=found.n_clusters, reason=found.reason
+    )
+
+
+def none_if_nan(value: float) -> float | None:
+    """Return the value; None, "not scored", for NaN."""
+    return None if math.isnan(value) else float(value)
 
 
 def _parse(value: dict[str, Any]) -> Results:

@@ -86,8 +86,10 @@ class Clip:
     """One item of a split: a video, its true audio, and the inputs of a system.
 
     ``reference`` is audio with the timbre to generate; ``group`` is a category that the protocol
-    also reports by (the five references of Table 7); ``cluster`` is the name that clips share which
-    depend on one another, such as a target or a source video ("": the clip's own name);
+    also reports by (the five references of Table 7); ``groups`` are further ones by their axis
+    (``{"action": "tapping"}``), for ``bench table --by``, and change no score; ``cluster`` is the
+    name that clips share which depend on one another, such as a target or a source video ("": the
+    clip's own name);
     ``generated`` is a sample that the split itself lists, as lists of published pairs do; ``truth``
     is known beyond the media (the scene of a mini clip, annotated hits).
     """
@@ -102,6 +104,7 @@ class Clip:
     cluster: str = ""
     generated: Path | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

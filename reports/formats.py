@@ -14,7 +14,9 @@ from itertools import groupby
 from typing import Any
 
 from bench.errors import BenchError
+from bench.grouping import GroupedRuns
 from bench.results import Failure, Results
+from reports.axes import axis_tables, results_by_group
 from reports.groups import group_tables
 from reports.tables import Cell, Table, build_table, comparable_sets, small_sample_notes
 
@@ -57,7 +59,9 @@ def as_markdown(table: Table) -> str:
     lines = [
         f"**{markdown_escape(table.title)}**",
         "",
-        "| " + " | ".join(["System", "n", *map(markdown_escape, table.headings)]) + " |",
+        "| "
+        + " | ".join([_label_heading(table), "n", *map(markdown_escape, table.headings)])
+        + " |",
         "| " + " | ".join(["---", "---:"] + ["---:"] * len(table.headings)) + " |",
     ]
     for row in table.rows:
@@ -81,13 +85,18 @@ def as_latex(table: Table) -> str:
         f"\\caption{{{caption}.}}",
         f"\\begin{{tabular}}{{lr{'r' * len(table.headings)}}}",
         "\\toprule",
-        " & ".join(["System", "$n$", *map(latex_escape, table.headings)]) + r" \\",
+        " & ".join([_label_heading(table), "$n$", *map(latex_escape, table.headings)]) + r" \\",
         *_latex_rows(table),
         "\\bottomrule",
         "\\end{tabular}",
         "\\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _label_heading(table: Table) -> str:
+    # Plain words, which neither format has to escape.
+    return table.label_heading.capitalize()
 
 
 def _latex_rows(table: Table) -> list[str]:
@@ -171,12 +180,34 @@ def render(
     Raises:
         BenchError: no such style, or no results to lay out.
     """
+    if _require_style(style) == "csv":
+        return as_csv(results)
+    return _write(tables(results, extras=extras, min_coverage=min_coverage), style)
+
+
+def render_groups(
+    grouped: GroupedRuns, style: str, *, extras: bool = True, min_coverage: float = 1.0
+) -> str:
+    """These runs by group, in the style ``markdown``, ``latex`` or ``csv``.
+
+    CSV has a line per run, group and metric, and those of the full runs with an empty ``group``.
+
+    Raises:
+        BenchError: no such style.
+    """
+    if _require_style(style) == "csv":
+        return as_csv(results_by_group(grouped))
+    return _write(axis_tables(grouped, extras=extras, min_coverage=min_coverage), style)
+
+
+def _require_style(style: str) -> str:
     if style not in STYLES:
         raise BenchError(f"no table format {style!r}; there are: {', '.join(STYLES)}")
-    if style == "csv":
-        return as_csv(results)
-    write = as_markdown if style == "markdown" else as_latex
-    return "\n".join(map(write, tables(results, extras=extras, min_coverage=min_coverage)))
+    return style
+
+
+def _write(drawn: Sequence[Table], style: str) -> str:
+    return "\n".join(map(as_markdown if style == "markdown" else as_latex, drawn))
 
 
 def latex_escape(text: str) -> str:

@@ -45,12 +45,18 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Title, headings, rows and footnotes: all that a format needs."""
+    """Title, headings, rows and footnotes: all that a format needs.
+
+    ``label_heading`` is above the labels of the rows, in small letters. ``has_intervals`` makes the
+    terminal print intervals too, which the other formats always do.
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[TableRow, ...]
     footnotes: tuple[str, ...]
+    label_heading: str = "system"
+    has_intervals: bool = False
 
 
 def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:

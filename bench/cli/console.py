@@ -26,7 +26,7 @@ from rich.text import Text
 from bench.results import Column, Failure, Results, Score
 from bench.terminal import make_plain_console
 from reports.groups import group_tables
-from reports.tables import CHANCE, Table, build_table, cell, heading
+from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
 if TYPE_CHECKING:
     from bench.pipeline.evaluate import Progress as OnProgress
@@ -165,18 +165,24 @@ def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
 def _drawn(table: Table, columns: range) -> RichTable:
     drawn = new_table()
     widest = max((len(row.label) for row in table.rows), default=0)
-    drawn.add_column("system", overflow="fold", min_width=min(widest, LABEL_WIDTH))
+    drawn.add_column(table.label_heading, overflow="fold", min_width=min(widest, LABEL_WIDTH))
     drawn.add_column("n", justify="right", min_width=max(len(str(row.n)) for row in table.rows))
     for column in columns:
-        texts = (row.cells[column].text for row in table.rows)
+        texts = (_cell_text(row.cells[column], table) for row in table.rows)
         longest = max(map(len, (*texts, *table.headings[column].split())))
         drawn.add_column(table.headings[column], justify="right", min_width=longest)
     for row, after in zip_longest(table.rows, table.rows[1:]):
         chosen = (row.cells[column] for column in columns)
-        numbers = (Text(each.text, style=RANK_STYLES.get(each.rank, "")) for each in chosen)
+        numbers = (
+            Text(_cell_text(each, table), style=RANK_STYLES.get(each.rank, "")) for each in chosen
+        )
         cells = (row.label, str(row.n), *numbers)
         drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
     return drawn
+
+
+def _cell_text(each: Cell, table: Table) -> str:
+    return f"{each.text} ±{each.interval}" if table.has_intervals and each.interval else each.text
 
 
 def new_table() -> RichTable:

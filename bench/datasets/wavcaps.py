@@ -1,8 +1,8 @@
-"""The five references of the paper's Table 7, drawn from WavCaps or any folder of sounds.
+"""The five references of the paper's Table 7, drawn from WavCaps or any folder of audio.
 
 The paper takes "five distinct audio clips randomly selected" from WavCaps and the first 2 s of
 each, and does not say which. Here they are drawn by a seed from the files of a folder or of zip
-archives in it (SoundBible.zip, 1,232 sounds, is the practical choice), and recorded with their
+archives in it (SoundBible.zip, 1,232 files, is the practical choice), and recorded with their
 SHA-256. A drawn file counts if it lasts 2 s, is not silent in them, and is not in the published
 blacklist of clips that WavCaps shares with VGGSound; else the next one is drawn.
 """
@@ -47,8 +47,8 @@ MOST_DRAWS = 1_000
 Progress = Callable[[str, int, int], None]
 
 
-class Sound(NamedTuple):
-    """A file of sound: at ``path``, or the ``member`` of the zip there."""
+class AudioFile(NamedTuple):
+    """A file of audio: at ``path``, or the ``member`` of the zip there."""
 
     path: Path
     member: str = ""
@@ -73,28 +73,28 @@ def prepare(
     used: five short files are read.
 
     Raises:
-        MissingError: ``source`` does not exist or has no sound.
+        MissingError: ``source`` does not exist or has no audio.
         BenchError: too few files can serve, the blacklist cannot be read, or a zip is in parts.
     """
     directory = require_folder(wavcaps_directory())
     source = source.expanduser().absolute()
-    sounds, blacklist_file = _list_sounds(source, table)
+    audio_files, blacklist_file = _list_audio(source, table)
     blacklist, notes = _read_blacklist(blacklist_file)
-    # By name and not by path: the same sounds in a folder or a zip give the same draw.
-    order = sorted(sounds, key=lambda each: (each.name, str(each)))
+    # By name and not by path: the same files in a folder or a zip give the same draw.
+    order = sorted(audio_files, key=lambda each: (each.name, str(each)))
     rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
     order = [order[index] for index in rng.permutation(len(order))]
     rows: list[MediaRow] = []
-    for sound in order[:MOST_DRAWS]:
+    for audio_file in order[:MOST_DRAWS]:
         if len(rows) == len(NAMES):
             break
         progress("draw", len(rows), len(NAMES))
-        if not _is_shared(sound.name, blacklist):
-            row = _try_reference(sound, NAMES[len(rows)], directory)
+        if not _is_shared(audio_file.name, blacklist):
+            row = _try_reference(audio_file, NAMES[len(rows)], directory)
             rows += [] if row is None else [row]
     if len(rows) < len(NAMES):
         raise BenchError(
-            f"{source} has {len(rows)} sounds that can serve as references, of {len(sounds)}, and "
+            f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, and "
             f"{len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
         )
     progress("draw", len(rows), len(NAMES))
@@ -108,29 +108,29 @@ def prepare(
     return manifest
 
 
-def _list_sounds(source: Path, table: Path | None) -> tuple[list[Sound], Path | None]:
-    """Return the sounds at ``source``, and the blacklist if it is there."""
-    sounds: list[Sound] = []
+def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path | None]:
+    """Return the audio files at ``source``, and the blacklist if it is there."""
+    audio_files: list[AudioFile] = []
     others: tuple[Path, ...] = (source,)
     if not source.is_file():
         listing = list_folder(source)
         others = listing.other
-        sounds += [Sound(path) for path in listing.audio]
+        audio_files += [AudioFile(path) for path in listing.audio]
     zips = [path for path in others if path.suffix.lower() == ".zip"]
     for path in zips:
-        sounds += _list_zip(path)
-    if not sounds:
+        audio_files += _list_zip(path)
+    if not audio_files:
         raise MissingError(f"{source} holds no audio file and no zip of them")
     found = next((path for path in others if path.name == BLACKLIST), None)
-    return sounds, table or found
+    return audio_files, table or found
 
 
-def _list_zip(path: Path) -> Iterator[Sound]:
+def _list_zip(path: Path) -> Iterator[AudioFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if Path(name).suffix.lower() in AUDIO_SUFFIXES:
-                    yield Sound(path, name)
+                    yield AudioFile(path, name)
     except zipfile.BadZipFile as error:
         raise BenchError(
             f"cannot read {path} ({error}): if it is the last part of several ({path.stem}.z01, "
@@ -141,7 +141,7 @@ def _list_zip(path: Path) -> Iterator[Sound]:
 def _read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
     if path is None:
         return frozenset(), (
-            f"without {BLACKLIST} of WavCaps, only sounds named by a YouTube id of VGGSound's test "
+            f"without {BLACKLIST} of WavCaps, only files named by a YouTube id of VGGSound's test "
             "list are left out",
         )
     value: Any = read_json(path)
@@ -152,7 +152,7 @@ def _read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]
 
 
 def _is_shared(name: str, blacklist: frozenset[str]) -> bool:
-    """Whether a sound is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
+    """Whether a file is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
     return name in blacklist or name.removeprefix("Y") in _test_ids()
 
 
@@ -162,25 +162,25 @@ def _test_ids() -> frozenset[str]:
     return frozenset(filter(None, map(parse_youtube_id, listed)))
 
 
-def _try_reference(sound: Sound, name: str, directory: Path) -> MediaRow | None:
-    """Return the row of a reference, None where the sound cannot serve."""
-    path = sound.path
-    if sound.member:
-        suffix = Path(sound.member).suffix.lower()
-        if not SAFE_NAME.fullmatch(f"{sound.name}{suffix}"):
+def _try_reference(audio_file: AudioFile, name: str, directory: Path) -> MediaRow | None:
+    """Return the row of a reference, None where the file cannot serve."""
+    path = audio_file.path
+    if audio_file.member:
+        suffix = Path(audio_file.member).suffix.lower()
+        if not SAFE_NAME.fullmatch(f"{audio_file.name}{suffix}"):
             return None
-        path = directory / f"{sound.name}{suffix}"
-        with zipfile.ZipFile(sound.path) as archive, atomic_path(path) as temporary:
-            temporary.write_bytes(archive.read(sound.member))
+        path = directory / f"{audio_file.name}{suffix}"
+        with zipfile.ZipFile(audio_file.path) as archive, atomic_path(path) as temporary:
+            temporary.write_bytes(archive.read(audio_file.member))
     row = None
     try:
         samples = read_audio(Excerpt(path, 0.0, SECONDS)).samples
         if np.abs(samples).max() >= QUIET_PEAK:
-            row = MediaRow(name, sound.name, "reference", str(path), seconds=SECONDS)
+            row = MediaRow(name, audio_file.name, "reference", str(path), seconds=SECONDS)
             row = replace(row, **describe_header(Excerpt(path)))
     except MediaError:
         pass  # too short or damaged: the next one is drawn
-    if row is None and sound.member:
+    if row is None and audio_file.member:
         path.unlink()
     return row
 

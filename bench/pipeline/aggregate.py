@@ -16,13 +16,13 @@ import numpy as np
 from bench.pipeline.roles import Keys, Pair, Role, Scoring
 from bench.pipeline.score import score_sides
 from bench.pipeline.set_statistics import find_gaussian
-from bench.results import Score
+from bench.results import Score, mean_score, none_if_nan, score_of
 from bench.seeds import stable_seed
 from bench.suite import Metric, SideSet
 from bench.types import Clip
 
 if TYPE_CHECKING:
-    from bench.metrics import Interval, SetEstimate
+    from bench.metrics import SetEstimate
 
 #: Shuffles that the level of chance is averaged over.
 N_SHUFFLES = 5
@@ -47,12 +47,13 @@ def aggregate(
 ) -> dict[str, Score]:
     """Return each metric's mean over scored clips, with its 95 % interval and level of chance.
 
-    Rows name their ``clip`` and ``cluster``. The bootstrap is seeded by the metric's name, so equal
-    rows give equal intervals.
+    Rows name their ``clip`` and ``cluster``.
     """
-    levels = chance or {}
+    levels, clusters = chance or {}, [row["cluster"] for row in rows]
     return {
-        metric.name: _mean(rows, metric.name, levels.get(metric.name))
+        metric.name: mean_score(
+            metric.name, [row.get(metric.name) for row in rows], clusters, levels.get(metric.name)
+        )
         for metric in metrics
         if metric.score is not None
     }
@@ -100,14 +101,6 @@ def _too_few(metric: Metric, scored: Sequence[tuple[Pair, Keys]], n_suited: int)
     if n_suited < len(scored):
         reason = f"{length_reason(metric, scored)}; a set needs at least 2 clips"
     return Score(None, None, None, 0, reason=reason)
-
-
-def score_of(found: Interval, chance: float | None = None) -> Score:
-    """Return an interval as the score of a table, with the reason where there is none."""
-    bounds = (none_if_nan(found.value), none_if_nan(found.low), none_if_nan(found.high))
-    return Score(
-        *bounds, n=found.n, chance=chance, n_clusters=found.n_clusters, reason=found.reason
-    )
 
 
 def score_of_set(found: SetEstimate, clusters: Sequence[str]) -> Score:
@@ -179,16 +172,6 @@ def sides_of(
     return SideSet(sides) if role == "generated" else SideSet(sides, find_gaussian)
 
 
-def _mean(rows: Sequence[Row], name: str, chance: float | None) -> Score:
-    from bench.metrics import mean_interval
-
-    # None becomes NaN: "not scored" here, "left out of the mean" there.
-    values = np.array([row.get(name) for row in rows], dtype=np.float64)
-    clusters = [row["cluster"] for row in rows]
-    generator = np.random.default_rng(stable_seed("bootstrap", name))
-    return score_of(mean_interval(values, clusters, generator), chance)
-
-
 def onset_notes(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return notes on clips without onsets, whose onset scores mean little."""
     silent_truth = sum(row.get("true_onsets") == 0 for row in rows)
@@ -253,8 +236,3 @@ def _chance(
         finite = column[~np.isnan(column)]
         levels[metric.name] = float(np.mean(finite)) if len(finite) else None
     return levels
-
-
-def none_if_nan(value: float) -> float | None:
-    """Return the value; None, "not scored", for NaN."""
-    return None if np.isnan(value) else float(value)

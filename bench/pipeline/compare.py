@@ -20,7 +20,7 @@ from bench.errors import BenchError, RunError
 from bench.judges import JUDGES, Judge, open_judge
 from bench.metrics import SetEstimate, mean_interval, paired_difference, paired_ratio
 from bench.metrics.clusters import ClusteredMean, clustered_mean, clustered_sum
-from bench.pipeline.aggregate import score_of, score_of_set
+from bench.pipeline.aggregate import score_of_set
 from bench.pipeline.journal import Journal, row_kind
 from bench.pipeline.roles import Keys, Role, Scoring, feature_key
 from bench.pipeline.set_statistics import find_gaussian
@@ -31,6 +31,7 @@ from bench.results import (
     describe_mismatch,
     load_results,
     load_rows,
+    score_of,
 )
 from bench.seeds import stable_seed
 from bench.suite import SUITE_VERSION, Metric, Side, SideSet, select

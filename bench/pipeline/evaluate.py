@@ -25,7 +25,7 @@ from bench.pipeline.notes import GENERATED_ROLES, TRUE_ROLES, media_notes
 from bench.pipeline.roles import Keys, Pair, Scoring
 from bench.pipeline.score import score_pairs
 from bench.pipeline.workers import SCORE_TIMEOUT_S, limit_time
-from bench.results import Column, Failure, Identity, Results, Score
+from bench.results import AXIS_PREFIX, Column, Failure, Identity, Results, Score
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -91,10 +91,11 @@ class Row:
     scores: Mapping[str, float | int | None]
 
     def flat(self) -> dict[str, Any]:
-        """Return one row of a table: the clip, its group and cluster, and its scores."""
+        """Return one row of a table: the clip, its groups and cluster, and its scores."""
         clip = self.pair.clip
         about = {"clip": clip.name, "group": clip.group, "cluster": cluster_of(clip)}
-        return {**about, **self.scores}
+        axes = {f"{AXIS_PREFIX}{axis}": name for axis, name in clip.groups.items()}
+        return {**about, **axes, **self.scores}
 
 
 def evaluate(

@@ -16,14 +16,14 @@ from bench.engine import open_engine
 from bench.errors import BenchError, MediaError
 from bench.inputs import Labels, Listing, Prompts, list_folder, require_folders
 from bench.judges import Judge
-from bench.pipeline.aggregate import length_reason, score_of, score_without_interval, sides_of
+from bench.pipeline.aggregate import length_reason, score_without_interval, sides_of
 from bench.pipeline.evaluate import Progress, RunLog, describe, evaluate, summarise
 from bench.pipeline.extract import extract_features
 from bench.pipeline.notes import media_notes
 from bench.pipeline.pairing import FilePair, pair_folders
 from bench.pipeline.provenance import provenance
 from bench.pipeline.roles import Keys, Pair, Scoring
-from bench.results import Failure, Identity, Results, Score
+from bench.results import Failure, Identity, Results, Score, score_of
 from bench.suite import Metric
 from bench.types import FULL, MAX_SHORTFALL_S, Clip, Excerpt
 

@@ -127,13 +127,19 @@ def _clip(scene: Scene) -> Clip:
         prompt=label(scene),
         cluster=scene.name,
         truth=scene_to_truth(scene),
+        groups=_groups(scene),
     )
+
+
+def _groups(scene: Scene) -> dict[str, str]:
+    return {"action": scene.action, "material": scene.material}
 
 
 def _hits_clips(pair: HitsPair) -> list[Clip]:
     """Return the target under each of its conditions."""
     target = pair.target
-    truth = scene_to_truth(make_scene("mini", target.index))
+    scene = make_scene("mini", target.index)
+    truth = scene_to_truth(scene)
     window = Excerpt(_file(target.name), target.start_s, target.seconds)
     return [
         Clip(
@@ -144,6 +150,7 @@ def _hits_clips(pair: HitsPair) -> list[Clip]:
             reference=Excerpt(_file(condition.name), condition.start_s, condition.seconds),
             cluster=target.name,
             truth=truth,
+            groups=_groups(scene),
         )
         for condition in pair.conditions
     ]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.datasets.vggsound import vggsound_directory
+from bench.datasets.vggsound_groups import ClipGroups, read_groups
 from bench.datasets.vggsounder import Relabelled, read_relabels
 from bench.errors import BenchError, MissingError
 from bench.inputs import read_lines
@@ -126,8 +127,8 @@ def _read_test_rows() -> list[MediaRow]:
 
 
 def _make_split(name: str, rows: Iterable[MediaRow], notes: tuple[str, ...]) -> Split:
-    rows = list(rows)
-    clips = [make_clip(row) for row in rows if not row.problem]
+    rows, groups = list(rows), read_groups(vggsound_directory())
+    clips = [make_clip(row, groups) for row in rows if not row.problem]
     if not clips:
         raise MissingError(
             f"split {name} has {len(rows)} clips and none is here: run `{PREPARATION}`"
@@ -137,7 +138,7 @@ def _make_split(name: str, rows: Iterable[MediaRow], notes: tuple[str, ...]) -> 
     return Split(name, tuple(clips), metrics, tuple(refused), notes=notes)
 
 
-def make_clip(row: MediaRow) -> Clip:
+def make_clip(row: MediaRow, groups: ClipGroups) -> Clip:
     """Return the clip of a row under the paper's protocol: 8 s, and the 2 s after them."""
     video, audio = Path(row.path), Path(row.audio_path or row.path)
     ends_s = row.audio_s
@@ -152,4 +153,5 @@ def make_clip(row: MediaRow) -> Clip:
         row.label,
         # Windows of one YouTube video are one cluster: they share its scene and its recorder.
         cluster=make_cluster_name(row.clip) or row.clip,
+        groups=groups.of(row.clip, row.label),
     )

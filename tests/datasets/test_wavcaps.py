@@ -26,35 +26,35 @@ def draw(source: Path, **options):
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory) -> Path:
-    """Eight sounds that can serve, and one each that is short, silent, shared and no audio."""
+    """Eight files that can serve, and one each that is short, silent, shared and no audio."""
     folder = tmp_path_factory.mktemp("sounds")
     rng = np.random.default_rng(0)
     for number in range(8):
         soundfile.write(folder / f"{number}.flac", rng.normal(0, 0.1, 3 * RATE_HZ), RATE_HZ)
     soundfile.write(folder / "short.flac", rng.normal(0, 0.1, RATE_HZ), RATE_HZ)
     soundfile.write(folder / "silent.flac", np.zeros(3 * RATE_HZ), RATE_HZ)
-    # A YouTube id of VGGSound's test list, as WavCaps names sounds of AudioSet.
+    # A YouTube id of VGGSound's test list, as WavCaps names audio of AudioSet.
     soundfile.write(folder / "YglLQrEijrKg.flac", rng.normal(0, 0.1, 3 * RATE_HZ), RATE_HZ)
     (folder / "broken.flac").write_bytes(b"fLaC")
     return folder
 
 
-def test_five_sounds_are_drawn_by_the_seed_and_unusable_ones_never(sounds, home):
-    drawn = {seed: [row.label for row in draw(sounds, seed=seed).rows] for seed in range(12)}
-    assert draw(sounds, seed=3).rows == draw(sounds, seed=3).rows
+def test_five_files_are_drawn_by_the_seed_and_unusable_ones_never(audio_folder, home):
+    drawn = {seed: [row.label for row in draw(audio_folder, seed=seed).rows] for seed in range(12)}
+    assert draw(audio_folder, seed=3).rows == draw(audio_folder, seed=3).rows
     assert len({tuple(labels) for labels in drawn.values()}) > 6
     assert {label for labels in drawn.values() for label in labels} <= set("01234567")
-    manifest = draw(sounds, seed=1)
+    manifest = draw(audio_folder, seed=1)
     assert [row.clip for row in manifest.rows] == list(NAMES)
     assert all(len(manifest.lists[name]) == 64 for name in NAMES)
     assert manifest.notes[0] == "drawn by the seed 1"
 
 
-def test_sounds_in_a_zip_give_the_same_draw(sounds, home, tmp_path):
+def test_files_in_a_zip_give_the_same_draw(audio_folder, home, tmp_path):
     with zipfile.ZipFile(tmp_path / "SoundBible.zip", "w") as archive:
-        for path in sounds.iterdir():
+        for path in audio_folder.iterdir():
             archive.write(path, f"mnt/data/{path.name}")
-    expected = draw(sounds)
+    expected = draw(audio_folder)
     for source in (tmp_path, tmp_path / "SoundBible.zip"):
         found = draw(source)
         assert [row.label for row in found.rows] == [row.label for row in expected.rows]
@@ -63,22 +63,22 @@ def test_sounds_in_a_zip_give_the_same_draw(sounds, home, tmp_path):
     assert kept == {f"{row.label}.flac" for row in expected.rows}
 
 
-def test_the_blacklist_is_respected(sounds, home, tmp_path):
+def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
     path = tmp_path / BLACKLIST
     path.write_text(json.dumps({"AudioSet": ["Yabc.wav"], "FreeSound": ["0", "1", "2"]}))
     for seed in range(6):
-        manifest = draw(sounds, table=path, seed=seed)
+        manifest = draw(audio_folder, table=path, seed=seed)
         assert {row.label for row in manifest.rows} == set("34567")
     assert BLACKLIST in manifest.lists
     path.write_text(json.dumps({"FreeSound": list("0123")}))
-    with pytest.raises(BenchError, match="has 4 sounds that can serve as references, of 12"):
-        draw(sounds, table=path)
+    with pytest.raises(BenchError, match="has 4 files that can serve as references, of 12"):
+        draw(audio_folder, table=path)
     path.write_text("[]")
     with pytest.raises(BenchError, match="is no blacklist of WavCaps"):
-        draw(sounds, table=path)
+        draw(audio_folder, table=path)
 
 
-def test_a_part_of_a_zip_and_a_folder_without_sounds_are_refused(home, tmp_path):
+def test_a_part_of_a_zip_and_a_folder_without_audio_are_refused(home, tmp_path):
     (tmp_path / "FreeSound.zip").write_bytes(b"PK\x05\x06 the last part")
     with pytest.raises(BenchError, match=r"join them by `zip -s- FreeSound\.zip -O whole\.zip`"):
         draw(tmp_path)
@@ -87,10 +87,10 @@ def test_a_part_of_a_zip_and_a_folder_without_sounds_are_refused(home, tmp_path)
         draw(tmp_path)
 
 
-def test_every_test_clip_is_under_each_reference(sounds, home):
+def test_every_test_clip_is_under_each_reference(audio_folder, home):
     with pytest.raises(MissingError, match="run `bench data prepare wavcaps --from PATH`"):
         open_split("wavcaps-references")
-    draw(sounds)
+    draw(audio_folder)
     rows = (
         MediaRow("glLQrEijrKg_000300", "organ", "test", "/data/a.mp4", audio_s=10.0),
         MediaRow("zzzzzzzzzzz_000001", "rain", "test", problem="no video"),
@@ -100,6 +100,9 @@ def test_every_test_clip_is_under_each_reference(sounds, home):
     assert [clip.name for clip in split.clips] == [f"glLQrEijrKg_000300_to_{n}" for n in NAMES]
     assert [clip.group for clip in split.clips] == list(NAMES)
     assert {clip.cluster for clip in split.clips} == {"glLQrEijrKg"}
+    assert {(clip.groups["class"], clip.groups["taxonomy"]) for clip in split.clips} == {
+        ("organ", "other class")
+    }
     assert [read_audio(clip.reference).seconds for clip in split.clips] == [2.0] * 5
     assert len(split.refused) == 5
     assert "mcd_ref" in split.metrics

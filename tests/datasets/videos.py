@@ -20,10 +20,10 @@ def write_mp4(path: Path, seconds: float, *, is_silent=False, is_still=False, ha
         audio = container.add_stream("aac", rate=RATE_HZ) if has_audio else None
         # Coarse, as real pictures are: what a codec makes of pure noise changes with every frame.
         coarse = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
-        picture = coarse.repeat(8, axis=0).repeat(8, axis=1)
+        still = coarse.repeat(8, axis=0).repeat(8, axis=1)
         for number in range(round(5 * seconds)):
-            shown = picture if is_still else np.roll(picture, 3 * number, axis=1)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+            pixels = still if is_still else np.roll(still, 3 * number, axis=1)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(video.encode())
         if audio is None:
             return

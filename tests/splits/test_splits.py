@@ -14,6 +14,7 @@ from bench.splits import SPLITS, Refusal, Split, open_split, require_files
 from bench.splits.mini import N_CLIPS, mini_directory, prepare_mini
 from bench.splits.split import slugify_path
 from bench.splits.verify import verify_split
+from bench.synthetic.actions import ACTIONS
 from bench.types import Clip, Excerpt
 
 AUDIO = Excerpt(Path("a.mp4"), 0.0, 8.0)
@@ -126,6 +127,14 @@ def test_the_conditions_of_mini_hits_are_other_clips(home):
     for clip in split.clips:
         assert clip.audio.path != clip.reference.path
         assert clip.seconds == clip.audio.seconds == clip.reference.seconds == 2.0
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-hits", "mini-references"])
+def test_every_mini_clip_has_the_action_and_material_of_its_truth(home, name):
+    clips = open_split(name).clips
+    for clip in clips:
+        assert clip.groups == {key: clip.truth[key] for key in ("action", "material")}
+    assert len({clip.groups["action"] for clip in clips} & set(ACTIONS)) >= 7
 
 
 def test_mini_references_gives_every_target_the_same_five(home):
