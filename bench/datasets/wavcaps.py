@@ -94,8 +94,8 @@ def prepare(
             rows += [] if row is None else [row]
     if len(rows) < len(NAMES):
         raise BenchError(
-            f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, and "
-            f"{len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
+            f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, "
+            f"and {len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
         )
     progress("draw", len(rows), len(NAMES))
     lists = {row.clip: file_digest(Path(row.path)) for row in rows}

@@ -138,7 +138,7 @@ def _make_split(name: str, rows: Iterable[MediaRow], notes: tuple[str, ...]) -> 
     return Split(name, tuple(clips), metrics, tuple(refused), notes=notes)
 
 
-def make_clip(row: MediaRow, groups: ClipGroups) -> Clip:
+def make_clip(row: MediaRow, groups: ClipGroups | None = None) -> Clip:
     """Return the clip of a row under the paper's protocol: 8 s, and the 2 s after them."""
     video, audio = Path(row.path), Path(row.audio_path or row.path)
     ends_s = row.audio_s
@@ -153,5 +153,5 @@ def make_clip(row: MediaRow, groups: ClipGroups) -> Clip:
         row.label,
         # Windows of one YouTube video are one cluster: they share its scene and its recorder.
         cluster=make_cluster_name(row.clip) or row.clip,
-        groups=groups.of(row.clip, row.label),
+        groups={} if groups is None else groups.of(row.clip, row.label),
     )

@@ -25,7 +25,7 @@ def draw(source: Path, **options):
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory) -> Path:
+def audio_folder(tmp_path_factory) -> Path:
     """Eight files that can serve, and one each that is short, silent, shared and no audio."""
     folder = tmp_path_factory.mktemp("sounds")
     rng = np.random.default_rng(0)
