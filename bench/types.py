@@ -85,6 +85,8 @@ class Excerpt:
 class Clip:
     """One item of a split: a video, its true audio, and the inputs of a system.
 
+    ``audio`` is None where no true audio exists, as for generated videos: only columns that compare
+    with the video or the prompt, or with nothing, can then be computed.
     ``reference`` is audio with the timbre to generate; ``group`` is a category that the protocol
     also reports by (the five references of Table 7); ``cluster`` is the name that clips share which
     depend on one another, such as a target or a source video ("": the clip's own name);
@@ -93,7 +95,7 @@ class Clip:
     """
 
     name: str
-    audio: Excerpt
+    audio: Excerpt | None
     seconds: float
     video: Excerpt | None = None
     reference: Excerpt | None = None

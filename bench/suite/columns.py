@@ -51,6 +51,11 @@ class Metric:
         return self.shortest_s <= seconds <= self.longest_s
 
     @property
+    def reads_truth(self) -> bool:
+        """Whether it compares with the clip's true audio."""
+        return self.against == "target" and self.reads_of("target") != ()
+
+    @property
     def accepted_lengths(self) -> str:
         """The lengths that can be scored, in words: ``clips of 0.31 s and more``."""
         if math.isinf(self.longest_s):
@@ -123,6 +128,8 @@ def _set_extras(suffix: str, label: str, network: str) -> tuple[Metric, ...]:
         label=f"IS {label}",
         summary=f"inception score of the {network} labels of the generated audio",
         better="higher",
+        # It rates the labels of the generated side alone.
+        true_reads=(),
         score_set=partial(scores.inception, extractor=network),
     )
     return limit, kernel, inception
