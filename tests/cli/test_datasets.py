@@ -41,6 +41,9 @@ def test_a_run_without_true_audio_scores_what_needs_none(moviegen, bench, tmp_pa
     assert {name: results.metrics[name].n for name in ("ib", "desync")} == {"ib": 2, "desync": 2}
     assert set(results.metrics) == {"ib", "desync", "is_passt"}
     assert any("have no true audio" in note for note in results.notes)
+    drawn = bench("samples", path.parent, "--out", "page.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "here" / "page.png").is_file()
 
 
 def test_preparing_for_a_purpose_is_known_of_wavcaps_alone(bench, tmp_path):
