@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from acfoley.train.clips import read_prepared
+from acfoley.train.clips import CropLayout, read_prepared
+from acfoley.train.dataset import FeatureDataset
+from acfoley.train.features import Source
+from acfoley.train.precompute import precompute
 from bench.datasets import audiocaps, wavcaps_training
 from bench.datasets.wavcaps import BLACKLIST
 from bench.engine import InlineEngine
@@ -17,6 +20,7 @@ from bench.errors import BenchError, MissingError
 from bench.inputs.manifest import MANIFEST
 from bench.media import read_audio
 from bench.types import Excerpt
+from tests.acfoley.train.small import ENCODING, LAYOUT
 
 RATE_HZ = 4_000
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
@@ -196,6 +200,20 @@ def test_files_of_wavcaps_are_cut_into_pieces_of_10_s(wavcaps, home):
     }
     # The second piece starts where the first ends: at 10 of 25 s, the ramp is at 0.2.
     assert pieces["SoundBible_1_000010"].samples[0, 0] == pytest.approx(0.2, abs=1e-4)
+
+
+def test_pieces_are_encoded_each_from_its_start(wavcaps, home, tmp_path):
+    prepare(wavcaps_training, wavcaps)
+    listed = read_prepared(home / "data" / "wavcaps-training" / MANIFEST)
+    sources = {clip.name: Source(clip, CropLayout()) for clip in listed.clips}
+    assert {len(source.target) for source in sources.values()} == {353_280}
+    # Peaks are scaled to 0.95: the piece from 10 to 20 s of a ramp begins at half of its peak.
+    first, second = (sources[f"SoundBible_1_{start}"].target for start in ("000000", "000010"))
+    assert (float(first[1_000]), float(second[1_000])) == pytest.approx((0.0, 0.475), abs=0.01)
+    precompute(listed, ENCODING, tmp_path / "features", LAYOUT)
+    dataset = FeatureDataset([tmp_path / "features"])
+    assert {row.name for row in dataset.clips} == set(sources)
+    assert not any(row.has_video for row in dataset.clips)
 
 
 def test_a_number_that_two_parts_have_needs_a_folder_that_names_the_part(wavcaps, home):
