@@ -73,7 +73,7 @@ def prepare(
     twice, whatever the number of groups: writers put all of them on one page.
 
     Raises:
-        MissingError: there is no Parquet file with videos.
+        MissingError: there is no Parquet file with videos, or no clip can be used.
         BenchError: one cannot be read, the disk has not enough space, or ``table`` is named.
     """
     if table is not None:
@@ -113,6 +113,11 @@ def prepare(
             )
         }
     rows = [_describe(row, folder, facts.get(row.clip, {})) for row in unpacked.values()]
+    if all(row.problem for row in rows):
+        raise MissingError(
+            f"{source} has {len(rows)} clips and none can be used ({rows[0].clip}: "
+            f"{rows[0].problem})"
+        )
     notes.append(_keep_labels(directory / LABELS, unpacked.values()))
     manifest = Manifest(
         "foleybench",

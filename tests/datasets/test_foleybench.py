@@ -121,6 +121,8 @@ def test_a_full_disk_another_table_and_a_damaged_one_are_refused(
             unpack(path)
     with pytest.raises(BenchError, match="takes no --table"):
         unpack(path, table=path)
+    with pytest.raises(MissingError, match=r"1 clips and none can be used \(.*lasts 5\.00 s"):
+        unpack(write_table(tmp_path / "short.parquet", videos[2:]))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(BenchError, match=r"cannot read .*a\.parquet"):
