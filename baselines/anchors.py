@@ -20,6 +20,8 @@ CODE = ("baselines.anchors",)
 SILENCE_RATE_HZ = 44_100
 CROSSFADE_S = 0.01
 SPECTRUM_WINDOW_S = 0.05
+#: RMS of the white noise for a clip without true audio: -20 dB of full scale.
+WHITE_LEVEL = 0.1
 
 
 def ground_truth(request: Request) -> Audio:
@@ -36,11 +38,14 @@ def silence(request: Request) -> Audio:
 def noise(request: Request) -> Audio:
     """Return Gaussian noise with the long-term spectrum and level of the true audio, mono.
 
-    Noise that would exceed full scale is scaled down.
+    Noise that would exceed full scale is scaled down. For a clip without true audio it is white.
     """
+    rng = np.random.default_rng(request.seed)
+    if request.clip is not None and request.clip.audio is None:
+        white = rng.standard_normal(round(request.seconds * SILENCE_RATE_HZ))
+        return Audio(_within_full_scale(WHITE_LEVEL * white[None]), SILENCE_RATE_HZ)
     truth = ground_truth(request)
     samples = truth.mono().astype(np.float64)
-    rng = np.random.default_rng(request.seed)
     shaped = _with_spectrum_of(samples, rng.standard_normal(samples.size), truth.sample_rate_hz)
     level = _rms(samples) / max(_rms(shaped), np.finfo(np.float64).tiny)
     return Audio(_within_full_scale(level * shaped[None]), truth.sample_rate_hz)
@@ -69,7 +74,7 @@ def reference_loop(request: Request) -> Audio:
 
 def _read_window(request: Request, clip: Clip | None, role: str) -> Audio:
     """Read the requested seconds of a clip's audio; BenchError names ``role`` if it is missing."""
-    if clip is None:
+    if clip is None or clip.audio is None:
         raise BenchError(
             f"the request for clip {request.name!r} is without {role}, which this anchor reads"
         )
@@ -139,6 +144,7 @@ NOISE = System(
     code=CODE,
     uses_device=False,
     is_anchor=True,
+    needs_truth=False,
 )
 SHUFFLED = System(
     "shuffled",

@@ -55,7 +55,7 @@ def render(
     scene = corrupt_scene(scene_from_truth(clip.truth), request.seed)
     # The full scene is rendered and corrupted, then cut: events before the window still ring in it.
     samples = corrupt_audio(render_audio(scene, SAMPLE_RATE_HZ), request)
-    start = round(clip.audio.start_s * SAMPLE_RATE_HZ)
+    start = round((clip.audio.start_s if clip.audio else 0.0) * SAMPLE_RATE_HZ)
     window = samples[start : start + round(request.seconds * SAMPLE_RATE_HZ)]
     return Audio(window[None].astype(np.float32), SAMPLE_RATE_HZ)
 
@@ -186,7 +186,7 @@ def _apply_gain(gain_db: float, audio: Waveform, request: Request) -> Waveform:
 
 def _silence_end(seconds: float, audio: Waveform, request: Request) -> Waveform:
     # ``audio`` is the full scene, of which the request's window is cut afterwards.
-    start_s = request.clip.audio.start_s if request.clip else 0.0
+    start_s = request.clip.audio.start_s if request.clip and request.clip.audio else 0.0
     return silence_from(audio, start_s + request.seconds - seconds, SAMPLE_RATE_HZ)
 
 

@@ -38,7 +38,7 @@ N_NAMED = 5
 AXIS_PREFIX = "by_"
 
 #: What results must have in common for their numbers to be compared or share a table.
-COMMON = ("split", "is_mini", "judge", "profile", "suite_version")
+COMMON = ("split", "is_mini", "judge", "profile", "suite_version", "protocol_version")
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ class Results:
     clips: str = ""
     made_by: tuple[Mapping[str, Any], ...] = ()
     kept: int = 0
+    # Results from before it was written are of the first version.
+    protocol_version: int = 1
 
     @property
     def coverage(self) -> float:

@@ -79,8 +79,9 @@ class System:
     ``uses`` is a subset of ``INPUTS``; a request carries nothing else. ``sample_rate_hz`` and
     ``seconds`` are the native rate and length, None where the system follows its input; a longer
     sample is cut to the protocol's length, a shorter one is a failure. An anchor marks a bound of
-    the table and is not ranked among the systems that compete. ``masks`` are the components of
-    ``bench.types.COMPONENTS`` that it can be asked to do without.
+    the table and is not ranked among the systems that compete; ``needs_truth`` is False for one
+    that uses the true audio where a clip has any, and can do without. ``masks`` are the components
+    of ``bench.types.COMPONENTS`` that it can be asked to do without.
 
     Samples belong to what made them, and are made again when that changes:
 
@@ -134,6 +135,7 @@ class System:
     batch_size: int | Mapping[str, int] = 1
     device_memory_gib: float | None = None
     workers_per_device: int | None = None
+    needs_truth: bool = True
 
     def __post_init__(self) -> None:
         # ValueError: these are mistakes of the author, who needs the traceback; users get

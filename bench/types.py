@@ -85,6 +85,8 @@ class Excerpt:
 class Clip:
     """One item of a split: a video, its true audio, and the inputs of a system.
 
+    ``audio`` is None where no true audio exists, as for generated videos: only columns that compare
+    with the video or the prompt, or with nothing, can then be computed.
     ``reference`` is audio with the timbre to generate; ``group`` is a category that the protocol
     also reports by (the five references of Table 7); ``groups`` are further ones by their axis
     (``{"action": "tapping"}``), for ``bench table --by``, and change no score; ``cluster`` is the
@@ -95,7 +97,7 @@ class Clip:
     """
 
     name: str
-    audio: Excerpt
+    audio: Excerpt | None
     seconds: float
     video: Excerpt | None = None
     reference: Excerpt | None = None

@@ -44,7 +44,7 @@ class Spectrogram:
 class ClipPanel:
     """A clip of the page: its title, the true events within it, its spectrograms, and its scores.
 
-    ``parts`` has the target and the sample, and the reference where there was one.
+    ``parts`` has the sample, and the target and the reference where there were any.
     """
 
     title: str
@@ -85,6 +85,10 @@ def _draw_clip(figure: Figure, cell: SubplotSpec, clip: ClipPanel, loudest_db: f
     target, generated = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     panels: tuple[tuple[Axes, Part], ...] = ((target, "target"), (generated, "generated"))
     for panel, name in panels:
+        if name not in clip.parts:
+            panel.set_axis_off()
+            panel.text(0.5, 0.5, "no true audio", ha="center", va="center", fontsize=9)
+            continue
         mesh = _draw_part(panel, clip.parts[name], loudest_db)
         panel.set(xlim=(0.0, clip.seconds))
         panel.set_ylabel(f"{name}\nHz", fontsize=9)

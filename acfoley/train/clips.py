@@ -106,9 +106,13 @@ def read_prepared(path: Path, split: str = "train", scores: Path | None = None) 
 
 
 def _make_prepared(row: MediaRow, score: float | None) -> TrainingClip:
+    # The first piece of a long audio file also starts at 0.
+    is_first_piece = not row.video_codec and (row.audio_s or 0.0) > row.seconds
+
     def cut(path: str) -> Excerpt:
         # A clip that is a file of its own is read to its end, wherever that is.
-        return Excerpt(Path(path), row.start_s, row.seconds if row.start_s else None)
+        is_part = bool(row.start_s) or is_first_piece
+        return Excerpt(Path(path), row.start_s, row.seconds if is_part else None)
 
     return TrainingClip(
         row.clip,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.pipeline.ib_filter import ScoredClip
     from bench.pipeline.ib_list import FilterReport
 
-PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps")
+PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps", "foleybench", "moviegen", "audiocaps")
 
 app = typer.Typer(help="Prepare, verify or filter the clips of a split.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mini, or a dataset of yours: vggsound, greatesthits, wavcaps.",
+            help="mini, or a dataset of yours: " + ", ".join(PREPARED[1:]) + ".",
             autocompletion=complete_split,
         ),
     ],
@@ -44,9 +44,14 @@ def prepare(
     table: Annotated[
         Path | None,
         typer.Option(
-            help="vggsound.csv, for clips to train on; AMT_test_set.json of CondFoley's pairs.",
+            help="vggsound.csv or train.csv of AudioCaps, for clips to train on; AMT_test_set.json "
+            "of CondFoley's pairs; the blacklist of wavcaps; the prompts of moviegen.",
             show_default="(in --from)",
         ),
+    ] = None,
+    purpose: Annotated[
+        str | None,
+        typer.Option("--for", help="training: all pieces of wavcaps, instead of five references."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the references of wavcaps.")] = 0,
     clips: Annotated[int | None, typer.Option(min=1, help="Only the first N mini clips.")] = None,
@@ -61,6 +66,10 @@ def prepare(
             f"there is nothing to prepare for {dataset!r}; there is: {', '.join(PREPARED)} "
             "(mini-hits and mini-references are made of the clips of mini)"
         )
+    if purpose is not None and (dataset, purpose) != ("wavcaps", "training"):
+        raise BenchError(
+            f"--for {purpose} is not known for {dataset}; there is: wavcaps --for training"
+        )
     engine = open_engine(core_count() if workers is None else workers)
     if dataset == "mini":
         _prepare_mini(clips, engine)
@@ -69,6 +78,9 @@ def prepare(
         raise BenchError(
             f"name your copy of {dataset} by --from PATH: a folder in any form, or one archive"
         )
+    if purpose is not None:
+        _prepare_copy("wavcaps_training", source, engine, {"table": table})
+        return
     options = {"table": table} | ({"seed": seed} if dataset == "wavcaps" else {})
     _prepare_copy(dataset, source, engine, options)
 

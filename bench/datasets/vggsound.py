@@ -175,10 +175,11 @@ def _describe_clip(
     if not row.audio_codec and audio is not None:
         beside = {name: value for name, value in facts[audio].items() if name.startswith("audio")}
         row = replace(row, audio_path=str(audio), problem=facts[audio].get("problem", ""), **beside)
-    return replace(row, problem=row.problem or _find_problem(row))
+    return replace(row, problem=row.problem or find_problem(row))
 
 
-def _find_problem(row: MediaRow) -> str:
+def find_problem(row: MediaRow) -> str:
+    """Return why the media that a row describes cannot be used, "" where they can."""
     if not row.video_codec:
         return f"{Path(row.path).name} has no video stream"
     if not row.audio_codec:

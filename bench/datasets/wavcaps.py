@@ -79,7 +79,7 @@ def prepare(
     directory = require_folder(wavcaps_directory())
     source = source.expanduser().absolute()
     audio_files, blacklist_file = _list_audio(source, table)
-    blacklist, notes = _read_blacklist(blacklist_file)
+    blacklist, notes = read_blacklist(blacklist_file)
     # By name and not by path: the same files in a folder or a zip give the same draw.
     order = sorted(audio_files, key=lambda each: (each.name, str(each)))
     rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
@@ -89,7 +89,7 @@ def prepare(
         if len(rows) == len(NAMES):
             break
         progress("draw", len(rows), len(NAMES))
-        if not _is_shared(audio_file.name, blacklist):
+        if not is_shared(audio_file.name, blacklist):
             row = _try_reference(audio_file, NAMES[len(rows)], directory)
             rows += [] if row is None else [row]
     if len(rows) < len(NAMES):
@@ -138,7 +138,12 @@ def _list_zip(path: Path) -> Iterator[AudioFile]:
         ) from error
 
 
-def _read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
+def read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the names of the clips in a blacklist of WavCaps, and a note where there is none.
+
+    Raises:
+        BenchError: the file is no such list.
+    """
     if path is None:
         return frozenset(), (
             f"without {BLACKLIST} of WavCaps, only files named by a YouTube id of VGGSound's test "
@@ -151,8 +156,8 @@ def _read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]
     return frozenset(each.removesuffix(".wav") for each in ids), ()
 
 
-def _is_shared(name: str, blacklist: frozenset[str]) -> bool:
-    """Whether a file is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
+def is_shared(name: str, blacklist: frozenset[str]) -> bool:
+    """Return whether a file is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
     return name in blacklist or name.removeprefix("Y") in _test_ids()
 
 

@@ -85,6 +85,7 @@ def plan_bounds(plan: RunPlan) -> list[RunPlan]:
     """Return the plans of the bounds of a run: of those anchors that its clips allow."""
     # An anchor that cannot run on these clips is left out, and the others are bounds nevertheless.
     has_references = any(clip.reference is not None for clip in plan.clips)
+    has_truth = any(clip.audio is not None for clip in plan.clips)
     has_others = len({clip.audio for clip in plan.clips}) > 1
     return [
         replace(
@@ -102,6 +103,7 @@ def plan_bounds(plan: RunPlan) -> list[RunPlan]:
         for system in map(open_system, BOUNDS)
         if (has_references or "reference" not in system.uses)
         and (has_others or "other" not in system.uses)
+        and (has_truth or "truth" not in system.uses)
     ]
 
 

@@ -241,8 +241,8 @@ def compare_runs(base: Path, new: Path) -> Comparison:
     """Read two finished runs and pair the clips that both scored.
 
     Raises:
-        BenchError: they are of different splits, judges, profiles or suite versions, or their rows
-            do not name clusters.
+        BenchError: they are of different splits, judges, profiles, suite or protocol versions, or
+            their rows do not name clusters.
     """
     before, after = load_results(base), load_results(new)
     if mismatch := describe_mismatch(before, after):

@@ -26,6 +26,7 @@ from bench.pipeline.roles import Keys, Pair, Scoring
 from bench.pipeline.score import score_pairs
 from bench.pipeline.workers import SCORE_TIMEOUT_S, limit_time
 from bench.results import AXIS_PREFIX, Column, Failure, Identity, Results, Score
+from bench.splits.split import PROTOCOL_VERSION
 from bench.suite import SUITE_VERSION, Metric
 
 #: Called with the stage, how many items it has finished, and how many there are.
@@ -186,6 +187,7 @@ def describe(
         groups=groups or {},
         notes=(*notes, *own_notes, *_reason_notes(scoring.metrics, metrics)),
         clips=fingerprint(sorted(scored)),
+        protocol_version=PROTOCOL_VERSION,
     )
 
 

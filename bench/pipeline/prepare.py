@@ -81,6 +81,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         able = ", ".join(sorted(system.masks)) or "nothing"
         raise BenchError(f"{system.name} cannot do without {unmaskable[0]}; it can mask: {able}")
     _require_clips(system, split, clips)
+    _require_truth(system, split, clips, judging)
     # A column that the shortest clip is too short for would be missing for a part of the clips.
     shortest_s = min((clip.seconds for clip in clips), default=TARGET_SECONDS)
     judge, metrics = choose_columns(
@@ -158,6 +159,30 @@ def _require_clips(system: System, split: Split, clips: tuple[Clip, ...]) -> Non
         if system.lacks and (missing := system.lacks()):
             raise MissingError(f"{error}; {system.name} needs {missing}") from error
         raise
+
+
+def _require_truth(
+    system: System, split: Split, clips: tuple[Clip, ...], judging: JudgeOptions
+) -> None:
+    """Refuse columns and systems that read the true audio of clips that have none."""
+    if all(clip.audio is not None for clip in clips):
+        return
+    wanted = select(judging.profile, split_names(judging.metrics) or split.metrics)
+    if compared := [metric.name for metric in wanted if metric.reads_truth]:
+        others = ", ".join(each.name for each in select(judging.profile) if _is_free(each))
+        raise BenchError(
+            f"the clips of {split.name} have no true audio to compare with, as "
+            f"{', '.join(compared)} would; columns without it are {others}"
+        )
+    if system.uses & {"truth", "other"} and system.needs_truth:
+        raise BenchError(
+            f"{system.name} reads true audio, which the clips of {split.name} do not have"
+        )
+
+
+def _is_free(metric: Metric) -> bool:
+    """Whether a column can be computed of a sample, its video and its prompt alone."""
+    return not metric.reads_truth and metric.against not in ("reference", "hits")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from bench.digests import file_digest, file_identity
 from bench.errors import BenchError
 from bench.judges import Judge
 from bench.pipeline.journal import fingerprint
+from bench.splits.split import PROTOCOL_VERSION
 from bench.suite import SUITE_VERSION
 from bench.system import System, opening_packages
 
@@ -216,6 +217,7 @@ def provenance(judge: Judge, device: str) -> dict[str, Any]:
     """Facts to store beside every result; ``device`` is the system's, the judge knows its own."""
     return {
         "suite_version": SUITE_VERSION,
+        "protocol_version": PROTOCOL_VERSION,
         "judge": judge.name,
         "profile": judge.profile,
         "extractors": {each.name: each.version for each in judge.extractors},

@@ -35,6 +35,7 @@ from bench.pipeline.samples import (
     remember_sample,
 )
 from bench.results import Failure, Results, Score, load_results
+from bench.splits.split import PROTOCOL_VERSION
 from bench.suite import SUITE_VERSION, select, select_computable
 
 GIBIBYTE = 2**30
@@ -172,7 +173,7 @@ def with_finished_columns(plan: RunPlan) -> RunPlan:
         before = load_results(plan.results_directory)
     except RunError:  # of another version, whose numbers do not mix with these
         return plan
-    if before.suite_version != SUITE_VERSION:
+    if (before.suite_version, before.protocol_version) != (SUITE_VERSION, PROTOCOL_VERSION):
         return plan
     names = {metric.name for metric in plan.metrics} | {column.name for column in before.columns}
     known = select_computable(select(plan.judge.profile), plan.judge)

@@ -57,7 +57,8 @@ def find_true_events(clip: Clip) -> tuple[float, ...]:
     """Return when events happen in a clip, in seconds from its start; () where that is unknown."""
     if "hits" in clip.truth:
         return tuple(clip.truth["hits"])
-    times = (event["time_s"] - clip.audio.start_s for event in clip.truth.get("events", ()))
+    start_s = clip.audio.start_s if clip.audio else 0.0
+    times = (event["time_s"] - start_s for event in clip.truth.get("events", ()))
     return tuple(time for time in times if 0 <= time < clip.seconds)
 
 

@@ -2,7 +2,7 @@
 
 split.py        Split, the protocol of the paper, selection of clips (--limit, --only, --clip)
 verify.py       check that all files decode, and what is silent or still
-mini.py, vggsound.py, greatesthits.py, wavcaps.py, folder.py, pairs.py    the sources of clips
+the others       the sources of clips
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ SPLITS: dict[str, SplitEntry] = {
     "wavcaps-references": SplitEntry(
         "VGGSound test clips under five references of WavCaps (Table 7)",
         _opener("wavcaps", "open_wavcaps_references"),
+    ),
+    "foleybench": SplitEntry(
+        "the clips of FoleyBench, 8 s targets, 2 s references",
+        _opener("foleybench", "open_foleybench"),
+    ),
+    "moviegen": SplitEntry(
+        "the generated videos of Movie Gen Audio Bench, without true audio",
+        _opener("moviegen", "open_moviegen"),
     ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"

@@ -12,6 +12,10 @@ from bench.errors import BenchError, MissingError
 from bench.io import require_safe_name
 from bench.types import Clip
 
+#: Raised when a choice of docs/protocol.md changes which clips, windows or prompts are evaluated,
+#: or how. Results of different versions are never mixed; those without one are of version 1.
+PROTOCOL_VERSION = 1
+
 #: The protocol of the paper (section 4.1): 8 s are generated, the last 2 s of 10 are the reference.
 TARGET_SECONDS = 8.0
 REFERENCE_SECONDS = 2.0

@@ -26,7 +26,8 @@ class Metric:
     (``target``), the reference audio of the request, annotated hits, the video (``picture``), or
     the prompt; ``true_reads`` lists its features where they differ from ``reads``. Clips shorter
     than ``shortest_s`` or longer than ``longest_s`` are not scored. ``has_chance`` adds the value
-    of shuffled pairs to the column. ``is_extra`` columns are not in the paper's tables.
+    of shuffled pairs to the column. ``is_extra`` columns are not in the paper's tables. A column
+    that ``ignores_truth`` can be computed of clips without true audio whatever it is ``against``.
     """
 
     name: str
@@ -45,10 +46,16 @@ class Metric:
     has_chance: bool = False
     is_extra: bool = False
     undefined_for: str = ""
+    ignores_truth: bool = False
 
     def accepts_length(self, seconds: float) -> bool:
         """Whether clips of this length can be scored."""
         return self.shortest_s <= seconds <= self.longest_s
+
+    @property
+    def reads_truth(self) -> bool:
+        """Whether it compares with the clip's true audio."""
+        return self.against == "target" and not self.ignores_truth
 
     @property
     def accepted_lengths(self) -> str:
@@ -123,6 +130,8 @@ def _set_extras(suffix: str, label: str, network: str) -> tuple[Metric, ...]:
         label=f"IS {label}",
         summary=f"inception score of the {network} labels of the generated audio",
         better="higher",
+        # It rates the labels of the generated side alone.
+        ignores_truth=True,
         score_set=partial(scores.inception, extractor=network),
     )
     return limit, kernel, inception

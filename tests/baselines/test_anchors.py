@@ -11,7 +11,7 @@ import pytest
 from scipy.signal import butter, sosfilt
 
 from baselines.anchors import GROUND_TRUTH, NOISE, REFERENCE_LOOP, SHUFFLED, SILENCE
-from bench.errors import MediaError
+from bench.errors import BenchError, MediaError
 from bench.media import read_audio, write_audio
 from bench.system import System
 from bench.types import Audio, Clip, Excerpt, FloatArray, Request, Waveform
@@ -87,6 +87,18 @@ def test_noise_keeps_spectrum_and_level_and_destroys_timing(
     levels = [np.sqrt(np.mean(part**2)) for part in np.array_split(noise, 40)]
     assert max(levels) < 2 * min(levels)
     assert abs(np.corrcoef(noise, truth)[0, 1]) < 0.05
+
+
+def test_noise_for_a_clip_without_true_audio_is_white(ask: Ask, clip: Clip) -> None:
+    request = ask(NOISE, clip=replace(clip, audio=None), seconds=4.0)
+    noise = sample(NOISE, request).mono().astype(np.float64)
+    assert len(noise) == 4 * 44_100
+    assert 20 * np.log10(np.sqrt(np.mean(noise**2))) == pytest.approx(-20, abs=0.1)
+    # White noise gains 3 dB an octave: each has twice the bandwidth of the one below.
+    steps_db = np.diff(octave_levels_db(noise, 44_100))
+    np.testing.assert_allclose(steps_db, 3.0, atol=1.0)
+    with pytest.raises(BenchError, match="without the clip itself, which this anchor reads"):
+        sample(GROUND_TRUTH, request)
 
 
 def test_noise_of_silence_is_silence(

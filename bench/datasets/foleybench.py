@@ -1,0 +1,286 @@
+"""FoleyBench: unpack its Parquet rows, which hold videos as base64 text, and write the manifest.
+
+Its rows (``FoleyBench/foleybench`` on the hub, gated) have a ``caption``, and in ``video_data`` an
+mp4 as text. Which other columns describe a clip is not documented: those of strings are kept in
+``labels.json`` under their own names, and the first that divides the clips into a few kinds is the
+group that results are also reported by.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.datasets.index import describe_header, media_key, open_index
+from bench.datasets.vggsound import find_problem
+from bench.digests import file_state
+from bench.engine import Engine
+from bench.errors import BenchError, MissingError
+from bench.inputs import list_folder
+from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
+from bench.io import SAFE_NAME, atomic_path, bench_home, require_folder, write_json
+from bench.types import Excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow.parquet as pq
+
+    Progress = Callable[[str, int, int], None]
+
+LICENCE = (
+    "FoleyBench: CC BY-NC-SA 4.0 (arXiv 2511.13219), not for commercial use; the footage belongs "
+    "to its uploaders, and its authors delete clips on request"
+)
+LABELS = "labels.json"
+VIDEO, CAPTION = "video_data", "caption"
+NAME_COLUMNS = ("clip_id", "video_id", "youtube_id", "id", "key", "name", "file_name")
+#: Rows in memory at a time: a video takes a few MB, and as text a third more.
+ROWS_AT_ONCE = 8
+#: Read of a file at a time, instead of the columns of all row groups in advance.
+BUFFER_BYTES = 2**20
+#: A column that divides the clips into so many kinds is a group; more are names or descriptions.
+MOST_GROUPS = 20
+
+
+class _Row(NamedTuple):
+    """A row of a table that was unpacked: the clip, its digest, and its columns of strings."""
+
+    clip: str
+    digest: str
+    strings: dict[str, str]
+    problem: str = ""
+
+
+def foleybench_directory() -> Path:
+    """Return the folder of the manifest, ``$BENCH_HOME/data/foleybench``."""
+    return bench_home() / "data" / "foleybench"
+
+
+def prepare(
+    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+) -> Manifest:
+    """Unpack the rows of the Parquet files at ``source``, a folder or one file; write the manifest.
+
+    Videos go to ``clips`` beside the manifest, each renamed into its place once it is complete. The
+    same call again writes only what is missing. Memory holds the videos of one row group about
+    twice, whatever the number of groups: writers put all of them on one page.
+
+    Raises:
+        MissingError: there is no Parquet file with videos, or no clip can be used.
+        BenchError: one cannot be read, the disk has not enough space, or ``table`` is named.
+    """
+    if table is not None:
+        raise BenchError("foleybench is its rows: it takes no --table")
+    directory = require_folder(foleybench_directory())
+    folder = require_folder(directory / "clips")
+    tables = _find_tables(source.expanduser().absolute())
+    name_column = _choose_name_column(tables)
+    _require_space(tables, folder)
+    n_rows = sum(_count_rows(path) for path in tables)
+    unpacked: dict[str, _Row] = {}
+    notes = []
+    with open_index(directory / "index.sqlite") as index:
+        n_done = 0
+        for path in tables:
+            state = f"{file_state(path)}:{name_column}"
+            known = [_Row(*each) for each in index.recall_archive(state) or ()]
+            if not known or not all(_is_unpacked(row, folder) for row in known):
+                known = []
+                for row in _unpack(path, name_column, folder):
+                    known.append(row)
+                    progress("unpack", n_done + len(known), n_rows)
+                index.remember_archive(state, known)
+            n_done += len(known)
+            unpacked |= {row.clip: row for row in known}
+        progress("unpack", n_rows, n_rows)
+        if twice := n_rows - len(unpacked):
+            notes.append(f"{twice} of {n_rows} rows hold a video that another row has")
+        files = [folder / f"{row.clip}.mp4" for row in unpacked.values() if not row.problem]
+        facts = {
+            excerpt.path.stem: each
+            for excerpt, each in index.describe_all(
+                describe_header,
+                ((media_key(each), each) for each in map(Excerpt, sorted(files))),
+                engine,
+                lambda done, total: progress("index", done, total),
+            )
+        }
+    rows = [_describe(row, folder, facts.get(row.clip, {})) for row in unpacked.values()]
+    if all(row.problem for row in rows):
+        raise MissingError(
+            f"{source} has {len(rows)} clips and none can be used ({rows[0].clip}: "
+            f"{rows[0].problem})"
+        )
+    notes.append(_keep_labels(directory / LABELS, unpacked.values()))
+    manifest = Manifest(
+        "foleybench",
+        sort_rows(rows),
+        LICENCE,
+        {"clips": _digest_clips(unpacked.values())},
+        tuple(filter(None, notes)),
+    )
+    write_manifest(directory / MANIFEST, manifest)
+    return manifest
+
+
+def _open_table(path: Path) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+    except (OSError, pa.ArrowException) as error:
+        raise BenchError(f"cannot read {path}: {error}") from error
+
+
+def _find_tables(source: Path) -> list[Path]:
+    """Return the Parquet files at ``source`` that hold videos, by name."""
+    others = (source,) if source.is_file() else list_folder(source).other
+    tables = sorted(path for path in others if path.suffix.lower() == ".parquet")
+    found, columns = [], ""
+    for path in tables:
+        with _open_table(path) as table:
+            names = table.schema_arrow.names
+        if {VIDEO, CAPTION} <= set(names):
+            found.append(path)
+        else:
+            columns = f": {path.name} has the columns {', '.join(names)}"
+    if not found:
+        raise MissingError(
+            f"{source} has no Parquet file of FoleyBench, whose columns are {CAPTION} and {VIDEO}"
+            f"{columns}"
+        )
+    return found
+
+
+def _count_rows(path: Path) -> int:
+    with _open_table(path) as table:
+        return int(table.metadata.num_rows)
+
+
+def _choose_name_column(tables: list[Path]) -> str:
+    """Return the column whose values name every clip once, "" where none does."""
+    for column in NAME_COLUMNS:
+        counts: Counter[str] = Counter()
+        n_rows = 0
+        for path in tables:
+            with _open_table(path) as table:
+                n_rows += table.metadata.num_rows
+                if column in table.schema_arrow.names:
+                    values = table.read([column]).column(column).to_pylist()
+                    counts.update(_clean_name(value) for value in values if value is not None)
+        if counts.total() == n_rows == len(counts) and all(map(SAFE_NAME.fullmatch, counts)):
+            return column
+    return ""
+
+
+def _clean_name(value: object) -> str:
+    return Path(str(value)).name.removesuffix(".mp4")
+
+
+def _require_space(tables: list[Path], folder: Path) -> None:
+    """Refuse to unpack more than the disk has space for; three bytes are four letters of base64."""
+    needed = 0
+    for path in tables:
+        with _open_table(path) as table:
+            column = table.schema_arrow.names.index(VIDEO)
+            groups = (table.metadata.row_group(i) for i in range(table.metadata.num_row_groups))
+            needed += sum(each.column(column).total_uncompressed_size for each in groups) * 3 // 4
+    present = sum(path.stat().st_size for path in folder.glob("*.mp4"))
+    free = shutil.disk_usage(folder).free
+    if needed - present > free:
+        raise BenchError(
+            f"unpacking FoleyBench takes {(needed - present) / 2**30:.1f} GiB, and {folder} has "
+            f"{free / 2**30:.1f} GiB free: set BENCH_HOME to a larger disk"
+        )
+
+
+def _is_unpacked(row: _Row, folder: Path) -> bool:
+    return bool(row.problem) or (folder / f"{row.clip}.mp4").is_file()
+
+
+def _unpack(path: Path, name_column: str, folder: Path) -> Iterator[_Row]:
+    """Write the videos of a table to ``folder``, and yield what is left of each row."""
+    import pyarrow as pa
+
+    with _open_table(path) as table:
+        strings = [
+            field.name
+            for field in table.schema_arrow
+            if field.name != VIDEO
+            and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+        ]
+        wanted = sorted({*strings, VIDEO, *filter(None, [name_column])})
+        number = 0
+        try:
+            for batch in table.iter_batches(ROWS_AT_ONCE, columns=wanted):
+                for row in batch.to_pylist():
+                    yield _unpack_row(row, strings, name_column, f"{path.stem}_{number}", folder)
+                    number += 1
+        except (OSError, pa.ArrowException) as error:
+            raise BenchError(f"{path} is damaged after {number} rows: {error}") from error
+
+
+def _unpack_row(
+    row: dict[str, Any], strings: list[str], name_column: str, where: str, folder: Path
+) -> _Row:
+    kept = {name: row[name] for name in strings if row[name]}
+    name = _clean_name(row[name_column]) if name_column else ""
+    try:
+        video = base64.b64decode(row[VIDEO] or "", validate=True)
+    except ValueError as error:
+        return _Row(name or where, "", kept, f"its {VIDEO} is no base64 text: {error}")
+    if not video:
+        return _Row(name or where, "", kept, f"its {VIDEO} is empty")
+    digest = hashlib.sha256(video).hexdigest()
+    # By its bytes: the order of rows may differ in another copy.
+    clip = name or f"foley_{digest[:16]}"
+    destination = folder / f"{clip}.mp4"
+    if not destination.is_file() or destination.stat().st_size != len(video):
+        with atomic_path(destination) as temporary:
+            temporary.write_bytes(video)
+    return _Row(clip, digest, kept)
+
+
+def _describe(row: _Row, folder: Path, facts: dict[str, Any]) -> MediaRow:
+    # The benchmark is for testing, although the hub calls its only part "train".
+    listed = MediaRow(row.clip, row.strings.get(CAPTION, ""), "test", problem=row.problem)
+    if row.problem:
+        return listed
+    listed = replace(listed, path=str(folder / f"{row.clip}.mp4"))
+    if "problem" in facts:
+        return replace(listed, problem=facts["problem"])
+    listed = replace(listed, **facts)
+    seconds = listed.video_s or listed.audio_s
+    return replace(listed, seconds=seconds or listed.seconds, problem=find_problem(listed))
+
+
+def _keep_labels(path: Path, rows: Iterable[_Row]) -> str:
+    """Write the columns of strings; return a note on the one that divides the clips, if any."""
+    strings = {row.clip: row.strings for row in rows}
+    names = dict.fromkeys(name for each in strings.values() for name in each if name != CAPTION)
+    values = {name: {each.get(name, "") for each in strings.values()} for name in names}
+    group = next((name for name in names if 2 <= len(values[name] - {""}) <= MOST_GROUPS), "")
+    write_json(path, {"group": group, "clips": strings})
+    if not group:
+        return ""
+    return f"groups are the {len(values[group] - {''})} kinds of the column {group!r}"
+
+
+def _digest_clips(rows: Iterable[_Row]) -> str:
+    """Return one SHA-256 of all clips: equal for equal videos under equal names."""
+    lines = sorted(f"{row.clip} {row.digest}\n" for row in rows)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def summarize(manifest: Manifest) -> str:
+    """Return one sentence on how many clips can be used."""
+    here = sum(not row.problem for row in manifest.rows)
+    return f"{here} of {len(manifest.rows)} clips can be used"
