@@ -87,9 +87,10 @@ class Clip:
 
     ``reference`` is audio with the timbre to generate; ``group`` is a category that the protocol
     also reports by (the five references of Table 7); ``cluster`` is the name that clips share which
-    depend on one another, such as a target or a source video ("": the clip's own name);
-    ``generated`` is a sample that the split itself lists, as lists of published pairs do; ``truth``
-    is known beyond the media (the scene of a mini clip, annotated hits).
+    depend on one another, such as a target or a source video ("": the clip's own name); ``label``
+    is the class of the clip where its prompt is something else ("": the prompt); ``generated`` is a
+    sample that the split itself lists, as lists of published pairs do; ``truth`` is known beyond
+    the media (the scene of a mini clip, annotated hits).
     """
 
     name: str
@@ -102,6 +103,7 @@ class Clip:
     cluster: str = ""
     generated: Path | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bench.cli.options import Workers, complete_split
 if TYPE_CHECKING:
     from bench.engine import Engine
 
-PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps")
+PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps", "tvc")
 
 app = typer.Typer(help="Prepare or verify the clips of a split.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mini, or a dataset of yours: vggsound, greatesthits, wavcaps.",
+            help="mini, or a dataset of yours: vggsound, greatesthits, wavcaps, tvc.",
             autocompletion=complete_split,
         ),
     ],
@@ -48,7 +48,7 @@ def prepare(
     if dataset not in PREPARED:
         raise BenchError(
             f"there is nothing to prepare for {dataset!r}; there is: {', '.join(PREPARED)} "
-            "(mini-hits and mini-references are made of the clips of mini)"
+            "(mini-hits, mini-references and mini-conflict are made of the clips of mini)"
         )
     engine = open_engine(core_count() if workers is None else workers)
     if dataset == "mini":
