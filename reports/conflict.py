@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench.errors import BenchError
 from bench.results import Failure, Results
 from reports.faults import Curve, plot_curves
 from reports.tables import Cell, Table, build_table, select_columns
@@ -48,15 +49,19 @@ def build_conflict_table(
     levels: Mapping[str, Results], bounds: Sequence[Results], what: str, min_coverage: float = 1.0
 ) -> Table:
     """One row per level, in order, with intervals; ``what`` is the input in conflict."""
-    first = next(iter(levels.values()))
     rows = [replace(each, system=name, condition="full") for name, each in levels.items()]
     table = build_table([*rows, *bounds], min_coverage=min_coverage)
     return replace(
         table,
-        title=f"{first.split}: {first.system} under conflict of the {what}",
+        title=_make_title(levels, what),
         # A terminal prints no intervals otherwise, and a curve means little without them.
         rows=tuple(replace(row, cells=tuple(map(_add_interval, row.cells))) for row in table.rows),
     )
+
+
+def _make_title(levels: Mapping[str, Results], what: str) -> str:
+    first = next(iter(levels.values()))
+    return f"{first.split}: {first.system} under conflict of the {what}"
 
 
 def _add_interval(cell: Cell) -> Cell:
@@ -64,11 +69,20 @@ def _add_interval(cell: Cell) -> Cell:
 
 
 def plot_conflict(levels: Mapping[str, Results], what: str, destination: Path) -> None:
-    """Draw each column that has a value at every level over the levels, with its intervals."""
+    """Draw each column that has a value at every level over the levels, with its intervals.
+
+    Raises:
+        BenchError: there is no such column.
+    """
     results = tuple(levels.values())
     names = tuple(
         column.name
         for column in select_columns(results, extras=True)
         if all(each.metrics[column.name].value is not None for each in results)
     )
-    plot_curves([Curve(f"conflict of the {what}", tuple(levels), results, names)], destination)
+    if not names:
+        raise BenchError(f"{destination} is not drawn: no column has a value at every level")
+    counts = sorted({each.scored for each in results})
+    n_clips = " to ".join(f"{count:,}" for count in (counts[0], counts[-1])[: len(counts)])
+    curve = Curve(what if what == "reference" else "prompt", tuple(levels), results, names)
+    plot_curves([curve], destination, f"{_make_title(levels, what)}, {n_clips} clips each")

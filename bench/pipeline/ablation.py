@@ -23,6 +23,8 @@ UNMASKED = "none"
 
 #: The inputs that ``--conflict`` sets against the video, and the levels of each.
 CONFLICTS: Mapping[str, tuple[str, ...]] = {"text": CONFLICT_LEVELS, "reference": ORIGINS}
+#: The same inputs as systems declare them.
+USES: Mapping[str, str] = {"text": "prompt", "reference": "reference"}
 #: The splits with a prompt of every level; the first is the default where it is prepared.
 TEXT_SPLITS = ("vggsound-tvc", "mini-conflict")
 
@@ -182,8 +184,9 @@ def _plan_conflict(
 ) -> list[AblationRow]:
     """A run for each origin of the references; of prompts one, whose groups are the levels."""
     if text == "text":
-        return [AblationRow("text", plan_run(options, judging, _collect(notes)))]
-    return [
+        rows = [AblationRow("text", plan_run(options, judging, _collect(notes)))]
+        return _note_unused(rows, text, notes)
+    rows = [
         AblationRow(
             origin,
             plan_run(replace(options, reference_from=origin), judging, _collect(notes)),
@@ -191,6 +194,15 @@ def _plan_conflict(
         )
         for origin in ORIGINS
     ]
+    return _note_unused(rows, text, notes)
+
+
+def _note_unused(rows: list[AblationRow], text: str, notes: dict[str, None]) -> list[AblationRow]:
+    """Return the rows, with a note if their system does not read the input in conflict."""
+    system = rows[0].plan.system
+    if not {USES[text], "truth"} & system.uses:
+        notes.setdefault(f"{system.name} reads no {USES[text]}: no level changes what it is given")
+    return rows
 
 
 def _choose_variants(model: str, option: str, text: str) -> list[Variant]:
