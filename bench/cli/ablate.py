@@ -107,8 +107,6 @@ def ablate(
     or a reference can be put under conflict.
     """
     from bench.cli.console import notices, notify, print_failures, progress_bars, stop_cleanly
-    from bench.errors import BenchError
-    from bench.extras import describe_missing_module, has_module
     from bench.io import require_target
     from bench.pipeline.ablation import Ablation, plan_ablation
     from bench.pipeline.bounds import add_bounds
@@ -141,10 +139,8 @@ def ablate(
         batch_size=batch_size,
     )
     ablation = Ablation(mask, stage, pooling, mask_scope, conflict)
-    if plot and not conflict:
-        raise BenchError("--plot draws the curves of --conflict, which was not given")
-    if plot and not has_module("matplotlib"):  # found now, and not after all runs
-        raise BenchError(describe_missing_module("matplotlib", "--plot"))
+    if plot:
+        _require_plot(conflict)
     rows = plan_ablation(ablation, options, judging, notify)
     for path in filter(None, (json, plot)):
         require_target(path)
@@ -168,6 +164,17 @@ def ablate(
     _write(results, conflict, json, plot)
     is_covered = all(made.results.coverage >= min_coverage for made in runs_made)
     raise typer.Exit(0 if is_covered else 1)
+
+
+def _require_plot(conflict: str | None) -> None:
+    """Refuse a figure of nothing, or one that could not be drawn after all runs."""
+    from bench.errors import BenchError
+    from bench.extras import describe_missing_module, has_module
+
+    if not conflict:
+        raise BenchError("--plot draws the curves of --conflict, which was not given")
+    if not has_module("matplotlib"):
+        raise BenchError(describe_missing_module("matplotlib", "--plot"))
 
 
 def _split_text(

@@ -66,13 +66,7 @@ def draw_references(split: Split, origin: str, seed: int) -> Split:
     """
     if origin not in ORIGINS:
         raise BenchError(f"no references from {origin!r}; there are: {', '.join(ORIGINS)}")
-    foreign = [c.name for c in split.clips if c.reference and not _has_own_reference(c)]
-    if foreign or not any(clip.reference for clip in split.clips):
-        example = f", such as {foreign[0]}" if foreign else ""
-        raise BenchError(
-            f"--reference-from takes references from the clips' own audio, and split {split.name} "
-            f"has clips whose reference is not their own{example}; choose another split"
-        )
+    _require_own_references(split)
     metrics = tuple(dict.fromkeys((*split.metrics, METRIC)))
     if origin == SAME_CLIP:
         return replace(split, metrics=metrics)
@@ -127,8 +121,17 @@ def _draw_sources(
     return sources
 
 
-def _has_own_reference(clip: Clip) -> bool:
-    return clip.reference is not None and clip.reference.path == clip.audio.path
+def _require_own_references(split: Split) -> None:
+    """Refuse a protocol with references of its own, and clips that are all too short for one."""
+    found = [clip for clip in split.clips if clip.reference]
+    if not found:
+        raise BenchError(f"no clip of {split.name} has a reference: all end with their targets")
+    foreign = [c.name for c in found if c.reference and c.reference.path != c.audio.path]
+    if foreign:
+        raise BenchError(
+            f"--reference-from takes references from the clips' own audio, and split {split.name} "
+            f"has clips whose reference is not their own, such as {foreign[0]}; choose another one"
+        )
 
 
 def _label(clip: Clip) -> str:

@@ -141,6 +141,11 @@ def test_splits_whose_references_are_not_their_own_are_refused(home):
         draw_references(DOGS_AND_BELLS, "same", 42)
 
 
+def test_clips_that_are_all_too_short_for_a_reference_are_refused():
+    with pytest.raises(BenchError, match="no clip of some has a reference: all end with their"):
+        draw_references(make_split(make_clip(0, "dog", reference=None)), "same-clip", 42)
+
+
 def test_every_mini_clip_has_a_partner_of_its_class_and_of_another(home):
     mini = open_split("mini")
     classes = {clip.name: (clip.truth["action"], clip.truth["material"]) for clip in mini.clips}
