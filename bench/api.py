@@ -36,6 +36,7 @@ def run(
     seed: int = 42,
     mask: Names = None,
     mask_scope: str = "whole",
+    reference_from: str | None = None,
     metrics: Names = None,
     clap: bool = False,
     profile: str = DEFAULT_PROFILE,
@@ -79,6 +80,9 @@ def run(
         seed: the seed of the run; every clip derives its own from it.
         mask: components that the system does without: audio, sync, video, text.
         mask_scope: mask a component as a ``whole``, or only its pooled ``vector``.
+        reference_from: take the references from the ``same-clip`` (the paper's protocol), from
+            another clip of the ``same-class``, or of an ``other-class``; those of the split by
+            default.
         metrics: columns by name, as a list or between commas; all that can be computed by default.
         clap: also compute the CLAP score.
         profile: ``av-benchmark`` (as published numbers are computed) or ``strict``.
@@ -113,6 +117,7 @@ def run(
         seed=seed,
         mask=mask,
         mask_scope=mask_scope,
+        reference_from=reference_from,
         device=device,
         workers=workers,
         timeout=timeout,

@@ -91,9 +91,9 @@ class Clip:
     also reports by (the five references of Table 7); ``groups`` are further ones by their axis
     (``{"action": "tapping"}``), for ``bench table --by``, and change no score; ``cluster`` is the
     name that clips share which depend on one another, such as a target or a source video ("": the
-    clip's own name);
-    ``generated`` is a sample that the split itself lists, as lists of published pairs do; ``truth``
-    is known beyond the media (the scene of a mini clip, annotated hits).
+    clip's own name); ``label`` is the class of the clip where its prompt is something else ("": the
+    prompt); ``generated`` is a sample that the split itself lists, as lists of published pairs do;
+    ``truth`` is known beyond the media (the scene of a mini clip, annotated hits).
     """
 
     name: str
@@ -107,6 +107,7 @@ class Clip:
     generated: Path | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
 
 
 @dataclass(frozen=True)

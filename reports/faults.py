@@ -162,7 +162,7 @@ def _is_rising(values: Sequence[float]) -> bool:
     return all(later >= earlier for earlier, later in pairwise(values))
 
 
-def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
+def plot_curves(curves: Sequence[Curve], destination: Path, title: str = "") -> None:
     """Draw one panel per curve and metric, up to four in a row, with 95 % intervals and chance."""
     from matplotlib.figure import Figure
 
@@ -180,6 +180,8 @@ def plot_curves(curves: Sequence[Curve], destination: Path) -> None:
                 _draw(panel, curve, metrics[position], COLOURS[position])
             else:
                 panel.set_axis_off()
+    if title:
+        figure.suptitle(title)
     with atomic_path(destination) as temporary:
         # Without the version of matplotlib, so that an update changes no bytes by itself.
         figure.savefig(temporary, dpi=90, metadata={"Software": None})

@@ -73,7 +73,7 @@ def test_functions_have_the_options_of_their_commands_with_the_same_defaults(fun
 
 
 def test_a_run_and_an_ablation_share_their_options():
-    own = {"stage", "pooling"}
+    own = {"stage", "pooling", "conflict", "plot"}
     missing = {"clap", "dry_run", "fresh", "verify_bytes"}
     options = set(inspect.signature(run).parameters)
     assert set(inspect.signature(ablate).parameters) - own == options - missing

@@ -1,4 +1,4 @@
-"""``bench ablate``: components, stages of training and pooling (Tables 6, 4 and 5)."""
+"""``bench ablate``: components, stages, pooling (Tables 6, 4 and 5), and inputs in conflict."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bench.cli.options import (
     Model,
     Only,
     Profile,
+    ReferenceFrom,
     Runs,
     Seed,
     SplitName,
@@ -29,6 +30,7 @@ from bench.cli.options import (
     WeightsFolder,
     Workers,
     Yes,
+    complete_conflict,
     complete_mask,
     complete_pooling,
     complete_stage,
@@ -36,6 +38,7 @@ from bench.cli.options import (
 
 if TYPE_CHECKING:
     from bench.pipeline.ablation import AblationRow
+    from bench.pipeline.plan import RunPlan
     from bench.pipeline.run import RunResult
     from bench.results import Results
 
@@ -63,8 +66,17 @@ def ablate(
             autocompletion=complete_pooling,
         ),
     ] = None,
+    conflict: Annotated[
+        str | None,
+        typer.Option(
+            help="An input against the video, from true to unrelated: text (five prompts), or "
+            "reference (from the same clip, the same class, another class).",
+            autocompletion=complete_conflict,
+        ),
+    ] = None,
     model: Model = None,
     mask_scope: MaskScope = "whole",
+    reference_from: ReferenceFrom = None,
     limit: Limit = None,
     only: Only = None,
     clip: ClipNames = None,
@@ -80,25 +92,28 @@ def ablate(
     timeout: Timeout = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows to this file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the columns over the levels of --conflict (PNG).")
+    ] = None,
     keep_samples: KeepSamples = False,
     yes: Yes = False,
     bounds: Bounds = None,
     min_coverage: MinCoverage = 1.0,
 ) -> None:
-    """Compare a model with itself masked or trained otherwise: --mask, --stage or --pooling.
+    """Compare a model with itself: --mask, --stage, --pooling, or inputs in --conflict.
 
-    Each takes names between commas, or all. Any system that declares masks can be masked; acfoley
-    and acfoley-mini have variants that were trained otherwise.
+    The first three take names between commas, or all. Any system that declares masks can be masked;
+    acfoley and acfoley-mini have variants that were trained otherwise. Any system that takes text
+    or a reference can be put under conflict.
     """
-    from bench.cli.console import notices, notify, progress_bars, stop_cleanly
-    from bench.io import require_target, write_json
+    from bench.cli.console import notices, notify, print_failures, progress_bars, stop_cleanly
+    from bench.io import require_target
     from bench.pipeline.ablation import Ablation, plan_ablation
     from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
     from bench.pipeline.run import look_ahead, require_ready
     from bench.pipeline.run import run as run_plan
-    from reports.formats import as_json
 
     options = RunOptions(
         model=model,
@@ -107,6 +122,7 @@ def ablate(
         only=only,
         clips=clip or (),
         seed=seed,
+        reference_from=reference_from,
         device=device,
         workers=workers,
         timeout=timeout,
@@ -122,9 +138,12 @@ def ablate(
         device=judge_device or device,
         batch_size=batch_size,
     )
-    rows = plan_ablation(Ablation(mask, stage, pooling, mask_scope), options, judging, notify)
-    if json:
-        require_target(json)
+    ablation = Ablation(mask, stage, pooling, mask_scope, conflict)
+    if plot:
+        _require_plot(conflict)
+    rows = plan_ablation(ablation, options, judging, notify)
+    for path in filter(None, (json, plot)):
+        require_target(path)
     for row in rows:
         # All rows before the first runs: the last one must not be refused after hours.
         require_ready(row.plan, look_ahead(row.plan), notify)
@@ -136,29 +155,77 @@ def ablate(
                 results[row.name] = run_plan(row.plan, progress)
         with progress_bars() as progress:
             below = add_bounds(rows[0].plan, bounds, progress, notify)
-    _print(rows, results, below, min_coverage)
-    if json:
-        found = {
-            name: as_json(each.results, each.failures, each.provenance)
-            for name, each in results.items()
-        }
-        write_json(json, {"rows": found})
-    is_covered = all(each.results.coverage >= min_coverage for each in results.values())
+    runs_made = list(results.values())
+    if conflict == "text":
+        results, below = _split_text(rows[0].plan, results["text"], below)
+    _print(rows, results, below, conflict, min_coverage)
+    for made in runs_made:
+        print_failures(made.failures, str(made.directory / "failures.jsonl"))
+    _write(results, conflict, json, plot)
+    is_covered = all(made.results.coverage >= min_coverage for made in runs_made)
     raise typer.Exit(0 if is_covered else 1)
+
+
+def _require_plot(conflict: str | None) -> None:
+    """Refuse a figure of nothing, or one that could not be drawn after all runs."""
+    from bench.errors import BenchError
+    from bench.extras import describe_missing_module, has_module
+
+    if not conflict:
+        raise BenchError("--plot draws the curves of --conflict, which was not given")
+    if not has_module("matplotlib"):
+        raise BenchError(describe_missing_module("matplotlib", "--plot"))
+
+
+def _split_text(
+    plan: RunPlan, made: RunResult, bounds: tuple[Results, ...]
+) -> tuple[dict[str, RunResult], tuple[Results, ...]]:
+    """The results of each prompt's level; the bounds are those of the first, the true one."""
+    from dataclasses import replace
+
+    from bench.errors import BenchError
+    from bench.synthetic.protocols import CONFLICT_LEVELS
+    from reports.conflict import split_levels
+
+    clips = {
+        level: [clip.name for clip in plan.clips if clip.group == level]
+        for level in CONFLICT_LEVELS
+    }
+    levels = split_levels(made.results, made.failures, clips)
+    if not levels:
+        raise BenchError(f"no clip was scored; {made.directory / 'failures.jsonl'} has the reasons")
+    results = {
+        level: replace(
+            made,
+            results=found,
+            failures=tuple(each for each in made.failures if each.clip.endswith(f"_{level}")),
+        )
+        for level, found in levels.items()
+    }
+    first = next(iter(levels))
+    below = (split_levels(each, (), {first: clips[first]}) for each in bounds)
+    return results, tuple(each[first] for each in below if each)
 
 
 def _print(
     rows: list[AblationRow],
     results: dict[str, RunResult],
     bounds: tuple[Results, ...],
+    conflict: str | None,
     min_coverage: float,
 ) -> None:
-    """Print the table, and the failures of each run."""
+    """Print the table."""
     from dataclasses import replace
 
-    from bench.cli.console import print_failures, print_table
+    from bench.cli.console import print_table
+    from reports.conflict import build_conflict_table
     from reports.tables import build_table, with_bounds
 
+    if conflict:
+        levels = {name: made.results for name, made in results.items()}
+        below = with_bounds(list(levels.values()), bounds)[len(levels) :]
+        print_table(build_conflict_table(levels, below, conflict, min_coverage))
+        return
     found = [
         replace(results[row.name].results, system=row.label)
         if row.label
@@ -166,5 +233,21 @@ def _print(
         for row in rows
     ]
     print_table(build_table(with_bounds(found, bounds), min_coverage=min_coverage))
-    for each in results.values():
-        print_failures(each.failures, str(each.directory / "failures.jsonl"))
+
+
+def _write(
+    results: dict[str, RunResult], conflict: str | None, json: Path | None, plot: Path | None
+) -> None:
+    """Write all rows, and the figure of their curves, where they were asked for."""
+    from bench.io import write_json
+    from reports.conflict import plot_conflict
+    from reports.formats import as_json
+
+    if json:
+        rows = {
+            name: as_json(made.results, made.failures, made.provenance)
+            for name, made in results.items()
+        }
+        write_json(json, {"rows": rows})
+    if plot and conflict:
+        plot_conflict({name: made.results for name, made in results.items()}, conflict, plot)

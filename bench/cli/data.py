@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from bench.pipeline.ib_filter import ScoredClip
     from bench.pipeline.ib_list import FilterReport
 
-PREPARED = ("mini", "vggsound", "greatesthits", "wavcaps", "foleybench", "moviegen", "audiocaps")
+PREPARED = (
+    "mini",
+    "vggsound",
+    "greatesthits",
+    "wavcaps",
+    "foleybench",
+    "moviegen",
+    "audiocaps",
+    "tvc",
+)
 
 app = typer.Typer(help="Prepare, verify or filter the clips of a split.", no_args_is_help=True)
 
@@ -64,7 +73,7 @@ def prepare(
     if dataset not in PREPARED:
         raise BenchError(
             f"there is nothing to prepare for {dataset!r}; there is: {', '.join(PREPARED)} "
-            "(mini-hits and mini-references are made of the clips of mini)"
+            "(mini-hits, mini-references and mini-conflict are made of the clips of mini)"
         )
     if purpose is not None and (dataset, purpose) != ("wavcaps", "training"):
         raise BenchError(

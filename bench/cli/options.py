@@ -63,6 +63,13 @@ def complete_scope(incomplete: str) -> list[str]:
     return _matching(SCOPES, incomplete)
 
 
+def complete_origin(incomplete: str) -> list[str]:
+    """Where references are from."""
+    from bench.splits.references import ORIGINS
+
+    return _matching(ORIGINS, incomplete)
+
+
 def complete_weights(incomplete: str) -> list[str]:
     """The checkpoints of the judges."""
     from bench.checkpoints.registry import OFFICIAL_FILES
@@ -85,6 +92,13 @@ def _complete_variants(option: str, incomplete: str) -> list[str]:
 
     names = [variant.name for table in ABLATIONS.values() for variant in table[option]]
     return _complete_list([*dict.fromkeys(names), "all"], incomplete)
+
+
+def complete_conflict(incomplete: str) -> list[str]:
+    """The inputs that can be in conflict with the video."""
+    from bench.pipeline.ablation import CONFLICTS
+
+    return _matching(CONFLICTS, incomplete)
 
 
 def complete_match(incomplete: str) -> list[str]:
@@ -271,6 +285,15 @@ MaskScope = Annotated[
     typer.Option(
         help="Mask a component as a whole, or only its pooled vector: whole, vector.",
         autocompletion=complete_scope,
+    ),
+]
+ReferenceFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Take references from the same-clip (the paper's protocol), another clip of the "
+        "same-class, or one of an other-class.",
+        show_default="those of the split",
+        autocompletion=complete_origin,
     ),
 ]
 Runs = Annotated[Path, typer.Option(help="The folder of all runs.", show_default=True)]

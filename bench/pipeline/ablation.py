@@ -1,4 +1,7 @@
-"""Ablations: a system beside itself without a component, or trained in another way."""
+"""Ablations: a system beside itself without a component, trained otherwise, or under conflict.
+
+Conflict is between inputs: the prompt, or the reference, is from true to unrelated to the video.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,19 @@ from bench.pipeline.columns import JudgeOptions, Notify, split_names
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, choose_split, default_model, plan_run
 from bench.splits import Split
+from bench.splits.references import ORIGINS
+from bench.synthetic.protocols import CONFLICT_LEVELS
 from bench.types import COMPONENTS, parse_condition
 
 #: The row in which nothing is masked.
 UNMASKED = "none"
+
+#: The inputs that ``--conflict`` sets against the video, and the levels of each.
+CONFLICTS: Mapping[str, tuple[str, ...]] = {"text": CONFLICT_LEVELS, "reference": ORIGINS}
+#: The same inputs as systems declare them.
+USES: Mapping[str, str] = {"text": "prompt", "reference": "reference"}
+#: The splits with a prompt of every level; the first is the default where it is prepared.
+TEXT_SPLITS = ("vggsound-tvc", "mini-conflict")
 
 
 class Variant(NamedTuple):
@@ -56,15 +68,16 @@ ABLATIONS: Mapping[str, Mapping[str, tuple[Variant, ...]]] = {
 
 @dataclass(frozen=True)
 class Ablation:
-    """What to vary, as the user wrote it: components, stages of training, or pooling.
+    """What to vary, as the user wrote it: components, stages of training, pooling, or conflict.
 
-    Each is names between commas, or ``all``; exactly one of them is given.
+    Exactly one of them is given: names between commas or ``all``, or one of ``CONFLICTS``.
     """
 
     mask: str | None = None
     stage: str | None = None
     pooling: str | None = None
     scope: str = "whole"
+    conflict: str | None = None
 
     def choose_option(self) -> tuple[str, str]:
         """Return the one option that was given, and its names.
@@ -72,11 +85,16 @@ class Ablation:
         Raises:
             BenchError: none or several were given, or a scope without a mask.
         """
-        options = {"mask": self.mask, "stage": self.stage, "pooling": self.pooling}
+        options = {
+            "mask": self.mask,
+            "stage": self.stage,
+            "pooling": self.pooling,
+            "conflict": self.conflict,
+        }
         given = [(name, text) for name, text in options.items() if text is not None]
         if len(given) != 1:
             found = ", ".join(f"--{name}" for name, _ in given) or "none of them"
-            raise BenchError(f"give one of --mask, --stage and --pooling, not {found}")
+            raise BenchError(f"give one of --mask, --stage, --pooling and --conflict, not {found}")
         if self.mask is None and self.scope != "whole":
             raise BenchError(f"--mask-scope {self.scope} says how to --mask, which was not given")
         return given[0]
@@ -102,13 +120,18 @@ def plan_ablation(
     masks = _read_names("mask", text, COMPONENTS) if option == "mask" else []
     for name in masks:
         parse_condition(name, ablation.scope)  # refused before the files of the split are missed
+    if option == "conflict":
+        _check_conflict(text, options)
     if not isinstance(options.split, Split):
-        options = replace(options, split=choose_split(options.split, notify))
+        usual = TEXT_SPLITS if text == "text" else ()
+        options = replace(options, split=choose_split(options.split, notify, *usual))
     assert isinstance(options.split, Split)  # noqa: S101 - for the type checker
     options = replace(options, model=options.model or default_model(options.split))
     notes: dict[str, None] = {}  # every row has the same columns, and so the same notes
     if option == "mask":
         rows = _plan_masks(masks, ablation.scope, options, judging, notes)
+    elif option == "conflict":
+        rows = _plan_conflict(text, options, judging, notes)
     else:
         rows = [
             AblationRow(
@@ -139,6 +162,46 @@ def _plan_masks(
     for name in names:
         masked = replace(options, mask=name, mask_scope=scope)
         rows.append(AblationRow(name, plan_run(masked, judging, _collect(notes))))
+    return rows
+
+
+def _check_conflict(text: str, options: RunOptions) -> None:
+    """Refuse a conflict that does not exist, or that the other options contradict."""
+    if text not in CONFLICTS:
+        raise BenchError(f"no conflict of {text!r}; there is one of: {', '.join(CONFLICTS)}")
+    if text == "reference" and options.reference_from is not None:
+        raise BenchError("--conflict reference runs every --reference-from: leave that out")
+    split = options.split.name if isinstance(options.split, Split) else options.split
+    if text == "text" and split is not None and split not in TEXT_SPLITS:
+        raise BenchError(
+            f"--conflict text needs a split with prompts in conflict, {' or '.join(TEXT_SPLITS)}, "
+            f"not {split}"
+        )
+
+
+def _plan_conflict(
+    text: str, options: RunOptions, judging: JudgeOptions, notes: dict[str, None]
+) -> list[AblationRow]:
+    """A run for each origin of the references; of prompts one, whose groups are the levels."""
+    if text == "text":
+        rows = [AblationRow("text", plan_run(options, judging, _collect(notes)))]
+        return _note_unused(rows, text, notes)
+    rows = [
+        AblationRow(
+            origin,
+            plan_run(replace(options, reference_from=origin), judging, _collect(notes)),
+            origin,
+        )
+        for origin in ORIGINS
+    ]
+    return _note_unused(rows, text, notes)
+
+
+def _note_unused(rows: list[AblationRow], text: str, notes: dict[str, None]) -> list[AblationRow]:
+    """Return the rows, with a note if their system does not read the input in conflict."""
+    system = rows[0].plan.system
+    if not {USES[text], "truth"} & system.uses:
+        notes.setdefault(f"{system.name} reads no {USES[text]}: no level changes what it is given")
     return rows
 
 

@@ -93,9 +93,9 @@ def plan_bounds(plan: RunPlan) -> list[RunPlan]:
             system=system,
             system_name=system.name,
             # Whatever the run was asked for: an anchor has nothing to be masked, and bounds of one
-            # seed are there for all others.
+            # seed are there for all others, except where the seed has drawn the references.
             condition=FULL,
-            seed=SEED,
+            seed=plan.seed if plan.split.references else SEED,
             root=bench_home() / "bounds",
             stale="remake",  # cheap, and in no folder of the user's
             shares_features=True,

@@ -139,8 +139,8 @@ def write_outcome(
 
 
 def refusals(plan: RunPlan) -> list[Failure]:
-    """Return failures for clips that the split could not use; none for a part of the clips."""
-    refused = () if plan.subset else plan.split.refused
+    """Return failures for clips that the split could not use: for a part, those asked for."""
+    refused = plan.refused if plan.subset else plan.split.refused
     return [Failure(each.clip, "split", each.reason) for each in refused]
 
 
@@ -179,16 +179,19 @@ def write_run(
 ) -> None:
     """Write ``run.json``, keeping the timings of earlier calls where this one has none.
 
+    ``references`` are the clips whose audio the references are, where they were drawn;
     ``samples`` is what made all samples in the folder, whatever is installed now;
     ``provenance`` is what scored them last.
     """
     path = plan.directory / "run.json"
     # Stages that this call did not need were measured by earlier ones, for the next estimate.
     earlier = read_json(path).get("seconds_per_clip", {}) if path.exists() else {}
+    sources = plan.split.sources
     write_json(
         path,
         {
             "configuration": plan.configuration(),
+            **({"references": dict(sources)} if sources else {}),
             "metrics": [metric.name for metric in plan.metrics],
             "clips": len(plan.clips),
             "samples": count_origins(journal, plan.split.clips),

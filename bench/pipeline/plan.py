@@ -17,7 +17,7 @@ from bench.pipeline.provenance import SampleOrigin, origin_of
 from bench.pipeline.roles import Scoring
 from bench.results import Identity
 from bench.seeds import stable_seed
-from bench.splits import Split
+from bench.splits import Refusal, Split
 from bench.suite import DEFAULT_PROFILE, SUITE_VERSION, Metric
 from bench.system import System
 from bench.types import FULL, Clip, Condition, Excerpt
@@ -38,7 +38,7 @@ class RunPlan:
     split, which has results of its own. ``workers`` changes nothing but time. Features of the
     samples are with the run, or in the store of this machine where other runs have the same samples
     (``shares_features``). ``timeout_s`` limits the time of one clip in every stage; None derives it
-    from the expected time.
+    from the expected time. ``refused`` are clips of a part of the split that cannot take part.
     """
 
     system: System
@@ -55,6 +55,7 @@ class RunPlan:
     stale: Stale = "ask"
     shares_features: bool = False
     timeout_s: float | None = None
+    refused: tuple[Refusal, ...] = ()
     # Remembered hashes. They are no arguments, so ``replace`` makes a plan without any.
     _fingerprints: dict[str, str] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -97,9 +98,20 @@ class RunPlan:
         Where a sample depends on the other clips of the run, a part of the split has samples of its
         own.
         """
-        name = f"{self.condition.name}-{self.seed}"
+        name = f"{self.condition_name}-{self.seed}"
         path = self.root / slug(self.system_name) / self.split.name / name
         return path / self.subset if "other" in self.system.uses else path
+
+    @property
+    def condition_name(self) -> str:
+        """What the system does without, and where its references are from: a part of the path.
+
+        ``full`` with the references of the protocol, ``no-text+reference-same-class``.
+        """
+        masked, drawn = self.condition.name, self.split.references
+        if not drawn:
+            return masked
+        return "+".join([*([masked] if self.condition.masked else []), f"reference-{drawn}"])
 
     def sample_path(self, clip: Clip) -> Path:
         """The path of the sample of this clip, whether it exists or not."""
@@ -162,7 +174,7 @@ class RunPlan:
         inputs = system.inputs(clip.name) if system.inputs else ()
         return fingerprint(
             PREPARATION,
-            (self.system_name, self.condition.name, self.seed, clip.name, clip.seconds),
+            (self.system_name, self.condition_name, self.seed, clip.name, clip.seconds),
             (system.sample_rate_hz, system.seconds),
             {name: given[name] for name in sorted(system.uses)},
             [file_identity(path) for path in inputs],
@@ -191,14 +203,15 @@ class RunPlan:
     def identity(self) -> Identity:
         """What the results are about."""
         split, is_anchor = self.split, self.system.is_anchor
-        condition = self.condition.name
+        condition = self.condition_name
         return Identity(
             self.system.name, split.name, condition, self.seed, split.is_mini, is_anchor
         )
 
     def configuration(self) -> dict[str, object]:
         """Return the part of ``run.json`` that may not change between calls for one run."""
-        return {**asdict(self.identity), "model": self.system_name}
+        drawn = {"reference_from": self.split.references} if self.split.references else {}
+        return {**asdict(self.identity), "model": self.system_name, **drawn}
 
 
 def slug(system_name: str) -> str:

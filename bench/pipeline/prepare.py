@@ -22,7 +22,8 @@ from bench.pipeline.folders import LONGEST_SECONDS, FolderPlan
 from bench.pipeline.pairing import MATCHES
 from bench.pipeline.plan import GROUND_TRUTH, RunPlan, Stale
 from bench.plugins import canonical_spec, open_system
-from bench.splits import Split, open_split, require_files
+from bench.splits import Refusal, Split, open_split, require_files
+from bench.splits.references import draw_references
 from bench.splits.split import BASE_METRICS, NETWORK_METRICS, TARGET_SECONDS, pick_clips
 from bench.suite import DEFAULT_PROFILE, Metric, select
 from bench.system import System
@@ -42,7 +43,8 @@ VIDEO_METRICS = frozenset({"ib", "desync"})
 class RunOptions:
     """What the user asked of a run, under the names of the command line.
 
-    ``split`` may be opened already, so that several plans share one.
+    ``split`` may be opened already, so that several plans share one. ``reference_from`` is one of
+    ``bench.splits.references.ORIGINS``, None for the references of the split.
     """
 
     model: str | None = None
@@ -53,6 +55,7 @@ class RunOptions:
     seed: int = 42
     mask: Names = None
     mask_scope: str = "whole"
+    reference_from: str | None = None
     device: str = "cpu"
     workers: int | None = None
     timeout: float | None = None
@@ -75,6 +78,10 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
     if not isinstance(split, Split):
         split = choose_split(split, notify)
     clips = pick_clips(split, limit=options.limit, only=options.only, names=options.clips)
+    refused: tuple[Refusal, ...] = ()
+    if options.reference_from is not None:
+        split = draw_references(split, options.reference_from, options.seed)
+        clips, refused = _take(split, clips)
     model = options.model or default_model(split)
     system = open_system(model)
     if unmaskable := sorted(condition.masked - system.masks):
@@ -103,23 +110,48 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         # The filter by ImageBind and the ceiling of other runs have the same samples.
         shares_features=system.name == GROUND_TRUTH,
         timeout_s=check_timeout(options.timeout),
+        refused=refused,
     )
 
 
-def choose_split(spec: str | None, notify: Notify) -> Split:
+def _take(split: Split, chosen: tuple[Clip, ...]) -> tuple[tuple[Clip, ...], tuple[Refusal, ...]]:
+    """Return those of the chosen clips that have a reference, with it, and refusals of the others.
+
+    They were chosen before: the first eight clips are the same eight under every reference.
+
+    Raises:
+        BenchError: none of them has a reference.
+    """
+    changed = {clip.name: clip for clip in split.clips}
+    names = {clip.name for clip in chosen}
+    refused = tuple(each for each in split.refused if each.clip in names)
+    clips = tuple(changed[clip.name] for clip in chosen if clip.name in changed)
+    if not clips:
+        raise BenchError(
+            f"none of the {len(chosen)} clips has a reference from {split.references}, e.g. "
+            f"{refused[0].clip}: {refused[0].reason}"
+        )
+    return clips, refused
+
+
+def choose_split(
+    spec: str | None, notify: Notify, usual: str = PAPER_SPLIT, rendered: str = MINI_SPLIT
+) -> Split:
     """Open the split that is asked for, or the default one, and report which it is.
+
+    The default is ``usual`` where its clips are here, else ``rendered``.
 
     Raises:
         BenchError: no such split, or its clips cannot be listed.
     """
     reason = ""
     try:
-        split = open_split(spec or PAPER_SPLIT)
+        split = open_split(spec or usual)
     except MissingError as error:
         if spec:
             raise
-        split = open_split(MINI_SPLIT)
-        reason = f", since {PAPER_SPLIT} is not prepared ({error}); --split names another"
+        split = open_split(rendered)
+        reason = f", since {usual} is not prepared ({error}); --split names another"
     notify(f"split {split.name}: {len(split.clips)} clips{reason}")
     return split
 

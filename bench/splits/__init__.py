@@ -2,6 +2,7 @@
 
 split.py        Split, the protocol of the paper, selection of clips (--limit, --only, --clip)
 verify.py       check that all files decode, and what is silent or still
+references.py   references from the clip itself, from one of its class, or of another class
 the others       the sources of clips
 """
 
@@ -58,6 +59,10 @@ SPLITS: dict[str, SplitEntry] = {
     "mini-references": SplitEntry(
         "16 targets under five references (Table 7)", _opener("mini", "open_mini_references")
     ),
+    "mini-conflict": SplitEntry(
+        "16 targets under five prompts, from true to unrelated",
+        _opener("mini", "open_mini_conflict"),
+    ),
     "vggsound-test": SplitEntry(
         "the official test clips of VGGSound", _opener("vggsound", "open_vggsound_test")
     ),
@@ -75,6 +80,10 @@ SPLITS: dict[str, SplitEntry] = {
     "vggsound-onscreen": SplitEntry(
         "those in which people see all that they hear",
         _opener("vggsound", "open_vggsound_onscreen"),
+    ),
+    "vggsound-tvc": SplitEntry(
+        "VGGSound clips under five prompts, from true to unrelated (VGGSound-TVC)",
+        _opener("tvc", "open_vggsound_tvc"),
     ),
     "greatesthits-pairs": SplitEntry(
         "CondFoley's 582 pairs of Greatest Hits, 2 s each",

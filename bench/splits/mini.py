@@ -2,7 +2,8 @@
 
 ``mini`` follows the paper's protocol (0-8 s target, 8-10 s reference of the same clip),
 ``mini-hits`` that of Greatest Hits (2 s silent targets, each under three conditions from other
-clips), and ``mini-references`` that of Table 7 (each target under the same five references).
+clips), ``mini-references`` that of Table 7 (each target under the same five references), and
+``mini-conflict`` that of VGGSound-TVC (each target under five prompts, from true to unrelated).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bench.splits.split import (
     REFERENCE_SECONDS,
     TARGET_SECONDS,
     Split,
+    expand_prompts,
 )
 from bench.synthetic.dataset import (
     MANIFEST,
@@ -31,7 +33,7 @@ from bench.synthetic.dataset import (
     start_directory,
     write_manifest,
 )
-from bench.synthetic.protocols import REFERENCE_NAMES, HitsPair, hits_pairs
+from bench.synthetic.protocols import REFERENCE_NAMES, HitsPair, conflict_prompts, hits_pairs
 from bench.synthetic.scene import Scene, label, make_scene, scene_to_truth
 from bench.types import Clip, Excerpt
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 N_CLIPS = 128
 N_HITS_TARGETS = 32
 N_REFERENCE_TARGETS = 16
+N_CONFLICT_TARGETS = 16
 PREPARE = "bench data prepare mini"
 
 METRICS = (*NETWORK_METRICS, *BASE_METRICS)
@@ -69,6 +72,15 @@ def open_mini_references() -> Split:
     targets = [_clip(make_scene("mini", index)) for index in range(N_REFERENCE_TARGETS)]
     clips = [_with_reference(target, name) for target in targets for name in REFERENCE_NAMES]
     return _split("mini-references", clips, (*METRICS, "mcd_ref"))
+
+
+def open_mini_conflict() -> Split:
+    """Return the first clips, each under five prompts; grouped by how far they are from true."""
+    scenes = [make_scene("mini", index) for index in range(N_CONFLICT_TARGETS)]
+    clips = [
+        clip for each in scenes for clip in expand_prompts(_clip(each), conflict_prompts(each))
+    ]
+    return _split("mini-conflict", clips, (*METRICS, "mcd_ref"))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.archives import is_file
@@ -42,6 +42,8 @@ class Split:
     ``refused`` are recorded as failures of every run, never dropped. ``preparation`` is the command
     that creates the files of a built-in split. ``label_file`` is the name of the file of prompts,
     if any; ``notes`` are sentences for every result on files that were chosen or left out.
+    ``references`` is how the references were drawn, "" for those of the protocol, and ``sources``
+    are then the clips whose audio they are (``bench.splits.references``).
     """
 
     name: str
@@ -52,6 +54,8 @@ class Split:
     preparation: str = ""
     label_file: str = ""
     notes: tuple[str, ...] = ()
+    references: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Names of refused clips as well: both become file names and rows of one journal.
@@ -63,6 +67,18 @@ class Split:
             raise BenchError(f"split {self.name!r} has the clip {twice!r} more than once")
         if not names:
             raise BenchError(f"split {self.name!r} has no clips")
+
+
+def expand_prompts(target: Clip, prompts: Mapping[str, str]) -> list[Clip]:
+    """Return ``target`` under each prompt, ``<clip>_<level>``; groups are the levels.
+
+    Its label stays the true one, which it has now.
+    """
+    true = target.label or target.prompt
+    return [
+        replace(target, name=f"{target.name}_{level}", prompt=prompt, group=level, label=true)
+        for level, prompt in prompts.items()
+    ]
 
 
 def require_files(split: Split, clips: tuple[Clip, ...]) -> None:

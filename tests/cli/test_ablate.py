@@ -1,4 +1,4 @@
-"""``bench ablate`` and ``--mask``: without a component, or trained in another way."""
+"""``bench ablate`` and ``--mask``: without a component, trained otherwise, or under conflict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 
 import pytest
 import typer
+from PIL import Image
 
 from baselines import SYSTEMS
 from bench.cli.ablate import ablate
@@ -151,7 +152,7 @@ def test_the_default_model_has_the_size_of_the_split(clicks_folder, home):
 
 
 REFUSED = {
-    "nothing": ([], "give one of --mask, --stage and --pooling, not none of them"),
+    "nothing": ([], "give one of --mask, --stage, --pooling and --conflict, not none of them"),
     "two": (["--mask", "all", "--stage", "all"], "not --mask, --stage"),
     "scope": (["--stage", "all", "--mask-scope", "vector"], "--mask-scope vector says how to"),
     "untrained": (
@@ -177,4 +178,112 @@ def test_an_ablation_that_cannot_be_made_is_refused_before_the_first_run(
     case, bench, clicks_folder
 ):
     options, words = REFUSED[case]
+    refused(bench("ablate", "--split", f"folder:{clicks_folder}", *options), words)
+
+
+READER = """
+import numpy as np
+from bench.seeds import stable_seed
+from bench.system import System, one_by_one
+from bench.types import Audio
+
+def tone(request):
+    # the pitch is that of the prompt, and the rhythm half a second
+    time_s = np.arange(int(16_000 * request.seconds)) / 16_000
+    pitch_hz = 200 + stable_seed(request.prompt) % 1800
+    wave = np.exp(-8 * (time_s % 0.5)) * np.sin(2 * np.pi * pitch_hz * time_s)
+    return Audio(0.5 * wave[None].astype(np.float32), 16_000)
+
+def open_reader(device):
+    return one_by_one(tone)
+
+READER = System("reader", "a tone for a prompt", frozenset({"prompt"}), open_reader)
+"""
+
+
+@pytest.fixture
+def reader(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "reader.py").write_text(READER)
+    return tmp_path / "here"
+
+
+def test_conflict_of_the_text_is_one_run_with_a_row_for_each_level(
+    bench, mini_home, monkeypatch, reader
+):
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
+    done = bench(
+        *("ablate", "--conflict", "text", "--model", "reader:READER", "--limit", 10),
+        *("--judge", "signal", "--metrics", "onset_acc,mcd,mcd_ref", "--workers", 0),
+        *("--json", "o.json", "--plot", "curve.png"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "split mini-conflict: 80 clips, since vggsound-tvc is not prepared" in done.stderr
+    assert "mini-conflict: reader under conflict of the text" in done.stdout
+    levels = ["L0", "L1-subject", "L1-action", "L2", "L3"]
+    assert re.findall(r"^ *(L\d\S*) +2 ", done.stdout, re.MULTILINE) == levels
+    assert "±" in done.stdout.partition("L0")[2].partition("\n")[0]
+    rows = json.loads((reader / "o.json").read_text())["rows"]
+    assert list(rows) == levels
+    distances = [row["metrics"]["mcd"]["value"] for row in rows.values()]
+    assert len(set(distances)) == 5
+    assert [row["provenance"]["scored"] for row in rows.values()] == [2] * 5
+    with Image.open(reader / "curve.png") as image:
+        assert min(image.size) > 200
+    (run,) = (reader / "runs" / "reader-READER" / "mini-conflict").iterdir()
+    scores = json.loads((run / "first-10" / "signal-av-benchmark" / "scores.json").read_text())
+    assert scores["groups"]["L2"]["mcd"] == {
+        name: value for name, value in rows["L2"]["metrics"]["mcd"].items() if name != "bounds"
+    }
+
+
+def test_conflict_of_the_reference_has_a_row_for_each_origin(bench, clicks_folder, tmp_path):
+    folder = tmp_path / "labelled"
+    folder.mkdir()
+    for path in clicks_folder.glob("*.mp4"):
+        (folder / path.name).symlink_to(path)
+    (folder / "labels.csv").write_text(
+        "name,label\nclip_000000,a click\nclip_000001,a click\nclip_000002,a tick\n"
+    )
+    split = ["--split", f"folder:{folder}", "--judge", "signal", "--workers", 0]
+    command = ["ablate", "--conflict", "reference", "--model", "reference-loop", *split]
+    done = bench(*command, "--metrics", "mcd,mcd_ref", "--json", "o.json", "--min-coverage", 0.6)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "here" / "o.json").read_text())["rows"]
+    assert list(rows) == ["same-clip", "same-class", "other-class"]
+    assert [row["provenance"]["scored"] for row in rows.values()] == [3, 2, 3]
+    assert (
+        "clip_000002 [split] no other clip with a reference has the label 'a tick'" in done.stderr
+    )
+    # The sample is its reference, over and over: wherever that is from, it stays near it.
+    values = {name: row["metrics"]["mcd"]["value"] for name, row in rows.items()}
+    assert values["same-clip"] < values["other-class"]
+    runs = sorted(path.name for path in (tmp_path / "here/runs/reference-loop").glob("*/*"))
+    assert runs == ["full-42", "reference-other-class-42", "reference-same-class-42"]
+    # A clip without a partner counts as failed, as any other.
+    assert bench(*command, "--metrics", "mcd").returncode == 1
+
+
+CONFLICTS_REFUSED = {
+    "unknown": (
+        ["--conflict", "video"],
+        "no conflict of 'video'; there is one of: text, reference",
+    ),
+    "both": (["--conflict", "text", "--mask", "all"], "not --mask, --conflict"),
+    "split": (["--conflict", "text"], "needs a split with prompts in conflict, vggsound-tvc or"),
+    "origin": (
+        ["--conflict", "reference", "--reference-from", "same-class"],
+        "--conflict reference runs every --reference-from: leave that out",
+    ),
+    "plot": (["--mask", "all", "--plot", "a.png"], "--plot draws the curves of --conflict"),
+    "no partner": (
+        ["--conflict", "reference", "--model", "reference-loop", "--judge", "signal"],
+        "no clip of folder-clicks",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONFLICTS_REFUSED)
+def test_a_conflict_that_cannot_be_made_is_refused_before_the_first_run(case, bench, clicks_folder):
+    options, words = CONFLICTS_REFUSED[case]
     refused(bench("ablate", "--split", f"folder:{clicks_folder}", *options), words)

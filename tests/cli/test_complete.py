@@ -37,6 +37,8 @@ def complete(line: str, *flags: str) -> list[str]:
         ("bench run --model sil", ["silence"]),
         ("bench run --model oracle-sh", ["oracle-shift:"]),
         ("bench run --split mini-", ["mini-hits", "mini-references"]),
+        ("bench run --reference-from same", ["same-clip", "same-class"]),
+        ("bench ablate --conflict t", ["text"]),
         ("bench run --split fol", ["folder:"]),
         ("bench run --metrics onset_acc,onset_a", ["onset_acc,onset_ap"]),
         ("bench run --mask au", ["audio"]),

@@ -137,6 +137,28 @@ def test_every_mini_clip_has_the_action_and_material_of_its_truth(home, name):
     assert len({clip.groups["action"] for clip in clips} & set(ACTIONS)) >= 7
 
 
+def test_mini_conflict_gives_every_target_the_same_video_and_reference_under_five_prompts(home):
+    split, mini = open_split("mini-conflict"), open_split("mini")
+    assert len(split.clips) == 80
+    for number, clip in enumerate(split.clips):
+        target = mini.clips[number // 5]
+        assert clip.name == f"{target.name}_{clip.group}"
+        assert (clip.video, clip.audio, clip.reference) == (
+            target.video,
+            target.audio,
+            target.reference,
+        )
+        assert (clip.prompt == target.prompt) == (clip.group == "L0")
+        assert (clip.label, clip.cluster) == (target.prompt, target.name)
+    assert [clip.group for clip in split.clips[:5]] == [
+        "L0",
+        "L1-subject",
+        "L1-action",
+        "L2",
+        "L3",
+    ]
+
+
 def test_mini_references_gives_every_target_the_same_five(home):
     split = open_split("mini-references")
     groups = {clip.group for clip in split.clips}

@@ -1,4 +1,4 @@
-"""Pairs of hits and shared references follow the rules of their protocols."""
+"""Pairs of hits, shared references and prompts in conflict follow the rules of their protocols."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import bench.synthetic
 from bench.errors import BenchError
 from bench.synthetic.actions import ACTIONS
 from bench.synthetic.audio import render_audio
+from bench.synthetic.materials import MATERIALS
 from bench.synthetic.protocols import (
+    CONFLICT_LEVELS,
     HitsExcerpt,
+    conflict_prompts,
     hits_indices,
     hits_pairs,
     reference_scenes,
+    similar_action,
 )
 from bench.synthetic.scene import make_scene
 
@@ -83,6 +87,47 @@ def test_five_references_of_two_seconds_are_of_five_materials() -> None:
         assert audio.shape == (88_200,)
         assert scene.events[0].time_s < 0.7
         assert np.abs(audio).max() > 0.15
+
+
+CLASS_BY_PROMPT = {
+    action.words.format(material): (action.name, material)
+    for action in ACTIONS.values()
+    for material in MATERIALS
+}
+
+
+@pytest.mark.parametrize("index", range(60))
+def test_each_level_of_conflict_changes_what_it_is_named_for(index):
+    scene = make_scene("mini", index)
+    prompts = conflict_prompts(scene)
+    assert tuple(prompts) == CONFLICT_LEVELS
+    true, subject, action, alike, other = (CLASS_BY_PROMPT[words] for words in prompts.values())
+    assert true == (scene.action, scene.material)
+    assert subject[0] == true[0]
+    assert action[1] == true[1]
+    assert alike[0] == similar_action(scene.action)
+    assert len({true, subject, action, alike, other}) == 5
+    for both in (alike, other):
+        assert both[0] != true[0]
+        assert both[1] != true[1]
+    assert other[0] != alike[0]
+    assert conflict_prompts(scene) == prompts
+
+
+def test_prompts_in_conflict_are_not_the_same_for_all_clips_of_a_class():
+    found = [tuple(conflict_prompts(make_scene("mini", index)).values()) for index in (0, 60, 120)]
+    assert len(set(found)) == 3
+    materials = {CLASS_BY_PROMPT[conflict_prompts(make_scene("mini", i))["L3"]] for i in range(60)}
+    assert len(materials) > 25
+
+
+def test_a_similar_action_has_the_same_kind_of_events_at_a_similar_interval():
+    assert similar_action("sawing") == "scraping"
+    assert similar_action("bouncing") == "stepping"
+    for name, action in ACTIONS.items():
+        other = ACTIONS[similar_action(name)]
+        assert other.name != name
+        assert other.is_stroke == action.is_stroke
 
 
 def test_the_modules_of_the_mini_world_import_no_heavy_package() -> None:
