@@ -23,13 +23,12 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.results import Column, Failure, Results, Score
 from bench.terminal import make_plain_console
-from reports.groups import group_tables
-from reports.tables import CHANCE, Cell, Table, build_table, cell, heading
 
 if TYPE_CHECKING:
     from bench.pipeline.evaluate import Progress as OnProgress
+    from bench.results import Column, Failure, Results, Score
+    from reports.tables import Cell, Table
 
 #: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200
@@ -113,6 +112,9 @@ def progress_bars() -> Iterator[OnProgress]:
 
 def print_result(results: Results, bounds: Sequence[Results] = ()) -> None:
     """Print one result: a line per metric with its bounds, then coverage and footnotes."""
+    from reports.groups import group_tables
+    from reports.tables import build_table, cell
+
     drawn = new_table()
     drawn.add_column("metric")
     for name in ("value", "95 % interval", "chance", "n", *(each.system for each in bounds)):
@@ -133,6 +135,8 @@ def _line(column: Column, score: Score) -> tuple[str, ...]:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.{column.decimals}f}"
 
+    from reports.tables import heading
+
     interval = "" if score.low is None else f"{number(score.low)} – {number(score.high)}"
     value = "not scored" if score.value is None else number(score.value)
     return heading(column), value, interval, number(score.chance), str(score.n)
@@ -149,6 +153,8 @@ def print_table(table: Table) -> None:
 
 def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
     """The table, or parts of it that are narrow enough; a level of chance follows its column."""
+    from reports.tables import CHANCE
+
     middle = len(columns) // 2
     middle += middle < len(columns) and table.headings[columns[middle]] == CHANCE
     drawn = _drawn(table, columns)

@@ -13,15 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.datasets.index import Facts, describe_header, media_key, open_index
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder, read_records
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import bench_home, require_folder
 from bench.types import MAX_SHORTFALL_S, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = (
     "AudioCaps: its captions are under the MIT licence; the audio is that of YouTube videos and "

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bench.datasets.index import describe_header, media_key, open_index
 from bench.datasets.vggsound import find_problem
 from bench.digests import file_state
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow.parquet as pq
+
+    from bench.engine import Engine
 
     Progress = Callable[[str, int, int], None]
 

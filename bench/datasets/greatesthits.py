@@ -19,16 +19,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.datasets.index import Facts, describe_header, media_key, open_index
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder, read_lines
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import bench_home, read_json, require_folder, write_json
 from bench.matching import parse_canonical_name
 from bench.types import MAX_SHORTFALL_S, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = "Greatest Hits: its authors state no licence (Owens et al. 2016)"
 LIST, MATCHES = "AMT_test_set.json", "AMT_test_set_match_dict.json"

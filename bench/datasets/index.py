@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from bench.archives import file_size, is_file
 from bench.digests import file_state
-from bench.engine import Engine
 from bench.errors import BenchError
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 #: Raised when ``describe`` finds other facts: rows of another version are read again.
 INDEX_VERSION = 1

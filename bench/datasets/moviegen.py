@@ -14,16 +14,19 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.datasets.index import Facts, describe_header, media_key, open_index
 from bench.datasets.scan import COMPRESSED, scan
 from bench.datasets.vggsound import SHORTEST_S
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, bench_home, require_folder
 from bench.types import MAX_SHORTFALL_S, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = (
     "Movie Gen Audio Bench: CC BY-NC 4.0 (Meta, arXiv 2410.13720), not for commercial use; its "

@@ -12,13 +12,16 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError
 from bench.inputs import list_folder, read_records
 from bench.io import atomic_path, bench_home, require_folder
 from bench.matching import parse_canonical_name, parse_youtube_id
 from bench.synthetic.protocols import CONFLICT_LEVELS
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = "VGGSound-TVC: CC BY-NC 4.0 (ControlFoley, Xiaomi Research): no commercial use"
 TABLE = "conflict_dataset_full.tsv"

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.archives import is_file
 from bench.datasets.index import Facts, Index, describe_header, media_key, open_index
 from bench.datasets.scan import Scan, scan
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import read_labels
 from bench.inputs.manifest import (
@@ -35,6 +35,9 @@ from bench.inputs.manifest import (
 from bench.io import bench_home, require_folder
 from bench.matching import Matching, match, parse_canonical_name, parse_youtube_id
 from bench.types import MAX_SHORTFALL_S, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = "VGGSound: CC BY 4.0 (Chen et al. 2020); the footage belongs to its uploaders"
 TABLE = "vggsound.csv"

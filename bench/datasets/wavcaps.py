@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bench.datasets.index import describe_header
 from bench.datasets.vggsound import read_list
 from bench.digests import file_digest
-from bench.engine import Engine
 from bench.errors import BenchError, MediaError, MissingError
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
@@ -31,6 +30,9 @@ from bench.matching import parse_youtube_id
 from bench.media import read_audio
 from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 LICENCE = (
     "WavCaps: for academic use only; each source has terms of its own (Mei et al. 2024). The paper "

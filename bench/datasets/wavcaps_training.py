@@ -13,17 +13,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.datasets.audiocaps import find_shortness, is_of_audio
 from bench.datasets.index import Facts, describe_header, media_key, open_index
 from bench.datasets.wavcaps import BLACKLIST, LICENCE, is_shared, read_blacklist
-from bench.engine import Engine
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, bench_home, require_folder
 from bench.types import Excerpt
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 __all__ = ["LICENCE", "prepare", "summarize", "training_directory"]
 

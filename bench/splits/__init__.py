@@ -101,6 +101,11 @@ SPLITS: dict[str, SplitEntry] = {
         "the generated videos of Movie Gen Audio Bench, without true audio",
         _opener("moviegen", "open_moviegen"),
     ),
+    "vggsound-list": SplitEntry(
+        "clips of VGGSound that a list of yours names (MMAudio's, V-AURA's, ...)",
+        _opener("vggsound", "open_vggsound_list"),
+        "FILE",
+    ),
     "folder": SplitEntry(
         "every video in a folder of yours, 10 s each", _opener("folder", "open_folder"), "PATH"
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.datasets.index import describe_content, media_key, open_index
-from bench.engine import Engine
 from bench.io import bench_home
 from bench.splits.split import Split
+
+if TYPE_CHECKING:
+    from bench.engine import Engine
 
 #: Called with the number of clips checked, and that of all.
 Progress = Callable[[int, int], None]

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.datasets.vggsound import vggsound_directory
 from bench.datasets.vggsound_groups import ClipGroups, read_groups
 from bench.datasets.vggsounder import Relabelled, read_relabels
 from bench.errors import BenchError, MissingError
-from bench.inputs import read_lines
+from bench.inputs import read_labels, read_lines
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, read_manifest
+from bench.io import expand_user
 from bench.matching import make_cluster_name, parse_canonical_name
 from bench.splits.split import (
     BASE_METRICS,
@@ -31,6 +33,7 @@ from bench.splits.split import (
     TARGET_SECONDS,
     Refusal,
     Split,
+    slugify_path,
 )
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
@@ -38,6 +41,11 @@ FILTERED = "ib0.3.txt"
 PREPARATION = "bench data prepare vggsound --from PATH"
 #: The paper's number of clips with a score of at least 0.3 (section 4.1).
 PAPER_CLIPS = 8_676
+#: Published lists of test clips, by the SHA-256 of their files.
+KNOWN_LISTS = {
+    "0b2215dc3786fbb223aa06a2162491099d89cf080ac31b16bb3a72368fbaa24d": "the official test list",
+    "f07c41656e3e4498a9c7a483ec4f055d81b0f7d25b414a90078925663fc87519": "MMAudio's test list",
+}
 
 
 def open_vggsound_test() -> Split:
@@ -71,9 +79,48 @@ def open_vggsound_filtered() -> Split:
             f"({len(unknown)} of {len(names)} names)"
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    paper = "" if len(names) == PAPER_CLIPS else f", the paper's {PAPER_CLIPS:,}"
+    paper = "" if len(names) == PAPER_CLIPS else f", the paper has {PAPER_CLIPS:,}"
     note = f"{FILTERED} names {len(names):,} clips{paper} (SHA-256 {digest})"
     return _make_split("vggsound-ib0.3", [rows[name] for name in names], (note,))
+
+
+def open_vggsound_list(file: Path) -> Split:
+    """Return the split of the clips that a list of the user's names, with the prompts in it.
+
+    The list has any form of ``bench.inputs.labels``, or one name a line; published ones are known
+    by their SHA-256.
+
+    Raises:
+        MissingError: the manifest or the list is missing, or no clip of it is here.
+        BenchError: the list cannot be read, or names a clip that the manifest does not.
+    """
+    path = expand_user(file).absolute()
+    if not path.is_file():
+        raise MissingError(f"there is no list {path}")
+    rows = {row.clip: row for row in read_vggsound().rows}
+    prompts = _read_prompts(path)
+    if unknown := [name for name in prompts if name not in rows]:
+        raise BenchError(
+            f"{path} names {unknown[0]!r}, which the manifest does not "
+            f"({len(unknown)} of {len(prompts)} names)"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    published = f", {KNOWN_LISTS[digest]}" if digest in KNOWN_LISTS else ""
+    note = f"{path.name} names {len(prompts):,} clips{published} (SHA-256 {digest[:12]})"
+    wanted = [
+        replace(rows[name], label=label or rows[name].label) for name, label in prompts.items()
+    ]
+    return _make_split(f"vggsound-{slugify_path(path)}", wanted, (note,))
+
+
+def _read_prompts(path: Path) -> dict[str, str]:
+    """Return the prompts of a list by canonical name, "" where it has names alone."""
+    lines = [line for _, line in read_lines(path, "the names of clips in")]
+    if all(parse_canonical_name(line.removesuffix(".mp4")) for line in lines):
+        labels = [(line.removesuffix(".mp4"), "") for line in lines]
+    else:
+        labels = [(label.name, label.prompt) for label in read_labels(path).labels]
+    return {parse_canonical_name(name) or name: prompt for name, prompt in labels}
 
 
 def open_vggsound_clean() -> Split:

@@ -236,7 +236,7 @@ def test_results_over_a_computed_list_have_its_size_and_hash(bench, dataset):
     (dataset / "ib0.3.txt").write_text("".join(f"{name}\n" for name in [*scores][:2]))
     digest = hashlib.sha256((dataset / "ib0.3.txt").read_bytes()).hexdigest()[:12]
     options = ("--split", "vggsound-ib0.3", "--metrics", "ib", "--workers", "0", "--runs", "r")
-    note = f"ib0.3.txt names 2 clips, the paper's 8,676 (SHA-256 {digest})"
+    note = f"ib0.3.txt names 2 clips, the paper has 8,676 (SHA-256 {digest})"
     assert note in bench("run", "--model", "ground-truth", *options).stdout
     (path,) = Path("r").rglob("scores.json")
     assert note in json.loads(path.read_text())["notes"]

@@ -257,7 +257,7 @@ def test_the_filtered_split_has_the_clips_of_its_list_in_its_order(videos, home)
     split = open_split("vggsound-ib0.3")
     assert [clip.name for clip in split.clips] == [NAMES[1], NAMES[0]]
     assert split.refused == ()
-    assert split.notes[0].startswith("ib0.3.txt names 2 clips, the paper's 8,676 (SHA-256 ")
+    assert split.notes[0].startswith("ib0.3.txt names 2 clips, the paper has 8,676 (SHA-256 ")
     path.write_text("someone_else_000001\n")
     with pytest.raises(BenchError, match=r"names 'someone_else_000001', .* \(1 of 1 names\)"):
         open_split("vggsound-ib0.3")
@@ -279,3 +279,32 @@ def test_real_clips_are_found_in_place(shared, home):
     manifest = prepare_here(shared / "media" / "vggsound")
     assert sum(not row.problem for row in manifest.rows) == 8
     assert manifest.notes[0].startswith("3 videos are no clips of the list: ")
+
+
+def test_a_list_of_the_user_picks_clips_and_may_bring_prompts(videos, home, tmp_path):
+    prepare_here(videos[0].parent)
+    path = tmp_path / "mine.txt"
+    path.write_text(f"{NAMES[1][:-7]}_10000_20000\n{NAMES[0]}.mp4\n")
+    split = open_split(f"vggsound-list:{path}")
+    assert [clip.name for clip in split.clips] == [NAMES[1], NAMES[0]]
+    assert split.notes[0].startswith("mine.txt names 2 clips (SHA-256 ")
+    path = tmp_path / "mine.tsv"
+    path.write_text(f"id\tlabel\n{NAMES[0]}\tan old organ\n")
+    assert [clip.prompt for clip in open_split(f"vggsound-list:{path}").clips] == ["an old organ"]
+    path.write_text("id\tlabel\nzzzzzzzzzzz_000001\train\n")
+    with pytest.raises(BenchError, match=r"names 'zzzzzzzzzzz_000001', .* \(1 of 1 names\)"):
+        open_split(f"vggsound-list:{path}")
+    with pytest.raises(MissingError, match=r"there is no list .*gone\.txt"):
+        open_split(f"vggsound-list:{tmp_path / 'gone.txt'}")
+
+
+def test_published_lists_are_known(shared, videos, home):
+    prepare_here(videos[0].parent)
+    lists = shared / "media" / "lists"
+    for name, count, words in (
+        ("vggsound_test_mmaudio.tsv", 15_221, "MMAudio's test list"),
+        ("vggsound_test_official.csv", 15_446, "the official test list"),
+    ):
+        split = open_split(f"vggsound-list:{lists / name}")
+        assert len(split.clips) + len(split.refused) == count
+        assert f"{count:,} clips, {words} (SHA-256 " in split.notes[0]
