@@ -15,8 +15,7 @@ DEMO_MODELS := acfoley-mini acfoley-mini-clap-encoder reference-loop motion-grai
 DEMO_RUNS := $(DEMO_MODELS:%=runs/%/mini/full-42) runs/acfoley-mini/mini/no-audio-42
 EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
   reference-loop motion-grains ground-truth
-# One more than cores: tests that wait for processes leave theirs idle.
-TEST_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+TEST_WORKERS ?= auto
 
 .PHONY: demo test setup check bench docs effects judges mini-weights clean
 
