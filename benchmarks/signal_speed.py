@@ -1,7 +1,7 @@
 """Compare the speed of the columns without networks with an earlier commit, at equal values.
 
-    git worktree add /tmp/before 3a9936d        (or: git archive 3a9936d | tar -x -C /tmp/before)
-    python -m benchmarks.signal_speed --before /tmp/before [--repeats 7] [--pairs 32]
+    git worktree add ../before 3a9936d        (or: git archive 3a9936d | tar -x -C ../before)
+    python -m benchmarks.signal_speed --before ../before [--repeats 7] [--pairs 32]
 
 analysis     of one file of 8 s, all that the column ``mcd`` or ``mcd_c1`` reads, ready in memory
 onset pair   detection on both sides, accuracy and average precision
