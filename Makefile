@@ -55,7 +55,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/runs_speed.py
-	$(BIN)/python benchmarks/frechet_speed.py
+	$(BIN)/python -m benchmarks.frechet_speed
 	$(BIN)/python -m benchmarks.generation_speed
 
 docs: setup

@@ -238,10 +238,10 @@ def read_reference(path: Path | None, settings: Settings) -> Audio | None:
 
 
 def write_result(destination: Path, video: Path, audio: Audio) -> None:
-    """Write the audio, alone or with the video; it is kept even where that fails.
+    """Write the audio, alone or with the video.
 
-    Raises:
-        BenchError: the video cannot be written; the message names the file of the audio.
+    Where the video cannot be written, that error is raised after the audio is kept in a file of its
+    own, which a notice names.
     """
     from bench.media import mux_audio, write_audio
     from bench.media.write import VIDEO_SUFFIXES
@@ -251,13 +251,14 @@ def write_result(destination: Path, video: Path, audio: Audio) -> None:
         return
     try:
         mux_audio(video, audio, destination)
-    except Exception as error:  # whatever it is: the audio took minutes to generate
+    except BaseException:  # whatever it is, also an interrupt: the audio took minutes to generate
         # Under a new name: a file of another call may be there, and nobody agreed to lose it.
         path = destination.with_suffix(".flac")
         numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
         kept = next(each for each in itertools.chain([path], numbered) if not each.exists())
         write_audio(kept, audio)
-        raise BenchError(f"{error}; the audio is kept in {kept}") from error
+        print_notice(f"the video is not written: the audio is kept in {kept}")
+        raise
 
 
 # Here, so that training is the last group of commands in the help.

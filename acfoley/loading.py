@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from acfoley.codec import load_codec
 from acfoley.encoders import load_encoders
 from acfoley.encoders.cache import FeatureFiles
 from acfoley.generate import Model
-from acfoley.memory import estimate_need, free_bytes, require_memory
+from acfoley.memory import GIBIBYTE, estimate_need, free_bytes, require_memory
 from acfoley.mini.variants import open_mini
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.network.layers import has_slow_products
@@ -20,6 +21,8 @@ from acfoley.official import SHIPPED, Paths, require_clap, require_official
 from bench.backbones.requirements import usable_device
 from bench.digests import file_digest
 from bench.errors import BenchError
+
+log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -93,13 +96,24 @@ def _open_published(
 
 
 def prepare_network(network: FlowNetwork, spare_bytes: int) -> None:
-    """Prepare ``network`` for faster inference where it helps and fits into ``spare_bytes``."""
+    """Prepare ``network`` for faster inference where it helps and fits into ``spare_bytes``.
+
+    Where it would help and does not fit, a warning says so and the network stays as it is.
+    """
     # A GPU and bfloat16 have kernels of their own, and without fast products direct sums are
-    # faster. A machine with less memory generates as before, more slowly: nobody is refused.
+    # faster.
     weight = network.latent_mean
     is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32
-    if is_plain and not has_slow_products() and network.transformed_bytes <= spare_bytes:
-        network.prepare_inference()
+    if not is_plain or has_slow_products():
+        return
+    if network.transformed_bytes > spare_bytes:
+        # Not refused: a machine with less memory generates all the same.
+        log.warning(
+            "generating is slower, and rounds otherwise, than with %.1f GiB more of free memory",
+            (network.transformed_bytes - spare_bytes) / GIBIBYTE,
+        )
+        return
+    network.prepare_inference()
 
 
 def _identities(paths: Paths, clap: Path | None) -> dict[str, str]:

@@ -27,6 +27,7 @@ CODE = (
     "bench.backbones",
     "bench.checkpoints",
     "bench.dsp",
+    "bench.media.resample",
     "bench.media.resize",
 )
 #: On a GPU as its authors run it.

@@ -1,17 +1,16 @@
 """How fast clips are generated beside a plain implementation of the same network.
 
-    python benchmarks/flow_speed.py [--preset small_44k] [--clips 2] [--steps 2] [--repeats 3]
-    python benchmarks/flow_speed.py --clips 1 --repeats 7 --before DIR
+    python -m benchmarks.flow_speed [--preset small_44k] [--clips 2] [--steps 2] [--repeats 3]
+    python -m benchmarks.flow_speed --clips 1 --repeats 7 --before DIR
 
-Plain is the network as its equations read: features are projected at every step, guidance is two
-passes one after another, clips come one by one, every latent has a modulation of its own, and
-layers are torch's. Ours projects once per clip, guides all clips in one batch, projects the latents
-of both sides once, modulates tokens that share a condition once, and takes half of the products of
-short convolutions (``network.winograd``). Both have the same seeded weights and must make the same
-latents. They take turns in one process and the best of the repeats counts, by the clock and by the
-processor's time, since on a busy machine the clock counts others' work too. Exits with 1 if the
-ratio by the clock falls below its target. Ours in bfloat16 is timed beside them, for what it is:
-only with AMX or on some AMD processors it is faster, and latents are rounded.
+Plain is the network as its equations read (``plain_flow``). Ours projects once per clip, guides all
+clips in one batch, projects the latents of both sides once, modulates tokens that share a condition
+once, and takes half of the products of short convolutions (``network.winograd``). Both have the
+same seeded weights and must make the same latents. They take turns in one process and the best of
+the repeats counts, by the clock and by the processor's time, since on a busy machine the clock
+counts others' work too. Exits with 1 if the ratio by the clock falls below its target. Ours in
+bfloat16 is timed beside them, for what it is: only with AMX or on some AMD processors it is faster,
+and latents are rounded.
 
 ``--before`` names the folder of an earlier commit (``git archive COMMIT | tar x -C DIR``): its
 network is loaded beside this one, with the same weights, and both take turns in the same way; no
@@ -24,30 +23,28 @@ matrix product are printed too, by type (``--dtypes float32,bfloat16``).
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from acfoley.loading import prepare_network
 from acfoley.memory import free_bytes
-from acfoley.network.blocks import Stream
 from acfoley.network.conditions import Features
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.network.initialise import new_network
-from acfoley.network.layers import Conditioning, Projection
-from acfoley.params import GUIDANCE, PRESETS, SequenceLengths, sequence_lengths
+from acfoley.params import PRESETS, SequenceLengths, sequence_lengths
 from acfoley.sampling import Velocity, classifier_free_guidance, euler, noise_for
+from benchmarks.checkout import import_from
+from benchmarks.plain_flow import plain
 
 TARGET_RATIO = 1.5
 #: Of the time of commit 3a9936d, whose network was as fast as MMAudio's own: 1.5 times as fast is
@@ -185,24 +182,8 @@ def race_before(
 
 def load_before(folder: Path) -> ModuleType:
     """Import this benchmark, with the packages it uses, from the folder of an earlier commit."""
-    ours = {
-        name: sys.modules.pop(name)
-        for name in list(sys.modules)
-        if name.split(".")[0] in ("acfoley", "bench")
-    }
-    path = folder.resolve() / "benchmarks" / "flow_speed.py"
-    spec = importlib.util.spec_from_file_location("flow_speed_before", path)
-    if spec is None or spec.loader is None:
-        raise SystemExit(f"there is no {path}: give the folder of a commit")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(folder.resolve()))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        # Both sides keep what they have imported; later imports are of this commit again.
-        sys.path.pop(0)
-        sys.modules.update(ours)
-    return module
+    with import_from(folder):
+        return importlib.import_module("benchmarks.flow_speed")
 
 
 def prepare(network: FlowNetwork) -> FlowNetwork:
@@ -232,64 +213,6 @@ def ours(
     """All clips as the package generates them."""
     known, empty = (network.conditions(each, lengths) for each in (features, Features()))
     return euler(classifier_free_guidance(network, known, empty), noise, n_steps)
-
-
-def plain(
-    network: FlowNetwork, features: Features, noise: Tensor, lengths: SequenceLengths, n_steps: int
-) -> Tensor:
-    """Clip by clip, pass by pass, nothing kept."""
-    with plain_layers():
-        return torch.cat(
-            [
-                plain_clip(network, clip_of(features, index), noise[index, None], lengths, n_steps)
-                for index in range(len(noise))
-            ]
-        )
-
-
-def plain_clip(
-    network: FlowNetwork, features: Features, noise: Tensor, lengths: SequenceLengths, n_steps: int
-) -> Tensor:
-    """Euler's steps of one clip."""
-    empty = network.empty_features(1, lengths)
-
-    def velocity(latents: Tensor, times: Tensor) -> Tensor:
-        towards = network(latents, times, network.conditions(features, lengths))
-        away = network(latents, times, network.conditions(empty, lengths))
-        return GUIDANCE * towards + (1 - GUIDANCE) * away
-
-    return euler(velocity, noise, n_steps)
-
-
-@contextmanager
-def plain_layers() -> Iterator[None]:
-    """While open, linear layers are torch's, and every token is modulated on its own."""
-    ours = Projection.forward, Stream.qkv
-    Projection.forward, Stream.qkv = nn.Linear.forward, qkv_by_token
-    try:
-        yield
-    finally:
-        Projection.forward, Stream.qkv = ours
-
-
-def qkv_by_token(
-    stream: Stream, tokens: Tensor, condition: Conditioning, angles: Tensor | None
-) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
-    """As the stream does, from conditions that were handed out before they are worked on."""
-    activation, projection = stream.adaLN_modulation
-    parts = projection(activation(condition.broadcast(condition.rows)))
-    shift, scale, *rest = parts.chunk(stream.adaLN_modulation.n_parts, dim=-1)
-    normal = functional.layer_norm(tokens, tokens.shape[-1:])
-    return stream.attn(normal * (1 + scale) + shift, angles), tuple(rest)
-
-
-def clip_of(features: Features, index: int) -> Features:
-    """The features of one clip."""
-    rows = {
-        name: None if (found := features.get(name)) is None else found[index, None]
-        for name in ("audio", "sync", "video", "text")
-    }
-    return Features(**rows)
 
 
 @torch.inference_mode()

@@ -29,8 +29,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +39,7 @@ from scipy.linalg import sqrtm
 
 from bench.metrics import FrechetStatistics, frechet_distance
 from bench.pipeline.set_statistics import find_gaussian
+from benchmarks.checkout import import_from
 
 TARGET_RATIO = 10
 LARGEST_SHARE = 0.61
@@ -150,29 +150,8 @@ def race_few(before: Distance, true: np.ndarray, generated: np.ndarray) -> bool:
 
 def load_before(folder: Path) -> Distance:
     """Return ``frechet_distance`` of another checkout, loaded beside this one."""
-    with set_aside_bench():
-        sys.path.insert(0, str(folder.absolute()))
-        try:
-            found = importlib.import_module("bench.metrics.frechet")
-        finally:
-            sys.path.pop(0)
-    if not Path(str(found.__file__)).is_relative_to(folder.absolute()):
-        raise SystemExit(f"{folder} has no bench/metrics/frechet.py: name a checkout")
-    return found.frechet_distance
-
-
-@contextmanager
-def set_aside_bench() -> Iterator[None]:
-    """While open, this checkout counts as not imported, so that another one can be."""
-    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "bench"}
-    for name in ours:
-        del sys.modules[name]
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "bench"]:
-            del sys.modules[name]
-        sys.modules.update(ours)
+    with import_from(folder):
+        return importlib.import_module("bench.metrics.frechet").frechet_distance
 
 
 def take_turns(works: dict[str, Work], repeats: int) -> list[dict[str, Timed]]:

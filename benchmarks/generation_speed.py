@@ -3,7 +3,7 @@
     python -m benchmarks.generation_speed [steps]
 
 From the features of a clip to its waveform, 8 s, at preset ``small_44k``: the flow network in 25
-steps (``flow_speed`` describes the plain one) and the vocoder (``vocoder_speed``),
+steps (``plain_flow`` describes the plain one) and the vocoder (``vocoder_speed``),
 drawn weights, two clips. The flow is timed over fewer steps, all of which cost the same, and its
 time is multiplied. Encoders and the codec's decoder are left out: they are the same on both sides.
 Exits with 1 if both together are not 1.5 times as fast, by the clock.
@@ -23,7 +23,8 @@ from acfoley.codec import snake
 from acfoley.codec.vocoder import VOCODER_44K, synthesise
 from acfoley.params import sequence_lengths
 from acfoley.sampling import N_STEPS, noise_for
-from benchmarks.flow_speed import SECONDS, drawn_features, drawn_network, ours, plain, prepare
+from benchmarks.flow_speed import SECONDS, drawn_features, drawn_network, ours, prepare
+from benchmarks.plain_flow import plain
 from benchmarks.vocoder_speed import drawn_vocoder, plain_activation
 
 PRESET = "small_44k"

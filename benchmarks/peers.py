@@ -4,82 +4,60 @@
 
 ``make bench`` installs the peers that pip has. Repositories are checkouts of yours, given by
 ``--peer``, with their own weights; a virtual environment in ``DIR/.venv`` is used if there is one.
-The two sides of a row take turns in one process on one thread (a repository's command and ours:
-one process each, all cores), and first show that they compute the same values. A row is the
-peer's median seconds, ours, and the minimum, median and maximum of the ratio of each turn (above
-1: ours is faster). Peers are unmodified.
+The two sides of a row take turns in one process on one thread, and first show that they compute the
+same values; those of repositories (``repositories``) run on all cores, and their values are not
+compared. A row is the peer's median seconds, ours, and the minimum, median and maximum of the ratio
+of each turn (above 1: ours is faster). Peers are unmodified.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
-from threadpoolctl import threadpool_limits
 
 from bench import metrics
 from bench.backbones import panns, passt
 from bench.backbones.requirements import import_published
 from bench.checkpoints.load import assign_state
-from bench.checkpoints.registry import weights_directory
 from benchmarks.metrics_speed import RATE_HZ, cepstra_of, load_waveforms
+from benchmarks.repositories import ENTRIES, REPOSITORIES
+from benchmarks.rows import SECONDS, Row, one_thread, print_heading, print_row
 from benchmarks.vocoder_speed import drawn_vocoder
 from tests.backbones.seeded import drawn_state
 
-SECONDS = 8
 N_CLIPS, N_DIMENSIONS = 8_676, 2_048
-
-
-class Row(NamedTuple):
-    """The same work by a peer and by us; ``difference`` is the largest of their values."""
-
-    title: str
-    peer: str
-    theirs: Callable[[], Any]
-    ours: Callable[[], Any]
-    difference: Callable[[], float]
-    tolerance: float
-    #: Half a minute a turn needs no repeats to be told from noise.
-    most_rounds: int = 100
 
 
 def main() -> int:
     """Print one row per comparison; 2 if a peer is missing, 1 if values differ."""
     options = _parse_options()
     warnings.simplefilter("ignore")  # peers call functions that their libraries have deprecated
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {_name_processor()}, torch {torch.__version__}")
-    print("| work | peer | theirs | ours | ratio: min, median, max | largest difference |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    print_heading()
     n_missing = n_wrong = 0
     for name, make in ROWS.items():
         if options.only and name not in options.only:
             continue
         try:
             with one_thread(), make() as row:
-                n_wrong += not _print_row(row, options.rounds)
-        except (ImportError, PackageNotFoundError) as error:
+                n_wrong += not print_row(row, options.rounds)
+        except ImportError as error:
             print(f"{name}: {error}; `make bench` installs it", file=sys.stderr)
             n_missing += 1
     for name, folder in options.peer:
         with REPOSITORIES[name](folder) as row:
-            n_wrong += not _print_row(row, options.rounds)
+            n_wrong += not print_row(row, options.rounds)
     return 2 if n_missing else int(n_wrong > 0)
 
 
@@ -101,49 +79,6 @@ def _parse_peer(text: str) -> tuple[str, Path]:
             f"{needed} does not exist: {folder} is no checkout of {name}"
         )
     return name, Path(folder).resolve()
-
-
-def _print_row(row: Row, n_rounds: int) -> bool:
-    """Print one row, and return whether both sides agree."""
-    difference = row.difference()
-    spent: tuple[list[float], list[float]] = ([], [])
-    for turn in range(min(n_rounds, row.most_rounds)):
-        # Whoever comes second finds warm caches, so the order alternates.
-        for side in (0, 1) if turn % 2 else (1, 0):
-            started = time.perf_counter()
-            (row.theirs, row.ours)[side]()
-            spent[side].append(time.perf_counter() - started)
-    theirs_s, ours_s = (statistics.median(times) for times in spent)
-    ratios = sorted(theirs / ours for theirs, ours in zip(*spent, strict=True))
-    spread = f"{ratios[0]:.2f}, {statistics.median(ratios):.2f}, {ratios[-1]:.2f}"
-    cells = (row.title, row.peer, _seconds(theirs_s), _seconds(ours_s), spread)
-    print("|", *(f"{cell} |" for cell in cells), f"{difference:.1e} |", flush=True)
-    if difference > row.tolerance:
-        print(f"{row.title}: values differ by {difference:.1e}", file=sys.stderr)
-    return difference <= row.tolerance
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
-
-
-def _name_processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit torch, BLAS and OpenMP to one thread: a ratio of threads is no ratio of work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1), torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -306,7 +241,9 @@ def _compare_tensors(
     ours: Callable[[], torch.Tensor],
     tolerance: float = 1e-3,
 ) -> Row:
-    difference = lambda: float((ours() - theirs()).abs().max())  # noqa: E731
+    def difference() -> float:
+        return float((ours() - theirs()).abs().max())
+
     return Row(title, _name(package), theirs, ours, difference, tolerance)
 
 
@@ -319,92 +256,6 @@ def _name(package: str) -> str:
     return f"{package} {version(package)}"
 
 
-@contextmanager
-def compare_av_benchmark(folder: Path) -> Iterator[Row]:
-    """The audio columns (FD and KL) of eight pairs of 8 s, from folders of audio to numbers.
-
-    Both sides need their checkpoints: ``bench weights fetch`` for ours. Times include the start of
-    the process and opening the networks. The numbers differ in their digits, not in their meaning:
-    tests/golden holds the proof on arrays.
-    """
-    with tempfile.TemporaryDirectory() as work:
-        true, generated = Path(work, "true"), Path(work, "generated")
-        rng = np.random.default_rng(0)
-        for side in (true, generated):
-            side.mkdir()
-            for number in range(8):
-                audio = rng.normal(0, 0.1, SECONDS * 16_000)
-                soundfile.write(side / f"clip{number}_000000.wav", audio, 16_000)
-        weights = weights_directory()
-        turns = iter(range(1_000))
-
-        def theirs() -> None:
-            caches = [f"--{side}_cache={work}/{side}-{next(turns)}" for side in ("gt", "pred")]
-            sides = [f"--gt_audio={true}", f"--pred_audio={generated}", *caches]
-            options = [f"--audio_length={SECONDS}", "--skip_video_related"]
-            output = f"--output_metrics_dir={work}/metrics"
-            _run([_python_of(folder), "evaluate.py", *sides, *options, output], folder)
-
-        def ours() -> None:
-            columns = "fd_passt,fd_panns,fd_vgg,kl_passt,kl_panns"
-            sides = ["--generated", str(generated), "--reference", str(true)]
-            # A new cache each time, as the peer's: otherwise only its first turn would be fair.
-            home = {"BENCH_HOME": f"{work}/home-{next(turns)}"}
-            command = [sys.executable, "-m", "bench", "score", *sides, "--metrics", columns]
-            _run([*command, "--weights", str(weights)], Path.cwd(), home)
-
-        yield Row(
-            "FD and KL of eight 8 s pairs, end to end", folder.name, theirs, ours, lambda: 0.0, 0
-        )
-
-
-@contextmanager
-def compare_mmaudio(folder: Path) -> Iterator[Row]:
-    """One guided step of ``small_44k`` for one clip of 8 s, conditions prepared once.
-
-    MMAudio's network has no reference audio, so the values are others: only times compare.
-    """
-    from acfoley.params import sequence_lengths
-    from acfoley.sampling import noise_for
-    from benchmarks.flow_speed import drawn_features, drawn_network, ours
-
-    sys.path.insert(0, str(folder))
-    from mmaudio.model.networks import get_my_mmaudio
-
-    lengths = sequence_lengths(float(SECONDS))
-    network = drawn_network("small_44k")
-    features = drawn_features(network, 1, lengths, "cpu")
-    noise = noise_for(range(1), lengths.latents)
-    peer = get_my_mmaudio("small_44k").eval()
-    prepared = peer.preprocess_conditions(features.video, features.sync, features.text)
-    empty = peer.get_empty_conditions(1)
-
-    def theirs() -> None:
-        peer.ode_wrapper(torch.tensor(0.5), noise, prepared, empty, 4.5)
-
-    with torch.inference_mode():
-        yield Row(
-            "one guided step of small_44k, 8 s",
-            folder.name,
-            theirs,
-            lambda: ours(network, features, noise, lengths, 1),
-            lambda: 0.0,
-            0,
-        )
-
-
-def _python_of(folder: Path) -> str:
-    own = folder / ".venv/bin/python"
-    return str(own) if own.exists() else sys.executable
-
-
-def _run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
-    variables = {**os.environ, **(environment or {})}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[:3])} failed in {folder}:\n{done.stderr[-2000:]}")
-
-
 ROWS: dict[str, Callable[[], Any]] = {
     "mcd": lambda: compare_mcd(is_cached=False),
     "mcd-cached": lambda: compare_mcd(is_cached=True),
@@ -415,12 +266,6 @@ ROWS: dict[str, Callable[[], Any]] = {
     "passt": compare_passt,
     "vocoder": compare_vocoder,
 }
-REPOSITORIES: dict[str, Callable[[Path], Any]] = {
-    "av-benchmark": compare_av_benchmark,
-    "mmaudio": compare_mmaudio,
-}
-#: What a checkout is recognised by.
-ENTRIES = {"av-benchmark": "evaluate.py", "mmaudio": "mmaudio/model/networks.py"}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -93,15 +93,7 @@ def _measure_commands(root: Path, options: argparse.Namespace) -> float:
     small = {
         "score of 3 files": ("score", *folders, "--workers", "2"),
         "run of noise": ("run", "--model", "noise", *mini, "2"),
-        "run of acfoley-mini": (
-            "run",
-            "--model",
-            "acfoley-mini",
-            "--split",
-            "mini",
-            "--limit",
-            "2",
-        ),
+        "run of acfoley-mini": ("run", "--model", "acfoley-mini", *mini, "2"),
     }
     for name, command in small.items():
         trees = [HERE, *([options.before] if options.before else [])]

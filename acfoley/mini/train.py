@@ -10,7 +10,6 @@ are not trained here: their weights are part of the package.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +30,7 @@ from acfoley.mini.variants import (
 )
 from acfoley.train.clips import ClipList, TrainingClip
 from acfoley.train.log import StepReport
-from bench.engine import Engine, open_engine
+from bench.engine import Engine, core_count, open_engine
 from bench.errors import BenchError
 from bench.io import bench_home
 from bench.synthetic.dataset import Row, render_split, start_directory, write_manifest
@@ -227,9 +226,8 @@ def _all_done(
 
 
 if __name__ == "__main__":
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     try:
-        main(sys.argv[1:], n_cores)
+        main(sys.argv[1:], core_count())
     except BenchError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)

@@ -108,7 +108,6 @@ def open_mini_codec(device: torch.device | str = "cpu") -> Codec:
     from acfoley.codec import Codec
     from acfoley.codec.griffin_lim import GriffinLim
     from acfoley.mini.pca_autoencoder import LinearAutoencoder
-    from acfoley.mini.variants import load_weights
 
     return Codec(load_weights(LinearAutoencoder(), CODEC), GriffinLim()).to(device)
 

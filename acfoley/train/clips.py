@@ -1,4 +1,6 @@
-"""Which clips to train on: a list of files, or a prepared dataset.
+"""Which clips to train on, and which samples of each are target and references (``CropLayout``).
+
+Clips come from a list of files, or from a prepared dataset.
 
 A list is a CSV or TSV file with a header. ``file`` (relative to the list, or absolute) is required;
 ``prompt`` (or ``label``, ``caption``, ``text``), ``name``, ``start_s`` and ``score`` are optional.
@@ -25,6 +27,8 @@ from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
 
 PIECE_SECONDS = 10.0
+#: A rest of a clip after its target that is shorter than this is no reference.
+SHORTEST_AFTER_S = 0.5
 PROMPT_COLUMNS = ("prompt", "label", "caption", "text")
 
 
@@ -82,11 +86,11 @@ def read_list(path: Path) -> ClipList:
     return ClipList(tuple(clips), tuple(refused))
 
 
-def read_prepared(path: Path, split: str = "train", scores: Path | None = None) -> ClipList:
+def read_prepared(path: Path, split: str = "train") -> ClipList:
     """Return the clips of a split in a manifest of ``bench data prepare``.
 
-    Clips whose files cannot be used are ``refused``. ``scores`` is a table with the columns name
-    and score, by default ``scores.csv`` beside the manifest where there is one.
+    Clips whose files cannot be used are ``refused``. Scores are those of ``scores.csv`` beside the
+    manifest, a table with the columns name and score, where there is one.
 
     Raises:
         MissingError: there is no manifest, or no clip of it is here.
@@ -98,7 +102,7 @@ def read_prepared(path: Path, split: str = "train", scores: Path | None = None) 
             f"{path} lists no clip of the split {split!r}: to train on VGGSound, prepare it with "
             "its table vggsound.csv"
         )
-    by_clip = _read_scores(scores or path.with_name("scores.csv"))
+    by_clip = _read_scores(path.with_name("scores.csv"))
     clips = [_make_prepared(row, by_clip.get(row.clip)) for row in rows if not row.problem]
     if not clips:
         raise MissingError(f"none of the {len(rows)} {split} clips in {path} is here")
@@ -198,10 +202,6 @@ def _read_number(row: dict[str, str], column: str, where: str) -> float | None:
     if number is not None and not math.isfinite(number):
         raise BenchError(f"{where}: {column} is {text!r}, expected a number")
     return number
-
-
-#: A rest of a clip after its target that is shorter than this is no reference.
-SHORTEST_AFTER_S = 0.5
 
 
 @dataclass(frozen=True)

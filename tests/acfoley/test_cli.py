@@ -108,6 +108,17 @@ def test_finished_audio_is_kept_where_the_video_cannot_be_written(
     assert Path("in_acfoley.flac").read_bytes() == b"mine"
 
 
+def test_finished_audio_is_kept_where_writing_the_video_is_interrupted(tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.media, "mux_audio", interrupt)
+    audio = Audio(np.zeros((1, 4_410), np.float32), 44_100)
+    with pytest.raises(KeyboardInterrupt):
+        cli.write_result(tmp_path / "out.mp4", tmp_path / "in.mp4", audio)
+    assert read_audio(Excerpt(tmp_path / "out.flac")).seconds == 0.1
+
+
 def test_a_video_may_end_a_little_early(folder, run, model):
     write_video(Path("early.mp4"), numbered_frames(48), 25)  # 1.92 s
     assert run(*GENERATE, "--video", "early.mp4", "-o", "out.wav")[0] == 0

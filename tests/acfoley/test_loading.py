@@ -16,12 +16,14 @@ def network(monkeypatch):
     return new_network(NARROW, seed=0)
 
 
-def test_a_network_is_prepared_where_its_transformed_weights_fit(network):
+def test_a_network_is_prepared_where_its_transformed_weights_fit(network, caplog):
     assert network.transformed_bytes > 2**20
     prepare_network(network, network.transformed_bytes - 1)
     assert not network.is_prepared
+    assert ["generating is slower" in each.message for each in caplog.records] == [True]
     prepare_network(network, network.transformed_bytes)
     assert network.is_prepared
+    assert len(caplog.records) == 1
 
 
 def test_the_transformed_weights_have_the_size_that_is_asked_for(network):
@@ -35,9 +37,11 @@ def test_the_transformed_weights_have_the_size_that_is_asked_for(network):
     assert sum(made) == network.transformed_bytes
 
 
-def test_other_types_and_processors_with_slow_products_are_left_alone(network, monkeypatch):
+def test_other_types_and_processors_with_slow_products_are_left_alone(network, monkeypatch, caplog):
     prepare_network(network.bfloat16(), 2**40)
     assert not network.is_prepared
     monkeypatch.setattr(loading, "has_slow_products", lambda: True)
     prepare_network(network.float(), 2**40)
     assert not network.is_prepared
+    prepare_network(network, 0)
+    assert not caplog.records

@@ -16,10 +16,13 @@ from acfoley.mini.variants import weights_hash, weights_path
 from acfoley.train.recipe import RECIPES
 from baselines import SYSTEMS
 from bench.checkpoints.registry import OFFICIAL_FILES
+from bench.digests import file_digest
 from bench.errors import MissingError
+from bench.pipeline import provenance
 from bench.pipeline.columns import JudgeOptions
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, plan_run
+from bench.pipeline.provenance import origin_of
 from bench.plugins import open_system
 from bench.splits import open_split
 from bench.types import COMPONENTS, Condition, Request
@@ -175,3 +178,15 @@ def test_a_new_checkpoint_changes_the_origin_of_samples(
     now = planned("acfoley-two-stage", clicks_folder, tmp_path).origin
     changes = before.describe_changes(now)
     assert changes == ["the weights acfoley-two-stage.safetensors have changed"]
+
+
+@pytest.mark.parametrize("file", ["resample.py", "resize.py"])
+def test_samples_are_made_again_where_references_or_frames_are_prepared_otherwise(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = open_system("acfoley-mini")
+    before = origin_of(system, "cpu")
+    monkeypatch.setattr(
+        provenance, "file_digest", lambda path: "other" if path.name == file else file_digest(path)
+    )
+    assert origin_of(system, "cpu").code != before.code

@@ -85,7 +85,7 @@ ROWS = (
         12.0,
         10.0,
         video_codec="h264",
-    ),  # noqa: E501
+    ),
     MediaRow("www01234567_000001", "wind", "train", problem="no video"),
     MediaRow("xyz01234567_000004", "rain", "test", "/data/x.mp4", video_codec="h264"),
 )
