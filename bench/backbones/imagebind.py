@@ -41,7 +41,6 @@ from bench.checkpoints.load import assign_state, load_state
 __all__ = [
     "FPS",
     "HUGE",
-    "NAME",
     "PINNED_GAPS",
     "PREPROCESSING",
     "RELEASE_GAPS",
@@ -58,7 +57,6 @@ __all__ = [
     "reference_clips",
 ]
 
-NAME = "imagebind"
 #: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
 #: torchvision to the bit.
 PREPROCESSING = "2"

@@ -43,7 +43,6 @@ from bench.errors import MediaError
 
 __all__ = [
     "FRAMES_PER_S",
-    "NAME",
     "PREPROCESSING",
     "SAMPLE_RATE_HZ",
     "SIDE_PIXELS",
@@ -58,7 +57,6 @@ __all__ = [
     "video_front_end",
 ]
 
-NAME = "synchformer"
 #: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
 #: torchvision to the bit.
 PREPROCESSING = "2"

@@ -106,14 +106,10 @@ def ablate(
     acfoley and acfoley-mini have variants that were trained otherwise. Any system that takes text
     or a reference can be put under conflict.
     """
-    from bench.cli.console import notices, notify, print_failures, progress_bars, stop_cleanly
-    from bench.io import require_target
+    from bench.cli.console import notify
     from bench.pipeline.ablation import Ablation, plan_ablation
-    from bench.pipeline.bounds import add_bounds
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
-    from bench.pipeline.run import look_ahead, require_ready
-    from bench.pipeline.run import run as run_plan
 
     options = RunOptions(
         model=model,
@@ -142,6 +138,25 @@ def ablate(
     if plot:
         _require_plot(conflict)
     rows = plan_ablation(ablation, options, judging, notify)
+    _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
+
+
+def _run_all(
+    rows: list[AblationRow],
+    conflict: str | None,
+    json: Path | None,
+    plot: Path | None,
+    *,
+    bounds: bool | None,
+    min_coverage: float,
+) -> None:
+    """Run every row, print the table, write the files, and exit with 0 where all are covered."""
+    from bench.cli.console import notices, notify, print_failures, progress_bars, stop_cleanly
+    from bench.io import require_target
+    from bench.pipeline.bounds import add_bounds
+    from bench.pipeline.run import look_ahead, require_ready
+    from bench.pipeline.run import run as run_plan
+
     for path in filter(None, (json, plot)):
         require_target(path)
     for row in rows:

@@ -60,13 +60,8 @@ def compare(
     The test is paired by clip and adjusted for the number of columns. Exit 2 if the runs cannot be
     compared.
     """
-    from bench.cli.compare_formats import as_json, as_junit, as_markdown, explanations, summary
-    from bench.cli.compare_formats import title as describe
-    from bench.cli.console import print_titled
-    from bench.io import write_json
     from bench.pipeline.gate import gate_runs
     from bench.pipeline.rules import read_rules
-    from bench.terminal import print_text
 
     _require_targets(format, out, junit, json)
     gate = gate_runs(
@@ -76,6 +71,20 @@ def compare(
         require_equivalence=require_equivalence,
         max_differ=max_differ,
     )
+    _report(gate, format, out, junit, json)
+    raise typer.Exit(0 if gate.has_passed else 1)
+
+
+def _report(
+    gate: Gate, format: str, out: Path | None, junit: Path | None, json: Path | None
+) -> None:
+    """Write the files that were asked for, and print the table unless it is one of them."""
+    from bench.cli.compare_formats import as_json, as_junit, as_markdown, explanations, summary
+    from bench.cli.compare_formats import title as describe
+    from bench.cli.console import print_titled
+    from bench.io import write_json
+    from bench.terminal import print_text
+
     if junit:
         _write_text(junit, as_junit(gate))
     if json:
@@ -86,7 +95,6 @@ def compare(
         print_text(as_markdown(gate))
     else:
         print_titled(describe(gate), _draw(gate), notes=(summary(gate), *explanations(gate)))
-    raise typer.Exit(0 if gate.has_passed else 1)
 
 
 def _require_targets(format: str, out: Path | None, *others: Path | None) -> None:

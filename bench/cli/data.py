@@ -195,10 +195,10 @@ def filter_clips(
     judging = JudgeOptions(profile=profile, weights=weights, device=device, batch_size=batch_size)
     chosen = parse_part(part) if part else None
     share = (chosen.index, chosen.n_parts) if chosen else None
-    n_workers = core_count() if workers is None else workers
-    plan = ib_filter.plan_filter(list_name, min_ib, judging, n_workers, notify, share)
     if share and (compare or force):
         raise BenchError("--part only scores: give --compare and --force without it, at the end")
+    n_workers = core_count() if workers is None else workers
+    plan = ib_filter.plan_filter(list_name, min_ib, judging, n_workers, notify, share)
     if share is None and not force:
         ib_list.require_own_list(plan)
     other = ib_list.read_other_list(plan, compare) if compare else None

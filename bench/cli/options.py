@@ -110,7 +110,9 @@ def complete_match(incomplete: str) -> list[str]:
 
 def complete_compare_format(incomplete: str) -> list[str]:
     """The formats of a comparison."""
-    return _matching(("terminal", "markdown"), incomplete)
+    from bench.cli.compare import FORMATS
+
+    return _matching(FORMATS, incomplete)
 
 
 def complete_lists(incomplete: str) -> list[str]:

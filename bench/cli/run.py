@@ -78,20 +78,11 @@ def run(
 
     The same command again finishes an interrupted run.
     """
-    from bench.cli.console import (
-        notices,
-        notify,
-        print_failures,
-        print_result,
-        progress_bars,
-        stop_cleanly,
-    )
-    from bench.io import require_target, write_json
-    from bench.pipeline import run as pipeline
-    from bench.pipeline.bounds import add_bounds
+    from bench.cli.console import notify, progress_bars
+    from bench.io import require_target
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions, plan_run
-    from reports.formats import as_json
+    from bench.pipeline.run import look_ahead, require_ready
 
     options = RunOptions(
         model=model,
@@ -121,16 +112,42 @@ def run(
     )
     plan = plan_run(options, judging, notify)
     with progress_bars() as progress:
-        ahead = pipeline.look_ahead(plan, progress, fresh=fresh)
+        ahead = look_ahead(plan, progress, fresh=fresh)
     if dry_run:
         _print_estimate(plan, ahead)
         return
     if json:
         require_target(json)
-    pipeline.require_ready(plan, ahead, notify)
+    require_ready(plan, ahead, notify)
+    _carry_out(plan, json, bounds, min_coverage, fresh=fresh, verify_bytes=verify_bytes)
+
+
+def _carry_out(
+    plan: RunPlan,
+    json: Path | None,
+    bounds: bool | None,
+    min_coverage: float,
+    *,
+    fresh: bool,
+    verify_bytes: bool,
+) -> None:
+    """Run a plan, print and write its results, and exit with 0 where enough clips are scored."""
+    from bench.cli.console import (
+        notices,
+        notify,
+        print_failures,
+        print_result,
+        progress_bars,
+        stop_cleanly,
+    )
+    from bench.io import write_json
+    from bench.pipeline.bounds import add_bounds
+    from bench.pipeline.run import run as run_plan
+    from reports.formats import as_json
+
     with stop_cleanly():
         with progress_bars() as progress:
-            result = pipeline.run(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
+            result = run_plan(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
         with progress_bars() as progress:
             below = add_bounds(plan, bounds, progress, notify)
     print_result(result.results, below)

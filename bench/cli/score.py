@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from bench.cli.options import (
     Workers,
     complete_match,
 )
+
+if TYPE_CHECKING:
+    from bench.pipeline.folders import FolderPlan
 
 
 def score(
@@ -79,14 +82,9 @@ def score(
     min_coverage: MinCoverage = 1.0,
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
-    from bench.cli.console import notify, print_failures, print_result, progress_bars, stop_cleanly
-    from bench.io import require_target, write_json
-    from bench.pipeline.bounds import add_folder_bounds
+    from bench.cli.console import notify
     from bench.pipeline.columns import JudgeOptions
-    from bench.pipeline.folders import score_folders
     from bench.pipeline.prepare import FolderOptions, plan_folders
-    from bench.results import write_rows
-    from reports.formats import as_json
 
     options = FolderOptions(
         generated=generated,
@@ -111,6 +109,25 @@ def score(
         batch_size=batch_size,
     )
     plan = plan_folders(options, judging, notify)
+    _carry_out(plan, json, parquet, bounds=bounds, min_coverage=min_coverage)
+
+
+def _carry_out(
+    plan: FolderPlan,
+    json: Path | None,
+    parquet: Path | None,
+    *,
+    bounds: bool,
+    min_coverage: float,
+) -> None:
+    """Score the folders, write and print the results; exit with 0 where enough is scored."""
+    from bench.cli.console import notify, print_failures, print_result, progress_bars, stop_cleanly
+    from bench.io import require_target, write_json
+    from bench.pipeline.bounds import add_folder_bounds
+    from bench.pipeline.folders import score_folders
+    from bench.results import write_rows
+    from reports.formats import as_json
+
     for file in (json, parquet):
         if file:
             require_target(file)

@@ -196,14 +196,15 @@ def describe_audio(media: ClipMedia) -> Features:
     }
 
 
-def _get(describe: Extract) -> Extract:
-    # ``open`` makes an extractor ready; these are.
-    return describe
+def open_function(extract: Extract) -> Extract:
+    """Return ``extract``: the ``open`` of an extractor that has nothing to load."""
+    # A function of this module, because extractors are pickled into workers.
+    return extract
 
 
 AUDIO_REMARKS = SignalExtractor(
-    "audio_remarks", REMARKS_VERSION, open=partial(_get, describe_audio)
+    "audio_remarks", REMARKS_VERSION, open=partial(open_function, describe_audio)
 )
 VIDEO_REMARKS = SignalExtractor(
-    "video_remarks", REMARKS_VERSION, "picture", open=partial(_get, describe_video)
+    "video_remarks", REMARKS_VERSION, "picture", open=partial(open_function, describe_video)
 )

@@ -9,10 +9,10 @@ import numpy as np
 from bench.extras import has_module
 from bench.judges.extractor import (
     ClipMedia,
-    Extract,
     Features,
     SignalExtractor,
     name_versions,
+    open_function,
 )
 
 #: Raised when the values of a feature change.
@@ -61,11 +61,6 @@ def _spectrum(media: ClipMedia) -> Features:
     return {"log_mel": log_mel(waveform), "envelope": envelope(waveform, SIGNAL_RATE_HZ)}
 
 
-def _open(extract: Extract) -> Extract:
-    # Nothing to load; a function of this module, because extractors are pickled into workers.
-    return extract
-
-
 def signal_extractors() -> tuple[SignalExtractor, ...]:
     """Return the four extractors, without those of cepstra where pysptk is not installed.
 
@@ -73,13 +68,15 @@ def signal_extractors() -> tuple[SignalExtractor, ...]:
     each takes most of the time of a clip: a run has only those of its columns.
     Their versions name the packages that decide their numbers.
     """
-    onset = SignalExtractor("onset", _version("librosa"), open=partial(_open, _onset))
-    spectrum = SignalExtractor("spectrum", _version("librosa"), open=partial(_open, _spectrum))
+    onset = SignalExtractor("onset", _version("librosa"), open=partial(open_function, _onset))
+    spectrum = SignalExtractor(
+        "spectrum", _version("librosa"), open=partial(open_function, _spectrum)
+    )
     if not has_pysptk():
         return onset, spectrum
     version = _version("pysptk", "pyworld" if has_pyworld() else "librosa")
-    cepstra = SignalExtractor("cepstra", version, open=partial(_open, _cepstra))
-    cepstra_c1 = SignalExtractor("cepstra_c1", version, open=partial(_open, _cepstra_c1))
+    cepstra = SignalExtractor("cepstra", version, open=partial(open_function, _cepstra))
+    cepstra_c1 = SignalExtractor("cepstra_c1", version, open=partial(open_function, _cepstra_c1))
     return onset, cepstra, cepstra_c1, spectrum
 
 

@@ -6,7 +6,6 @@ from disk after H.264 and AAC. The functions take any block of examples.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.engine import core_count
 from bench.io import bench_home
 from bench.media import read_audio, read_frames, resample
 from bench.mini_judges.dataset import (
@@ -178,8 +178,7 @@ def _lines(title: str, block: Block) -> Iterator[str]:
 
 def main() -> None:
     """Render missing examples, and print the accuracy of all networks."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    list(render_blocks(HELD_OUT_SPLIT, N_HELD_OUT_BLOCKS, workers))
+    list(render_blocks(HELD_OUT_SPLIT, N_HELD_OUT_BLOCKS, core_count()))
     blocks = [load_block(HELD_OUT_SPLIT, number) for number in range(N_HELD_OUT_BLOCKS)]
     rendered = Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
     bench_home().mkdir(parents=True, exist_ok=True)

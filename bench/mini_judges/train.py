@@ -7,14 +7,13 @@ network is trained by one thread, so that the same machine gives the same bytes.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.engine import open_engine
+from bench.engine import core_count, open_engine
 from bench.errors import BenchError
 from bench.mini_judges.dataset import (
     N_TRAINING_BLOCKS,
@@ -116,7 +115,7 @@ def main(names: Sequence[str]) -> None:
     """
     if unknown := [name for name in names if name not in NAMES]:
         raise BenchError(f"no mini judge {unknown[0]!r}, expected one of: {', '.join(NAMES)}")
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    workers = core_count()
     for done, _ in enumerate(render_blocks(TRAINING_SPLIT, N_TRAINING_BLOCKS, workers), start=1):
         _report(f"examples: block {done} of {N_TRAINING_BLOCKS}")
     chosen = [name for name in CONFIGS if name in names or not names]

@@ -1,11 +1,10 @@
-"""Networks that one test loads, or replaces, are not reused by the next; torch has one thread."""
+"""Networks that one test loads, or replaces, are not reused by the next."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from bench.judges import rows
 
@@ -14,12 +13,3 @@ from bench.judges import rows
 def _no_loaded_networks() -> Iterator[None]:
     yield
     rows._loaded.clear()
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    # Test processes share the cores, and threads that wait for each other keep others from them.
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
