@@ -12,7 +12,10 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _RANGE = re.compile(r"@(?P<offset>\d+)\+(?P<size>\d+)", re.ASCII)
 
@@ -96,7 +99,7 @@ class _Window(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: WriteableBuffer) -> int:
         n_left = max(self._size - self._position, 0)
         # Where the archive was cut off, this is short, and the decoder reports the damage.
         self._file.seek(self._start + self._position)

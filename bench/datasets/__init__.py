@@ -3,7 +3,7 @@
 scan.py         the media below a folder: files, members of archives, rows of Parquet files
 index.py        what their headers state, remembered while they are unchanged
 vggsound.py     VGGSound's lists and clips
-vggsounder.py   what people hear and see in its test clips
+vggsounder.py   which labels are audible or visible in its test clips
 greatesthits.py the segments of CondFoley's pairs
 foleybench.py   FoleyBench's rows, unpacked
 moviegen.py     the generated videos of Movie Gen Audio Bench

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.datasets.index import Facts, describe_header, media_key, open_index
+from bench.datasets.index import Facts, StageProgress, open_index
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder, read_records
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import bench_home, require_folder
-from bench.types import MAX_SHORTFALL_S, Excerpt
+from bench.types import MAX_SHORTFALL_S
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -36,8 +36,6 @@ SECONDS = 10.0
 SHORTEST_S = 8.0
 #: A clip of 10 s may be a little longer; a file longer than this is a whole video.
 LONGEST_CLIP_S = 12.0
-
-Progress = Callable[[str, int, int], None]
 
 
 class _Caption(NamedTuple):
@@ -73,7 +71,7 @@ def audiocaps_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Find the audio of the captions below ``source``, and write their manifest.
 
@@ -95,16 +93,7 @@ def prepare(
     starts = Counter(video for video, _ in {(row.video, row.start_s) for row in captions})
     chosen = {row.clip: _choose(row, by_stem) for row in captions}
     with open_index(directory / "index.sqlite") as index:
-        files = sorted({path for path in chosen.values() if path})
-        facts = {
-            excerpt.path: each
-            for excerpt, each in index.describe_all(
-                describe_header,
-                ((media_key(each), each) for each in map(Excerpt, files)),
-                engine,
-                lambda done, total: progress("index", done, total),
-            )
-        }
+        facts = index.describe_files(filter(None, chosen.values()), engine, progress)
     rows = [_describe(row, chosen[row.clip], facts, starts[row.video]) for row in captions]
     if all(row.problem for row in rows):
         example = captions[0]
@@ -176,7 +165,7 @@ def _describe(
     stated = facts[path]
     if "problem" in stated or "audio_codec" not in stated:
         return replace(row, problem=stated.get("problem", f"{path.name} has no audio stream"))
-    # A video that has audio beside its pictures is read for its audio alone.
+    # A video is read for its audio alone.
     row = replace(row, **{name: each for name, each in stated.items() if is_of_audio(name)})
     ends_s = row.audio_s or SECONDS
     if path.stem in caption.video_names:

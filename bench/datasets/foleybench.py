@@ -12,28 +12,24 @@ import base64
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.datasets.index import describe_header, media_key, open_index
+from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.vggsound import find_problem
 from bench.digests import file_state
 from bench.errors import BenchError, MissingError
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, atomic_path, bench_home, require_folder, write_json
-from bench.types import Excerpt
+from bench.matching import make_clip_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pyarrow.parquet as pq
 
     from bench.engine import Engine
-
-    Progress = Callable[[str, int, int], None]
 
 LICENCE = (
     "FoleyBench: CC BY-NC-SA 4.0 (arXiv 2511.13219), not for commercial use; the footage belongs "
@@ -65,7 +61,7 @@ def foleybench_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Unpack the rows of the Parquet files at ``source``, a folder or one file; write the manifest.
 
@@ -82,51 +78,20 @@ def prepare(
     directory = require_folder(foleybench_directory())
     folder = require_folder(directory / "clips")
     tables = _find_tables(source.expanduser().absolute())
-    name_column = _choose_name_column(tables)
     _require_space(tables, folder)
-    n_rows = sum(_count_rows(path) for path in tables)
-    unpacked: dict[str, _Row] = {}
-    notes = []
     with open_index(directory / "index.sqlite") as index:
-        n_done = 0
-        for path in tables:
-            state = f"{file_state(path)}:{name_column}"
-            known = [_Row(*each) for each in index.recall_archive(state) or ()]
-            if not known or not all(_is_unpacked(row, folder) for row in known):
-                known = []
-                for row in _unpack(path, name_column, folder):
-                    known.append(row)
-                    progress("unpack", n_done + len(known), n_rows)
-                index.remember_archive(state, known)
-            n_done += len(known)
-            unpacked |= {row.clip: row for row in known}
-        progress("unpack", n_rows, n_rows)
-        if twice := n_rows - len(unpacked):
-            notes.append(f"{twice} of {n_rows} rows hold a video that another row has")
-        files = [folder / f"{row.clip}.mp4" for row in unpacked.values() if not row.problem]
-        facts = {
-            excerpt.path.stem: each
-            for excerpt, each in index.describe_all(
-                describe_header,
-                ((media_key(each), each) for each in map(Excerpt, sorted(files))),
-                engine,
-                lambda done, total: progress("index", done, total),
-            )
-        }
-    rows = [_describe(row, folder, facts.get(row.clip, {})) for row in unpacked.values()]
+        unpacked, note = _unpack_tables(tables, folder, index, progress)
+        files = [folder / f"{row.clip}.mp4" for row in unpacked if not row.problem]
+        facts = index.describe_files(files, engine, progress)
+    rows = [_describe(row, folder, facts) for row in unpacked]
     if all(row.problem for row in rows):
         raise MissingError(
             f"{source} has {len(rows)} clips and none can be used ({rows[0].clip}: "
             f"{rows[0].problem})"
         )
-    notes.append(_keep_labels(directory / LABELS, unpacked.values()))
-    manifest = Manifest(
-        "foleybench",
-        sort_rows(rows),
-        LICENCE,
-        {"clips": _digest_clips(unpacked.values())},
-        tuple(filter(None, notes)),
-    )
+    notes = filter(None, [note, _keep_labels(directory / LABELS, unpacked)])
+    lists = {"clips": _digest_clips(unpacked)}
+    manifest = Manifest("foleybench", sort_rows(rows), LICENCE, lists, tuple(notes))
     write_manifest(directory / MANIFEST, manifest)
     return manifest
 
@@ -203,6 +168,31 @@ def _require_space(tables: list[Path], folder: Path) -> None:
         )
 
 
+def _unpack_tables(
+    tables: list[Path], folder: Path, index: Index, progress: StageProgress
+) -> tuple[list[_Row], str]:
+    """Unpack what is missing; return one row for each clip, and a note on rows of equal videos."""
+    name_column = _choose_name_column(tables)
+    n_rows = sum(_count_rows(path) for path in tables)
+    unpacked: dict[str, _Row] = {}
+    n_done = 0
+    for path in tables:
+        state = f"{file_state(path)}:{name_column}"
+        known = [_Row(*each) for each in index.recall_archive(state) or ()]
+        if not known or not all(_is_unpacked(row, folder) for row in known):
+            known = []
+            for row in _unpack(path, name_column, folder):
+                known.append(row)
+                progress("unpack", n_done + len(known), n_rows)
+            index.remember_archive(state, known)
+        n_done += len(known)
+        unpacked |= {row.clip: row for row in known}
+    progress("unpack", n_rows, n_rows)
+    twice = n_rows - len(unpacked)
+    note = f"{twice} of {n_rows} rows hold a video that another row has" if twice else ""
+    return list(unpacked.values()), note
+
+
 def _is_unpacked(row: _Row, folder: Path) -> bool:
     return bool(row.problem) or (folder / f"{row.clip}.mp4").is_file()
 
@@ -223,7 +213,8 @@ def _unpack(path: Path, name_column: str, folder: Path) -> Iterator[_Row]:
         try:
             for batch in table.iter_batches(ROWS_AT_ONCE, columns=wanted):
                 for row in batch.to_pylist():
-                    yield _unpack_row(row, strings, name_column, f"{path.stem}_{number}", folder)
+                    where = make_clip_name(Path(f"{path.stem}_{number}.mp4"))
+                    yield _unpack_row(row, strings, name_column, where, folder)
                     number += 1
         except (OSError, pa.ArrowException) as error:
             raise BenchError(f"{path} is damaged after {number} rows: {error}") from error
@@ -250,15 +241,16 @@ def _unpack_row(
     return _Row(clip, digest, kept)
 
 
-def _describe(row: _Row, folder: Path, facts: dict[str, Any]) -> MediaRow:
+def _describe(row: _Row, folder: Path, facts: Mapping[Path, Facts]) -> MediaRow:
     # The benchmark is for testing, although the hub calls its only part "train".
     listed = MediaRow(row.clip, row.strings.get(CAPTION, ""), "test", problem=row.problem)
     if row.problem:
         return listed
-    listed = replace(listed, path=str(folder / f"{row.clip}.mp4"))
-    if "problem" in facts:
-        return replace(listed, problem=facts["problem"])
-    listed = replace(listed, **facts)
+    path = folder / f"{row.clip}.mp4"
+    listed = replace(listed, path=str(path))
+    if "problem" in facts[path]:
+        return replace(listed, problem=facts[path]["problem"])
+    listed = replace(listed, **facts[path])
     seconds = listed.video_s or listed.audio_s
     return replace(listed, seconds=seconds or listed.seconds, problem=find_problem(listed))
 

@@ -1,7 +1,7 @@
 """Greatest Hits: the segments of CondFoley's pairs, cut from whatever form the data come in.
 
 CondFoley's list ``AMT_test_set.json`` has 194 targets with three conditions each, all of two
-seconds: ``<video>_<start second>``. A segment is the trimmed mp4 of its name where that is at hand
+seconds: ``<video>_<start second>``. A segment is the trimmed mp4 of its name where there is one
 (``<video>_denoised_trim_to_2s_from_<start>_new_fps_resized.mp4``), else a window of the original:
 
     <video>_denoised.mp4, _denoised_thumb.mp4 (the small download), _mic.mp4      the video
@@ -16,18 +16,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.datasets.index import Facts, describe_header, media_key, open_index
+from bench.datasets.index import Facts, StageProgress, open_index
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder, read_lines
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import bench_home, read_json, require_folder, write_json
 from bench.matching import parse_canonical_name
-from bench.types import MAX_SHORTFALL_S, Excerpt
+from bench.types import MAX_SHORTFALL_S
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -44,8 +44,6 @@ _ORIGINAL = re.compile(r"(?P<video>\d{4}(?:-\d\d){5}(?:-\d+)?)_(?P<kind>\w+)", r
 VIDEO_KINDS = ("denoised", "denoised_thumb", "mic")
 CONDITION_FOLDERS = ("cond", "condition", "conditions")
 AUDIO_KINDS = ("denoised", "mic", "denoised_resampled")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def greatesthits_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Find the segments of CondFoley's pairs below ``source``; write manifest and pairs.
 
@@ -96,18 +94,9 @@ def prepare(
     tree = _index_tree(listing.videos, listing.audio, listing.other)
     segments = sorted({*pairs, *(each for conditions in pairs.values() for each in conditions)})
     rows = [_locate(segment, tree) for segment in segments]
-    used = sorted({Path(p) for row in rows for p in (row.path, row.audio_path) if p})
+    used = [Path(p) for row in rows for p in (row.path, row.audio_path) if p]
     with open_index(directory / "index.sqlite") as index:
-        excerpts = ((media_key(each), each) for each in map(Excerpt, used))
-        facts = {
-            excerpt.path: each
-            for excerpt, each in index.describe_all(
-                describe_header,
-                excerpts,
-                engine,
-                lambda done, total: progress("index", done, total),
-            )
-        }
+        facts = index.describe_files(used, engine, progress)
     rows = [_describe(row, facts) for row in rows]
     if all(row.problem for row in rows):
         raise MissingError(
@@ -190,27 +179,15 @@ def _index_originals(paths: Iterable[Path]) -> dict[tuple[str, str], Path]:
 
 def _locate(segment: str, tree: _Tree) -> MediaRow:
     """Return the row of a segment: the trimmed file, else a window of the original."""
-    found = _SEGMENT.fullmatch(segment)
-    assert found is not None  # noqa: S101 - the list was checked
+    name, start_s = segment.rsplit("_", 1)
     row = MediaRow(segment, split="test", seconds=SECONDS)
     if segment in tree.segments:
         return replace(row, path=str(tree.segments[segment]))
-    video = next(
-        (
-            tree.videos[key]
-            for kind in VIDEO_KINDS
-            if (key := (found["video"], kind)) in tree.videos
-        ),
-        None,
-    )
+    video = next((tree.videos[name, k] for k in VIDEO_KINDS if (name, k) in tree.videos), None)
     if video is None:
         return replace(row, problem="neither the trimmed file nor its video is here")
-    audio = next(
-        (tree.audio[key] for kind in AUDIO_KINDS if (key := (found["video"], kind)) in tree.audio),
-        None,
-    )
-    start_s = float(found["start"])
-    return replace(row, path=str(video), audio_path=str(audio or ""), start_s=start_s)
+    audio = next((tree.audio[name, k] for k in AUDIO_KINDS if (name, k) in tree.audio), None)
+    return replace(row, path=str(video), audio_path=str(audio or ""), start_s=float(start_s))
 
 
 def _describe(row: MediaRow, facts: Mapping[Path, Facts]) -> MediaRow:
@@ -309,6 +286,10 @@ def _read_matches(
     """Return whether target and condition show the same action: CondFoley's list, else the hits."""
     if path.is_file():
         value: Any = read_json(path)
+        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+            raise BenchError(
+                f"{path} is no list of matches: expected {{target: {{condition: true}}}}"
+            )
         return {
             _segment_name(target, path): {
                 _segment_name(condition, path): bool(is_match)

@@ -23,12 +23,14 @@ from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 if TYPE_CHECKING:
     from bench.engine import Engine
 
-#: Raised when ``describe`` finds other facts: rows of another version are read again.
-INDEX_VERSION = 1
+#: Raised when other facts or contents are stored: rows of another version are read again.
+INDEX_VERSION = 2
 COMMIT_EVERY_S = 1.0
 
 Facts = dict[str, Any]
 Progress = Callable[[int, int], None]
+#: Called with what is done ("unpack", "index" or "draw"), the number that is done, and of all.
+StageProgress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 
 
@@ -107,6 +109,17 @@ class Index:
                 committed_s = time.monotonic()
         self._rows.commit()
 
+    def describe_files(
+        self, paths: Iterable[Path], engine: Engine, progress: StageProgress
+    ) -> dict[Path, Facts]:
+        """Return what ``describe_header`` finds in each file, which is read where it changed."""
+        keyed = ((media_key(each), each) for each in map(Excerpt, sorted(set(paths))))
+        report = partial(progress, "index")
+        return {
+            excerpt.path: facts
+            for excerpt, facts in self.describe_all(describe_header, keyed, engine, report)
+        }
+
     def _recall(self, key: str) -> Any:
         found = self._rows.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return None if found is None else json.loads(found[0])
@@ -180,6 +193,9 @@ def describe_header(excerpt: Excerpt) -> Facts:
 
 def describe_content(clip: Clip) -> Facts:
     """Decode the audio, reference and video of a clip; return ``peak`` and ``motion``.
+
+    ``peak`` is the loudest sample of the audio (1 is full scale), ``motion`` the largest mean
+    change of grey level between two frames that are a second apart (0 to 255).
 
     Raises:
         BenchError: a file is missing, damaged or too short; the message names it.

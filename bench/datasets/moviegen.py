@@ -11,19 +11,19 @@ import hashlib
 import json
 import tarfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.datasets.index import Facts, describe_header, media_key, open_index
+from bench.datasets.index import Facts, StageProgress, open_index
 from bench.datasets.scan import COMPRESSED, scan
 from bench.datasets.vggsound import SHORTEST_S
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, bench_home, require_folder
-from bench.types import MAX_SHORTFALL_S, Excerpt
+from bench.types import MAX_SHORTFALL_S
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -36,8 +36,6 @@ LIST = "MovieGenAudioBenchSfx.jsonl"
 #: Of several videos of one id, the one in this folder of the archive counts.
 FOLDER = "video_with_audio"
 
-Progress = Callable[[str, int, int], None]
-
 
 def moviegen_directory() -> Path:
     """Return the folder of the manifest, ``$BENCH_HOME/data/moviegen``."""
@@ -45,7 +43,7 @@ def moviegen_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Find the videos at ``source``, a folder or the .tar.gz, and write their manifest.
 
@@ -74,18 +72,7 @@ def prepare(
         for path in found.videos:
             by_id[path.stem].append(path)
         chosen = {name: _choose(by_id[name]) for name in prompts}
-        facts = {
-            excerpt.path: each
-            for excerpt, each in index.describe_all(
-                describe_header,
-                (
-                    (media_key(each), each)
-                    for each in map(Excerpt, sorted(filter(None, chosen.values())))
-                ),
-                engine,
-                lambda done, total: progress("index", done, total),
-            )
-        }
+        facts = index.describe_files(filter(None, chosen.values()), engine, progress)
     rows = [
         _describe(MediaRow(name, prompt, "test"), chosen[name], by_id[name], facts)
         for name, prompt in prompts.items()

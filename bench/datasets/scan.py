@@ -21,7 +21,7 @@ from typing import IO, Any
 from bench.archives import Member, is_file
 from bench.datasets.index import Index
 from bench.digests import file_state
-from bench.errors import BenchError
+from bench.errors import BenchError, format_names
 from bench.inputs import list_folder
 from bench.io import SAFE_NAME, atomic_path
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -44,7 +44,6 @@ class Scan:
     videos: list[Path] = field(default_factory=list)
     audio: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     def add(self, path: Path) -> None:
         """Add a file by the kind that its suffix means."""
@@ -118,6 +117,8 @@ def _check_space(needed: int, n_archives: int, folder: Path) -> None:
     if not needed:
         return
     existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if existing == folder:  # what an earlier call unpacked is not written again
+        needed -= sum(path.stat().st_size for path in folder.iterdir())
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise BenchError(
@@ -132,73 +133,119 @@ def _index_tar(path: Path, index: Index, problems: list[str]) -> Iterator[Path]:
     state = file_state(path)
     remembered = index.recall_archive(state)
     if remembered is None:
-        members, damage = [], ""
+        members: list[tuple[int, int, str]] = []
+        links: list[str] = []
+        damage, is_read = "", True
         try:
             with tarfile.open(path, "r:") as tar:
-                for info in _iterate(tar):
+                for info in _iterate(tar, links):
+                    name = Path(info.name).name
                     if info.sparse is None:
-                        name = Path(info.name).name
-                        members.append([info.offset_data, info.size, name])
+                        members.append((info.offset_data, info.size, name))
+                    else:
+                        links.append(name)
         except (tarfile.TarError, OSError, EOFError) as error:
             damage = f"{path.name} is damaged after {len(members)} media files: {error}"
-        remembered = {"members": members, "damage": damage}
-        index.remember_archive(state, remembered)
-    if remembered["damage"]:
-        problems.append(remembered["damage"])
+            # Of the system, such as a server that does not answer: the next call may read it.
+            is_read = not isinstance(error, OSError)
+        found = [*filter(None, [damage]), *_describe_links(path, links)]
+        remembered = {"members": members, "problems": found}
+        if is_read:
+            index.remember_archive(state, remembered)
+    problems += remembered["problems"]
     for offset, size, name in remembered["members"]:
         member = Member(path, offset, size).path(name)
         if is_file(member):
             yield member
 
 
-def _iterate(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the media of an archive; memory does not grow with their number."""
+def _describe_links(path: Path, links: list[str]) -> list[str]:
+    """Return a sentence on the media of an archive that have no bytes of their own in it."""
+    if not links:
+        return []
+    what = "media files that are links or sparse, which are not read: unpack it"
+    return [f"{path.name} has {len(links)} {what} ({format_names(links)})"]
+
+
+def _iterate(tar: tarfile.TarFile, links: list[str]) -> Iterator[tarfile.TarInfo]:
+    """Yield the media of an archive, and add the names of links to them to ``links``.
+
+    Memory does not grow with their number.
+    """
     while (info := tar.next()) is not None:
+        # Public since Python 3.13, as the argument ``stream``.
         tar.members.clear()  # type: ignore[attr-defined]
         name = Path(info.name).name
         # ``._x.mp4`` is AppleDouble: attributes that macOS packs beside a file of that name.
         is_hidden = name.startswith(".")
-        if info.isfile() and not is_hidden and Path(name).suffix.lower() in MEDIA_SUFFIXES:
+        if is_hidden or Path(name).suffix.lower() not in MEDIA_SUFFIXES:
+            continue
+        if info.isfile():
             yield info
+        elif info.islnk() or info.issym():
+            links.append(name)
 
 
 def _unpack(
     path: Path, is_wanted: Callable[[str], bool], folder: Path, index: Index, problems: list[str]
 ) -> Iterator[Path]:
     """Write the wanted media of a compressed archive or a Parquet file to ``folder``."""
+
+    def find_wanted(names: list[str]) -> list[str]:
+        return [name for name in names if is_wanted(Path(name).stem)]
+
     state = file_state(path)
-    remembered = index.recall_archive(state) or {"files": []}
-    files = [folder / name for name in remembered["files"]]
-    if files and all(file.is_file() for file in files):
-        yield from files
-        return
-    files, damage = [], ""
-    items = _read_rows(path) if path.suffix.lower() == ".parquet" else _read_packed(path)
+    # Remembered by the names of all that it holds: another call may want others of them.
+    content = index.recall_archive(state)
+    if content is None or not all(
+        (folder / name).is_file() for name in find_wanted(content["names"]) if _is_safe(name)
+    ):
+        content = _write_wanted(path, is_wanted, folder)
+        if not content["damage"]:
+            index.remember_archive(state, content)
+    wanted = find_wanted(content["names"])
+    if unsafe := [name for name in wanted if not _is_safe(name)]:
+        what = "wanted clips whose names have other characters than letters, digits and ._+@=,-"
+        problems.append(f"{path.name} has {len(unsafe)} {what}: {format_names(unsafe)}")
+    if content["damage"]:
+        problems.append(
+            f"{path.name} is damaged after {len(wanted)} wanted clips: {content['damage']}"
+        )
+    problems += _describe_links(path, content["links"])
+    yield from (folder / name for name in wanted if _is_safe(name))
+
+
+def _is_safe(name: str) -> bool:
+    return SAFE_NAME.fullmatch(name) is not None
+
+
+def _write_wanted(path: Path, is_wanted: Callable[[str], bool], folder: Path) -> dict[str, Any]:
+    """Write what is missing; return the names of all media and links, and the damage if any."""
+    names: list[str] = []
+    links: list[str] = []
+    damage = ""
+    is_table = path.suffix.lower() == ".parquet"
     try:
-        for name, write in items:
-            if is_wanted(Path(name).stem) and SAFE_NAME.fullmatch(name):
-                destination = folder / name
-                # An unfinished file has another name, so what is there is whole.
-                if not destination.is_file():
-                    with atomic_path(destination) as temporary, temporary.open("wb") as file:
-                        write(file)
-                files.append(destination)
+        for name, write in _read_rows(path) if is_table else _read_packed(path, links):
+            destination = folder / name
+            # An unfinished file has another name, so what is there is whole.
+            if is_wanted(Path(name).stem) and _is_safe(name) and not destination.is_file():
+                with atomic_path(destination) as temporary, temporary.open("wb") as file:
+                    write(file)
+            names.append(name)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        damage = f"{path.name} is damaged after {len(files)} wanted clips: {error}"
-        problems.append(damage)
-    if not damage:
-        index.remember_archive(state, {"files": [file.name for file in files]})
-    yield from files
+        damage = str(error) or type(error).__name__
+    return {"names": names, "links": links, "damage": damage}
 
 
 Write = Callable[[IO[bytes]], None]
 
 
-def _read_packed(path: Path) -> Iterator[tuple[str, Write]]:
+def _read_packed(path: Path, links: list[str]) -> Iterator[tuple[str, Write]]:
     """Yield name and content of the media in a compressed archive, in its order."""
     # "|": a stream, since going back in a compressed file means reading it from its start.
     with tarfile.open(path, "r|*", bufsize=BLOCK_BYTES) as tar:
-        for info in _iterate(tar):
+        for info in _iterate(tar, links):
             content = tar.extractfile(info)
             if content is not None:
                 yield Path(info.name).name, partial(shutil.copyfileobj, content)

@@ -9,7 +9,7 @@ those of VGGSound.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from bench.matching import parse_canonical_name, parse_youtube_id
 from bench.synthetic.protocols import CONFLICT_LEVELS
 
 if TYPE_CHECKING:
+    from bench.datasets.index import StageProgress
     from bench.engine import Engine
 
 LICENCE = "VGGSound-TVC: CC BY-NC 4.0 (ControlFoley, Xiaomi Research): no commercial use"
@@ -31,8 +32,6 @@ PUBLISHED_CLIPS = 5_001
 #: The column of each level, in the order of the file.
 COLUMNS = {level: f"label_{level.replace('-', '_')}" for level in CONFLICT_LEVELS}
 HEADER = ["video_id", "label_L0_raw", *COLUMNS.values()]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def tvc_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> ConflictList:
     """Check the list at ``source``, the file or a folder that holds it, and keep a copy.
 

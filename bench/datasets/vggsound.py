@@ -13,14 +13,14 @@ train on need the official table ``vggsound.csv``, which mirrors hold beside the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.archives import is_file
-from bench.datasets.index import Facts, Index, describe_header, media_key, open_index
+from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.scan import Scan, scan
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import read_labels
@@ -34,7 +34,7 @@ from bench.inputs.manifest import (
 )
 from bench.io import bench_home, require_folder
 from bench.matching import Matching, match, parse_canonical_name, parse_youtube_id
-from bench.types import MAX_SHORTFALL_S, Excerpt
+from bench.types import MAX_SHORTFALL_S
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -44,8 +44,6 @@ TABLE = "vggsound.csv"
 SECONDS = 10.0
 #: What the protocol needs: 8 s of target; the reference after it may be missing.
 SHORTEST_S = 8.0
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def vggsound_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Find the clips at ``source``, a folder or an archive, and write their manifest.
 
@@ -119,23 +117,14 @@ def read_list(source: Path) -> tuple[dict[str, Listed], dict[str, str]]:
 
 
 def _assign(
-    listed: Mapping[str, Listed], found: Scan, index: Index, engine: Engine, progress: Progress
+    listed: Mapping[str, Listed], found: Scan, index: Index, engine: Engine, progress: StageProgress
 ) -> tuple[dict[str, MediaRow], list[str]]:
     """Return one row per listed clip, and notes on the files that belong to none."""
     videos = match(list(listed), found.videos)
     audio = match(list(listed), found.audio)
     whole = _find_whole_videos(videos)
     paths = {**videos.found, **{clip: path for clip, (path, _) in whole.items()}}
-    probed = {*paths.values(), *audio.found.values()}
-    facts = {
-        excerpt.path: each
-        for excerpt, each in index.describe_all(
-            describe_header,
-            ((media_key(each), each) for each in map(Excerpt, sorted(probed))),
-            engine,
-            lambda done, total: progress("index", done, total),
-        )
-    }
+    facts = index.describe_files([*paths.values(), *audio.found.values()], engine, progress)
     rows = {}
     for clip, each in listed.items():
         row = MediaRow(clip, each.label, each.split)
@@ -145,7 +134,8 @@ def _assign(
         else:
             row = replace(row, problem=_explain_missing(clip, videos, clip in audio.found))
         rows[clip] = row
-    unused = [path for path in videos.unused if path not in {p for p, _ in whole.values()}]
+    used = {path for path, _ in whole.values()}
+    unused = [path for path in videos.unused if path not in used]
     notes = []
     if unused:
         named = format_names(sorted(path.name for path in unused))

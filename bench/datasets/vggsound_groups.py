@@ -1,8 +1,8 @@
 """Groups of the clips of VGGSound: what ``bench table --by`` splits results by.
 
 ``class`` is the clip's label, ``taxonomy`` a coarse group of it (``lists/vggsound_taxonomy.csv``,
-which is our own). ``modality``, ``speech`` and ``flags`` come from people
-(``bench.datasets.vggsounder``), where their labels are installed.
+which is our own). ``modality``, ``speech`` and ``flags`` are those of
+VGGSounder (``bench.datasets.vggsounder``), where its labels are installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""VGGSounder: which labels of a VGGSound test clip people hear, see, or both.
+"""VGGSounder: which labels of a VGGSound test clip are audible, visible, or both.
 
 The labels come with the Python package ``vggsounder`` (Apache-2.0), whose CSV is read without
 importing it, or are the user's copy ``vggsounder.csv`` beside the manifest. Versions have different
@@ -41,23 +41,23 @@ SPEECH = frozenset(
 
 @dataclass(frozen=True)
 class Relabelled:
-    """What people hear and see in one clip: ``modalities`` (A, V or AV) by label, and flags."""
+    """The labels of one clip: whether each is audible (A), visible (V) or both (AV), and flags."""
 
     modalities: Mapping[str, str]
     flags: tuple[str, ...]
 
     def is_clean(self, label: str) -> bool:
-        """Whether ``label`` is heard and seen, without music, voice-over or a still picture."""
+        """Whether ``label`` is audible and visible, without a flag."""
         return not self.flags and self.modalities.get(label) == "AV"
 
     @property
     def has_speech(self) -> bool:
-        """Whether people hear or see somebody speak."""
+        """Whether speech is audible or visible."""
         return not SPEECH.isdisjoint(self.modalities)
 
     @property
     def is_onscreen(self) -> bool:
-        """Whether everything that is heard is seen and the reverse, without a flag."""
+        """Whether every label is both audible and visible, without a flag."""
         return not self.flags and set(self.modalities.values()) == {"AV"}
 
     def modality(self, label: str) -> str:

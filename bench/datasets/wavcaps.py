@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bench.datasets.index import describe_header
+from bench.datasets.index import StageProgress, describe_header
 from bench.datasets.vggsound import read_list
 from bench.digests import file_digest
-from bench.errors import BenchError, MediaError, MissingError
+from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, atomic_path, bench_home, read_json, require_folder
@@ -46,8 +47,6 @@ QUIET_PEAK = 0.01
 #: So many files in a row that cannot serve are a folder of something else.
 MOST_DRAWS = 1_000
 
-Progress = Callable[[str, int, int], None]
-
 
 class AudioFile(NamedTuple):
     """A file of audio: at ``path``, or the ``member`` of the zip there."""
@@ -67,7 +66,12 @@ def wavcaps_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None, seed: int = 0
+    source: Path,
+    engine: Engine,
+    progress: StageProgress,
+    *,
+    table: Path | None = None,
+    seed: int = 0,
 ) -> Manifest:
     """Draw five references from ``source``, a folder or a zip, and write their manifest.
 
@@ -87,13 +91,18 @@ def prepare(
     rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
     order = [order[index] for index in rng.permutation(len(order))]
     rows: list[MediaRow] = []
+    unfit: list[str] = []
     for audio_file in order[:MOST_DRAWS]:
         if len(rows) == len(NAMES):
             break
         progress("draw", len(rows), len(NAMES))
         if not is_shared(audio_file.name, blacklist):
-            row = _try_reference(audio_file, NAMES[len(rows)], directory)
-            rows += [] if row is None else [row]
+            taken = {row.path for row in rows}
+            row = _try_reference(audio_file, NAMES[len(rows)], directory, taken)
+            if row is None:
+                unfit.append(audio_file.name)
+            else:
+                rows.append(row)
     if len(rows) < len(NAMES):
         raise BenchError(
             f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, "
@@ -103,9 +112,11 @@ def prepare(
     lists = {row.clip: file_digest(Path(row.path)) for row in rows}
     if blacklist_file:
         lists[BLACKLIST] = hashlib.sha256(blacklist_file.read_bytes()).hexdigest()
-    manifest = Manifest(
-        "wavcaps", sort_rows(rows), LICENCE, lists, (f"drawn by the seed {seed}", *notes)
-    )
+    notes = (f"drawn by the seed {seed}", *notes)
+    if unfit:
+        what = "drawn files are short, silent, damaged or badly named"
+        notes = (*notes, f"{len(unfit)} {what}: {format_names(unfit)}")
+    manifest = Manifest("wavcaps", sort_rows(rows), LICENCE, lists, notes)
     write_manifest(directory / MANIFEST, manifest)
     return manifest
 
@@ -169,7 +180,9 @@ def _test_ids() -> frozenset[str]:
     return frozenset(filter(None, map(parse_youtube_id, listed)))
 
 
-def _try_reference(audio_file: AudioFile, name: str, directory: Path) -> MediaRow | None:
+def _try_reference(
+    audio_file: AudioFile, name: str, directory: Path, taken: set[str]
+) -> MediaRow | None:
     """Return the row of a reference, None where the file cannot serve."""
     path = audio_file.path
     if audio_file.member:
@@ -177,8 +190,15 @@ def _try_reference(audio_file: AudioFile, name: str, directory: Path) -> MediaRo
         if not SAFE_NAME.fullmatch(f"{audio_file.name}{suffix}"):
             return None
         path = directory / f"{audio_file.name}{suffix}"
-        with zipfile.ZipFile(audio_file.path) as archive, atomic_path(path) as temporary:
-            temporary.write_bytes(archive.read(audio_file.member))
+        if str(path) in taken:  # FreeSound and SoundBible number their files alike
+            path = directory / f"{name}_{path.name}"
+        try:
+            with zipfile.ZipFile(audio_file.path) as archive:
+                content = archive.read(audio_file.member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+            return None  # damaged, encrypted, or compressed in a way that is not known
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
     row = None
     try:
         samples = read_audio(Excerpt(path, 0.0, SECONDS)).samples

@@ -10,19 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.datasets.audiocaps import find_shortness, is_of_audio
-from bench.datasets.index import Facts, describe_header, media_key, open_index
+from bench.datasets.index import Facts, StageProgress, open_index
 from bench.datasets.wavcaps import BLACKLIST, LICENCE, is_shared, read_blacklist
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
 from bench.io import SAFE_NAME, bench_home, require_folder
-from bench.types import Excerpt
 
 if TYPE_CHECKING:
     from bench.engine import Engine
@@ -37,8 +36,6 @@ PARTS = {
     "sb_final.json": ("SoundBible", "soundbible"),
 }
 PIECE_SECONDS = 10.0
-
-Progress = Callable[[str, int, int], None]
 
 
 class _Captioned(NamedTuple):
@@ -56,7 +53,7 @@ def training_directory() -> Path:
 
 
 def prepare(
-    source: Path, engine: Engine, progress: Progress, *, table: Path | None = None
+    source: Path, engine: Engine, progress: StageProgress, *, table: Path | None = None
 ) -> Manifest:
     """Find the captioned audio below ``source``, and write a manifest of its pieces.
 
@@ -64,7 +61,7 @@ def prepare(
 
     Raises:
         MissingError: the folder, the captions or all audio are missing.
-        BenchError: the captions or the blacklist cannot be read.
+        BenchError: the captions or the blacklist cannot be read, or a file is listed twice.
     """
     directory = require_folder(training_directory())
     listing = list_folder(source.expanduser())
@@ -77,6 +74,9 @@ def prepare(
     found = next((path for path in listing.other if path.name == BLACKLIST), None)
     blacklist, notes = read_blacklist(table or found)
     captioned = [row for path in files for row in read_captions(path)]
+    counts = Counter((row.part, row.stem) for row in captioned)
+    if twice := next((each for each, count in counts.items() if count > 1), None):
+        raise BenchError(f"{listing.folder} has the caption of {'/'.join(twice)} more than once")
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in listing.audio:
         by_stem[path.stem].append(path)
@@ -87,16 +87,8 @@ def prepare(
         if not is_shared(row.stem, blacklist)
     }
     with open_index(directory / "index.sqlite") as index:
-        paths = sorted(each[0] for each in chosen.values() if len(each) == 1)
-        facts = {
-            excerpt.path: each
-            for excerpt, each in index.describe_all(
-                describe_header,
-                ((media_key(each), each) for each in map(Excerpt, paths)),
-                engine,
-                lambda done, total: progress("index", done, total),
-            )
-        }
+        paths = (each[0] for each in chosen.values() if len(each) == 1)
+        facts = index.describe_files(paths, engine, progress)
     rows = [piece for row in captioned for piece in _describe(row, chosen.get(row), facts)]
     if all(row.problem for row in rows):
         raise MissingError(

@@ -29,9 +29,7 @@ class MediaRow:
     ``path`` may go on into an archive (``bench.archives``); ``audio_path`` is a file beside it that
     holds the audio, "" where the video has it. The clip is ``seconds`` from ``start_s``: a file
     that is longer than the clip is cut, not copied. Lengths and sizes are None where a header does
-    not state them. ``peak`` (0 to 1, the loudest sample) and ``motion`` (the largest mean change of
-    grey level between two seconds, 0 to 255) are None until the clip was decoded once, by ``bench
-    data verify``. ``problem`` is "" or the reason why the clip cannot be used.
+    not state them. ``problem`` is "" or the reason why the clip cannot be used.
     """
 
     clip: str
@@ -53,8 +51,6 @@ class MediaRow:
     audio_rate_hz: int | None = None
     audio_channels: int | None = None
     audio_s: float | None = None
-    peak: float | None = None
-    motion: float | None = None
     problem: str = ""
 
 

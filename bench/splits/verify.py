@@ -17,8 +17,8 @@ Progress = Callable[[int, int], None]
 
 #: The loudest sample of a silent clip, -80 dB of full scale: codecs turn zeros into such noise.
 SILENT_PEAK = 1e-4
-#: The largest change of a still picture within a second, in grey levels of 255: a codec sharpens
-#: and blurs a picture that does not change.
+#: The largest change of a still video within a second, in grey levels of 255: a codec sharpens and
+#: blurs frames that do not change.
 STILL_CHANGE = 0.5
 
 

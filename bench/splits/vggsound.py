@@ -7,8 +7,8 @@ were computed is not stated: ``ib0.3.txt`` beside the manifest has the names, on
 refused by name, with the reason, and so is a row of every run.
 
 The last three are chosen by people instead of a network (``bench.datasets.vggsounder``): the label
-is heard and seen, and there is no music, voice-over or still picture; of these, those in which
-nobody speaks; and those in which everything that is heard is seen.
+is audible and visible, and there is no music, voice-over or still image; of these, those without
+speech; and those in which all labels are both audible and visible.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _read_prompts(path: Path) -> dict[str, str]:
 
 
 def open_vggsound_clean() -> Split:
-    """Return the split of the test clips whose label is heard and seen, without a flag.
+    """Return the split of the test clips whose label is audible and visible, without a flag.
 
     Raises:
         MissingError: the manifest or the labels are missing; the message has the command.
@@ -133,14 +133,14 @@ def open_vggsound_clean() -> Split:
 
 
 def open_vggsound_foley() -> Split:
-    """Return the clips of ``vggsound-clean`` in which nobody speaks; raises as it does."""
+    """Return the clips of ``vggsound-clean`` without speech; raises as it does."""
     return _open_labelled(
         "vggsound-foley", lambda each, label: each.is_clean(label) and not each.has_speech
     )
 
 
 def open_vggsound_onscreen() -> Split:
-    """Return the test clips in which all that is heard is seen; raises as ``vggsound-clean``."""
+    """Return the test clips whose labels are all both audible and visible; raises as above."""
     return _open_labelled("vggsound-onscreen", lambda each, label: each.is_onscreen)
 
 

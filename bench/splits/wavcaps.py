@@ -3,7 +3,7 @@
 ``bench data prepare wavcaps --from PATH`` draws the references. The clips are those of
 ``vggsound-ib0.3`` where its list is here, else all test clips. Groups are the references, and
 ``mcd_ref`` is the distance of a sample from its own reference; with ``--mask audio`` it is the
-paper's baseline, which hears none of them.
+paper's baseline, which gets none of them.
 """
 
 from __future__ import annotations

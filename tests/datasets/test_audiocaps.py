@@ -234,6 +234,11 @@ def test_captions_that_are_missing_or_no_captions_are_refused(wavcaps, home, tmp
         path.write_text(text)
         with pytest.raises(BenchError, match=r"sb_final\.json is no list of captions of WavCaps"):
             prepare(wavcaps_training, wavcaps)
+    path.write_text('{"data": []}')
+    (wavcaps / "sb_final.json").write_text('{"data": [{"id": "1", "caption": "a"}]}')
+    (wavcaps / "json_files" / "sb_final.json").write_bytes((wavcaps / "sb_final.json").read_bytes())
+    with pytest.raises(BenchError, match="has the caption of SoundBible/1 more than once"):
+        prepare(wavcaps_training, wavcaps)
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingError, match="the captions are as_final.json, bbc_final.json"):
         prepare(wavcaps_training, tmp_path / "empty")

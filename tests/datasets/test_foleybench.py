@@ -110,6 +110,14 @@ def test_a_row_that_holds_no_video_is_named_with_the_reason(videos, home, tmp_pa
     assert "z.mp4" in rows["z"]
 
 
+def test_a_row_without_a_video_has_a_name_for_files_whatever_its_table_is_called(
+    videos, home, tmp_path
+):
+    path = write_table(tmp_path / "my table.parquet", [videos[0], b""])
+    [row] = [row for row in unpack(path).rows if row.problem]
+    assert [refusal.clip for refusal in open_split("foleybench").refused] == [row.clip]
+
+
 def test_a_full_disk_another_table_and_a_damaged_one_are_refused(
     videos, home, tmp_path, monkeypatch
 ):

@@ -114,7 +114,8 @@ def test_pairs_without_a_segment_are_refused_with_its_reason(copy, home, tmp_pat
 
 def test_without_annotations_and_match_list_there_are_no_groups(copy, home, tmp_path):
     shutil.copytree(copy, tmp_path / "data")
-    for path in (*(tmp_path / "data").glob("*_times.txt"), tmp_path / "data" / "AMT_test_set_match_dict.json"):  # fmt: skip # noqa: E501
+    (tmp_path / "data" / "AMT_test_set_match_dict.json").unlink()
+    for path in (tmp_path / "data").glob("*_times.txt"):
         path.unlink()
     prepare_here(tmp_path / "data")
     split = open_split("greatesthits-pairs")
@@ -125,9 +126,8 @@ def test_without_annotations_and_match_list_there_are_no_groups(copy, home, tmp_
 def test_without_the_match_list_actions_are_compared(copy, home, tmp_path):
     shutil.copytree(copy, tmp_path / "data")
     (tmp_path / "data" / "AMT_test_set_match_dict.json").unlink()
-    (tmp_path / "data" / f"{SECOND.rpartition('_')[0]}_times.txt").write_text(
-        "0.5 wood scratch static\n"
-    )  # noqa: E501
+    path = tmp_path / "data" / f"{SECOND.rpartition('_')[0]}_times.txt"
+    path.write_text("0.5 wood scratch static\n")
     prepare_here(tmp_path / "data")
     groups = [clip.group for clip in open_split("greatesthits-pairs").clips]
     assert groups == ["same action", "other action"]
@@ -165,6 +165,14 @@ def test_other_lists_are_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(BenchError, match=message):
             read_pairs(path)
+
+
+def test_another_list_of_matches_is_refused(copy, home, tmp_path):
+    shutil.copytree(copy, tmp_path / "data")
+    for text in ("[]", '{"a": ["b"]}'):
+        (tmp_path / "data" / "AMT_test_set_match_dict.json").write_text(text)
+        with pytest.raises(BenchError, match=r"match_dict\.json is no list of matches: expected"):
+            prepare_here(tmp_path / "data")
 
 
 def test_a_missing_list_and_a_missing_manifest_are_one_sentence(home, tmp_path):

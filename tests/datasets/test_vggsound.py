@@ -208,6 +208,57 @@ def test_a_broken_shard_is_named_and_the_rest_goes_on(videos, home, tmp_path):
     assert {row.clip for row in manifest.rows if not row.problem} >= {NAMES[0], NAMES[2]}
 
 
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """An empty folder beside ``home``."""
+    (tmp_path / "copy").mkdir()
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("make", [make_packed_shards, make_rows])
+def test_a_longer_list_gets_its_clips_from_archives_that_were_unpacked(make, videos, home, folder):
+    make(folder, videos)
+    lines = [f"{name[:-7]},{int(name[-6:])},dog,test\n" for name in NAMES]
+    for n in (1, 3):
+        (folder / "vggsound.csv").write_text("".join(lines[:n]))
+        assert sum(not row.problem for row in prepare_here(folder).rows) == n
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("tar", "w"), ("tar.gz", "w:gz")])
+def test_links_in_an_archive_are_named(suffix, mode, videos, home, folder):
+    with tarfile.open(folder / f"a.{suffix}", mode) as tar:
+        tar.add(videos[0], videos[0].name)
+        link = tarfile.TarInfo(videos[1].name)
+        link.type, link.linkname = tarfile.LNKTYPE, videos[0].name
+        tar.addfile(link)
+    for _ in range(2):  # read from the archive, then from memory
+        assert prepare_here(folder).notes == (
+            f"a.{suffix} has 1 media files that are links or sparse, which are not read: unpack it "
+            f"({videos[1].name})",
+        )
+
+
+def test_an_archive_that_could_not_be_read_once_is_read_again(videos, home, folder, monkeypatch):
+    make_shards(folder, videos)
+    make_flat(folder, videos[:1])
+
+    def fail(path, mode):
+        raise OSError("the server does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.datasets.scan.tarfile.open", fail)
+        assert "does not answer" in prepare_here(folder).notes[0]
+    assert prepare_here(folder).notes == ()
+
+
+def test_what_is_unpacked_needs_no_space_again(videos, home, folder, monkeypatch):
+    make_packed_shards(folder, videos)
+    first = prepare_here(folder)
+    full = shutil._ntuple_diskusage(10**6, 10**6, 10_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: full)
+    assert prepare_here(folder) == first
+
+
 def test_an_unchanged_tree_is_not_opened_again(videos, home, tmp_path, monkeypatch):
     first = prepare_here(videos[0].parent)
     monkeypatch.setattr("bench.media.probe", lambda path: pytest.fail(f"{path} is opened again"))

@@ -1,4 +1,4 @@
-"""The groups of VGGSound's clips: by class, and by what people hear and see in them."""
+"""The groups of VGGSound's clips: by class, and by what is audible and visible in them."""
 
 from __future__ import annotations
 

@@ -63,6 +63,36 @@ def test_files_in_a_zip_give_the_same_draw(audio_folder, home, tmp_path):
     assert kept == {f"{row.label}.flac" for row in expected.rows}
 
 
+def test_files_of_one_name_in_two_zips_are_two_references(home, tmp_path):
+    rng = np.random.default_rng(0)
+    for part, n in (("FreeSound", 3), ("SoundBible", 2)):
+        with zipfile.ZipFile(tmp_path / f"{part}.zip", "w") as archive:
+            for number in range(n):
+                path = tmp_path / "made.flac"
+                soundfile.write(path, rng.normal(0, 0.1, 3 * RATE_HZ), RATE_HZ)
+                archive.write(path, f"{number}.flac")
+    path.unlink()
+    manifest = draw(tmp_path)
+    assert sorted(row.label for row in manifest.rows) == ["0", "0", "1", "1", "2"]
+    assert len(set(manifest.lists.values())) == 5
+
+
+def test_damaged_members_of_a_zip_are_passed_over_and_named(audio_folder, home, tmp_path):
+    path = tmp_path / "some.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(6):
+            archive.write(audio_folder / f"{number}.flac", f"{number}.flac")
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("0.flac").header_offset + 200
+    content = bytearray(path.read_bytes())
+    content[start : start + 50] = bytes(50)
+    path.write_bytes(content)
+    found = [draw(path, seed=seed) for seed in range(8)]
+    assert all({row.label for row in each.rows} == set("12345") for each in found)
+    named = {"1 drawn files are short, silent, damaged or badly named: 0"}
+    assert {each.notes[-1] for each in found} >= named
+
+
 def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
     path = tmp_path / BLACKLIST
     path.write_text(json.dumps({"AudioSet": ["Yabc.wav"], "FreeSound": ["0", "1", "2"]}))

@@ -18,7 +18,7 @@ def write_mp4(path: Path, seconds: float, *, is_silent=False, is_still=False, ha
         video.width = video.height = 32
         video.pix_fmt = "yuv420p"
         audio = container.add_stream("aac", rate=RATE_HZ) if has_audio else None
-        # Coarse, as real pictures are: what a codec makes of pure noise changes with every frame.
+        # Coarse, as real frames are: what a codec makes of pure noise changes with every frame.
         coarse = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
         still = coarse.repeat(8, axis=0).repeat(8, axis=1)
         for number in range(round(5 * seconds)):
