@@ -60,7 +60,9 @@ def as_markdown(table: Table) -> str:
         f"**{markdown_escape(table.title)}**",
         "",
         "| "
-        + " | ".join([_label_heading(table), "n", *map(markdown_escape, table.headings)])
+        + " | ".join(
+            [markdown_escape(_label_heading(table)), "n", *map(markdown_escape, table.headings)]
+        )
         + " |",
         "| " + " | ".join(["---", "---:"] + ["---:"] * len(table.headings)) + " |",
     ]
@@ -85,7 +87,8 @@ def as_latex(table: Table) -> str:
         f"\\caption{{{caption}.}}",
         f"\\begin{{tabular}}{{lr{'r' * len(table.headings)}}}",
         "\\toprule",
-        " & ".join([_label_heading(table), "$n$", *map(latex_escape, table.headings)]) + r" \\",
+        " & ".join([latex_escape(_label_heading(table)), "$n$", *map(latex_escape, table.headings)])
+        + r" \\",
         *_latex_rows(table),
         "\\bottomrule",
         "\\end{tabular}",
@@ -95,8 +98,8 @@ def as_latex(table: Table) -> str:
 
 
 def _label_heading(table: Table) -> str:
-    # Plain words, which neither format has to escape.
-    return table.label_heading.capitalize()
+    # Not ``capitalize``, which makes the rest of the name of an axis small.
+    return table.label_heading[:1].upper() + table.label_heading[1:]
 
 
 def _latex_rows(table: Table) -> list[str]:

@@ -151,8 +151,8 @@ class _Pool:
     def outcomes(self) -> Iterator[Outcome[Any, Any]]:
         self._fill()
         while any(worker and worker.held for worker in self.workers):
-            for slot, has_message in self._wait():
-                outcome = self._receive(slot, has_message)
+            for slot, worker, has_message in self._wait():
+                outcome = self._receive(slot, worker, has_message)
                 while self._give_next(slot):
                     pass
                 if self.is_exhausted or self.suspects:
@@ -217,8 +217,8 @@ class _Pool:
             worker.kill()
         return Worker(job)
 
-    def _wait(self) -> list[tuple[int, bool]]:
-        """Wait for news; return the workers that have some, and whether it is a message.
+    def _wait(self) -> list[tuple[int, Worker, bool]]:
+        """Wait for news; return the workers that have some, their slots, and if it is a message.
 
         The others have died, or are overdue.
         """
@@ -235,28 +235,28 @@ class _Pool:
         news = []
         for slot, worker in busy:
             if worker.pipe in ready:
-                news.append((slot, True))
+                news.append((slot, worker, True))
             elif now_s >= worker.deadline_s() or (is_check and not worker.process.is_alive()):
-                news.append((slot, False))
+                news.append((slot, worker, False))
         return news
 
-    def _receive(self, slot: int, has_message: bool) -> Outcome[Any, Any] | None:
+    def _receive(self, slot: int, worker: Worker, has_message: bool) -> Outcome[Any, Any] | None:
         """Read one message of a worker, or replace it; return the outcome of an item, if any.
 
         An overdue or dead worker may have answered in the last moment, and that counts.
         """
-        worker = self.workers[slot]
-        assert worker is not None  # noqa: S101 - it was busy
         try:
             if not has_message and not worker.pipe.poll():
                 if not worker.process.is_alive():
-                    return self._lose(slot, worker.cause_of_death())
+                    return self._lose(slot, worker, worker.cause_of_death())
                 option = self.settings.timeout_option
                 cause = f"was killed after {worker.limit_s():g} s without a result"
-                return self._lose(slot, cause, f"; {option} sets the limit" if option else "")
+                return self._lose(
+                    slot, worker, cause, f"; {option} sets the limit" if option else ""
+                )
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
-            return self._lose(slot, worker.cause_of_death())
+            return self._lose(slot, worker, worker.cause_of_death())
         worker.since_s = time.monotonic()  # the limit is for the time between two messages
         if kind == "ready":
             worker.is_ready = True
@@ -265,16 +265,14 @@ class _Pool:
             raise content.as_error()
         if kind == "broken":
             cause = "was stopped, since its work failed"
-            return self._lose(slot, cause, f": {content.message}", content.traceback)
+            return self._lose(slot, worker, cause, f": {content.message}", content.traceback)
         worker.has_answered = True
         return Outcome(worker.held.popleft(), *content)
 
     def _lose(
-        self, slot: int, cause: str, hint: str = "", traceback: str = ""
+        self, slot: int, worker: Worker, cause: str, hint: str = "", traceback: str = ""
     ) -> Outcome[Any, Any] | None:
         """Remove a worker: a single item that it held has failed, of several each is suspect."""
-        worker = self.workers[slot]
-        assert worker is not None  # noqa: S101 - it was busy
         self.workers[slot] = None
         worker.kill()
         if not worker.is_ready and worker.n_jobs == 1:

@@ -122,11 +122,12 @@ def plan_ablation(
         parse_condition(name, ablation.scope)  # refused before the files of the split are missed
     if option == "conflict":
         _check_conflict(text, options)
-    if not isinstance(options.split, Split):
+    split = options.split
+    if not isinstance(split, Split):
         usual = TEXT_SPLITS if text == "text" else ()
-        options = replace(options, split=choose_split(options.split, notify, *usual))
-    assert isinstance(options.split, Split)  # noqa: S101 - for the type checker
-    options = replace(options, model=options.model or default_model(options.split))
+        split = choose_split(split, notify, *usual)
+    model = options.model or default_model(split)
+    options = replace(options, split=split, model=model)
     notes: dict[str, None] = {}  # every row has the same columns, and so the same notes
     if option == "mask":
         rows = _plan_masks(masks, ablation.scope, options, judging, notes)
@@ -139,7 +140,7 @@ def plan_ablation(
                 plan_run(replace(options, model=each.system), judging, _collect(notes)),
                 each.label,
             )
-            for each in _choose_variants(options.model or "", option, text)
+            for each in _choose_variants(model, option, text)
         ]
     for note in notes:
         notify(note)

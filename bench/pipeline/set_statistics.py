@@ -11,7 +11,9 @@ import hashlib
 import json
 import logging
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,12 +68,12 @@ def _write(path: Path, gaussian: Gaussian) -> None:
     from safetensors.numpy import save_file
 
     arrays = {"mean": gaussian.mean, "root": np.ascontiguousarray(gaussian.root)}
-    facts = {
+    facts: dict[str, Any] = {
         "n": gaussian.n,
         "total_variance": gaussian.total_variance,  # JSON keeps every bit of a float
         "is_regular": gaussian.is_regular,
-        "checksum": _checksum(arrays["mean"], arrays["root"]),
     }
+    facts["checksum"] = _checksum(facts, arrays["mean"], arrays["root"])
     try:
         with atomic_path(path) as temporary:
             save_file(arrays, temporary, {"gaussian": json.dumps(facts)})
@@ -86,11 +88,11 @@ def _read(path: Path, shape: tuple[int, ...]) -> Gaussian | None:
     try:
         with safe_open(path, "np") as file:
             mean, root = file.get_tensor("mean"), file.get_tensor("root")
-            facts = json.loads((file.metadata() or {})["gaussian"])
+            facts = dict(json.loads((file.metadata() or {})["gaussian"]))
+        is_whole = facts.pop("checksum") == _checksum(facts, mean, root)
         found = Gaussian(
             int(facts["n"]), mean, float(facts["total_variance"]), root, bool(facts["is_regular"])
         )
-        is_whole = facts["checksum"] == _checksum(mean, root)
     except FileNotFoundError:
         return None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -103,9 +105,9 @@ def _read(path: Path, shape: tuple[int, ...]) -> Gaussian | None:
     return None
 
 
-def _checksum(*arrays: np.ndarray) -> int:
-    """Return a checksum of the bytes: a damaged root would be a distance that looks plausible."""
-    value = 0
+def _checksum(facts: Mapping[str, Any], *arrays: np.ndarray) -> int:
+    """Return a checksum of all numbers: a damaged one would be a distance that looks plausible."""
+    value = zlib.crc32(json.dumps(facts).encode())
     for array in arrays:
         value = zlib.crc32(array.data, value)
     return value

@@ -111,7 +111,10 @@ def are_networks_small(scoring: Scoring) -> bool:
 
     Small networks gain nothing from several threads, while every worker computes with its own. Of
     large ones each copy would cost gigabytes, and on a GPU copies would only wait for one another.
+    Without any there is nothing to copy, whatever the device.
     """
+    if not scoring.networks():
+        return True
     sizes = [OFFICIAL_FILES[name].size_bytes for name in scoring.weights()]
     is_known = all(size is not None for size in sizes)
     total = sum(size or 0 for size in sizes)

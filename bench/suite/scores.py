@@ -32,7 +32,8 @@ _last_onsets: tuple[Features, Features, str, metrics.OnsetScores] | None = None
 def onset(true: Side, generated: Side, *, mode: str, field: str) -> float:
     """Return one field of the onset scores: accuracy, average_precision or f1."""
     # A row has a column for every field, one after the other, and the match of a pair is most of
-    # their work: the last one is kept. The very same objects only: equal arrays may change.
+    # their work: the last one is kept. It holds for the very same objects, which it keeps alive so
+    # that no others get their ids; nothing changes features in place.
     global _last_onsets  # noqa: PLW0603
     first, second, last = true["onset"], generated["onset"], _last_onsets
     if last is None or last[0] is not first or last[1] is not second or last[2] != mode:

@@ -80,6 +80,17 @@ def test_a_run_on_another_device_or_of_other_columns_is_not_used_for_the_estimat
     assert measured(plan(metric="fd_vgg", judge=elsewhere)) == {"generate"}
 
 
+def test_workers_share_columns_without_networks_on_a_machine_with_a_gpu_too(plan):
+    about = {
+        "metrics": ["mcd"],
+        "provenance": {"device": "cpu", "judge": "paper", "judge_device": "cuda"},
+        "seconds_per_clip": {"extract": 4.0},
+    }
+    write_json(plan().directory / "run.json", about)
+    judge = open_judge("paper", "av-benchmark", device="cuda")
+    assert times(plan(judge=judge))["extract"] == pytest.approx(3 * 4.0 / 2)
+
+
 def test_every_built_in_network_has_its_own_expected_time():
     names = [each.usage for each in list_systems() if each.usage.startswith("acfoley")]
     guesses = {name: open_system(name).seconds_per_clip for name in names}

@@ -149,6 +149,7 @@ def test_networks_are_small_by_the_size_of_their_files_and_on_a_cpu_only(tmp_pat
     assert not are_small("paper", "fd_passt")
     assert not are_small("paper", "fd_vgg")  # of unknown size
     assert are_small("paper", "mcd")  # no network at all
+    assert are_small("paper", "mcd", "cuda")
 
 
 def test_clips_of_one_shape_share_a_batch(pairs, tmp_path, home):

@@ -82,6 +82,13 @@ def flip_a_bit(path: Path, _: np.ndarray) -> None:
     path.write_bytes(content)
 
 
+def change_a_digit_of_the_variance(path: Path, _: np.ndarray) -> None:
+    content = bytearray(path.read_bytes())
+    point = content.index(b".", content.index(b"total_variance"))
+    content[point + 1] ^= 1
+    path.write_bytes(content)
+
+
 def replace_by_text(path: Path, _: np.ndarray) -> None:
     path.write_text("not a file of tensors")
 
@@ -103,6 +110,7 @@ def replace_by_another_set(path: Path, rows: np.ndarray) -> None:
     [
         truncate,
         flip_a_bit,
+        change_a_digit_of_the_variance,
         replace_by_text,
         replace_by_foreign_tensors,
         replace_by_another_set,

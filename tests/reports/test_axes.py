@@ -86,6 +86,12 @@ def test_markdown_and_latex_name_the_axis_above_the_groups():
     assert r"\caption{mini by action." in latex
 
 
+def test_the_name_of_an_axis_is_printed_literally():
+    named = replace(ONE, axis="event_BPM")
+    assert "| Event\\_BPM | n |" in render_groups(named, "markdown")
+    assert r"Event\_BPM & $n$ &" in render_groups(named, "latex")
+
+
 def test_csv_has_a_line_per_group_and_metric_beside_those_of_the_run():
     rows = list(csv.DictReader(render_groups(ONE, "csv").splitlines()))
     mcd = {row["group"]: (row["value"], row["n"]) for row in rows if row["metric"] == "mcd"}
