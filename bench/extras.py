@@ -18,6 +18,9 @@ EXTRAS = {
     "matplotlib": "figures",
     "pysptk": "mcd",
     "pyworld": "mcd",
+    "krippendorff": "study",
+    "pyloudnorm": "study",
+    "tomli_w": "study",
 }
 
 

@@ -1,0 +1,169 @@
+"""The videos that raters are shown: one loudness per clip, one format, names that reveal nothing.
+
+Every version of a clip (true audio, each system's, another clip's for checks) is put under the same
+video, as mono AAC at 48 kHz, whatever its rate and channels were: the files differ in their audio
+alone. Loudness is measured by ITU-R BS.1770-4 and made equal by a gain, never by a limiter: where
+the peak of one version does not allow the target, all versions of that clip are quieter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import MediaError
+from bench.media import mux_audio, read_audio, resample
+from bench.study.design import Loudness
+from bench.types import MAX_SHORTFALL_S, Audio, Clip, Excerpt, Waveform
+
+#: What a video is in a trial: the true one, a sample, or the second copy of a sample.
+REFERENCE, SAMPLE, TWIN = "reference", "sample", "twin"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A video to prepare: ``clip`` with the audio of ``excerpt``, which is ``source`` in trials."""
+
+    clip: Clip
+    source: str
+    role: str
+    excerpt: Excerpt
+
+
+def media_name(key: bytes, clip: str, source: str, role: str) -> str:
+    """Return the name of a video: 32 hexadecimal digits that only the key connects with it."""
+    text = "\x1f".join((clip, source, role))
+    return hmac.new(key, text.encode("utf-8"), hashlib.sha256).hexdigest()[:32]
+
+
+def prepare_media(
+    versions: Sequence[Version],
+    loudness: Loudness,
+    key: bytes,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Write ``<name>.mp4`` of every version to ``folder``; return what each file is, by its name.
+
+    That is clip, source, role, the loudness before and after in LUFS (None for silence), the gain
+    in dB, and the SHA-256 of the file.
+
+    Raises:
+        MediaError: a file is missing, cannot be read, or is too short for a measurement.
+        OSError: as of a full disk.
+    """
+    described: dict[str, Any] = {}
+    by_clip: dict[str, list[Version]] = {}
+    for version in versions:
+        by_clip.setdefault(version.clip.name, []).append(version)
+    done = 0
+    for group in by_clip.values():
+        waveforms = {each.excerpt: _read(each.excerpt, loudness) for each in group}
+        before = {
+            excerpt: measure_loudness(waveform, loudness.sample_rate_hz)
+            for excerpt, waveform in waveforms.items()
+        }
+        target = find_common_target(
+            [(before[excerpt], _peak(waveform)) for excerpt, waveform in waveforms.items()],
+            loudness,
+        )
+        for version in group:
+            name = media_name(key, version.clip.name, version.source, version.role)
+            path, level = folder / f"{name}.mp4", before[version.excerpt]
+            gain_db = 0.0 if level is None else target - level
+            audio = Audio(
+                waveforms[version.excerpt] * np.float32(10 ** (gain_db / 20)),
+                loudness.sample_rate_hz,
+            )
+            assert version.clip.video is not None  # noqa: S101 - of all candidates
+            mux_audio(version.clip.video.path, audio, path, start_s=version.clip.video.start_s)
+            described[name] = {
+                "clip": version.clip.name,
+                "source": version.source,
+                "role": version.role,
+                "lufs_before": None if level is None else round(level, 2),
+                "lufs_after": None if level is None else round(target, 2),
+                "gain_db": round(gain_db, 2),
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            done += 1
+            progress(done, len(versions))
+    return described
+
+
+def measure_loudness(waveform: Waveform, sample_rate_hz: int) -> float | None:
+    """Return the integrated loudness of ``waveform [C, T]`` in LUFS; None for silence.
+
+    Raises:
+        MediaError: it is shorter than one block of 0.4 s.
+    """
+    import pyloudnorm
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of silence, whose loudness is minus infinity
+        try:
+            level = float(
+                pyloudnorm.Meter(sample_rate_hz).integrated_loudness(waveform.T.astype(np.float64))
+            )
+        except ValueError as error:
+            raise MediaError(
+                f"cannot measure the loudness of {waveform.shape[1] / sample_rate_hz:.2f} s of "
+                f"audio: {error}"
+            ) from error
+    return level if math.isfinite(level) else None
+
+
+def find_common_target(
+    versions: Sequence[tuple[float | None, float]], loudness: Loudness
+) -> float:
+    """Return the loudness in LUFS that all versions of a clip can have, the target at most.
+
+    ``versions`` have loudness (None for silence) and peak, full scale 1.
+    """
+    reachable = [
+        level + loudness.peak_dbfs - 20 * math.log10(peak)
+        for level, peak in versions
+        if level is not None
+    ]
+    return min([loudness.target_lufs, *reachable])
+
+
+def describe_levels(described: Mapping[str, Any], loudness: Loudness) -> list[str]:
+    """Return notes on clips that are silent or below the target."""
+    rows = list(described.values())
+    silent = {(row["clip"], row["source"]) for row in rows if row["lufs_after"] is None}
+    quieter = {
+        row["clip"]: row["lufs_after"]
+        for row in rows
+        if row["lufs_after"] is not None and row["lufs_after"] < loudness.target_lufs - 0.01
+    }
+    notes = [f"{source} is silent in {clip}" for clip, source in sorted(silent)]
+    if quieter:
+        lowest = min(quieter.values())
+        notes.append(
+            f"{len(quieter)} clips are below {loudness.target_lufs:g} LUFS, the quietest at "
+            f"{lowest:g}: a peak of one of their versions allows no more"
+        )
+    return notes
+
+
+def _read(excerpt: Excerpt, loudness: Loudness) -> Waveform:
+    """Return mono audio ``[1, T]`` at the common rate, of exactly the length of the excerpt."""
+    if not excerpt.path.is_file():
+        raise MediaError(f"{excerpt.path} is missing: the same `bench run` again makes it")
+    audio = read_audio(excerpt, mono=True, shortfall_s=MAX_SHORTFALL_S)
+    rate = loudness.sample_rate_hz
+    return resample(audio.samples, audio.sample_rate_hz, rate, "soxr_hq")
+
+
+def _peak(waveform: Waveform) -> float:
+    return float(np.abs(waveform).max())
+
