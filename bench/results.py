@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ DEEPEST_SCORES = 5
 N_NAMED = 5
 
 
+#: The folders of a run with a file or more per clip.
+BULKY = ("samples", "features")
 #: Before the axis in the name of a column of groups: ``by_action``.
 AXIS_PREFIX = "by_"
 
@@ -231,10 +234,23 @@ def find_finished_runs(path: Path) -> list[Path]:
     Raises:
         RunError: there is none.
     """
-    found = sorted(file.parent for file in path.rglob("scores.json"))
+    found = sorted(_walk_runs(path))
     if not found:
         raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
     return found
+
+
+def _walk_runs(path: Path) -> Iterator[Path]:
+    """The folders with results in and below a folder.
+
+    Those of samples and features, which a run has beside its journal, are not read: they may hold
+    millions of files.
+    """
+    for folder, names, file_names in os.walk(path):
+        if "scores.json" in file_names:
+            yield Path(folder)
+        if "journal.jsonl" in file_names:
+            names[:] = [name for name in names if name not in BULKY]
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

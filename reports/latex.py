@@ -6,6 +6,9 @@ from itertools import groupby
 
 from reports.tables import Cell, Table, TableRow, label_heading
 
+#: Columns of numbers that fit the width of a page at the size of its text.
+MOST_UNSCALED = 5
+
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -22,6 +25,18 @@ LATEX_ESCAPES = {
     "±": r"$\pm$",
     "–": "--",
     "†": r"$\dagger$",
+    # In the usual encoding of text these print as other characters.
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    '"': r"\textquotedbl{}",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "—": "---",
+    "…": r"\dots{}",
+    "→": r"$\rightarrow$",
 }
 
 
@@ -29,10 +44,10 @@ def as_latex(table: Table) -> str:
     """A booktabs table: best bold, second best underlined; anchors below a rule of their own.
 
     The caption names the split and holds the footnotes, so that a table in a paper states what its
-    numbers are. A wide table is scaled to the width of the text, which needs graphicx too, and has
-    its footnotes below.
+    numbers are; a table that ``has_notes_below`` has them below instead. Such a table of many
+    columns is scaled to the width of the text.
     """
-    head, tail = _wide_frame(table) if table.is_wide else _frame(table)
+    head, tail = _frame_with_notes(table) if table.has_notes_below else _frame(table)
     headings = (label_heading(table), *table.headings)
     first, *others = map(latex_escape, headings)
     lines = [
@@ -56,18 +71,21 @@ def _frame(table: Table) -> tuple[list[str], list[str]]:
     return [*head, f"\\caption{{{caption}.}}"], []
 
 
-def _wide_frame(table: Table) -> tuple[list[str], list[str]]:
+def _frame_with_notes(table: Table) -> tuple[list[str], list[str]]:
+    is_wide = len(table.headings) > MOST_UNSCALED
     head = [
-        "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
+        "% needs \\usepackage{booktabs}" + (" and \\usepackage{graphicx}" if is_wide else ""),
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{latex_escape(table.title)}.}}",
-        "\\resizebox{\\linewidth}{!}{%",
+        f"\\caption{{{latex_escape(table.caption or table.title)}.}}\\smallskip",
+        *(["\\resizebox{\\linewidth}{!}{%"] if is_wide else []),
     ]
     notes = [f"{latex_escape(note)}.\\par" for note in table.footnotes]
-    return head, ["}\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize", *notes] + [
-        "\\end{minipage}"
-    ]
+    tail = ["}"] if is_wide else []
+    if notes:
+        tail += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
+        tail += [*notes, "\\end{minipage}"]
+    return head, tail
 
 
 def _latex_groups(table: Table) -> list[str]:

@@ -30,8 +30,8 @@ def rank(
     clips are compared, each of them over at least ``min_coverage`` of the clips asked for. A column
     has one best: where runs were scored over different clips, those over the most are compared.
     Anchors do not compete, a single run has no rank, and equal printed numbers share one. With
-    ``is_apart`` a run keeps its rank where that holds of it and of each run that it is compared
-    with, over the clips of ``group``.
+    ``is_apart`` a run keeps its rank where that holds of it and of each run of another number,
+    over the clips of ``group``.
     """
     ranks: list[Rank] = [""] * len(results)
     contests: dict[tuple[str, int], list[_Entry]] = {}
@@ -47,8 +47,8 @@ def rank(
         for i, value in contest:
             ranks[i] = by_value.get(value, "")
     if is_apart:
-        for i in [i for i, _ in contest if ranks[i]]:
-            others = (results[j] for j, _ in contest if j != i)
+        for i, value in [entry for entry in contest if ranks[entry[0]]]:
+            others = (results[j] for j, other in contest if other != value)
             if not all(is_apart(results[i], other, column, group) for other in others):
                 ranks[i] = ""
     return ranks

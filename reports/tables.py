@@ -65,7 +65,8 @@ class Table:
     ``label_heading`` is above the labels of the rows, in small letters. ``has_intervals`` makes the
     terminal print intervals too, which the other formats always do. ``column_groups`` has the
     heading above each column, where there are any, equal for neighbours below one heading.
-    ``is_wide`` tables are fitted to the width of a page in LaTeX, with their footnotes below.
+    In LaTeX the ``caption``, which numbers itself, is there instead of the title, and tables with
+    ``has_notes_below`` have their footnotes there and not in the caption.
     """
 
     title: str
@@ -75,7 +76,8 @@ class Table:
     label_heading: str = "system"
     has_intervals: bool = False
     column_groups: tuple[str, ...] = ()
-    is_wide: bool = False
+    has_notes_below: bool = False
+    caption: str = ""
 
     @property
     def full_headings(self) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ def build_table(
 
     Best and second best are found among the runs that scored the same clips, the most of all, and
     at least ``min_coverage`` of those asked for; with ``is_apart`` they are marked where that holds
-    of them and each other run.
+    of them and each run of another number.
 
     Raises:
         BenchError: the results cannot share a table, or there are none.

@@ -127,6 +127,13 @@ def complete_format(incomplete: str) -> list[str]:
     return _matching(["terminal", *STYLES], incomplete)
 
 
+def complete_world(incomplete: str) -> list[str]:
+    """Real clips or rendered ones."""
+    from reports.published import WORLDS
+
+    return _matching(WORLDS, incomplete)
+
+
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
