@@ -6,9 +6,6 @@ from itertools import groupby
 
 from reports.tables import Cell, Table, TableRow, label_heading
 
-#: Columns of numbers that fit the width of a page at the size of its text.
-MOST_UNSCALED = 5
-
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -29,7 +26,6 @@ LATEX_ESCAPES = {
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",
-    '"': r"\textquotedbl{}",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "×": r"$\times$",
@@ -44,8 +40,8 @@ def as_latex(table: Table) -> str:
     """A booktabs table: best bold, second best underlined; anchors below a rule of their own.
 
     The caption names the split and holds the footnotes, so that a table in a paper states what its
-    numbers are; a table that ``has_notes_below`` has them below instead. Such a table of many
-    columns is scaled to the width of the text.
+    numbers are; a table that ``has_notes_below`` has them below instead, and is scaled down to the
+    width of the text where it is wider.
     """
     head, tail = _frame_with_notes(table) if table.has_notes_below else _frame(table)
     headings = (label_heading(table), *table.headings)
@@ -72,17 +68,19 @@ def _frame(table: Table) -> tuple[list[str], list[str]]:
 
 
 def _frame_with_notes(table: Table) -> tuple[list[str], list[str]]:
-    is_wide = len(table.headings) > MOST_UNSCALED
     head = [
-        "% needs \\usepackage{booktabs}" + (" and \\usepackage{graphicx}" if is_wide else ""),
+        "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
         "\\begin{table}",
         "\\centering",
         f"\\caption{{{latex_escape(table.caption or table.title)}.}}\\smallskip",
-        *(["\\resizebox{\\linewidth}{!}{%"] if is_wide else []),
+        "\\sbox0{%",
     ]
-    notes = [f"{latex_escape(note)}.\\par" for note in table.footnotes]
-    tail = ["}"] if is_wide else []
-    if notes:
+    tail = [
+        "}%",
+        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi",
+    ]
+    if table.footnotes:
+        notes = [f"{latex_escape(note)}.\\par" for note in table.footnotes]
         tail += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
         tail += [*notes, "\\end{minipage}"]
     return head, tail
