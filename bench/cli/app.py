@@ -11,8 +11,9 @@ from bench.cli import data, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.list import doctor, list_rows
-from bench.cli.pages import effects, samples, validate
+from bench.cli.pages import effects, validate
 from bench.cli.run import run
+from bench.cli.samples import samples
 from bench.cli.score import score
 from bench.cli.table import table
 from bench.terminal import print_line

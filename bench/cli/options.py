@@ -134,6 +134,31 @@ def complete_world(incomplete: str) -> list[str]:
     return _matching(WORLDS, incomplete)
 
 
+def complete_figure_format(incomplete: str) -> list[str]:
+    """The formats of figures."""
+    from bench.figures import FORMATS
+
+    return _matching(FORMATS, incomplete)
+
+
+def choose_figure(out: Path | None, format: str | None, stem: str) -> Path:
+    """Return the file of a figure: the one that is named, or ``stem`` with the format's suffix.
+
+    Raises:
+        BenchError: there is no such format, or the file that is named is of another.
+    """
+    from bench.errors import BenchError
+    from bench.figures import FORMATS, figure_format
+
+    if format is not None and format not in FORMATS:
+        raise BenchError(f"no figure format {format!r}; there are: {', '.join(FORMATS)}")
+    if out is None:
+        return Path(f"{stem}.{format or FORMATS[0]}")
+    if (found := figure_format(out)) != (format or found):
+        raise BenchError(f"--out {out} names a {found} and --format {format} was asked for")
+    return out
+
+
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
@@ -145,6 +170,15 @@ def _complete_list(names: Iterable[str], incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in given]
 
 
+FigureFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="The format of figures: png, svg or pdf.",
+        show_default="by the suffix of the file, else png",
+        autocompletion=complete_figure_format,
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(
