@@ -39,6 +39,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.types import COMPONENTS, Audio, Request
 
 #: From a batch of requests to one result each: audio, or the exception that is the reason for none.
@@ -110,6 +111,18 @@ class System:
     describes for the results the files that were not used. ``lacks()`` names what is missing before
     it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is printed
     below every table that has numbers of the system.
+
+    Facts that decide which comparisons are fair; results keep them, and tables have them as
+    footnotes:
+
+    - ``trained_on`` names the data sets ("VGGSound train", "Greatest Hits"); () where nothing is
+      learned, or not known.
+    - ``judges_seen`` maps the name of a judge's network in ``bench.checkpoints.registry``
+      (synchformer, clap, imagebind) to how it took part in making the system: "encoder", "reward",
+      "filter of its training clips". What a system was given or trained towards is no independent
+      judge of it. (Networks of the mini judge are others; a ``caveat`` describes those.)
+    - ``candidates`` is how many samples it draws per clip, of which it picks one.
+    - ``non_commercial`` is True where code or weights may not be used commercially.
     """
 
     name: str
@@ -136,6 +149,10 @@ class System:
     device_memory_gib: float | None = None
     workers_per_device: int | None = None
     needs_truth: bool = True
+    trained_on: tuple[str, ...] = ()
+    judges_seen: Mapping[str, str] = field(default_factory=dict)
+    candidates: int = 1
+    non_commercial: bool = False
 
     def __post_init__(self) -> None:
         # ValueError: these are mistakes of the author, who needs the traceback; users get
@@ -147,6 +164,16 @@ class System:
         if unknown := self.masks - set(COMPONENTS):
             raise ValueError(
                 f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
+            )
+        if unknown := frozenset(self.judges_seen) - OFFICIAL_FILES.keys():
+            raise ValueError(
+                f"system {self.name!r} has seen judges {sorted(unknown)}, known networks: "
+                f"{[row.name for row in OFFICIAL_FILES.values() if row.needed_by]}"
+            )
+        if isinstance(self.trained_on, str) or self.candidates < 1:
+            raise ValueError(
+                f"system {self.name!r} has trained_on {self.trained_on!r} and candidates "
+                f"{self.candidates}, expected a tuple of names, and at least 1"
             )
         sizes = [self.batch_size_on("cpu"), self.batch_size_on("cuda")]
         if min(*sizes, 1 if self.workers_per_device is None else self.workers_per_device) < 1:
