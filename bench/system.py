@@ -166,7 +166,7 @@ class System:
             raise ValueError(
                 f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
             )
-        if unknown := self.judges_seen.keys() - OFFICIAL_FILES.keys():
+        if unknown := frozenset(self.judges_seen) - OFFICIAL_FILES.keys():
             raise ValueError(
                 f"system {self.name!r} has seen judges {sorted(unknown)}, known networks: "
                 f"{[row.name for row in OFFICIAL_FILES.values() if row.needed_by]}"

@@ -85,9 +85,7 @@ def set_up(adapter: Adapter, checkout: Path, interpreter: Path | None, report: R
     python = _find_interpreter(interpreter) if interpreter else _make_environment(adapter, report)
     version, packages = _list_packages(python)
     if not version.startswith(f"{adapter.python}."):
-        report(
-            f"Note: {python} is Python {version}, {adapter.name} expects {adapter.python}"
-        )
+        report(f"Note: {python} is Python {version}, {adapter.name} expects {adapter.python}")
     before = read_state(adapter.name)
     state = SystemState(
         checkout=str(checkout),
