@@ -18,6 +18,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
@@ -43,6 +44,8 @@ def main() -> None:
             else:
                 value = handle(message["call"])
             line = json.dumps({"value": value})
+        except subprocess.CalledProcessError as error:  # its own last lines say why
+            line = json.dumps({"error": f"{error.cmd[1]} ended with code {error.returncode}"})
         except BaseException as error:  # SystemExit too: scripts of other projects call sys.exit
             traceback.print_exc()
             line = json.dumps({"error": f"{type(error).__name__}: {error}"})

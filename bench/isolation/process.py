@@ -77,8 +77,8 @@ class IsolatedProcess:
         """Send ``{kind: value}`` and return the answer; what is printed meanwhile is in ``log``.
 
         Raises:
-            IsolatedProcessError: the script raised, the process died or took longer than ``limit_s``. In
-                the last two cases it is gone.
+            IsolatedProcessError: the script raised, or the process died or took longer than
+                ``limit_s``; in the last two cases it is gone.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         message = json.dumps({kind: value, "log": str(log)})
