@@ -108,19 +108,21 @@ class _Chunks:
             except BenchError as error:
                 results[row] = error
         if staged:
-            told = list(staged.values())
+            rows = list(staged.values())
             chunk = {
-                "requests": told,
+                "requests": rows,
                 "inputs": str(inputs),
                 "outputs": str(outputs),
                 "work": str(scratch),
             }
             answer = self._call(chunk, log, len(staged))
-            samples = collect_samples(self.adapter, told, outputs)
+            samples = collect_samples(self.adapter, rows, outputs)
             errors = (answer or {}).get("errors", {})
             for (row, each), sample in zip(staged.items(), samples, strict=True):
-                said = errors.get(each["id"])
-                results[row] = BenchError(f"{self.adapter.name}: {said}") if said else sample
+                reported = errors.get(each["id"])
+                results[row] = (
+                    BenchError(f"{self.adapter.name}: {reported}") if reported else sample
+                )
         return [results[row] for row in range(len(requests))]
 
     def _call(self, chunk: dict[str, Any], log: Path, n_clips: int) -> Any:

@@ -165,5 +165,5 @@ def describe_log(log: Path) -> str:
     except OSError:
         return f"log: {log}"
     last = [line.strip() for line in lines if line.strip()][-LOG_TAIL_LINES:]
-    said = f"it said: {' | '.join(last)[-300:]}; " if last else ""
-    return f"{said}log: {log}"
+    reported = f"it reported: {' | '.join(last)[-300:]}; " if last else ""
+    return f"{reported}log: {log}"

@@ -211,8 +211,8 @@ def _make_environment(adapter: Adapter, report: Report) -> Path:
         done = _run(command, None)
         if done.returncode != 0:
             shutil.rmtree(folder, ignore_errors=True)
-            said = " ".join(done.stderr.split())[-600:]
-            raise BenchError(f"uv cannot make the environment of {adapter.name}: {said}")
+            reported = " ".join(done.stderr.split())[-600:]
+            raise BenchError(f"uv cannot make the environment of {adapter.name}: {reported}")
     return python
 
 

@@ -217,7 +217,7 @@ def test_a_system_that_is_not_set_up_names_the_command(make_adapter, home) -> No
     assert "bench systems setup toy" in adapter.system().lacks()
 
 
-def test_a_worker_that_cannot_be_opened_says_why(make_adapter) -> None:
+def test_a_worker_that_cannot_be_opened_is_named(make_adapter) -> None:
     adapter = make_adapter(options={})
     (adapter.folder / "worker.py").write_text("raise ImportError('no module named torch')")
     with pytest.raises(BenchError, match="toy cannot be opened: ImportError: no module named"):
