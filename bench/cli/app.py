@@ -10,6 +10,7 @@ from bench import __version__
 from bench.cli import data, systems, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
+from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, samples, validate
 from bench.cli.run import run
@@ -46,6 +47,7 @@ app.command()(ablate)
 app.command()(score)
 app.command()(table)
 app.command()(compare)
+app.command()(crosscheck)
 app.command("list")(list_rows)
 app.command()(doctor)
 app.command()(validate)

@@ -28,8 +28,11 @@ AcceptLicence = Annotated[
 def _open_adapter(name: str) -> Adapter:
     from bench.errors import BenchError
     from bench.isolation import IsolatedSystem
+    from bench.isolation.av_benchmark import AV_BENCHMARK
     from bench.plugins import open_system
 
+    if name == AV_BENCHMARK.name:
+        return AV_BENCHMARK
     system = open_system(name)
     if not isinstance(system, IsolatedSystem) or system.adapter is None:
         raise BenchError(f"{name} runs in this environment: there is nothing to set up")
@@ -62,7 +65,7 @@ def setup(
         out.print(f"Note: {difference}", soft_wrap=True, markup=False)
     if _print_missing(adapter):
         raise typer.Exit(1)
-    if check:
+    if check and adapter.outputs:  # an evaluator generates nothing
         _check(adapter, device)
 
 
@@ -72,7 +75,8 @@ def check(name: Name, device: Device = "cpu") -> None:
     adapter = _open_adapter(name)
     if _print_missing(adapter):
         raise typer.Exit(1)
-    _check(adapter, device)
+    if adapter.outputs:  # an evaluator generates nothing
+        _check(adapter, device)
 
 
 @app.command()

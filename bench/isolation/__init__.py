@@ -5,6 +5,7 @@
     setup.py       environment from the lock, requirements, checkout, weights
     staging.py     inputs in the form that it wants, outputs compared with what was asked for
     process.py     one process: start, call within a time limit, kill with all that it started
+    session.py     the process of an adapter, started anew after a failure
     host.py        the other end, run by the environment's own interpreter
     generate.py    chunks of requests to samples
 

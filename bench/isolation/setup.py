@@ -92,7 +92,7 @@ def set_up(adapter: Adapter, checkout: Path, interpreter: Path | None, report: R
         python=str(python),
         licence=adapter.terms,
         lock="" if interpreter else hashlib.sha256(lock.read_bytes()).hexdigest(),
-        packages=tuple(packages),
+        packages=packages,
         measured=before.measured if before else {},
     )
     write_state(adapter.name, state)

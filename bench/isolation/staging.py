@@ -21,7 +21,7 @@ from bench.media import iterate_frames, read_audio, write_audio, write_video
 from bench.types import AUDIO_SUFFIXES, Audio, Excerpt, Pixels, Request
 
 if TYPE_CHECKING:
-    from bench.isolation.adapter import Adapter
+    from bench.isolation.adapter import Adapter, VideoInput
 
 #: Quality of staged video: what V-AURA's authors encode with, not told from the source by eye.
 CRF = 10
@@ -43,7 +43,7 @@ def stage_request(adapter: Adapter, request: Request, row: int, inputs: Path) ->
     name = adapter.staged_name.format(id=identity)
     video = inputs / "video" / f"{name}.mp4"
     seconds = request.seconds if adapter.video.seconds is None else adapter.video.seconds
-    _stage_video(adapter, request.video, seconds, video)
+    stage_video(adapter.video, request.video, seconds, video)
     reference = None
     if adapter.reference is not None and request.reference is not None:
         reference = inputs / "reference" / f"{name}.{adapter.reference}"
@@ -61,9 +61,11 @@ def stage_request(adapter: Adapter, request: Request, row: int, inputs: Path) ->
     }
 
 
-def _stage_video(adapter: Adapter, video: Excerpt, seconds: float, destination: Path) -> None:
-    """Encode the window anew: copied packets start before it, and some readers show those."""
-    form = adapter.video
+def stage_video(form: VideoInput, video: Excerpt, seconds: float, destination: Path) -> None:
+    """Write ``seconds`` from the start of ``video`` in the form that a system wants.
+
+    It is encoded anew: copied packets start before the window, and some readers show those.
+    """
     n_frames = round(seconds * form.fps)
     silence = None
     if form.audio == "silent":

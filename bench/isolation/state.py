@@ -37,7 +37,7 @@ class SystemState:
     python: str
     licence: str
     lock: str = ""
-    packages: tuple[str, ...] = ()
+    packages: list[str] = field(default_factory=list)
     measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -99,7 +99,7 @@ def origin_files(adapter: Adapter) -> tuple[Path, ...]:
     checkout = Path(state.checkout)
     origin = {
         "lock": state.lock,
-        "packages": list(state.packages),
+        "packages": state.packages,
         "options": dict(adapter.options),
         "checkout": describe_checkout(checkout),
     }
