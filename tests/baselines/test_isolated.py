@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from baselines.describe import describe as describe_systems
 from bench.isolation import Adapter, IsolatedSystem
 from bench.isolation.setup import set_up
 from bench.media import write_video
@@ -84,3 +85,8 @@ def describe(results: object) -> list[tuple[int, float]]:
 def test_foleycrafter_groups_by_prompt_and_gets_eight_seconds(set_up_standin, videos) -> None:
     generate = set_up_standin("foleycrafter").open("cpu")
     assert describe(generate(make_requests(videos, "aab"))) == [(16_000, 8.0)] * 3
+
+
+def test_the_page_of_systems_is_that_of_the_adapters() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "systems.md"
+    assert page.read_text() == describe_systems(), "python -m baselines.describe > docs/systems.md"
