@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from bench.isolation import Adapter, IsolatedSystem
+from bench.isolation import Adapter, IsolatedSystem, Weight
 from bench.isolation.av_benchmark import AV_BENCHMARK
 from bench.plugins import open_system, read_declarations
 
@@ -50,22 +50,28 @@ def describe() -> str:
 
 def _section(adapter: Adapter) -> Iterator[str]:
     yield f"## {adapter.name}\n"
-    yield f"{adapter.summary}.\n"
+    yield f"{adapter.summary[:1].upper()}{adapter.summary[1:]}.\n"
     yield f"- Repository: {adapter.repository}, commit `{adapter.commit}`"
     yield f"- Licence: {adapter.licence}"
     lock = f"locked on {adapter.locked_on}" if adapter.locked_on else "no lock"
     yield f"- Environment: Python {adapter.python}, {lock}"
     if adapter.outputs:
         yield from _describe_protocol(adapter)
-    for weight in adapter.weights:
-        size = "" if weight.size_bytes is None else f", {weight.size_bytes:,} bytes"
-        sums = ", checked by its checksum" if weight.sha256 or weight.md5 else ""
-        yield f"- Weights: `{weight.path}` from {weight.source}{size}{sums}"
+    for source in dict.fromkeys(weight.source for weight in adapter.weights):
+        files = [_name(weight) for weight in adapter.weights if weight.source == source]
+        yield f"- Weights from {source}: {', '.join(files)}"
     for requirement in adapter.requirements:
         yield f"- You install: `{requirement.check}`: {requirement.how}"
     if adapter.caveat:
         yield f"- {adapter.caveat}"
     yield ""
+
+
+def _name(weight: Weight) -> str:
+    size = "" if weight.size_bytes is None else f"{weight.size_bytes:,} bytes"
+    checksum = "checksum" if weight.sha256 or weight.md5 else ""
+    known = ", ".join(each for each in (size, checksum) if each)
+    return f"`{weight.path}`" + (f" ({known} verified)" if known else "")
 
 
 def _describe_protocol(adapter: Adapter) -> Iterator[str]:

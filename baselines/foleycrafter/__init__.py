@@ -8,7 +8,7 @@ condition vector, ``--temporal_align`` of the README does not exist.
 from bench.isolation import Adapter, Requirement, Weight
 from bench.system import SecondsPerClip
 
-WEIGHTS = "https://huggingface.co/ymzhang319/FoleyCrafter, into checkpoints/"
+WEIGHTS = "https://huggingface.co/ymzhang319/FoleyCrafter"
 
 FOLEYCRAFTER = Adapter(
     __name__,
@@ -39,5 +39,6 @@ FOLEYCRAFTER = Adapter(
     seeds="chunk",
     sample_rate_hz=16_000,
     seconds_per_clip=SecondsPerClip(600.0, 15.0),
+    locked_on="2026-11-01",
     trained_on=("VGGSound train",),
 ).system()

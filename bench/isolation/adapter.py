@@ -138,6 +138,14 @@ class Adapter:
             raise ValueError(f"the package {self.package!r} of {self.name!r} cannot be found")
         return Path(specification.origin).parent
 
+    def _seed_caveat(self) -> str:
+        if self.seeds == "clip":
+            return ""
+        return (
+            f"{self.name} seeds a call of its script, not a clip: its samples change with the "
+            f"clips of a chunk ({self.chunk}), so a resumed run has others."
+        )
+
     def system(self) -> IsolatedSystem:
         """Return the system that ``--model`` runs."""
         return IsolatedSystem(
@@ -152,7 +160,7 @@ class Adapter:
             version=self.version,
             code=(self.package, "bench.isolation"),
             weights=partial(origin_files, self),
-            caveat=self.caveat,
+            caveat=" ".join(part for part in (self.caveat, self._seed_caveat()) if part),
             seconds_per_clip=partial(measured_seconds, self),
             batch_size=self.chunk,
             device_memory_gib=partial(measured_memory_gib, self),

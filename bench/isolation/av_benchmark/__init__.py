@@ -13,7 +13,7 @@ CLAP = "https://huggingface.co/lukewys/laion_clap"
 AV_BENCHMARK = Adapter(
     __name__,
     "av-benchmark",
-    "the published evaluator of MMAudio, for bench crosscheck",
+    "the evaluator that the field publishes with, for `bench crosscheck`",
     repository="https://github.com/hkchengrex/av-benchmark",
     commit="050a5cd",
     licence="MIT (code); its networks have terms of their own",
