@@ -30,6 +30,7 @@ SYSTEMS: dict[str, str] = {
     "oracle-cut:SECONDS": "baselines.oracle:ORACLE_CUT",
     "oracle-speed:PERCENT": "baselines.oracle:ORACLE_SPEED",
     "precomputed:DIRECTORY": "baselines.precomputed:PRECOMPUTED",
+    "foleycrafter": "baselines.foleycrafter:FOLEYCRAFTER",
     "acfoley": "baselines.acfoley:ACFOLEY",
     "acfoley-overlap-only": "baselines.acfoley_trained:OVERLAP_ONLY",
     "acfoley-non-overlap-only": "baselines.acfoley_trained:NON_OVERLAP_ONLY",

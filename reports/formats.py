@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.grouping import GroupedRuns
 from bench.results import Failure, Results
 from reports.axes import axis_tables, results_by_group
+from reports.fairness import FAIRNESS_FIELDS, fairness_cells
 from reports.groups import group_tables
 from reports.html import as_html
 from reports.latex import as_latex
@@ -80,13 +81,14 @@ def as_csv(results: Sequence[Results]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*RUN_FIELDS, "group", "metric", *SCORE_FIELDS])
+    writer.writerow([*RUN_FIELDS, "group", "metric", *SCORE_FIELDS, *FAIRNESS_FIELDS])
     for each in results:
+        facts = fairness_cells(each)
         run = [getattr(each, name) for name in RUN_FIELDS]
         for group, scores in {"": each.metrics, **each.groups}.items():
             for name, score in scores.items():
                 fields = [getattr(score, field) for field in SCORE_FIELDS]
-                writer.writerow([*run, group, name, *fields])
+                writer.writerow([*run, group, name, *fields, *facts])
     return out.getvalue()
 
 

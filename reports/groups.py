@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.results import Column, Results, Score
+from reports.fairness import fairness_notes
 from reports.ranks import IsApart, rank
 from reports.tables import (
     Table,
@@ -72,7 +73,8 @@ def _table(
         for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
     title = f"{results[0].split}: {heading(column)} by group"
-    return Table(title, tuple(names), rows, _reasons(scores))
+    footnotes = (*fairness_notes(results, [column]), *_reasons(scores))
+    return Table(title, tuple(names), rows, footnotes)
 
 
 def _reasons(scores: Mapping[str, Sequence[Score | None]]) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def _difference(results: Results, row: PublishedRow, column: PublishedColumn) ->
 
 
 def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
-    """What our numbers are: world, judge, protocol, clips, and what the systems know."""
+    """What our numbers are: world, judge, protocol, clips, and what makes systems differ."""
     if not made.runs:
         world = ["mini world, not comparable with published numbers"]
         return world if made.world == "mini" else []
@@ -163,7 +163,8 @@ def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
         for row in made.table.rows
         if row.label in made.runs
     ]
-    columns = [_column(column) for column in made.table.columns]
+    # By the names of the suite, which facts about systems and their judges refer to.
+    columns = [replace(_column(column), name=column.metric) for column in made.table.columns]
     about, *others = footnotes(results, columns, min_coverage)
     protocol = f"split {results[0].split}, protocol version {results[0].protocol_version}"
     return [
@@ -171,7 +172,6 @@ def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
         *others,
         *_count_notes(made),
         *_seed_notes(results),
-        *fairness_notes(results),
     ]
 
 
@@ -209,29 +209,6 @@ def _count_notes(made: Reproduction) -> list[str]:
 
 def _seed_notes(results: Sequence[Results]) -> list[str]:
     return [f"{each.system}: seed {each.seed}" for each in results if each.seed != USUAL_SEED]
-
-
-#: Facts about systems that results may have, and how a footnote puts them.
-FAIRNESS = {
-    "trained_on": "trained on {}",
-    "judges_seen": "in training or selection it has used what the judge scores with: {}",
-    "candidates": "best of {} candidates",
-    "non_commercial": "not for commercial use",
-}
-
-
-def fairness_notes(results: Sequence[Results]) -> list[str]:
-    """What the systems were trained on and know of the judge, a note per fact and value."""
-    found: dict[str, list[str]] = {}
-    for name, text in FAIRNESS.items():
-        for each in results:
-            value = getattr(each, name, None)
-            # One candidate is what every system makes.
-            if not value or (name == "candidates" and value == 1):
-                continue
-            written = value if isinstance(value, (str, int)) else ", ".join(map(str, value))
-            found.setdefault(text.format(written), []).append(each.system)
-    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def _paper_notes(made: Reproduction, with_paper: bool) -> list[str]:

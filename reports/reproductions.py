@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.results import Results, Score
 from bench.suite import DEFAULT_PROFILE
+from reports.fairness import FAIRNESS_FIELDS, fairness_cells
 from reports.published import DeclaredRun, PublishedColumn, PublishedRow, PublishedTable, World
 
 #: The seed of ``bench run`` where none is named, which rows show if it is there.
@@ -20,6 +21,7 @@ CSV_FIELDS = (
     *("table", "world", "row", "group", "system", "split", "condition", "column", "clips"),
     *("seed", "judge", "suite_version", "value", "low", "high", "n"),
     *("paper", "paper_half_width", "difference", "missing"),
+    *FAIRNESS_FIELDS,
 )
 
 
@@ -118,9 +120,9 @@ def paper_csv(tables: Sequence[Reproduction]) -> str:
 
 def _csv_line(
     made: Reproduction, row: PublishedRow, column: PublishedColumn
-) -> dict[str, str | int | float | None]:
+) -> dict[str, Hashable]:
     declared, results = made.declared(row), made.results(row)
-    line: dict[str, str | int | float | None] = {
+    line: dict[str, Hashable] = {
         "table": made.table.number,
         "world": made.world,
         "row": row.label,
@@ -141,4 +143,5 @@ def _csv_line(
     of_score = {name: getattr(score, name) for name in ("value", "low", "high", "n")}
     missing = (score.reason or NOT_SCORED) if score.value is None else ""
     difference_ = difference(results, row, column)
-    return line | of_run | of_score | {"difference": difference_, "missing": missing}
+    facts = zip(FAIRNESS_FIELDS, fairness_cells(results), strict=True)
+    return line | of_run | of_score | {"difference": difference_, "missing": missing} | dict(facts)

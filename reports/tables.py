@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 from bench.results import COMMON, Column, Results, Score, describe_mismatch
+from reports.fairness import fairness_notes
 from reports.ranks import IsApart, Rank, may_rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -260,6 +261,8 @@ def footnotes(
     notes += _ranking_notes(named, min_coverage)
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
+    columns = tuple(columns)
+    notes += fairness_notes(results, columns)
     return (*notes, *small_sample_notes(results, columns), *_own_notes(results))
 
 

@@ -20,6 +20,16 @@ def complete_model(incomplete: str) -> list[str]:
     return _matching([f"{row.name}:" if row.argument else row.name for row in rows], incomplete)
 
 
+def complete_isolated(incomplete: str) -> list[str]:
+    """Systems that run in an environment of their own."""
+    from bench.isolation import IsolatedSystem
+    from bench.plugins import open_system, read_declarations
+
+    rows = [row for row in read_declarations("system") if not row.argument]
+    isolated = [row.name for row in rows if isinstance(open_system(row.name), IsolatedSystem)]
+    return _matching(isolated, incomplete)
+
+
 def complete_split(incomplete: str) -> list[str]:
     """Splits by name; those that take an argument end in a colon."""
     from bench.splits import find_splits

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.results import Column, Results, Score
+from bench.results import Column, Fairness, Results, Score, SeenJudge
 from bench.suite import select
 from reports.formats import write
 from reports.paper_tables import build_paper_table
@@ -74,7 +74,7 @@ def test_missing_rows_say_why():
     assert rows_of(fill(4, "mini"))["Two-stage"].reason == "no mini form"
 
 
-def test_a_column_that_a_run_has_no_value_in_says_so():
+def test_a_column_without_a_value_is_printed_as_not_scored():
     some = make_run("acfoley-mini", 1.0)
     without = {**some.metrics, "ib": Score(None, None, None, 0)}
     del without["mcd"]
@@ -227,32 +227,31 @@ def test_counts_that_are_not_the_papers_are_in_a_footnote():
     assert not any("where the paper has" in note for note in fill(5, "paper", whole).footnotes)
 
 
-def test_facts_about_fairness_are_footnotes_where_results_have_them():
-    @dataclass(frozen=True)
-    class Informed(Results):
-        trained_on: tuple[str, ...] = ()
-        judges_seen: tuple[str, ...] = ()
-        candidates: int = 1
-        non_commercial: bool = False
-
-    plain = make_run("acfoley-mini", 1.0)
-    informed = Informed(**vars(plain), trained_on=("vggsound", "wavcaps"), non_commercial=True)
-    notes = fill(5, "mini", informed, make_run("acfoley-mini-attention-pooling", 1.0)).footnotes
-    assert "Average (ours): trained on vggsound, wavcaps" in notes
-    assert "Average (ours): not for commercial use" in notes
-    assert not any("candidates" in note for note in notes)
-    several = replace(informed, candidates=3, judges_seen=("synchformer",))
-    notes = fill(5, "mini", several).footnotes
-    assert "Average (ours): best of 3 candidates" in notes
-    assert any("synchformer" in note for note in notes)
+def test_facts_about_fairness_are_footnotes_under_the_papers_labels():
+    seen = SeenJudge("synchformer", "as an input", ("desync",))
+    fairness = Fairness(("video",), ("VGGSound train",), (seen,), 3, True)
+    run = make_run("acfoley-mini", 1.0, fairness=fairness)
+    other = make_run("acfoley-mini-attention-pooling", 1.0, fairness=Fairness((), (), (), 1, False))
+    notes = "\n".join(fill(5, "mini", run, other).footnotes)
+    assert "trained on: VGGSound train (Average (ours))" in notes
+    assert "picks one: 3 (Average (ours))" in notes
+    assert "DeSync by synchformer" in notes
+    assert "not for commercial use (Average (ours))" in notes
+    # A judge that scores no column of the table is no matter there.
+    hits = replace(run, split="mini-hits")
+    assert "synchformer" not in "\n".join(fill(2, "mini", hits).footnotes)
+    lines = csv.DictReader(
+        paper_csv([choose_runs(load_table(5), "mini", [FoundRun(run)])]).splitlines()
+    )
+    assert {line["candidates"] for line in lines} == {"", "3"}
 
 
 def test_notes_on_columns_that_the_table_does_not_have_are_left_out():
     notes = ("no interval: FD PaSST (n = 12)", "no interval: MCD (n = 1)", "quiet")
     run = make_run("acfoley-mini", 1.0, split="mini-hits", notes=notes)
-    shown = fill(2, "mini", run).footnotes
-    assert {"no interval: MCD (n = 1)", "quiet"} <= set(shown)
-    assert notes[0] not in shown
+    printed = fill(2, "mini", run).footnotes
+    assert {"no interval: MCD (n = 1)", "quiet"} <= set(printed)
+    assert notes[0] not in printed
 
 
 def test_latex_has_groups_of_columns_and_rows_and_spans_reasons():
@@ -276,7 +275,7 @@ def test_html_escapes_every_text_of_a_table():
     assert '<th scope="colgroup" colspan="5">Distribution matching</th>' in text
 
 
-def test_equal_headings_are_told_apart_where_no_heading_is_above_them():
+def test_equal_headings_are_distinguished_where_no_heading_is_above_them():
     text = write([fill(3, "paper", with_paper=True)], "markdown")
     assert "Temporal alignment: Win rate" in text
     assert "61.1 ±4.3" in text
