@@ -22,6 +22,10 @@ from reports.reproductions import (
 )
 from reports.tables import ARROWS, Cell, Table, TableRow, cell, footnotes, labels
 
+#: The mini form of AC-Foley, and what it does not share with the paper's.
+MINI = "acfoley-mini"
+NOT_FINE_TUNED = f"{MINI} is trained in two stages without fine-tuning, the third row of Table 4"
+
 
 def build_paper_table(
     made: Reproduction,
@@ -166,10 +170,12 @@ def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
     # By the names of the suite, which facts about systems and their judges refer to.
     columns = [replace(_column(column), name=column.metric) for column in made.table.columns]
     about, *others = footnotes(results, columns, min_coverage)
+    is_mini_form = any(run.results.system == MINI for run in made.runs.values())
     protocol = f"split {results[0].split}, protocol version {results[0].protocol_version}"
     return [
         f"{about}; {protocol}",
         *others,
+        *([NOT_FINE_TUNED] if is_mini_form else []),
         *_count_notes(made),
         *_seed_notes(results),
     ]
@@ -217,6 +223,6 @@ def _paper_notes(made: Reproduction, with_paper: bool) -> list[str]:
     note = "difference: ours minus the paper's, for which no interval is published"
     if made.world == "mini":
         note = "the paper's numbers are of real clips: no difference is formed"
-    is_shown = made.world == "mini" or made.runs
+    has_lines = made.world == "mini" or made.runs
     contradictions = (f"the paper: {each}" for each in made.table.contradictions)
-    return [*([note] if is_shown else []), *made.table.notes, *contradictions]
+    return [*([note] if has_lines else []), *made.table.notes, *contradictions]

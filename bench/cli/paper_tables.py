@@ -79,9 +79,10 @@ def find_rows(
         declared = made.declared(row)
         if row.label in made.runs or declared.missing or row.is_bound:
             continue
-        if lacking := _describe_lacking(declared):
-            reasons[row.label] = "no checkpoint"
-            notify(f"Table {number}, {row.label}: no checkpoint: {lacking}")
+        if missing := _describe_missing(declared):
+            if "weights" in missing:
+                reasons[row.label] = "no checkpoint"
+            notify(f"Table {number}, {row.label}: {declared.system} needs {missing}")
         else:
             commands[declared.command] = None
     if commands:
@@ -90,17 +91,16 @@ def find_rows(
     return replace(made, reasons=reasons)
 
 
-def _describe_lacking(declared: DeclaredRun) -> str:
-    """What weights of its system are missing here; "" where none are, or it is not installed."""
+def _describe_missing(declared: DeclaredRun) -> str:
+    """What its system misses here: weights, an environment; "" for nothing, or no such system."""
     from bench.errors import BenchError
     from bench.plugins import open_system
 
     try:
-        describe_missing = open_system(declared.system).lacks
+        describe = open_system(declared.system).lacks
     except BenchError:
         return ""
-    missing = describe_missing() if describe_missing else None
-    return missing if missing and "weights" in missing else ""
+    return (describe() if describe else None) or ""
 
 
 def _lay_out(made: Reproduction, options: TableOptions) -> Table:

@@ -65,7 +65,7 @@ def test_a_run_of_another_judge_profile_world_or_split_is_no_row(change):
     assert {row.reason for row in table.rows} == {"not run"}
 
 
-def test_missing_rows_say_why():
+def test_missing_rows_have_a_reason():
     rows = rows_of(fill(1, "mini", make_run("acfoley-mini", 1.0)))
     assert rows["V-AURA"].reason == "no mini form"
     assert rows["MMAudio + Clap"].reason == "not run"
