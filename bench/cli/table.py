@@ -104,7 +104,9 @@ def table(
     numbers = [int(text) for text in runs if str(text) in NUMBERS]
     folders = [Path(text) for text in runs if str(text) not in NUMBERS]
     options = TableOptions(format, world, by, with_paper, significant, extras, bounds, min_coverage)
-    _check(numbers, options)
+    _check_options(options, out)
+    _check_arguments(numbers, folders)
+    _check_together(numbers, options)
     if numbers:
         drawn = lay_out_paper_tables(numbers, folders, options)
     else:
@@ -120,33 +122,51 @@ def table(
             temporary.write_text(drawn, encoding="utf-8")
 
 
-def _check(numbers: list[int], options: TableOptions) -> None:
-    """Refuse options that do not go together, before any run is read."""
+def _check_arguments(numbers: list[int], folders: list[Path]) -> None:
+    """Refuse a table that the paper does not have; print that a number is no folder here."""
     from bench.cli.console import notify
+    from bench.errors import BenchError
+
+    for folder in folders:
+        if folder.name.isdecimal() and not folder.exists():
+            raise BenchError(f"there is no folder {folder}, and the paper has Tables 1 to 7")
+    for number in numbers:
+        if Path(str(number)).exists():
+            notify(f"{number} is Table {number} of the paper; the folder here is ./{number}")
+
+
+def _check_options(options: TableOptions, out: Path | None) -> None:
+    """Refuse formats and worlds that do not exist, and a file without a format."""
     from bench.errors import BenchError
     from reports.formats import require_style
     from reports.published import WORLDS
 
     if options.format != TERMINAL:
         require_style(options.format)
+    elif out is not None:
+        raise BenchError("--out writes markdown, latex, html or csv: name one with --format")
     if options.world is not None and options.world not in WORLDS:
         raise BenchError(f"no world {options.world!r}; there are: {', '.join(WORLDS)}")
+
+
+def _check_together(numbers: list[int], options: TableOptions) -> None:
+    """Refuse options that do not go together, or not with what is printed."""
+    from bench.errors import BenchError
+
     if not numbers and (options.with_paper or options.world is not None):
         raise BenchError(
             "--world and --with-paper are of the paper's tables: bench table 1 --with-paper"
         )
-    if options.by is not None and (options.with_paper or options.significant or len(numbers) > 1):
+    is_by = options.by is not None
+    if is_by and (options.with_paper or options.significant or len(numbers) > 1):
         raise BenchError(
             "--by goes with one table of the paper at most, and not with --with-paper or "
             "--significant"
         )
-    if numbers and options.by is None and options.extras:
+    if numbers and options.extras and not is_by:
         raise BenchError(
             "--extras prints columns that the paper's tables do not have: name runs, or give --by"
         )
-    for number in numbers:
-        if Path(str(number)).exists():
-            notify(f"{number} is Table {number} of the paper; the folder here is ./{number}")
 
 
 def _lay_out(directories: list[Path], options: TableOptions) -> list[Table] | str:
