@@ -58,13 +58,21 @@ class VideoInput:
 
 @dataclass(frozen=True)
 class Weight:
-    """A file that the system needs, below its checkout; ``source`` says where it is to be had."""
+    """A file that the system needs, below its checkout; ``source`` says where it is to be had.
+
+    ``path`` may be a pattern, for checkpoints whose names nobody states: one file has to match it,
+    and all that do decide the samples.
+    """
 
     path: str
     source: str
     size_bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
+
+    def find(self, checkout: Path) -> list[Path]:
+        """Return the files of a checkout that it names; [] where it is missing."""
+        return sorted(path for path in checkout.glob(self.path) if path.is_file())
 
 
 @dataclass(frozen=True)
