@@ -34,7 +34,8 @@ V_AURA = Adapter(
         Weight(f"{EXPERIMENT}/*/hparams.yaml", ARCHIVE),
         Weight(
             "segment_avclip/vggsound/best.pt",
-            f"{ADDRESS}/sync/sync_models/23-12-22T16-10-50/checkpoints/epoch_best.pt",
+            f"{ADDRESS}/sync/sync_models/23-12-22T16-10-50/checkpoints/epoch_best.pt, "
+            "under this name",
         ),
     ),
     options={"experiment": EXPERIMENT},
