@@ -37,6 +37,8 @@ SYSTEMS: dict[str, str] = {
     "video-foley": "baselines.video_foley:VIDEO_FOLEY",
     "condfoley": "baselines.condfoley:CONDFOLEY",
     "taro": "baselines.taro:TARO",
+    "audiox": "baselines.audiox:AUDIOX",
+    "woosh-vflow": "baselines.woosh_vflow:WOOSH_VFLOW",
     "acfoley": "baselines.acfoley:ACFOLEY",
     "acfoley-overlap-only": "baselines.acfoley_trained:OVERLAP_ONLY",
     "acfoley-non-overlap-only": "baselines.acfoley_trained:NON_OVERLAP_ONLY",

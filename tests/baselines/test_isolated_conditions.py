@@ -1,4 +1,4 @@
-"""Isolated systems that are given more than a video: Video-Foley a prompt, CondFoley a reference.
+"""Isolated systems that are given more than a video: a prompt, a reference, or both.
 
 What their scripts are known to do, and what becomes of it, is a test each.
 """
@@ -105,3 +105,40 @@ def test_condfoley_needs_the_audio_of_the_reference(set_up_standin, pairs) -> No
     first, second = generate([alone, pairs[1]])
     assert "the reference of clip '-id_0' has no video, which condfoley needs" in str(first)
     assert isinstance(second, Audio)
+
+
+def test_woosh_generates_eight_seconds_by_the_seed_of_each_clip(set_up_standin, videos) -> None:
+    generate = set_up_standin("woosh-vflow").open("cpu")
+    request = make_requests(videos)[0]
+    loud, silent_text = replace(request, prompt="dog, loud"), replace(request, prompt="", seed=3)
+    results = generate([request, loud, silent_text, request])
+    assert describe(results) == [(48_000, 8.01)] * 4
+    # What exceeds full scale is made quieter; nothing is made louder.
+    assert get_peaks(results) == [0.25, 1.0, 0.25, 0.25]
+    np.testing.assert_array_equal(results[0].samples, results[3].samples)
+    assert (results[0].samples != results[2].samples).any()
+
+
+def test_woosh_needs_24_frames_a_second(set_up_standin, videos) -> None:
+    set_up_standin("woosh-vflow")
+    adapter = replace(get_adapter("woosh-vflow"), video=VideoInput(seconds=8.5))
+    with pytest.raises(IsolatedProcessError, match="AssertionError"):
+        adapter.system().open("cpu")(make_requests(videos[:1]))
+
+
+@pytest.mark.parametrize("shape", [(1, 96_000), (2, 96_000), (3, 96_000)])
+def test_audiox_gets_references_at_its_rate_in_stereo(set_up_standin, videos, shape) -> None:
+    generate = set_up_standin("audiox").open("cpu")
+    reference = Audio(np.full(shape, 0.5, np.float32), 48_000)
+    results = generate(make_requests(videos[:1], reference=reference))
+    assert describe(results) == [(44_100, 10.0)]
+    assert results[0].samples.shape[0] == 2
+    assert get_peaks(results) == [1.0]  # each sample is normalised
+    assert "audio prompt: 88200 samples; text: dog a" in read_logs("audiox")
+
+
+def test_audiox_has_a_text_of_its_own_for_a_video_alone(set_up_standin, videos) -> None:
+    generate = set_up_standin("audiox").open("cpu")
+    (result,) = generate([replace(make_requests(videos)[0], prompt="")])
+    assert isinstance(result, Audio)
+    assert "audio prompt: 0 samples; text: Generate general audio" in read_logs("audiox")
