@@ -132,13 +132,15 @@ def list_weight_faults(adapter: Adapter) -> list[str]:
     """Return the weights that are missing, or are not the published files by size or checksum."""
     state = read_state(adapter.name)
     checkout = Path(state.checkout) if state else Path()
-    faults = (_find_fault(weight, checkout / weight.path) for weight in adapter.weights)
+    faults = []
+    for weight in adapter.weights:
+        if not (paths := weight.find(checkout)):
+            faults.append(f"{weight.path} is missing: get it from {weight.source}")
+        faults += [_find_fault(weight, path) for path in paths]
     return [fault for fault in faults if fault]
 
 
 def _find_fault(weight: Weight, path: Path) -> str:
-    if not path.is_file():
-        return f"{weight.path} is missing: get it from {weight.source}"
     size = path.stat().st_size
     if weight.size_bytes is not None and size != weight.size_bytes:
         return f"{weight.path} has {size:,} bytes, the published file {weight.size_bytes:,}"

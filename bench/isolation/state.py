@@ -81,7 +81,7 @@ def describe_missing(adapter: Adapter) -> str:
     checkout = Path(state.checkout)
     if missing := [name for name in adapter.entry if not (checkout / name).is_file()]:
         return f"its checkout, {checkout} has no {format_names(missing)}: {setup_command(adapter)}"
-    lost = [weight for weight in adapter.weights if not (checkout / weight.path).is_file()]
+    lost = [weight for weight in adapter.weights if not weight.find(checkout)]
     if lost:
         named = format_names(f"{each.path} ({each.source})" for each in lost)
         return f"weights in {checkout}: {named}; then bench systems check {adapter.name}"
@@ -107,7 +107,7 @@ def origin_files(adapter: Adapter) -> tuple[Path, ...]:
     # Written only when it differs: an unchanged file is not hashed again.
     if not path.is_file() or read_json(path) != origin:
         write_json(path, origin)
-    return (path, *(checkout / weight.path for weight in adapter.weights))
+    return (path, *(file for weight in adapter.weights for file in weight.find(checkout)))
 
 
 def describe_checkout(checkout: Path) -> dict[str, str]:

@@ -36,3 +36,19 @@ def write_wav(
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(struct.pack(f"<{n_values}h", *samples))
+
+
+def read_video_track(video: Path) -> tuple[int, int, int, float]:
+    """Return width, height, number of frames and frame rate of an .mp4 file."""
+    tracks = video.read_bytes().split(b"trak")[1:]
+    track = next(each for each in tracks if b"vide" in each)
+    size, times, count = (track.index(name) + 4 for name in (b"tkhd", b"mdhd", b"stsz"))
+    width, height = struct.unpack(">II", track[size + 76 : size + 84])
+    timescale, duration = struct.unpack(">II", track[times + 12 : times + 20])
+    (n_frames,) = struct.unpack(">I", track[count + 8 : count + 12])
+    return width >> 16, height >> 16, n_frames, n_frames * timescale / duration
+
+
+def is_listed(name: str, path: str) -> bool:
+    """Return whether a test has listed a name in a file of the checkout, for a quirk."""
+    return Path(path).is_file() and name in Path(path).read_text().split()
