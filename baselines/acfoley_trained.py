@@ -30,12 +30,16 @@ from bench.types import COMPONENTS
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant: the recipe that trains it, and the preset of its sizes."""
+    """A variant: the recipe that trains it, and the preset of its sizes.
+
+    Fine-tuning takes clips that ImageBind selects.
+    """
 
     name: str
     recipe: str
     preset: str
     uses_clap: bool = False
+    is_finetuned: bool = False
 
     @property
     def checkpoint(self) -> Path:
@@ -95,7 +99,15 @@ class Trained:
             batch_size=BATCH_SIZE,
             device_memory_gib=DEVICE_MEMORY_GIB,
             workers_per_device=WORKERS_PER_DEVICE,
+            trained_on=("data of your own",),
+            judges_seen=self._judges_seen(),
+            non_commercial=True,
         )
+
+    def _judges_seen(self) -> dict[str, str]:
+        clap = {"clap": "encoder"} if self.uses_clap else {}
+        imagebind = {"imagebind": "filter of its training clips"} if self.is_finetuned else {}
+        return {"synchformer": "encoder", **clap, **imagebind}
 
 
 OVERLAP_ONLY = Trained("acfoley-overlap-only", "overlap-only", "acfoley").system(
@@ -108,8 +120,8 @@ TWO_STAGE = Trained("acfoley-two-stage", "two-stage-without-finetuning", "acfole
     "AC-Foley, trained in two stages without fine-tuning"
 )
 ATTENTION_POOLING = Trained(
-    "acfoley-attention-pooling", "attention-pooling", "acfoley_attention"
+    "acfoley-attention-pooling", "attention-pooling", "acfoley_attention", is_finetuned=True
 ).system("AC-Foley with attention pooling")
 CLAP_ENCODER = Trained(
-    "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", uses_clap=True
+    "acfoley-clap-encoder", "clap-encoder", "mmaudio_clap", uses_clap=True, is_finetuned=True
 ).system("MMAudio with references encoded by CLAP")

@@ -21,6 +21,7 @@ EXTRAS = {
     "krippendorff": "study",
     "pyloudnorm": "study",
     "tomli_w": "study",
+    "uv": "systems",
 }
 
 

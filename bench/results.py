@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ DEEPEST_SCORES = 5
 N_NAMED = 5
 
 
+#: The folders of a run with a file or more per clip.
+BULKY = ("samples", "features")
 #: Before the axis in the name of a column of groups: ``by_action``.
 AXIS_PREFIX = "by_"
 
@@ -117,12 +120,37 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class SeenJudge:
+    """A network of the judge that took part in making the system, and the columns it computes."""
+
+    network: str
+    how: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """What decides whether a system is compared fairly, as its author declares it.
+
+    ``given`` is what its requests carry of video, prompt and reference, before the condition masks
+    any; the other fields are those of ``bench.system.System``.
+    """
+
+    given: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
+    judges_seen: tuple[SeenJudge, ...] = ()
+    candidates: int = 1
+    non_commercial: bool = False
+
+
+@dataclass(frozen=True)
 class Results:
     """One row of a table. ``expected`` counts every clip asked for, refused ones included.
 
     ``clips`` is a hash of the names of the scored clips: equal for results of the same clips.
     ``made_by`` is what made the samples (``bench.pipeline.provenance``), each with their number;
     ``kept`` counts samples that would be made otherwise now and were scored all the same.
+    ``fairness`` is None where nothing is declared: results of two folders, or of earlier versions.
     """
 
     system: str
@@ -146,6 +174,7 @@ class Results:
     kept: int = 0
     # Results from before it was written are of the first version.
     protocol_version: int = 1
+    fairness: Fairness | None = None
 
     @property
     def coverage(self) -> float:
@@ -231,10 +260,23 @@ def find_finished_runs(path: Path) -> list[Path]:
     Raises:
         RunError: there is none.
     """
-    found = sorted(file.parent for file in path.rglob("scores.json"))
+    found = sorted(_walk_runs(path))
     if not found:
         raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
     return found
+
+
+def _walk_runs(path: Path) -> Iterator[Path]:
+    """The folders with results in and below a folder.
+
+    Those of samples and features, which a run has beside its journal, are not read: they may hold
+    millions of files.
+    """
+    for folder, names, file_names in os.walk(path):
+        if "scores.json" in file_names:
+            yield Path(folder)
+        if "journal.jsonl" in file_names:
+            names[:] = [name for name in names if name not in BULKY]
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:
@@ -316,8 +358,17 @@ def _parse(value: dict[str, Any]) -> Results:
             "groups": {name: _scores(group) for name, group in value["groups"].items()},
             "notes": tuple(value["notes"]),
             "made_by": tuple(value["made_by"]),
+            "fairness": _fairness(value.get("fairness")),
         }
     )
+
+
+def _fairness(value: Mapping[str, Any] | None) -> Fairness | None:
+    if value is None:
+        return None
+    seen = (SeenJudge(**{**row, "columns": tuple(row["columns"])}) for row in value["judges_seen"])
+    names = {name: tuple(value[name]) for name in ("given", "trained_on")}
+    return Fairness(**{**value, **names, "judges_seen": tuple(seen)})
 
 
 def _scores(value: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:

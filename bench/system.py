@@ -39,13 +39,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.types import COMPONENTS, Audio, Request
 
 #: From a batch of requests to one result each: audio, or the exception that is the reason for none.
 Generate = Callable[[Sequence[Request]], Sequence[Audio | Exception]]
 
 #: What a system may declare that it uses. The last two are for anchors only.
-INPUTS = frozenset({"video", "prompt", "reference", "truth", "other"})
+INPUTS = frozenset({"video", "prompt", "reference", "reference-video", "truth", "other"})
 
 
 def one_by_one(function: Callable[[Request], Audio]) -> Generate:
@@ -103,6 +104,7 @@ class System:
       model declares 1: then there is one on each GPU, and on a CPU one that has all cores.
     - ``device_memory_gib`` is what one copy needs on its GPU with a full batch, None if unknown.
     - ``seconds_per_clip`` is what plans and time limits expect until a run has measured it.
+      Both may be functions, for values that were measured on this machine.
 
     A system that reads samples made elsewhere may have to know all clips of a split, to tell their
     files apart: ``with_clips(names)`` returns the system for these clips, and ``inputs(name)`` the
@@ -110,6 +112,18 @@ class System:
     describes for the results the files that were not used. ``lacks()`` names what is missing before
     it can be opened, with the command that fixes it; "" where nothing is. ``caveat`` is printed
     below every table that has numbers of the system.
+
+    Facts that decide which comparisons are fair; results keep them, and tables have them as
+    footnotes:
+
+    - ``trained_on`` names the data sets ("VGGSound train", "Greatest Hits"); () where nothing is
+      learned, or not known.
+    - ``judges_seen`` maps the name of a judge's network in ``bench.checkpoints.registry``
+      (synchformer, clap, imagebind) to how it took part in making the system: "encoder", "reward",
+      "filter of its training clips". What a system was given or trained towards is no independent
+      judge of it. (Networks of the mini judge are others; a ``caveat`` describes those.)
+    - ``candidates`` is how many samples it draws per clip, of which it picks one.
+    - ``non_commercial`` is True where code or weights may not be used commercially.
     """
 
     name: str
@@ -131,11 +145,15 @@ class System:
     uses_device: bool = True
     dtypes: Mapping[str, str] = field(default_factory=dict)
     caveat: str = ""
-    seconds_per_clip: SecondsPerClip = SecondsPerClip(0.3, 0.3)
+    seconds_per_clip: SecondsPerClip | Callable[[], SecondsPerClip] = SecondsPerClip(0.3, 0.3)
     batch_size: int | Mapping[str, int] = 1
-    device_memory_gib: float | None = None
+    device_memory_gib: float | None | Callable[[], float | None] = None
     workers_per_device: int | None = None
     needs_truth: bool = True
+    trained_on: tuple[str, ...] = ()
+    judges_seen: Mapping[str, str] = field(default_factory=dict)
+    candidates: int = 1
+    non_commercial: bool = False
 
     def __post_init__(self) -> None:
         # ValueError: these are mistakes of the author, who needs the traceback; users get
@@ -148,12 +166,32 @@ class System:
             raise ValueError(
                 f"system {self.name!r} masks {sorted(unknown)}, known: {list(COMPONENTS)}"
             )
+        if unknown := frozenset(self.judges_seen) - OFFICIAL_FILES.keys():
+            raise ValueError(
+                f"system {self.name!r} has seen judges {sorted(unknown)}, known networks: "
+                f"{[row.name for row in OFFICIAL_FILES.values() if row.needed_by]}"
+            )
+        if isinstance(self.trained_on, str) or self.candidates < 1:
+            raise ValueError(
+                f"system {self.name!r} has trained_on {self.trained_on!r} and candidates "
+                f"{self.candidates}, expected a tuple of names, and at least 1"
+            )
         sizes = [self.batch_size_on("cpu"), self.batch_size_on("cuda")]
         if min(*sizes, 1 if self.workers_per_device is None else self.workers_per_device) < 1:
             raise ValueError(
                 f"system {self.name!r} has batch_size {self.batch_size} and workers_per_device "
                 f"{self.workers_per_device}, expected at least 1"
             )
+
+    def expected_seconds(self) -> SecondsPerClip:
+        """Return the time that one clip of 8 s is expected to take."""
+        declared = self.seconds_per_clip
+        return declared if isinstance(declared, SecondsPerClip) else declared()
+
+    def needed_memory_gib(self) -> float | None:
+        """Return the memory that one copy needs on its GPU, None if unknown."""
+        declared = self.device_memory_gib
+        return declared() if callable(declared) else declared
 
     def batch_size_on(self, device: str) -> int:
         """Return the most requests of a batch on a device such as ``cpu`` or ``cuda:1``."""

@@ -159,10 +159,11 @@ class Request:
     """The input of a system for one clip.
 
     ``condition`` masks parts of it, for systems that declare masks. ``video`` is the silent video:
-    the file may have an audio track, which a contestant must not read. ``clip`` (the complete item
-    with its true audio) and ``other`` (another clip of the run, chosen by the seed) are set only
-    for systems that declare that they use them: anchors, which are the floor and the ceiling of a
-    table, never contestants.
+    the file may have an audio track, which a contestant must not read. ``reference_video`` is the
+    video that the reference audio belongs to, where its file has one, for systems that declare
+    that they use it. ``clip`` (the complete item with its true audio) and ``other`` (another clip
+    of the run, chosen by the seed) are set only for systems that declare that they use them:
+    anchors, which are the floor and the ceiling of a table, never contestants.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Request:
     seed: int
     video: Excerpt | None = None
     reference: Audio | None = None
+    reference_video: Excerpt | None = None
     prompt: str = ""
     clip: Clip | None = None
     other: Clip | None = None

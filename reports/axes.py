@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bench.errors import format_names
 from bench.grouping import GroupedRun, GroupedRuns
 from bench.results import Column, Results, Score
+from reports.ranks import rank
 from reports.tables import (
     Table,
     TableRow,
@@ -15,7 +16,6 @@ from reports.tables import (
     cell,
     comparable_sets,
     labels,
-    rank,
     select_columns,
 )
 

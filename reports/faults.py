@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.io import atomic_path
+from bench.figures import write_figure
 from bench.results import Column, Results
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ FAULTS = (
 
 #: Panels of a figure side by side, and the colour of each.
 N_IN_A_ROW = 4
-COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7a4988")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 #: The verdict on a metric that does not follow the fault.
 NOT_MONOTONE = "not monotone"
@@ -182,9 +182,7 @@ def plot_curves(curves: Sequence[Curve], destination: Path, title: str = "") -> 
                 panel.set_axis_off()
     if title:
         figure.suptitle(title)
-    with atomic_path(destination) as temporary:
-        # Without the version of matplotlib, so that an update changes no bytes by itself.
-        figure.savefig(temporary, dpi=90, metadata={"Software": None})
+    write_figure(figure, destination, dots_per_inch=90)
 
 
 def _draw(panel: Axes, curve: Curve, metric: str, colour: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.results import Column, Results, Score
+from reports.fairness import fairness_notes
+from reports.ranks import IsApart, rank
 from reports.tables import (
     Table,
     TableRow,
@@ -12,7 +14,6 @@ from reports.tables import (
     check_comparable,
     heading,
     labels,
-    rank,
     select_columns,
 )
 
@@ -21,7 +22,11 @@ ALWAYS = "mcd_ref"
 
 
 def group_tables(
-    results: Sequence[Results], *, extras: bool = True, min_coverage: float = 1.0
+    results: Sequence[Results],
+    *,
+    extras: bool = True,
+    min_coverage: float = 1.0,
+    is_apart: IsApart | None = None,
 ) -> list[Table]:
     """One table per metric, a row per system and a column per group; none without groups.
 
@@ -39,17 +44,25 @@ def group_tables(
     # Metrics of whole sets may have no value in any group, and then they have no table.
     grouped = {name for group in groups for name, score in group.items() if score.value is not None}
     return [
-        _table(results, column, names, min_coverage) for column in columns if column.name in grouped
+        _table(results, column, names, min_coverage, is_apart)
+        for column in columns
+        if column.name in grouped
     ]
 
 
 def _table(
-    results: Sequence[Results], column: Column, names: Sequence[str], min_coverage: float
+    results: Sequence[Results],
+    column: Column,
+    names: Sequence[str],
+    min_coverage: float,
+    is_apart: IsApart | None,
 ) -> Table:
     scores = {
         name: [each.groups.get(name, {}).get(column.name) for each in results] for name in names
     }
-    ranks = {name: rank(results, scores[name], column, min_coverage) for name in names}
+    ranks = {
+        name: rank(results, scores[name], column, min_coverage, is_apart, name) for name in names
+    }
     rows = tuple(
         TableRow(
             label,
@@ -60,7 +73,8 @@ def _table(
         for i, (each, label) in enumerate(zip(results, labels(results), strict=True))
     )
     title = f"{results[0].split}: {heading(column)} by group"
-    return Table(title, tuple(names), rows, _reasons(scores))
+    footnotes = (*fairness_notes(results, [column]), *_reasons(scores))
+    return Table(title, tuple(names), rows, footnotes)
 
 
 def _reasons(scores: Mapping[str, Sequence[Score | None]]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.io import atomic_path
+from bench.figures import write_figure
 from bench.results import Column, Results
 from reports.faults import NOT_MONOTONE, Curve, curve_table
 
@@ -81,12 +81,14 @@ def plot_sensitivity(found: Sensitivity, destination: Path) -> None:
     panel.set_yticks(range(len(responses)), [column.label for column in found.columns])
     panel.xaxis.tick_top()
     figure.colorbar(image, ax=panel, label="response (1: as bad as unrelated audio)", shrink=0.7)
-    with atomic_path(destination) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+    write_figure(figure, destination, dots_per_inch=110)
 
 
-def describe_sensitivity(found: Sensitivity, command: str) -> str:
-    """Return the page ``validation.md``: what is claimed, the matrix, thresholds, every number."""
+def describe_sensitivity(found: Sensitivity, command: str, figures: str = "png") -> str:
+    """Return the page ``validation.md``: what is claimed, the matrix, thresholds, every number.
+
+    ``figures`` is the format of the two figures beside it.
+    """
     first = found.curves[0].results[0]
     return "\n".join(
         [
@@ -98,7 +100,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "and both figures, and exits with 1 if a metric does not follow a fault that it claims "
             "to follow (framed below).",
             "",
-            "![responses of every metric to every fault](validation-matrix.png)",
+            f"![responses of every metric to every fault](validation-matrix.{figures})",
             "",
             *_explained(),
             "",
@@ -111,7 +113,7 @@ def describe_sensitivity(found: Sensitivity, command: str) -> str:
             "",
             "## Metrics that claim to follow a fault",
             "",
-            "![curves](validation.png)",
+            f"![curves](validation.{figures})",
             "",
             *(
                 line

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.figures import write_png
+from bench.figures import write_figure
 from bench.types import FloatArray
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def plot_spectrograms(title: str, clips: Sequence[ClipPanel], destination: Path)
     n_rows = -(-len(clips) // N_IN_A_ROW)
     n_columns = min(N_IN_A_ROW, len(clips))
     width, height = n_columns * CLIP_INCHES[0], n_rows * CLIP_INCHES[1] + sum(MARGIN_INCHES)
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    figure = Figure(figsize=(width, height))
     top, bottom = 1.0 - MARGIN_INCHES[0] / height, MARGIN_INCHES[1] / height
     grid = figure.add_gridspec(
         n_rows, n_columns, left=0.06, right=0.99, top=top, bottom=bottom, hspace=0.26, wspace=0.12
@@ -75,7 +75,7 @@ def plot_spectrograms(title: str, clips: Sequence[ClipPanel], destination: Path)
     bar.set_label("dB re. the loudest point of the page", fontsize=9)
     below.tick_params(labelsize=8)
     figure.suptitle(f"{title}\n▼ and dotted lines: true events", fontsize=12, y=1.0 - 0.1 / height)
-    write_png(figure, destination, N_COLOURS)
+    write_figure(figure, destination, dots_per_inch=DOTS_PER_INCH, n_colours=N_COLOURS)
 
 
 def _draw_clip(figure: Figure, cell: SubplotSpec, clip: ClipPanel, loudest_db: float) -> QuadMesh:
@@ -89,17 +89,17 @@ def _draw_clip(figure: Figure, cell: SubplotSpec, clip: ClipPanel, loudest_db: f
             panel.set_axis_off()
             panel.text(0.5, 0.5, "no true audio", ha="center", va="center", fontsize=9)
             continue
-        mesh = _draw_part(panel, clip.parts[name], loudest_db)
+        mesh = draw_spectrogram(panel, clip.parts[name], loudest_db)
         panel.set(xlim=(0.0, clip.seconds))
         panel.set_ylabel(f"{name}\nHz", fontsize=9)
-        _mark_events(panel, clip.events_s)
+        mark_events(panel, clip.events_s)
     target.set_title(clip.title, fontsize=10, pad=9, loc="left")
     target.tick_params(labelbottom=False)
     whole_s = range(int(clip.seconds) + 1)
     generated.set_xticks(whole_s, [*map(str, whole_s[:-1]), f"{whole_s[-1]} s"])
     if reference:
         beside = figure.add_subplot(grid[0, 1])
-        _draw_part(beside, reference, loudest_db)
+        draw_spectrogram(beside, reference, loudest_db)
         beside.set(xlim=(0.0, beside_s))
         beside.set_title("reference", fontsize=9, pad=9)
         beside.tick_params(labelleft=False, labelbottom=False)
@@ -107,7 +107,8 @@ def _draw_clip(figure: Figure, cell: SubplotSpec, clip: ClipPanel, loudest_db: f
     return mesh
 
 
-def _draw_part(panel: Axes, part: Spectrogram, loudest_db: float) -> QuadMesh:
+def draw_spectrogram(panel: Axes, part: Spectrogram, loudest_db: float) -> QuadMesh:
+    """Draw levels relative to ``loudest_db`` over time in s and frequency in Hz."""
     mesh = panel.pcolormesh(
         part.times_s,
         part.frequencies_hz,
@@ -124,12 +125,13 @@ def _draw_part(panel: Axes, part: Spectrogram, loudest_db: float) -> QuadMesh:
     return mesh
 
 
-def _mark_events(panel: Axes, events_s: Sequence[float]) -> None:
+def mark_events(panel: Axes, events_s: Sequence[float], size: float = 4.0) -> None:
+    """Draw a dotted line at each event, with a mark of ``size`` points above it."""
     for event_s in events_s:
         panel.axvline(event_s, color="white", linewidth=0.8, linestyle=(0, (1, 3)))
     top = [1.03] * len(events_s)
     across = panel.get_xaxis_transform()
-    panel.plot(events_s, top, "kv", markersize=4.0, transform=across, clip_on=False)
+    panel.plot(events_s, top, "kv", markersize=size, transform=across, clip_on=False)
 
 
 def _write_scores(panel: Axes, scores: Sequence[str]) -> None:

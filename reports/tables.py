@@ -8,12 +8,13 @@ into such tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bench.errors import BenchError
 from bench.results import COMMON, Column, Results, Score, describe_mismatch
+from reports.fairness import fairness_notes
+from reports.ranks import IsApart, Rank, may_rank, rank
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -35,12 +36,27 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One run; ``is_anchor`` rows mark bounds and are not ranked."""
+    """One run; ``is_anchor`` rows mark bounds and are not ranked.
+
+    Rows of one ``group`` have its name above them. ``is_detail`` rows are below the row that they
+    add to. Where a row has no numbers at all, ``reason`` says why, and ``n`` is None.
+    """
 
     label: str
-    n: int
+    n: int | None
     cells: tuple[Cell, ...]
     is_anchor: bool
+    group: str = ""
+    is_detail: bool = False
+    reason: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Label, n and the numbers as text without intervals; a reason in the first number."""
+        numbers = [cell.text for cell in self.cells]
+        if self.reason:
+            numbers[0] = self.reason
+        return (self.label, "" if self.n is None else str(self.n), *numbers)
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,10 @@ class Table:
     """Title, headings, rows and footnotes: all that a format needs.
 
     ``label_heading`` is above the labels of the rows, in small letters. ``has_intervals`` makes the
-    terminal print intervals too, which the other formats always do.
+    terminal print intervals too, which the other formats always do. ``column_groups`` has the
+    heading above each column, where there are any, equal for neighbours below one heading.
+    In LaTeX the ``caption``, which numbers itself, is there instead of the title, and tables with
+    ``has_notes_below`` have their footnotes there and not in the caption.
     """
 
     title: str
@@ -57,6 +76,16 @@ class Table:
     footnotes: tuple[str, ...]
     label_heading: str = "system"
     has_intervals: bool = False
+    column_groups: tuple[str, ...] = ()
+    has_notes_below: bool = False
+    caption: str = ""
+
+    @property
+    def full_headings(self) -> tuple[str, ...]:
+        """The headings, those that occur several times with the heading above them."""
+        pairs = zip(self.column_groups, self.headings, strict=False)
+        full = tuple(f"{above}: {text}" for above, text in pairs)
+        return full if len(set(self.headings)) < len(full) else self.headings
 
 
 def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
@@ -68,12 +97,17 @@ def comparable_sets(results: Sequence[Results]) -> list[list[Results]]:
 
 
 def build_table(
-    results: Sequence[Results], *, extras: bool = True, min_coverage: float = 1.0
+    results: Sequence[Results],
+    *,
+    extras: bool = True,
+    min_coverage: float = 1.0,
+    is_apart: IsApart | None = None,
 ) -> Table:
     """Lay out results in the order given, one row each, anchors below those that compete.
 
     Best and second best are found among the runs that scored the same clips, the most of all, and
-    at least ``min_coverage`` of those asked for.
+    at least ``min_coverage`` of those asked for; with ``is_apart`` they are marked where that holds
+    of them and each run of another number.
 
     Raises:
         BenchError: the results cannot share a table, or there are none.
@@ -84,7 +118,8 @@ def build_table(
         column.name: [each.metrics.get(column.name) for each in results] for column in columns
     }
     ranks = {
-        column.name: rank(results, scores[column.name], column, min_coverage) for column in columns
+        column.name: rank(results, scores[column.name], column, min_coverage, is_apart)
+        for column in columns
     }
     rows = tuple(
         TableRow(
@@ -106,7 +141,7 @@ def build_table(
     )
     # Sorting is stable: within those that compete and within the anchors the given order stays.
     ordered = tuple(sorted(rows, key=lambda row: row.is_anchor))
-    return Table(results[0].split, headings, ordered, _footnotes(results, columns, min_coverage))
+    return Table(results[0].split, headings, ordered, footnotes(results, columns, min_coverage))
 
 
 def check_comparable(results: Sequence[Results]) -> None:
@@ -157,6 +192,12 @@ def cell(score: Score | None, column: Column, rank: Rank) -> Cell:
     return Cell(text, f"{(score.high - score.low) / 2:.{column.decimals}f}", rank)
 
 
+def label_heading(table: Table) -> str:
+    """What is above the labels of the rows, with a capital."""
+    # Not ``capitalize``, which makes the rest of the name of an axis small.
+    return table.label_heading[:1].upper() + table.label_heading[1:]
+
+
 def _cells(score: Score | None, column: Column, rank: Rank) -> tuple[Cell, ...]:
     value = cell(score, column, rank)
     if not column.has_chance:
@@ -201,9 +242,10 @@ def _comparable(results: Results) -> tuple[object, ...]:
     return tuple(getattr(results, what) for what in COMMON)
 
 
-def _footnotes(
+def footnotes(
     results: Sequence[Results], columns: Iterable[Column], min_coverage: float
 ) -> tuple[str, ...]:
+    """What the numbers of a table are, which runs compete, and the notes of the runs."""
     first, named = results[0], list(zip(_names(results), results, strict=True))
     world = "mini world, not comparable with published numbers; " if first.is_mini else ""
     notes = [
@@ -219,6 +261,8 @@ def _footnotes(
     notes += _ranking_notes(named, min_coverage)
     if any(column.has_chance for each in results for column in each.columns):
         notes.append("chance: the same samples against the truth of other clips")
+    columns = tuple(columns)
+    notes += fairness_notes(results, columns)
     return (*notes, *small_sample_notes(results, columns), *_own_notes(results))
 
 
@@ -273,50 +317,3 @@ def small_sample_notes(results: Sequence[Results], columns: Iterable[Column]) ->
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-Rank = Literal["best", "second", ""]
-
-#: A run by its row in the table, and its number as printed.
-_Entry = tuple[int, float]
-
-
-def rank(
-    results: Sequence[Results],
-    scores: Sequence[Score | None],
-    column: Column,
-    min_coverage: float = 1.0,
-) -> list[Rank]:
-    """Return the rank of each run by its score in a column, in the order given.
-
-    A system that failed on the hard clips must not win by that: only runs over the same scored
-    clips are compared, each of them over at least ``min_coverage`` of the clips asked for. A column
-    has one best: where runs were scored over different clips, those over the most are compared.
-    Anchors do not compete, a single run has no rank, and equal printed numbers share one.
-    """
-    ranks: list[Rank] = [""] * len(results)
-    contests: dict[tuple[str, int], list[_Entry]] = {}
-    for i, (each, score) in enumerate(zip(results, scores, strict=True)):
-        if score is not None and score.value is not None and may_rank(each, min_coverage):
-            printed = round(score.value, column.decimals)
-            contests.setdefault((each.clips, score.n), []).append((i, printed))
-    contest = _widest(contests)
-    if len(contest) > 1:
-        # Equal printed numbers are one value here, and so share a rank.
-        values = sorted({value for _, value in contest}, reverse=column.better == "higher")
-        by_value: dict[float, Rank] = dict(zip(values, ("best", "second"), strict=False))
-        for i, value in contest:
-            ranks[i] = by_value.get(value, "")
-    return ranks
-
-
-def _widest(contests: Mapping[tuple[str, int], list[_Entry]]) -> list[_Entry]:
-    """The runs over the most clips; none where runs over other clips are as many clips wide."""
-    most = max((n for _, n in contests), default=0)
-    widest = [contest for (_, n), contest in contests.items() if n == most]
-    return widest[0] if len(widest) == 1 else []
-
-
-def may_rank(results: Results, min_coverage: float) -> bool:
-    """Whether a run competes, and scored enough of the clips that it was asked for."""
-    return not results.is_anchor and results.coverage >= min_coverage

@@ -93,7 +93,8 @@ def ablate(
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows to this file.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the columns over the levels of --conflict (PNG).")
+        Path | None,
+        typer.Option(help="Draw the columns over the levels of --conflict, as .png, .svg or .pdf."),
     ] = None,
     keep_samples: KeepSamples = False,
     yes: Yes = False,
@@ -136,7 +137,7 @@ def ablate(
     )
     ablation = Ablation(mask, stage, pooling, mask_scope, conflict)
     if plot:
-        _require_plot(conflict)
+        _require_plot(conflict, plot)
     rows = plan_ablation(ablation, options, judging, notify)
     _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
 
@@ -181,13 +182,15 @@ def _run_all(
     raise typer.Exit(0 if is_covered else 1)
 
 
-def _require_plot(conflict: str | None) -> None:
+def _require_plot(conflict: str | None, plot: Path) -> None:
     """Refuse a figure of nothing, or one that could not be drawn after all runs."""
     from bench.errors import BenchError
     from bench.extras import describe_missing_module, has_module
+    from bench.figures import figure_format
 
     if not conflict:
         raise BenchError("--plot draws the curves of --conflict, which was not given")
+    figure_format(plot)
     if not has_module("matplotlib"):
         raise BenchError(describe_missing_module("matplotlib", "--plot"))
 

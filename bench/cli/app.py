@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import data, weights
+from bench.cli import data, systems, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
+from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
-from bench.cli.pages import effects, samples, validate
+from bench.cli.pages import effects, validate
 from bench.cli.run import run
+from bench.cli.samples import samples
 from bench.cli.score import score
 from bench.cli.table import table
 from bench.terminal import print_line
@@ -46,6 +48,7 @@ app.command()(ablate)
 app.command()(score)
 app.command()(table)
 app.command()(compare)
+app.command()(crosscheck)
 app.command("list")(list_rows)
 app.command()(doctor)
 app.command()(validate)
@@ -53,3 +56,4 @@ app.command()(effects)
 app.command()(samples)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(systems.app, name="systems")

@@ -28,7 +28,7 @@ from bench.terminal import make_plain_console
 if TYPE_CHECKING:
     from bench.pipeline.evaluate import Progress as OnProgress
     from bench.results import Column, Failure, Results, Score
-    from reports.tables import Cell, Table
+    from reports.tables import Cell, Table, TableRow
 
 #: Columns of text where standard output is no terminal.
 PIPE_WIDTH = 200
@@ -170,21 +170,32 @@ def _fitting(table: Table, columns: range, out: Console) -> list[RichTable]:
 
 def _drawn(table: Table, columns: range) -> RichTable:
     drawn = new_table()
+    headings = table.full_headings
+    lines = [_line_of(row, columns, table) for row in table.rows]
     widest = max((len(row.label) for row in table.rows), default=0)
     drawn.add_column(table.label_heading, overflow="fold", min_width=min(widest, LABEL_WIDTH))
-    drawn.add_column("n", justify="right", min_width=max(len(str(row.n)) for row in table.rows))
-    for column in columns:
-        texts = (_cell_text(row.cells[column], table) for row in table.rows)
-        longest = max(map(len, (*texts, *table.headings[column].split())))
-        drawn.add_column(table.headings[column], justify="right", min_width=longest)
-    for row, after in zip_longest(table.rows, table.rows[1:]):
-        chosen = (row.cells[column] for column in columns)
-        numbers = (
-            Text(_cell_text(each, table), style=RANK_STYLES.get(each.rank, "")) for each in chosen
-        )
-        cells = (row.label, str(row.n), *numbers)
-        drawn.add_row(*cells, end_section=after is not None and after.is_anchor > row.is_anchor)
+    drawn.add_column("n", justify="right", min_width=max(len(row.texts[1]) for row in table.rows))
+    for i, column in enumerate(columns):
+        texts = (str(line[i]) for line in lines)
+        longest = max(map(len, (*texts, *headings[column].split())))
+        drawn.add_column(headings[column], justify="right", min_width=longest)
+    group = ""
+    for row, line, after in zip_longest(table.rows, lines, table.rows[1:]):
+        if row.group != group:
+            group = row.group
+            drawn.add_row(Text(group, style="italic"))
+        is_last = after is not None and (after.is_anchor, after.group) != (row.is_anchor, group)
+        label = Text(f"  {row.label}", style="dim") if row.is_detail else row.label
+        drawn.add_row(label, row.texts[1], *line, end_section=is_last)
     return drawn
+
+
+def _line_of(row: TableRow, columns: range, table: Table) -> list[Text]:
+    """The numbers of a row in these columns; a reason that it has none in the first of them."""
+    cells = [row.cells[column] for column in columns]
+    if row.reason:
+        return [Text(row.reason, style="dim"), *(Text(cell.text) for cell in cells[1:])]
+    return [Text(_cell_text(cell, table), style=RANK_STYLES.get(cell.rank, "")) for cell in cells]
 
 
 def _cell_text(each: Cell, table: Table) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import complete_lists
+from bench.cli.options import complete_lists, complete_model
 
 if TYPE_CHECKING:
     from bench.plugins import Row, Table
+    from bench.system import System
 
 
 def list_rows(
@@ -18,6 +19,14 @@ def list_rows(
         str,
         typer.Argument(help="models, splits or metrics.", autocompletion=complete_lists),
     ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Models to describe in full: training data, judges seen, licence.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    long: Annotated[bool, typer.Option("--long", help="Describe every model in full.")] = False,
 ) -> None:
     """List systems, splits or metrics: what each needs, and what is missing on this machine."""
     from bench.errors import BenchError
@@ -25,7 +34,12 @@ def list_rows(
     lists = {"models": _list_models, "splits": _list_splits, "metrics": _list_metrics}
     if what not in lists:
         raise BenchError(f"no list of {what!r}; there are: {', '.join(lists)}")
-    lists[what]()
+    if not (names or long):
+        lists[what]()
+    elif what != "models":
+        raise BenchError(f"only models are described one by one: bench list {what}")
+    else:
+        _describe_models(names)
 
 
 def _print(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
@@ -61,22 +75,72 @@ def _list_models() -> None:
     _print(("model", "what it is", "is given", "needs"), rows)
     _print_notes(read_declarations("system"))
     console().print("Your own: --model package.module:NAME (see bench.system)")
+    console().print(
+        "Training data, judges seen, licence of one: bench list models NAME, of all: --long"
+    )
+
+
+def _describe_models(names: Iterable[str] | None) -> None:
+    """Print all that these systems declare, or all systems, one below the other."""
+    from bench.cli.console import console
+    from bench.errors import BenchError
+    from bench.plugins import list_systems
+
+    mini = _describe_mini_clips()
+    for usage in names or (entry.usage for entry in list_systems()):
+        try:
+            facts = _describe_model(usage, mini)
+        except BenchError as error:
+            if names:
+                raise
+            facts = {"what it is": str(error)}  # the others are still worth printing
+        console().print(usage, style="bold")
+        for what, text in facts.items():
+            console().print(f"  {what:<12}  {text}", soft_wrap=True)
+
+
+def _describe_model(usage: str, mini: str) -> dict[str, str]:
+    from bench.plugins import Family, open_system, read_declarations
+
+    row = read_declarations("system").find(usage.partition(":")[0])
+    found = row.load() if row and usage in (row.name, row.usage) else None
+    system = found if isinstance(found, Family) else open_system(usage)
+    return {
+        "what it is": system.summary,
+        "is given": ", ".join(sorted(system.uses)) or "nothing",
+        **({} if isinstance(system, Family) else _describe_system(system)),
+        "needs": _describe_needs(usage, mini),
+    }
+
+
+def _describe_system(system: System) -> dict[str, str]:
+    seen = "; ".join(f"{network}: {how}" for network, how in sorted(system.judges_seen.items()))
+    return {
+        "trained on": ", ".join(system.trained_on) or "nothing, or not declared",
+        "judges seen": seen or "none declared",
+        "candidates": f"{system.candidates} per clip",
+        "licence": system.licence,
+        **({"commercial": "not allowed"} if system.non_commercial else {}),
+        "can mask": ", ".join(sorted(system.masks)) or "nothing",
+        **({"caveat": system.caveat} if system.caveat else {}),
+    }
 
 
 def _describe_needs(usage: str, mini: str) -> str:
     """What must exist before this system can run, and whether it does."""
     from bench.errors import BenchError
-    from bench.plugins import open_system
+    from bench.plugins import open_system, read_declarations
 
     name = usage.partition(":")[0]
     if name.startswith("oracle"):
         return mini
     if name == "precomputed":
         return "your samples"
-    if ":" in usage:
-        return "see its documentation"
     try:
-        describe_missing = open_system(name).lacks
+        row = read_declarations("system").find(name)
+        if row and usage in (row.name, row.usage) and row.argument:
+            return "see its documentation"
+        describe_missing = open_system(usage).lacks
     except BenchError:  # its row states the reason
         return "cannot be used"
     return "nothing" if describe_missing is None else describe_missing() or "weights, here"

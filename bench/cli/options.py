@@ -20,6 +20,16 @@ def complete_model(incomplete: str) -> list[str]:
     return _matching([f"{row.name}:" if row.argument else row.name for row in rows], incomplete)
 
 
+def complete_isolated(incomplete: str) -> list[str]:
+    """Systems that run in an environment of their own."""
+    from bench.isolation import IsolatedSystem
+    from bench.plugins import open_system, read_declarations
+
+    rows = [row for row in read_declarations("system") if not row.argument]
+    isolated = [row.name for row in rows if isinstance(open_system(row.name), IsolatedSystem)]
+    return _matching(isolated, incomplete)
+
+
 def complete_split(incomplete: str) -> list[str]:
     """Splits by name; those that take an argument end in a colon."""
     from bench.splits import find_splits
@@ -127,6 +137,38 @@ def complete_format(incomplete: str) -> list[str]:
     return _matching(["terminal", *STYLES], incomplete)
 
 
+def complete_world(incomplete: str) -> list[str]:
+    """Real clips or rendered ones."""
+    from reports.published import WORLDS
+
+    return _matching(WORLDS, incomplete)
+
+
+def complete_figure_format(incomplete: str) -> list[str]:
+    """The formats of figures."""
+    from bench.figures import FORMATS
+
+    return _matching(FORMATS, incomplete)
+
+
+def choose_figure(out: Path | None, format: str | None, stem: str) -> Path:
+    """Return the file of a figure: the one that is named, or ``stem`` with the format's suffix.
+
+    Raises:
+        BenchError: there is no such format, or the file that is named is of another.
+    """
+    from bench.errors import BenchError
+    from bench.figures import FORMATS, figure_format
+
+    if format is not None and format not in FORMATS:
+        raise BenchError(f"no figure format {format!r}; there are: {', '.join(FORMATS)}")
+    if out is None:
+        return Path(f"{stem}.{format or FORMATS[0]}")
+    if (found := figure_format(out)) != (format or found):
+        raise BenchError(f"--out {out} names a {found} and --format {format} was asked for")
+    return out
+
+
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
@@ -138,6 +180,15 @@ def _complete_list(names: Iterable[str], incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in given]
 
 
+FigureFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="The format of figures: png, svg or pdf.",
+        show_default="by the suffix of the file, else png",
+        autocompletion=complete_figure_format,
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

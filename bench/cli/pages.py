@@ -1,25 +1,22 @@
-"""``bench validate``, ``bench effects`` and ``bench samples``: pages and figures made of runs."""
+"""``bench validate`` and ``bench effects``: pages and figures made of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Runs, Seed, Workers
+from bench.cli.options import FigureFormat, Runs, Seed, Workers, choose_figure
 
 if TYPE_CHECKING:
     from bench.pipeline.compare import Comparison
     from bench.pipeline.plan import RunPlan
     from bench.pipeline.run import RunResult
-    from bench.results import Results
     from bench.splits import Split
-    from bench.types import Clip
     from reports.effects import Claim, Effect, RunName
     from reports.faults import Curve, Fault
-    from reports.spectrograms import ClipPanel
 
     #: Runs by their system and condition, and their split.
     Found = Mapping[tuple[RunName, str], Path]
@@ -27,6 +24,8 @@ if TYPE_CHECKING:
 #: The systems of ``bench validate`` without a fault, and with audio of something else.
 CLEAN = "oracle"
 UNRELATED = ("shuffled", "noise")
+#: Its figures: the curves, and the matrix of responses.
+FIGURES = ("validation", "validation-matrix")
 
 
 def validate(
@@ -36,6 +35,7 @@ def validate(
     clips: Annotated[int, typer.Option(min=2, help="How many mini clips.")] = 32,
     workers: Workers = None,
     runs: Runs = Path("runs"),
+    format: FigureFormat = None,
 ) -> None:
     """Score samples with known faults on mini clips; exit 1 if a metric does not follow a fault."""
     from bench.cli.console import notices
@@ -44,6 +44,7 @@ def validate(
     from reports.faults import FAULTS, plot_curves
     from reports.sensitivity import Sensitivity, describe_sensitivity, plot_sensitivity, problems
 
+    figures = [choose_figure(None, format, str(out / name)) for name in FIGURES]
     split = open_split("mini")
     specs = [CLEAN, *UNRELATED, *(spec for fault in FAULTS for spec in fault.specs())]
     plans = {spec: _plan(spec, split, clips, workers, runs) for spec in specs}
@@ -53,12 +54,14 @@ def validate(
         tuple(results[spec].results for spec in UNRELATED),
         {fault.name: _find_thresholds(fault, plans) for fault in FAULTS},
     )
-    plot_curves(found.curves, out / "validation.png")
-    plot_sensitivity(found, out / "validation-matrix.png")
+    plot_curves(found.curves, figures[0])
+    plot_sensitivity(found, figures[1])
     with atomic_path(out / "validation.md") as temporary:
-        page = describe_sensitivity(found, f"bench validate --clips {clips}")
+        command = f"bench validate --clips {clips}" + (f" --format {format}" if format else "")
+        page = describe_sensitivity(found, command, format or "png")
         temporary.write_text(page, encoding="utf-8")
-    notices().print(f"{out / 'validation.md'}, with validation-matrix.png and validation.png")
+    names = f"{figures[1].name} and {figures[0].name}"
+    notices().print(f"{out / 'validation.md'}, with {names}")
     failed = [
         f"{spec}: {len(each.failures)} clips have no score"
         for spec, each in results.items()
@@ -174,62 +177,3 @@ def _measure(
     if (base, new) not in comparisons:
         comparisons[base, new] = compare_runs(base, new)
     return Effect(claim, metric, comparisons[base, new].contrast(metric, claim.group))
-
-
-#: The scores that are printed beside a clip, where it has them.
-PRINTED_SCORES = ("desync", "onset_acc", "mcd")
-
-
-def samples(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
-    clips: Annotated[
-        int, typer.Option(min=1, max=16, help="How many clips, of different prompts.")
-    ] = 8,
-    out: Annotated[Path, typer.Option(help="The PNG to draw.")] = Path("samples.png"),
-) -> None:
-    """Draw spectrograms of a run: target, reference and sample of some clips, with true events."""
-    from bench.cli.console import notices
-    from bench.errors import RunError
-    from bench.io import require_target
-    from bench.pipeline.spectrograms import choose_varied_clips, find_scored_clips
-    from bench.results import load_results, load_rows
-    from reports.spectrograms import plot_spectrograms
-
-    require_target(out)
-    results = load_results(run)
-    chosen = choose_varied_clips(find_scored_clips(run, results), clips)
-    if not chosen:
-        raise RunError(f"{run} has no scored clip to draw: failures.jsonl there says why")
-    condition = "" if results.condition == "full" else f" ({results.condition})"
-    rows = load_rows(run).set_index("clip")
-    panels = [_describe_clip(run, clip, results, rows.loc[clip.name]) for clip in chosen]
-    plot_spectrograms(f"{results.system}{condition} on {results.split}", panels, out)
-    notices().print(f"{out}")
-
-
-def _describe_clip(run: Path, clip: Clip, results: Results, row: Any) -> ClipPanel:
-    """Spectrograms, true events and scores of one clip."""
-    from bench.pipeline.compare import find_run_folder
-    from bench.pipeline.spectrograms import compute_spectrogram, find_true_events
-    from bench.types import Excerpt
-    from reports.spectrograms import ClipPanel, Part, Spectrogram
-
-    path = find_run_folder(run) / "samples" / f"{clip.name}.flac"
-    excerpts: dict[Part, Excerpt | None] = {
-        "target": clip.audio,
-        "generated": Excerpt(path, 0.0, clip.seconds),
-        "reference": clip.reference,
-    }
-    parts = {
-        name: Spectrogram(*compute_spectrogram(excerpt))
-        for name, excerpt in excerpts.items()
-        if excerpt is not None
-    }
-    known = {column.name: column for column in results.columns}
-    columns = {name: known[name] for name in PRINTED_SCORES if name in known and name in row}
-    scores = tuple(
-        f"{column.label} {row[name]:.{min(column.decimals, 2)}f} {column.unit}".rstrip()
-        for name, column in columns.items()
-    )
-    title = f"{clip.prompt}  ({clip.name})"
-    return ClipPanel(title, clip.seconds, find_true_events(clip), parts, scores)

@@ -41,7 +41,7 @@ PEAK_ROUNDING = 1e-4
 VIDEO_SUFFIXES = (".mp4", ".mov")
 
 #: Key frames have a fixed distance, so that a decoder can start at any second or two.
-H264_OPTIONS = {"crf": "23", "preset": "veryfast", "g": "50", "sc_threshold": "0"}
+H264_OPTIONS = {"preset": "veryfast", "g": "50", "sc_threshold": "0"}
 #: With x264's AVX-512 code 1 of 40 files had other bytes (11 of 400 against 0 of 400, at the same
 #: speed; the macroblock tree differs), so it keeps to SSE4.2. Only processors with these names get
 #: the list: on any other it would turn all vector code off, which is 3 times slower.
@@ -75,20 +75,25 @@ def write_audio(destination: Path, audio: Audio) -> None:
 
 
 def write_video(
-    destination: Path, frames: Iterable[Pixels], fps: int, audio: Audio | None = None
+    destination: Path,
+    frames: Iterable[Pixels],
+    fps: int,
+    audio: Audio | None = None,
+    *,
+    crf: int = 23,
 ) -> None:
     """Write ``frames``, each ``[H, W, 3]`` uint8, and ``audio`` as H.264 and AAC, or nothing.
 
-    Frames are taken one by one, so that those of a generator are never all in memory. Raises
-    MediaError for no frames, frames of changing or odd size, and audio that ``write_audio`` would
-    refuse.
+    Frames are taken one by one, so that those of a generator are never all in memory. ``crf`` is
+    the quality of x264, from 0 (lossless) to 51. Raises MediaError for no frames, frames of
+    changing or odd size, and audio that ``write_audio`` would refuse.
     """
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:
         raise MediaError(f"cannot write {destination}: no frames were given")
     with _open_output(destination) as container:
-        video_stream = add_video_stream(destination, container, first, fps)
+        video_stream = add_video_stream(destination, container, first, fps, crf)
         parts = [encode_video(destination, video_stream, itertools.chain([first], remaining))]
         if audio is not None:
             samples = _prepare_samples(destination, audio)
@@ -207,7 +212,7 @@ def _prepare_samples(destination: Path, audio: Audio) -> Waveform:
 
 
 def add_video_stream(
-    destination: Path, container: OutputContainer, frame: Pixels, fps: int
+    destination: Path, container: OutputContainer, frame: Pixels, fps: int, crf: int = 23
 ) -> VideoStream:
     """Add an H.264 stream for frames like ``frame [H, W, 3]``.
 
@@ -224,7 +229,7 @@ def add_video_stream(
             f"got {height} x {width} at {fps} fps"
         )
     is_x86 = platform.machine().lower() in X86_MACHINES
-    options = H264_OPTIONS | (X86_OPTIONS if is_x86 else {})
+    options = {"crf": str(crf)} | H264_OPTIONS | (X86_OPTIONS if is_x86 else {})
     stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = Fraction(1, fps)

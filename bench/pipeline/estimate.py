@@ -79,7 +79,7 @@ def generate_timeout_s(plan: RunPlan) -> float:
     if plan.timeout_s is not None:
         return plan.timeout_s
     longest_s = max((clip.seconds for clip in plan.clips), default=0.0)
-    declared = plan.system.seconds_per_clip.on(plan.device)
+    declared = plan.system.expected_seconds().on(plan.device)
     return default_timeout_s(_measured_seconds(plan).get("generate", declared), longest_s)
 
 
@@ -108,7 +108,8 @@ def _guessed_seconds(plan: RunPlan) -> dict[str, float]:
     placement = place_system(plan.system, plan.device, plan.workers)
     threads = placement.threads if plan.device == "cpu" else 1
     return {
-        "generate": plan.system.seconds_per_clip.on(plan.device) / (placement.n_at_once * threads),
+        "generate": plan.system.expected_seconds().on(plan.device)
+        / (placement.n_at_once * threads),
         "extract": EXTRACT_SECONDS / workers + networks_s,
         "score": SCORE_SECONDS / workers,
     }

@@ -169,18 +169,21 @@ def make_request(
     Raises:
         MediaError: the reference cannot be decoded.
     """
-    from bench.media import read_audio
+    from bench.media import probe, read_audio
 
     uses = system.uses
-    reference = None
+    reference, reference_video = None, None
     if "reference" in uses and clip.reference is not None:
         reference = read_audio(clip.reference, shortfall_s=MAX_SHORTFALL_S)
+        if "reference-video" in uses and probe(clip.reference.path).video is not None:
+            reference_video = clip.reference
     return Request(
         name=clip.name,
         seconds=clip.seconds,
         seed=seed,
         video=clip.video if "video" in uses else None,
         reference=reference,
+        reference_video=reference_video,
         prompt=clip.prompt if "prompt" in uses else "",
         clip=clip if "truth" in uses else None,
         other=other if "other" in uses else None,

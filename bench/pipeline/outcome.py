@@ -7,7 +7,7 @@ columns of earlier calls stay valid while their extractors keep their versions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from bench.checkpoints.registry import weights_directory
@@ -20,7 +20,15 @@ from bench.pipeline.notes import sample_notes
 from bench.pipeline.plan import RunPlan, scoring_fingerprint
 from bench.pipeline.roles import Pair, Scoring
 from bench.pipeline.samples import Samples, count_origins
-from bench.results import Failure, Results, write_failures, write_results, write_rows
+from bench.results import (
+    Failure,
+    Fairness,
+    Results,
+    SeenJudge,
+    write_failures,
+    write_results,
+    write_rows,
+)
 from bench.suite import select, select_computable
 from bench.types import Clip, Excerpt
 
@@ -129,7 +137,7 @@ def write_outcome(
         notes=tuple(_notes(plan, journal, rows, samples.reasons, n_kept)),
     )
     made_by = count_origins(journal, [row.pair.clip for row in rows])
-    results = replace(results, made_by=made_by, kept=n_kept)
+    results = replace(results, made_by=made_by, kept=n_kept, fairness=describe_fairness(plan))
     directory = plan.results_directory
     write_rows(directory / "scores.parquet", [row.flat() for row in rows], plan.metrics)
     write_failures(directory, by_clip(run_log.failures))
@@ -174,12 +182,39 @@ def _notes(
     yield from sample_notes({name: journal.latest("sample", name) or {} for name in names})
 
 
+def describe_fairness(plan: RunPlan) -> Fairness:
+    """Return what the system of a plan declares, with what these clips give it and these columns.
+
+    A network of the mini judge is not the one that a system has seen.
+    """
+    system, clips = plan.system, plan.clips
+    has = {
+        "video": any(clip.video for clip in clips),
+        "prompt": any(clip.prompt for clip in clips),
+        "reference": any(clip.reference for clip in clips),
+    }
+    networks = {
+        metric.name: Scoring((metric,), plan.judge, None).weights() for metric in plan.metrics
+    }
+    return Fairness(
+        given=tuple(name for name, is_there in has.items() if is_there and name in system.uses),
+        trained_on=system.trained_on,
+        judges_seen=tuple(
+            SeenJudge(network, how, tuple(name for name in networks if network in networks[name]))
+            for network, how in sorted(system.judges_seen.items())
+        ),
+        candidates=system.candidates,
+        non_commercial=system.non_commercial,
+    )
+
+
 def write_run(
     plan: RunPlan, journal: Journal, facts: Mapping[str, Any], seconds_per_clip: Mapping[str, float]
 ) -> None:
     """Write ``run.json``, keeping the timings of earlier calls where this one has none.
 
     ``references`` are the clips whose audio the references are, where they were drawn;
+    ``fairness`` is what the system declares (``bench.results``);
     ``samples`` is what made all samples in the folder, whatever is installed now;
     ``provenance`` is what scored them last.
     """
@@ -193,6 +228,7 @@ def write_run(
             "configuration": plan.configuration(),
             **({"references": dict(sources)} if sources else {}),
             "metrics": [metric.name for metric in plan.metrics],
+            "fairness": asdict(describe_fairness(plan)),
             "clips": len(plan.clips),
             "samples": count_origins(journal, plan.split.clips),
             "provenance": facts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,18 @@ def choose_varied_clips(clips: Sequence[Clip], n: int) -> list[Clip]:
         left.remove(best)
         chosen.append(best)
     return chosen
+
+
+def group_by_video(clips: Iterable[Clip]) -> dict[Excerpt, list[Clip]]:
+    """Return the clips of each video, one for each of its references, in the order given.
+
+    Clips without video or reference are left out.
+    """
+    found: dict[Excerpt, dict[Excerpt, Clip]] = {}
+    for clip in clips:
+        if clip.video and clip.reference:
+            found.setdefault(clip.video, {}).setdefault(clip.reference, clip)
+    return {video: list(some.values()) for video, some in found.items()}
 
 
 def _count_likeness(clip: Clip, others: Sequence[Clip]) -> tuple[int, int]:

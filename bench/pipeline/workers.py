@@ -75,11 +75,12 @@ def place_system(system: System, device: str, workers: int) -> Placement:
 
 def _fitting_copies(system: System, devices: tuple[str, ...]) -> int | None:
     """Return how many copies fit on the smallest of the GPUs, at least 1; None where unknown."""
-    if system.device_memory_gib is None or devices == ("cpu",):
+    needed_gib = system.needed_memory_gib()
+    if needed_gib is None or devices == ("cpu",):
         return None
     memory_gib = [gpu_memory_gib(device) for device in devices]
     found = [each for each in memory_gib if each is not None]
-    return max(1, int(min(found) / system.device_memory_gib)) if found else None
+    return max(1, int(min(found) / needed_gib)) if found else None
 
 
 def gpu_memory_gib(device: str) -> float | None:

@@ -276,6 +276,7 @@ CONFLICTS_REFUSED = {
         "--conflict reference runs every --reference-from: leave that out",
     ),
     "plot": (["--mask", "all", "--plot", "a.png"], "--plot draws the curves of --conflict"),
+    "suffix": (["--conflict", "text", "--plot", "a.jpg"], "a.jpg is no figure: its suffix can be"),
     "no partner": (
         ["--conflict", "reference", "--model", "reference-loop", "--judge", "signal"],
         "no clip of folder-clicks",

@@ -86,3 +86,32 @@ def test_a_split_that_cannot_be_opened_does_not_hide_the_others(home, capsys, mo
     assert "the clips are of another world" in rows["mini"]
     assert "mini-hits" in rows
     assert "the clips are of another world" in listed("models", capsys)["oracle"]
+
+
+def test_one_model_is_described_with_what_makes_a_comparison_fair(bench):
+    done = bench("list", "models", "acfoley", "acfoley-clap-encoder")
+    assert "trained on    VGGSound train, AudioCaps 2.0, WavCaps" in done.stdout
+    assert "imagebind: filter of its training clips; synchformer: encoder" in done.stdout
+    assert "clap: encoder; imagebind: filter" in done.stdout
+    assert "commercial    not allowed" in done.stdout
+    assert "acfoley fetch --preset acfoley" in done.stdout
+
+
+def test_all_models_are_described_with_long(bench):
+    done = bench("list", "models", "--long")
+    assert done.returncode == 0
+    assert {"silence", "precomputed:DIRECTORY", "acfoley-mini"} <= {*done.stdout.splitlines()}
+
+
+def test_a_model_of_the_user_is_described_and_an_unknown_one_refused(bench, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.py").write_text(
+        "from bench.system import System\n"
+        "MINE = System('m', 'mine', frozenset({'video'}), print,"
+        "candidates=4, lacks=lambda: 'luck')"
+    )
+    done = bench("list", "models", "mine:MINE")
+    assert "candidates    4 per clip" in done.stdout
+    assert "needs         luck" in done.stdout
+    refused(bench("list", "models", "silense"), "did you mean 'silence'")
+    refused(bench("list", "splits", "mini"), "only models are described one by one")

@@ -10,6 +10,7 @@ import typer
 
 from baselines import SYSTEMS
 from bench.cli import pages as validating
+from bench.errors import BenchError
 from bench.pipeline.run import RunResult
 from bench.results import Column, Failure, Results, Score
 from bench.suite import PROFILES
@@ -32,7 +33,7 @@ def result(spec: str, value: float, failures: tuple[Failure, ...] = ()) -> RunRe
 def validate(monkeypatch, tmp_path):
     """Run the command with results given by their spec; returns its exit code."""
 
-    def call(answer) -> int:
+    def call(answer, format=None) -> int:
         plan = lambda spec, *others: SimpleNamespace(  # noqa: E731
             spec=spec, results_directory=spec
         )
@@ -41,7 +42,7 @@ def validate(monkeypatch, tmp_path):
         monkeypatch.setattr("bench.pipeline.compare.compare_runs", nothing)
         monkeypatch.setattr("bench.pipeline.run.run", lambda plan, progress: answer(plan.spec))
         with pytest.raises(typer.Exit) as stop:
-            validating.validate(tmp_path, 9, 0, tmp_path)
+            validating.validate(tmp_path, 9, 0, tmp_path, format)
         assert (tmp_path / "validation.md").is_file()
         return stop.value.exit_code
 
@@ -62,6 +63,20 @@ def test_every_fault_is_an_oracle_and_every_claim_a_column():
 
 def test_metrics_that_follow_the_faults_pass(validate):
     assert validate(lambda spec: result(spec, step(spec))) == 0
+
+
+def test_the_page_links_figures_of_the_format_that_is_asked_for(validate, tmp_path):
+    assert validate(lambda spec: result(spec, step(spec)), "svg") == 0
+    page = (tmp_path / "validation.md").read_text()
+    for name in ("validation.svg", "validation-matrix.svg"):
+        assert f"({name})" in page
+        assert (tmp_path / name).read_bytes().startswith(b"<?xml")
+    assert not [*tmp_path.glob("*.png")]
+
+
+def test_an_unknown_format_of_figures_is_refused_before_anything_is_scored(tmp_path):
+    with pytest.raises(BenchError, match="no figure format 'jpg'"):
+        validating.validate(tmp_path, 9, 0, tmp_path, "jpg")
 
 
 def test_a_metric_that_is_not_monotone_fails_and_is_named(validate, capsys):

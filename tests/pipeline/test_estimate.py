@@ -93,6 +93,6 @@ def test_workers_share_columns_without_networks_on_a_machine_with_a_gpu_too(plan
 
 def test_every_built_in_network_has_its_own_expected_time():
     names = [each.usage for each in list_systems() if each.usage.startswith("acfoley")]
-    guesses = {name: open_system(name).seconds_per_clip for name in names}
+    guesses = {name: open_system(name).expected_seconds() for name in names}
     assert all(each.cpu >= 1 for each in guesses.values())
     assert all(each.cpu > each.gpu for each in guesses.values())

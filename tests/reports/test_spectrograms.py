@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reports.conditions_figure import ConditionPanel, VideoPanel, plot_conditions
 from reports.spectrograms import ClipPanel, Spectrogram, plot_spectrograms
 
 
@@ -29,3 +30,17 @@ def test_any_number_of_clips_with_and_without_reference_is_drawn(rng, tmp_path, 
     assert (tmp_path / "page.png").read_bytes() == (tmp_path / "again.png").read_bytes()
     with Image.open(tmp_path / "page.png") as image:
         assert min(image.size) > 300
+
+
+@pytest.mark.parametrize("has_target", [True, False])
+def test_videos_under_several_references_are_drawn_with_their_frames(rng, tmp_path, has_target):
+    parts = make_clip(rng, has_reference=True).parts
+    each = ConditionPanel("ref_a", parts["reference"], parts["generated"], "MCD ref. 1.00 dB")
+    frames = np.zeros((8, 24, 32, 3), np.uint8)
+    target = parts["target"] if has_target else None
+    video = VideoPanel("a video", 4.0, frames, (0.5, 1.5), target, (each,) * 3)
+    for name in ("page.png", "again.png"):
+        plot_conditions("a run", [video, video], tmp_path / name)
+    assert (tmp_path / "page.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    with Image.open(tmp_path / "page.png") as image:
+        assert image.size[0] == 1050  # a page of 7 inches

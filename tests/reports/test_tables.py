@@ -9,7 +9,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.results import Column, Results, Score
-from reports.formats import latex_escape, render, tables
+from reports.formats import render, tables
+from reports.latex import latex_escape
 from reports.tables import build_table, with_bounds
 
 COLUMNS = (

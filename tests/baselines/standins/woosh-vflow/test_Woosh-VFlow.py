@@ -1,0 +1,1 @@
+"""The only script of Woosh VFlow, which has fixed paths: nothing calls it."""
