@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import data, weights
+from bench.cli import data, study, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.list import doctor, list_rows
@@ -53,3 +53,4 @@ app.command()(effects)
 app.command()(samples)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(study.app, name="study")
