@@ -1,4 +1,4 @@
-"""Which clips of the runs a study shows: one of each class, with clear onsets, or a list of yours."""
+"""Which clips a study shows: one of each class, with clear onsets, or those of a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from bench.errors import BenchError, format_names
 from bench.results import Results, describe_mismatch, load_results, load_rows
 from bench.seeds import stable_seed
-from bench.splits import open_split
+from bench.splits import find_splits, open_split
 from bench.splits.split import Split
 from bench.types import MAX_SHORTFALL_S, Clip
 
@@ -66,22 +66,31 @@ def open_runs(directories: Sequence[Path]) -> tuple[StudyRun, ...]:
         for each in found
     ]
     if len(set(labels)) < len(labels):
-        labels = [
-            f"{label} seed {each.seed}" for label, each in zip(labels, found, strict=True)
-        ]
+        labels = [f"{label} seed {each.seed}" for label, each in zip(labels, found, strict=True)]
     if len(set(labels)) < len(labels):
         raise BenchError(f"two of the runs are the same: {format_names(labels)}")
     rows = zip(labels, directories, found, strict=True)
     return tuple(StudyRun(label, find_run_folder(path), each) for label, path, each in rows)
 
 
-def find_candidates(runs: Sequence[StudyRun], directories: Sequence[Path]) -> Candidates:
+def find_candidates(
+    runs: Sequence[StudyRun], directories: Sequence[Path], spec: str | None = None
+) -> Candidates:
     """Return the clips that all runs scored and that have a video with audio.
 
     Raises:
         BenchError: there is none, or the split cannot be opened by its name.
     """
-    split = open_split(runs[0].results.split)
+    name = runs[0].results.split
+    splits = find_splits()
+    if spec is None and name not in splits:
+        raise BenchError(
+            f"the runs are of {name}, which is opened by no name: name it by --split, as "
+            "--split folder:PATH"
+        )
+    split = open_split(spec or name)
+    if split.name != name:
+        raise BenchError(f"--split {spec} is {split.name}, the runs are of {name}")
     scored = [set(load_rows(each)["clip"]) for each in directories]
     common = set.intersection(*scored)
     clips = tuple(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import MediaError
+from bench.digests import file_identity
+from bench.errors import BenchError, MediaError
+from bench.io import read_json
 from bench.media import mux_audio, read_audio, resample
-from bench.study.design import Loudness
+from bench.study.assignment import Trial
+from bench.study.design import TRUE, Loudness
 from bench.types import MAX_SHORTFALL_S, Audio, Clip, Excerpt, Waveform
+
+#: The folders of a study and its private files.
+MEDIA, PRIVATE, KEY, MEDIA_LIST, SCORES = "media", "private", "key", "media.json", "scores.json"
 
 #: What a video is in a trial: the true one, a sample, or the second copy of a sample.
 REFERENCE, SAMPLE, TWIN = "reference", "sample", "twin"
@@ -42,6 +49,49 @@ def media_name(key: bytes, clip: str, source: str, role: str) -> str:
     """Return the name of a video: 32 hexadecimal digits that only the key connects with it."""
     text = "\x1f".join((clip, source, role))
     return hmac.new(key, text.encode("utf-8"), hashlib.sha256).hexdigest()[:32]
+
+
+def name_trial_media(key: bytes, trial: Trial) -> dict[str, str]:
+    """Return the names of the videos of a trial, by ``true``, ``a`` and ``b``."""
+    # Two samples that are the same are two files: one name for both would reveal it.
+    second = TWIN if trial.a == trial.b else SAMPLE
+    return {
+        "true": media_name(key, trial.clip, TRUE, REFERENCE),
+        "a": media_name(key, trial.clip, trial.a, SAMPLE),
+        "b": media_name(key, trial.clip, trial.b, second),
+    }
+
+
+def read_key(study: Path) -> bytes:
+    """Return the key of the names of a study.
+
+    Raises:
+        BenchError: it is missing or damaged: without it no trial can be shown.
+    """
+    path = study / PRIVATE / KEY
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"cannot read the key of the study, {path}: {error}") from error
+
+
+def require_media(study: Path) -> None:
+    """Check that all videos of a study are there as they were prepared.
+
+    Raises:
+        BenchError: one is missing or was changed; the message counts and names them.
+    """
+    described = read_json(study / PRIVATE / MEDIA_LIST)
+    wrong = [
+        name
+        for name, about in described.items()
+        if file_identity(study / MEDIA / f"{name}.mp4") != about["sha256"]
+    ]
+    if wrong:
+        raise BenchError(
+            f"{len(wrong)} of {len(described)} videos in {study / MEDIA} are missing or changed, "
+            f"first {wrong[0]}.mp4: restore the folder, or create another study"
+        )
 
 
 def prepare_media(
@@ -94,6 +144,8 @@ def prepare_media(
                 "gain_db": round(gain_db, 2),
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             }
+            # Servers send this time, and it would show the order: true audio, first system, ...
+            os.utime(path, (0, 0))
             done += 1
             progress(done, len(versions))
     return described
@@ -121,9 +173,7 @@ def measure_loudness(waveform: Waveform, sample_rate_hz: int) -> float | None:
     return level if math.isfinite(level) else None
 
 
-def find_common_target(
-    versions: Sequence[tuple[float | None, float]], loudness: Loudness
-) -> float:
+def find_common_target(versions: Sequence[tuple[float | None, float]], loudness: Loudness) -> float:
     """Return the loudness in LUFS that all versions of a clip can have, the target at most.
 
     ``versions`` have loudness (None for silence) and peak, full scale 1.
@@ -161,9 +211,9 @@ def _read(excerpt: Excerpt, loudness: Loudness) -> Waveform:
         raise MediaError(f"{excerpt.path} is missing: the same `bench run` again makes it")
     audio = read_audio(excerpt, mono=True, shortfall_s=MAX_SHORTFALL_S)
     rate = loudness.sample_rate_hz
-    return resample(audio.samples, audio.sample_rate_hz, rate, "soxr_hq")
+    samples = resample(audio.samples, audio.sample_rate_hz, rate, "soxr_hq")
+    return samples[:, : round((excerpt.seconds or audio.seconds) * rate)]
 
 
 def _peak(waveform: Waveform) -> float:
     return float(np.abs(waveform).max())
-

@@ -31,6 +31,7 @@ from bench.study.design import Design, read_design
 
 FILE = "study.sqlite"
 LOCK_TIMEOUT_S = 30.0
+LONGEST_S = 24 * 3600.0
 MAX_COMMENT, MAX_KEY, MAX_PANEL_ID = 2_000, 100, 100
 
 #: Who answers a study: people, or ``bench study simulate``. Never both in one study.
@@ -208,20 +209,20 @@ class Store:
             )
         return Session(number, trials, answered, code if len(answered) == len(trials) else "")
 
-    def record_play(self, token: str, position: int, side: str, seconds: float) -> None:
-        """Record that a video of a trial was played for so many seconds.
+    def record_plays(self, token: str, position: int, seconds: Mapping[str, float]) -> None:
+        """Record how far videos of a trial were played, by their side.
 
         Raises:
             RefusedError: no such session or trial (``unknown``), side or time (``invalid``).
         """
-        if side not in SIDES or not 0 <= seconds <= 24 * 3600:
+        if not set(seconds) <= set(SIDES) or not all(0 <= s <= LONGEST_S for s in seconds.values()):
             raise RefusedError("invalid", f"expected a side of {SIDES} and the seconds played")
         with self._writing() as connection:
             number, _ = self._find(token)
             self._find_trial(number, position)
-            connection.execute(
+            connection.executemany(
                 "INSERT INTO plays VALUES (?, ?, ?, ?, ?)",
-                (number, position, side, seconds, time.time()),
+                [(number, position, side, each, time.time()) for side, each in seconds.items()],
             )
 
     def record_vote(
@@ -352,7 +353,7 @@ class Store:
         for name, choice in answers.items():
             if choice not in expected[name]:
                 raise RefusedError("invalid", f"{name}: expected {', '.join(expected[name])}")
-        if not 0 < len(key) <= MAX_KEY or not 0 <= elapsed_s <= 24 * 3600:
+        if not 0 < len(key) <= MAX_KEY or not 0 <= elapsed_s <= LONGEST_S:
             raise RefusedError(
                 "invalid", f"expected a key of 1 to {MAX_KEY} characters and the seconds taken"
             )

@@ -13,7 +13,7 @@ of a ranking problem from binary comparisons", 1957 (when the maximum is finite)
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,14 +100,18 @@ def _make_utilities(
 def _maximise(utilities: FloatArray, chosen: npt.NDArray[np.intp]) -> FloatArray:
     from scipy.optimize import minimize
 
-    found = minimize(
-        lambda parameters: -float(_score(parameters, utilities, chosen)[1].sum()),
-        np.zeros(utilities.shape[2]),
-        jac=lambda parameters: -_score(parameters, utilities, chosen)[0].sum(axis=0),
-        hess=lambda parameters: _information(parameters, utilities),
-        method="trust-exact",
-        options={"gtol": 1e-8},
-    )
+    # ``Any``, since scipy's types tell arrays of one and of two dimensions apart.
+    def loss(parameters: Any) -> Any:
+        return -_score(parameters, utilities, chosen)[1].sum()
+
+    def slope(parameters: Any) -> Any:
+        return -_score(parameters, utilities, chosen)[0].sum(axis=0)
+
+    def curvature(parameters: Any) -> Any:
+        return _information(parameters, utilities)
+
+    start = np.zeros(utilities.shape[2])
+    found = minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", tol=1e-8)
     return np.asarray(found.x, dtype=np.float64)
 
 

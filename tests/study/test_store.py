@@ -13,7 +13,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.study.assignment import assign_trials
-from bench.study.store import RefusedError, open_store
+from bench.study.store import SIDES, RefusedError, open_store
 from tests.conftest import ROOT
 from tests.study.designs import make_design, write_study
 
@@ -33,8 +33,7 @@ def store(study):
 
 
 def play(store, token, position):
-    for side in ("true", "a", "b"):
-        store.record_play(token, position, side, 8.0)
+    store.record_plays(token, position, dict.fromkeys(SIDES, 8.0))
 
 
 def vote(store, token, position, key="key", answers=ANSWERS):
@@ -100,14 +99,14 @@ def test_a_wrong_vote_is_refused_and_leaves_nothing(store, token, position, answ
 
 def test_each_video_must_play_for_long_enough(store):
     token = store.create_session().token
-    for side in ("true", "a"):
-        store.record_play(token, 0, side, 5.0)
-    store.record_play(token, 0, "b", 4.9)
+    store.record_plays(token, 0, {"true": 5.0, "a": 5.0})
+    store.record_plays(token, 0, {"b": 4.9})
     with pytest.raises(RefusedError, match="not played for long enough: b"):
         store.record_vote(token, 0, ANSWERS, "k", 1.0)
-    with pytest.raises(RefusedError, match="expected a side"):
-        store.record_play(token, 0, "c", 5.0)
-    store.record_play(token, 0, "b", 5.0)
+    for wrong in ({"c": 5.0}, {"b": -1.0}, {"b": float("nan")}):
+        with pytest.raises(RefusedError, match="expected a side"):
+            store.record_plays(token, 0, wrong)
+    store.record_plays(token, 0, {"b": 5.0})
     assert store.record_vote(token, 0, ANSWERS, "k", 1.0)
 
 
@@ -187,8 +186,7 @@ store = open_store(Path(sys.argv[1]))
 while True:
     token = store.create_session().token
     for position in range(20):
-        for side in ("true", "a", "b"):
-            store.record_play(token, position, side, 8.0)
+        store.record_plays(token, position, {"true": 8.0, "a": 8.0, "b": 8.0})
         store.record_vote(token, position, {"fidelity": "b", "sync": "a"}, "k", 1.0)
         print(token, position, flush=True)
 """
