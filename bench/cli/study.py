@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Seed
+from bench.cli.study_serve import serve
 
 if TYPE_CHECKING:
     from bench.study.analyse import Analysis
     from bench.study.simulate import Truth
 
 app = typer.Typer(help="Human studies of two or more systems.", no_args_is_help=True)
+
+app.command()(serve)
 
 Study = Annotated[Path, typer.Argument(help="The folder of the study.")]
 

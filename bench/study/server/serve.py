@@ -1,0 +1,96 @@
+"""Serve a study until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.errors import BenchError, format_names
+from bench.io import read_json
+from bench.study.create import KEY, MEDIA, MEDIA_LIST, PRIVATE
+from bench.study.server.app import Survey, create_app
+from bench.study.store import RATER, SIMULATED, Store, open_store
+
+#: Connections at once; above, a new one is answered 503, and the page tries again.
+MAX_CONNECTIONS = 1_000
+#: What is being sent when the server is stopped has this long.
+SHUTDOWN_S = 5
+
+
+def serve_study(
+    study: Path, host: str, port: int, survey: Survey, announce: Callable[[str], None]
+) -> None:
+    """Serve a study at ``host`` and ``port`` (0: any free one) until Ctrl-C or SIGTERM.
+
+    Raises:
+        BenchError: no study, answers to another design, missing media, or a port in use.
+    """
+    import uvicorn
+
+    store = open_store(study)
+    try:
+        _check_media(study)
+        _check_source(store, survey)
+        app = create_app(study, store, survey)
+        with _bind(host, port) as listener:
+            config = uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+                ws="none",
+            )
+            name = f"[{host}]" if ":" in host else host
+            announce(f"http://{name}:{listener.getsockname()[1]}/")
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        store.close()
+
+
+def _check_media(study: Path) -> None:
+    """Refuse a study whose media are not all there: raters would meet the gap."""
+    private = study / PRIVATE
+    for path in (private / KEY, private / MEDIA_LIST):
+        if not path.is_file():
+            raise BenchError(f"{path} is missing: restore it, or create another study")
+    missing = [
+        name
+        for name in read_json(private / MEDIA_LIST)
+        if not (study / MEDIA / f"{name}.mp4").is_file()
+    ]
+    if missing:
+        raise BenchError(
+            f"{study / MEDIA} has no {format_names(f'{name}.mp4' for name in missing)}: restore "
+            "them, or create another study"
+        )
+
+
+def _check_source(store: Store, survey: Survey) -> None:
+    """Refuse to mix raters with simulated ones, before one of them arrives."""
+    source, option = (SIMULATED, "without") if survey.is_simulated else (RATER, "with")
+    if any(each.source != source for each in store.read_sessions()):
+        raise BenchError(
+            f"the study has sessions of another source than {source!r}: serve it {option} "
+            "--simulated, or create another study"
+        )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family)
+    except OSError as error:
+        raise BenchError(f"cannot serve at {host}: {error.strerror}") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise BenchError(
+            f"cannot serve at {host} port {port}: {getattr(error, 'strerror', error)}; name "
+            "another port by --port"
+        ) from error
+    return listener
