@@ -20,8 +20,10 @@ EXTRAS = {
     "pyworld": "mcd",
     "krippendorff": "study",
     "pyloudnorm": "study",
+    "starlette": "study",
     "tomli_w": "study",
     "uv": "systems",
+    "uvicorn": "study",
 }
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Seed
 from bench.cli.study_serve import serve
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def design(
         int | None,
         typer.Option(min=1, help="Trials of a rater, beside the checks.", show_default="16"),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same design.")] = 0,
     clips: Annotated[
         Path | None, typer.Option(help="Take the clips that this file names, one a line.")
     ] = None,
@@ -53,7 +52,7 @@ def design(
     printer.print(
         f"{out}: {len(created.clips)} clips, {n_pairs} {'pair' if n_pairs == 1 else 'pairs'} of "
         "systems, "
-        f"{created.per_rater} trials and {len(created.checks)} checks per rater"
+        f"{created.per_rater} trials per rater, beside practice and checks"
     )
     printer.print(f"power: {created.power}")
     printer.print(
@@ -160,7 +159,10 @@ def simulate(
     careless: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of raters who answer at random.")
     ] = 0.0,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    url: Annotated[
+        str, typer.Option(help="Answer over HTTP, where `bench study serve --simulated` serves.")
+    ] = "",
 ) -> None:
     """Let raters with known preferences answer a study that has no session yet."""
     from bench.cli.console import notices, progress_bars, stop_cleanly
@@ -170,7 +172,7 @@ def simulate(
     asked = Raters(raters, rater_share, video_share, careless, seed)
     with stop_cleanly(is_resumed=False), progress_bars() as progress:
         n_votes = simulate_study(
-            study, asked, known, lambda done, total: progress("raters", done, total)
+            study, asked, known, lambda done, total: progress("raters", done, total), url
         )
     notices().print(f"{n_votes} votes of {raters} simulated raters in {study}")
 

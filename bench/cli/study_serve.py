@@ -30,14 +30,18 @@ def serve(
         bool, typer.Option("--simulated", help="Take answers of simulated raters alone.")
     ] = False,
 ) -> None:
-    """Serve the survey to raters until Ctrl-C; every answer is on the disk before it is confirmed."""
+    """Serve the survey to raters until Ctrl-C; what is confirmed to them is on the disk."""
     from bench.cli.console import notify, stop_cleanly
     from bench.study.server.app import Survey
     from bench.study.server.serve import serve_study
     from bench.terminal import print_line
 
     survey = Survey(contact, retention or Survey.retention, simulated)
-    with stop_cleanly():
+
+    def announce(url: str) -> None:
+        print_line(url)
         if not contact:
             notify("note: raters are shown no contact; name one by --contact")
-        serve_study(study, host, port, survey, print_line)
+
+    with stop_cleanly():
+        serve_study(study, host, port, survey, announce)

@@ -111,7 +111,7 @@ def _print_table3(analysis: Analysis) -> None:
     ours, other = analysis.design.pairs[0]
     drawn = new_table()
     drawn.add_column("Table 3")
-    for heading in (f"{ours} against {other}", "95 % interval", "paper", "± by rater"):
+    for heading in (f"{ours} against {other}", "95 % interval", "paper", "± clustered"):
         drawn.add_column(heading, justify="right")
     for row in rows:
         published, rate = row.published, row.measured
@@ -153,7 +153,8 @@ def _print_correlations(analysis: Analysis) -> None:
     notes = (
         "Spearman's correlation of votes and differences of scores, clip by clip; above 0 raters "
         "prefer what the column calls better",
-        f"of {n} such intervals about {n / 20:.1f} exclude 0 by chance alone",
+        f"of {n} such intervals about {n / 20:.1f} exclude 0 by chance alone, often several at a "
+        "time: columns depend on one another",
     )
     title = f"Which metric do raters agree with? (judge {analysis.judge})"
     print_titled(title, drawn, notes=notes)

@@ -3,10 +3,10 @@
     clips.py assignment.py  which clips are chosen; which trials a rater is given, in which order
     design.py create.py     the frozen design of a study, and how a study is created from runs
     media.py                videos for raters: equal loudness, names that give nothing away
-    store.py                sessions, trials, votes: SQLite, the only writer of answers
+    store.py sessions.py    sessions, trials, votes: SQLite, the only writer of answers
     votes.py                votes by system, after the rules of exclusion
     statistics.py strengths.py power.py    rates, agreement, Bradley-Terry with ties, sample sizes
-    analyse.py forest.py    what a study found; its figure
+    analyse.py forest.py table3.py export.py    what a study found, as numbers, figure, table, CSV
     simulate.py             raters with known preferences
 
 Everything of a study is in one folder:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.extras import describe_missing_module, has_module
 from bench.io import read_json
 from bench.seeds import stable_seed
 from bench.study.design import Design, Question
@@ -175,11 +176,14 @@ def _analyse_question(
         if some:
             known = truth.rates(indices[1] - indices[0]) if truth else {}
             pairs.append(_analyse_pair(design, question, (first, second), some, known))
-    alpha = krippendorff_alpha(
-        [vote.outcome for vote in votes],
-        np.array([vote.rater for vote in votes]),
-        [f"{vote.clip} {vote.first} {vote.second}" for vote in votes],
-    )
+    if missing := None if has_module("krippendorff") else describe_missing_module("krippendorff"):
+        alpha = Estimate(math.nan, math.nan, math.nan, len(votes), missing)
+    else:
+        alpha = krippendorff_alpha(
+            [vote.outcome for vote in votes],
+            np.array([vote.rater for vote in votes]),
+            [f"{vote.clip} {vote.first} {vote.second}" for vote in votes],
+        )
     return QuestionResult(question, tuple(pairs), strengths, alpha)
 
 

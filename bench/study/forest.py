@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
+from bench.figures import write_png
 from bench.io import atomic_path
 from bench.study.analyse import Analysis, PairResult, QuestionResult
 
@@ -19,6 +20,7 @@ COLOURS = ("#9ecae1", "#e0e0e0", "#fdcc8a")
 INK = "#1a1a1a"
 ROW_INCHES, PANEL_INCHES = 0.26, 4.6
 LABEL_LENGTH = 38
+N_COLOURS = 32
 
 
 def require_figure(path: Path) -> Path:
@@ -46,7 +48,9 @@ def plot_forest(analysis: Analysis, destination: Path) -> None:
     height = n_pairs * (ROW_INCHES * (n_videos + 1) + 1.0) + 0.7
     # Fixed ids and no date: the same study draws the same file.
     with mpl.rc_context({"svg.hashsalt": "study", "font.size": 8}):
-        figure = Figure(figsize=(PANEL_INCHES * len(rows) + 0.6, height), layout="constrained")
+        figure = Figure(
+            figsize=(PANEL_INCHES * len(rows) + 0.6, height), dpi=150, layout="constrained"
+        )
         panels = figure.subplots(n_pairs, len(rows), squeeze=False)
         for column, question in enumerate(analysis.questions):
             for row in range(n_pairs):
@@ -60,9 +64,12 @@ def plot_forest(analysis: Analysis, destination: Path) -> None:
             fontsize=9,
         )
         suffix = destination.suffix.lower()
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+        if suffix == ".png":
+            write_png(figure, destination, N_COLOURS)
+            return
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
         with atomic_path(destination) as temporary:
-            figure.savefig(temporary, format=suffix[1:], dpi=150, metadata=metadata)
+            figure.savefig(temporary, format=suffix[1:], metadata=metadata)
 
 
 def _draw_panel(axes: Axes, question: QuestionResult, pair: PairResult) -> None:

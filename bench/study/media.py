@@ -25,7 +25,7 @@ from bench.errors import BenchError, MediaError
 from bench.io import read_json
 from bench.media import mux_audio, read_audio, resample
 from bench.study.assignment import Trial
-from bench.study.design import TRUE, Loudness
+from bench.study.design import IDENTICAL, MAIN, OTHER, TRUE, Design, Loudness
 from bench.types import MAX_SHORTFALL_S, Audio, Clip, Excerpt, Waveform
 
 #: The folders of a study and its private files.
@@ -75,23 +75,39 @@ def read_key(study: Path) -> bytes:
         raise BenchError(f"cannot read the key of the study, {path}: {error}") from error
 
 
-def require_media(study: Path) -> None:
-    """Check that all videos of a study are there as they were prepared.
+def require_media(study: Path, design: Design) -> None:
+    """Check that all videos of a study are there as they were prepared, before it is served.
 
     Raises:
         BenchError: one is missing or was changed; the message counts and names them.
     """
-    described = read_json(study / PRIVATE / MEDIA_LIST)
+    key, described = read_key(study), read_json(study / PRIVATE / MEDIA_LIST)
+    wanted = {
+        name for trial in _list_trials(design) for name in name_trial_media(key, trial).values()
+    }
     wrong = [
         name
-        for name, about in described.items()
-        if file_identity(study / MEDIA / f"{name}.mp4") != about["sha256"]
+        for name in sorted(wanted)
+        if name not in described
+        or file_identity(study / MEDIA / f"{name}.mp4") != described[name]["sha256"]
     ]
     if wrong:
         raise BenchError(
-            f"{len(wrong)} of {len(described)} videos in {study / MEDIA} are missing or changed, "
+            f"{len(wrong)} of {len(wanted)} videos in {study / MEDIA} are missing or changed, "
             f"first {wrong[0]}.mp4: restore the folder, or create another study"
         )
+
+
+def _list_trials(design: Design) -> list[Trial]:
+    """Return trials that show every video of a study."""
+    pairs = [(MAIN, clip.name, *pair) for clip in design.clips for pair in design.pairs]
+    checks = [
+        (each.kind, each.clip, each.system, each.system)
+        if each.kind == IDENTICAL
+        else (each.kind, each.clip, TRUE, OTHER)
+        for each in design.checks
+    ]
+    return [Trial(0, *trial) for trial in (*pairs, *checks)]
 
 
 def prepare_media(
@@ -110,44 +126,45 @@ def prepare_media(
         MediaError: a file is missing, cannot be read, or is too short for a measurement.
         OSError: as of a full disk.
     """
-    described: dict[str, Any] = {}
     by_clip: dict[str, list[Version]] = {}
     for version in versions:
         by_clip.setdefault(version.clip.name, []).append(version)
-    done = 0
-    for group in by_clip.values():
-        waveforms = {each.excerpt: _read(each.excerpt, loudness) for each in group}
-        before = {
-            excerpt: measure_loudness(waveform, loudness.sample_rate_hz)
-            for excerpt, waveform in waveforms.items()
+    described: dict[str, Any] = {}
+    for done, group in enumerate(by_clip.values(), 1):
+        described |= _prepare_clip(group, loudness, key, folder)
+        progress(done, len(by_clip))
+    return described
+
+
+def _prepare_clip(
+    versions: Sequence[Version], loudness: Loudness, key: bytes, folder: Path
+) -> dict[str, Any]:
+    """Write all versions of one clip, at one loudness."""
+    rate = loudness.sample_rate_hz
+    waveforms = {each.excerpt: _read(each.excerpt, loudness) for each in versions}
+    levels = {each: measure_loudness(waveform, rate) for each, waveform in waveforms.items()}
+    peaks = [float(np.abs(waveform).max()) for waveform in waveforms.values()]
+    target = find_common_target(list(zip(levels.values(), peaks, strict=True)), loudness)
+    described = {}
+    for version in versions:
+        clip, level = version.clip, levels[version.excerpt]
+        name = media_name(key, clip.name, version.source, version.role)
+        path = folder / f"{name}.mp4"
+        gain_db = 0.0 if level is None else target - level
+        scaled = waveforms[version.excerpt] * np.float32(10 ** (gain_db / 20))
+        assert clip.video is not None  # noqa: S101 - of all candidates
+        mux_audio(clip.video.path, Audio(scaled, rate), path, start_s=clip.video.start_s)
+        described[name] = {
+            "clip": clip.name,
+            "source": version.source,
+            "role": version.role,
+            "lufs_before": None if level is None else round(level, 2),
+            "lufs_after": None if level is None else round(target, 2),
+            "gain_db": round(gain_db, 2),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        target = find_common_target(
-            [(before[excerpt], _peak(waveform)) for excerpt, waveform in waveforms.items()],
-            loudness,
-        )
-        for version in group:
-            name = media_name(key, version.clip.name, version.source, version.role)
-            path, level = folder / f"{name}.mp4", before[version.excerpt]
-            gain_db = 0.0 if level is None else target - level
-            audio = Audio(
-                waveforms[version.excerpt] * np.float32(10 ** (gain_db / 20)),
-                loudness.sample_rate_hz,
-            )
-            assert version.clip.video is not None  # noqa: S101 - of all candidates
-            mux_audio(version.clip.video.path, audio, path, start_s=version.clip.video.start_s)
-            described[name] = {
-                "clip": version.clip.name,
-                "source": version.source,
-                "role": version.role,
-                "lufs_before": None if level is None else round(level, 2),
-                "lufs_after": None if level is None else round(target, 2),
-                "gain_db": round(gain_db, 2),
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            }
-            # Servers send this time, and it would show the order: true audio, first system, ...
-            os.utime(path, (0, 0))
-            done += 1
-            progress(done, len(versions))
+        # Servers send this time, and it would show the order: true audio, first system, ...
+        os.utime(path, (0, 0))
     return described
 
 
@@ -213,7 +230,3 @@ def _read(excerpt: Excerpt, loudness: Loudness) -> Waveform:
     rate = loudness.sample_rate_hz
     samples = resample(audio.samples, audio.sample_rate_hz, rate, "soxr_hq")
     return samples[:, : round((excerpt.seconds or audio.seconds) * rate)]
-
-
-def _peak(waveform: Waveform) -> float:
-    return float(np.abs(waveform).max())

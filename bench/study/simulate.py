@@ -1,4 +1,4 @@
-"""Raters with known preferences, who answer through the store as people would.
+"""Raters with known preferences, who answer through the store, or the server, as people would.
 
 A vote is a normal variable, to which the rater and the video contribute a share of the variance
 each; cut at two quantiles, it is a win, a tie or a loss. So the rates over all raters and videos
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from bench.study.design import MAIN, OTHER, Design, Question
 from bench.study.media import PRIVATE
 from bench.study.store import SIDES, SIMULATED, Store, open_store
 from bench.study.strengths import outcome_odds
+
+if TYPE_CHECKING:
+    from bench.study.server.client import ServedStudy
 
 #: The file of the preferences, in the private folder.
 TRUTH = "truth.json"
@@ -65,11 +70,15 @@ def simulate_study(
     raters: Raters,
     truth: Mapping[str, Truth],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    url: str = "",
 ) -> int:
     """Answer the study as so many raters, and record the truth beside it; return the votes.
 
+    With ``url``, where ``bench study serve --simulated`` serves it, answers are sent there.
+
     Raises:
-        BenchError: the study has sessions already, or a truth that no rates can have.
+        BenchError: the study has sessions already, a truth that no rates can have, or no answer
+            of the server.
     """
     store = open_store(study)
     try:
@@ -82,9 +91,10 @@ def simulate_study(
             for clip in store.design.clips
         }
         n_votes = 0
-        for done in range(raters.number):
-            n_votes += _answer(store, raters, truth, videos, generator)
-            progress(done + 1, raters.number)
+        with closing(_connect(study, url)) if url else nullcontext(store) as target:
+            for done in range(raters.number):
+                n_votes += _answer(target, raters, truth, videos, generator)
+                progress(done + 1, raters.number)
     finally:
         store.close()
     return n_votes
@@ -95,6 +105,12 @@ def read_truth(path: Path) -> dict[str, Truth]:
     if not path.is_file():
         return {}
     return {name: Truth(each["win"], each["tie"]) for name, each in read_json(path).items()}
+
+
+def _connect(study: Path, url: str) -> ServedStudy:
+    from bench.study.server.client import ServedStudy
+
+    return ServedStudy(study, url)
 
 
 def _check(store: Store, raters: Raters, truth: Mapping[str, Truth]) -> None:
@@ -126,7 +142,7 @@ def _check(store: Store, raters: Raters, truth: Mapping[str, Truth]) -> None:
 
 
 def _answer(
-    store: Store,
+    store: Store | ServedStudy,
     raters: Raters,
     truth: Mapping[str, Truth],
     videos: Mapping[tuple[str, str], float],
@@ -136,8 +152,8 @@ def _answer(
     design, token = store.design, store.create_session(SIMULATED).token
     own = {question.name: generator.normal() for question in design.questions}
     is_careless = generator.random() < raters.careless
-    trials = store.find_session(token).trials
-    for trial in trials:
+    n_votes = 0
+    while trial := store.find_session(token).next_trial:
         answers = {}
         for question in design.questions:
             if is_careless:
@@ -150,8 +166,8 @@ def _answer(
                 answers[question.name] = _pass_check(trial, question, generator)
         seconds = design.rules.min_median_s + float(generator.exponential(20.0))
         store.record_plays(token, trial.position, dict.fromkeys(SIDES, 3600.0))
-        store.record_vote(token, trial.position, answers, f"{trial.position}", seconds)
-    return len(trials)
+        n_votes += store.record_vote(token, trial.position, answers, f"{trial.position}", seconds)
+    return n_votes
 
 
 def _draw(raters: Raters, common: tuple[float, float], generator: np.random.Generator) -> float:

@@ -21,13 +21,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from bench.errors import BenchError
 from bench.study.assignment import Trial, assign_trials
 from bench.study.design import Design, read_design
+from bench.study.sessions import Answer, NewSession, RefusedError, Session, SessionRow
 
 FILE = "study.sqlite"
 LOCK_TIMEOUT_S = 30.0
@@ -65,67 +64,6 @@ CREATE TABLE IF NOT EXISTS comments (
     session INTEGER NOT NULL REFERENCES sessions, position INTEGER, text TEXT NOT NULL,
     at REAL NOT NULL);
 """
-
-
-class RefusedError(BenchError):
-    """What a rater sent is not accepted; ``reason`` says why, for the status of an answer.
-
-    ``unknown``: no such session or trial; ``invalid``: not an answer to the questions;
-    ``conflict``: the trial has another vote; ``unplayed``: a video was not played for long enough.
-    """
-
-    def __init__(
-        self, reason: Literal["unknown", "invalid", "conflict", "unplayed"], message: str
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class NewSession:
-    """A session with its token, which is nowhere else: whoever has it goes on with the session."""
-
-    number: int
-    token: str
-
-
-@dataclass(frozen=True)
-class Session:
-    """A session and its trials; ``answered`` are the positions with a vote.
-
-    ``completion_code`` is "" until all trials have one.
-    """
-
-    number: int
-    trials: tuple[Trial, ...]
-    answered: frozenset[int]
-    completion_code: str
-
-    @property
-    def next_trial(self) -> Trial | None:
-        """The first trial without a vote; None at the end."""
-        return next((each for each in self.trials if each.position not in self.answered), None)
-
-
-@dataclass(frozen=True)
-class SessionRow:
-    """A session as it is exported: no token and no panel id."""
-
-    number: int
-    source: str
-    n_trials: int
-    n_answered: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The choice of one rater in one question of one trial."""
-
-    session: int
-    trial: Trial
-    question: str
-    choice: str
-    elapsed_s: float
 
 
 class Store:

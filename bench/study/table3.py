@@ -14,7 +14,7 @@ from bench.study.statistics import binomial_interval
 PER_RATER, ICC = 16, 0.05
 
 NOTES = (
-    "The paper's bars are plain binomials of 496 and 448 votes; the second ± counts 16 votes of a "
+    "The paper's bars are plain binomials of 496 and 448 votes; ± clustered counts 16 votes of a "
     "rater as dependent, with a correlation of 0.05.",
     "The paper's table has 61.1 for the win rate of temporal alignment, its text 61.6.",
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.study.design import IDENTICAL, MAIN, MISMATCH, OTHER, Design
-from bench.study.store import Answer, SessionRow
+from bench.study.sessions import Answer, SessionRow
 
 #: A rater with fewer answers that name a side is not judged by how often it is the same one.
 FEWEST_SIDES = 10

@@ -76,7 +76,9 @@ def test_a_study_is_designed_from_runs(
     monkeypatch.setattr("bench.study.media.mux_audio", write)
     monkeypatch.setenv("BENCH_HOME", str(mini_home))
     done = bench("study", "design", *run_folders[:2], "--videos", 3, "--out", tmp_path / "new")
-    assert "3 clips, 1 pair of systems, 3 trials and 4 checks per rater" in done.stdout
+    assert (
+        "3 clips, 1 pair of systems, 3 trials per rater, beside practice and checks" in done.stdout
+    )
     assert "power: " in done.stdout
     assert "note: checks show clips of the study" in done.stderr
     done = bench("study", "design", *run_folders[:2], "--videos", 3, "--out", tmp_path / "new")

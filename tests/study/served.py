@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import subprocess
@@ -37,12 +38,13 @@ def write_served_study(folder, n_clips=4, *, has_video=False, **changes):
     described = {}
     for pitch, (clip, source, role) in enumerate(list_shown(read_design(study))):
         name = media_name(KEY, clip, source, role)
-        described[name] = {"clip": clip, "source": source, "role": role}
         path = study / "media" / f"{name}.mp4"
         if has_video:
             _write_clip(path, 220 + 40 * pitch)
         else:
             path.write_bytes(40 * name.encode("ascii"))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        described[name] = {"clip": clip, "source": source, "role": role, "sha256": digest}
     write_json(study / "private" / "media.json", described)
     return study
 

@@ -17,9 +17,9 @@ from bench.study.analyse import analyse_study, correlate_scores, to_json
 from bench.study.assignment import Trial
 from bench.study.export import format_answers
 from bench.study.forest import plot_forest, require_figure
+from bench.study.sessions import Answer, SessionRow
 from bench.study.simulate import PAPER_TRUTH, Raters, Truth, simulate_study
 from bench.study.statistics import binomial_interval
-from bench.study.store import Answer, SessionRow
 from bench.study.table3 import PUBLISHED, make_table
 from bench.study.votes import Vote, count_votes, find_broken_rule
 from tests.study.designs import make_design, write_study
@@ -242,3 +242,12 @@ def test_whole_studies_cover_the_truth(tmp_path):
                 rate = question.pairs[0].rates[name]
                 covered.append(rate.two_way.low <= rate.truth <= rate.two_way.high)
     assert np.mean(covered) >= 0.9  # 300 intervals, three of each study dependent
+
+
+def test_without_the_package_of_agreement_the_rest_is_analysed(tmp_path, monkeypatch):
+    study = write_simulable(tmp_path / "study", n_clips=3)
+    simulate_study(study, Raters(2), PAPER_TRUTH)
+    monkeypatch.setattr("bench.study.analyse.has_module", lambda name: False)
+    found = analyse_study(study)
+    assert "pip install 'foley-bench[study]'" in found.questions[0].alpha.reason
+    assert found.questions[0].pairs

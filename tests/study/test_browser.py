@@ -15,19 +15,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from bench.study.store import open_store
-from tests.conftest import ROOT
-from tests.study.served import serving, write_served_study
-
-pytest.importorskip("uvicorn")
-webdriver = pytest.importorskip("selenium.webdriver")
-
+from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from urllib3.exceptions import HTTPError
+
+from bench.study.store import open_store
+from tests.conftest import ROOT
+from tests.study.served import serving, write_served_study
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"

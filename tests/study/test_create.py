@@ -50,7 +50,7 @@ def media_list(study):
 def test_every_trial_has_its_three_videos(finished_study):
     design, described = read_design(finished_study), media_list(finished_study)
     key = read_key(finished_study)
-    require_media(finished_study)
+    require_media(finished_study, design)
     names_used = set()
     for number in range(8):
         for trial in assign_trials(design, number):
@@ -207,12 +207,15 @@ def test_a_missing_sample_is_one_clear_line(options, run_folders, tmp_path):
 
 
 def test_missing_and_changed_videos_are_found(options):
-    create_study(options, ignore)
+    design, _ = create_study(options, ignore)
     first, second, *_ = sorted((options.out / "media").iterdir())
     first.unlink()
     second.write_bytes(b"other")
     with pytest.raises(BenchError, match=r"2 of \d+ videos .* missing or changed, first"):
-        require_media(options.out)
+        require_media(options.out, design)
+    added = replace(design, systems=(*design.systems, "third"))
+    with pytest.raises(BenchError, match=r"4 of \d+ videos"):  # its samples on both clips
+        require_media(options.out, added)
     (options.out / "private" / "key").write_text("no key")
     with pytest.raises(BenchError, match="cannot read the key of the study"):
         read_key(options.out)

@@ -13,7 +13,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.study.assignment import assign_trials
-from bench.study.store import SIDES, RefusedError, open_store
+from bench.study.sessions import RefusedError
+from bench.study.store import SIDES, open_store
 from tests.conftest import ROOT
 from tests.study.designs import make_design, write_study
 

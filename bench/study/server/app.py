@@ -31,17 +31,15 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from bench.errors import BenchError
-from bench.study.create import KEY, MEDIA, PRIVATE
-from bench.study.design import PRACTICE, TRUE
-from bench.study.media import REFERENCE, SAMPLE, TWIN, media_name
+from bench.study.design import PRACTICE
+from bench.study.media import MEDIA, name_trial_media, read_key
 from bench.study.server.guards import AddHeaders, RateLimit, is_kind, read_json_body
-from bench.study.store import RATER, SIMULATED, RefusedError, Session, Store, required_play_s
+from bench.study.sessions import RefusedError, Session
+from bench.study.store import RATER, SIMULATED, Store, required_play_s
 from bench.terminal import print_notice
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from bench.study.assignment import Trial
 
 COOKIE = "study_session"
 COOKIE_SECONDS = 30 * 24 * 3600
@@ -71,7 +69,7 @@ class Server:
     def __init__(self, study: Path, store: Store, survey: Survey) -> None:
         """Take an open store; see ``bench.study.server.serve`` for the checks before."""
         self._store, self._survey = store, survey
-        self._key = bytes.fromhex((study / PRIVATE / KEY).read_text(encoding="ascii"))
+        self._key = read_key(study)
         self._media = {path.stem: path for path in (study / MEDIA).glob("*.mp4")}
         self.requests = RateLimit(per_second=10, burst=100)
         self.ranges = RateLimit(per_second=30, burst=200)
@@ -143,7 +141,7 @@ class Server:
                     "position": trial.position,
                     "is_practice": trial.kind == PRACTICE,
                     "required_s": required_play_s(self._store.design, trial.clip),
-                    "media": self._name_media(trial),
+                    "media": name_trial_media(self._key, trial),
                 },
             }
         )
@@ -152,7 +150,7 @@ class Server:
         """Send a video of the present trial: its name is looked up, and never made a path."""
         _, session = self._enter(request, self.ranges)
         name, trial = request.path_params["name"], session.next_trial
-        if trial is None or name not in self._name_media(trial).values():
+        if trial is None or name not in name_trial_media(self._key, trial).values():
             raise HTTPException(404)
         path = self._media.get(name)
         if path is None or not path.is_file():
@@ -211,11 +209,6 @@ class Server:
             raise HTTPException(401, "there is no such session") from error
         limit.spend(session.number)
         return token, session
-
-    def _name_media(self, trial: Trial) -> dict[str, str]:
-        role_b = TWIN if trial.a == trial.b else SAMPLE
-        shown = {"true": (TRUE, REFERENCE), "a": (trial.a, SAMPLE), "b": (trial.b, role_b)}
-        return {side: media_name(self._key, trial.clip, *each) for side, each in shown.items()}
 
     def _welcome(self, request: Request, token: str, status: int) -> Response:
         answer = JSONResponse({"token": token}, status)

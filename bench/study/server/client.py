@@ -16,10 +16,11 @@ import httpx
 from bench.errors import BenchError
 from bench.io import read_json
 from bench.study.assignment import Trial
-from bench.study.create import MEDIA_LIST, PRIVATE
 from bench.study.design import MAIN, read_design
+from bench.study.media import MEDIA_LIST, PRIVATE
 from bench.study.server.app import COOKIE
-from bench.study.store import SIMULATED, NewSession, Session
+from bench.study.sessions import NewSession, Session
+from bench.study.store import SIMULATED
 
 TIMEOUT_S = 30.0
 
@@ -28,24 +29,28 @@ class ServedStudy:
     """A study that is served at ``url`` with ``--simulated``, and whose folder is at hand."""
 
     def __init__(self, study: Path, url: str) -> None:
-        """Raises BenchError if no study answers there, or one that takes answers of raters."""
+        """Raises BenchError where the folder holds no study; nothing is sent yet."""
         self.design = read_design(study)
         self._media: dict[str, Any] = read_json(study / PRIVATE / MEDIA_LIST)
         self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
         self._url = url
         self._shown: dict[str, str] = {}
-        if not self._send("GET", "/api/study").json()["is_simulated"]:
-            raise BenchError(
-                f"{url} takes answers of raters: `bench study serve --simulated` takes those of "
-                "simulated ones"
-            )
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
     def create_session(self, source: str = SIMULATED) -> NewSession:
-        """Agree to take part; the number of the session is not known here."""
+        """Agree to take part; the number of the session is not known here.
+
+        Raises:
+            BenchError: no study is served there, or one that takes answers of raters.
+        """
+        if not self._send("GET", "/api/study").json()["is_simulated"]:
+            raise BenchError(
+                f"{self._url} takes answers of raters: `bench study serve --simulated` takes those "
+                "of simulated ones"
+            )
         sent = {"agrees": True, "panel_id": ""}
         return NewSession(-1, self._send("POST", "/api/sessions", json=sent).json()["token"])
 

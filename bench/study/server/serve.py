@@ -6,9 +6,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import BenchError, format_names
-from bench.io import read_json
-from bench.study.create import KEY, MEDIA, MEDIA_LIST, PRIVATE
+from bench.errors import BenchError
+from bench.study.media import require_media
 from bench.study.server.app import Survey, create_app
 from bench.study.store import RATER, SIMULATED, Store, open_store
 
@@ -30,7 +29,7 @@ def serve_study(
 
     store = open_store(study)
     try:
-        _check_media(study)
+        require_media(study, store.design)
         _check_source(store, survey)
         app = create_app(study, store, survey)
         with _bind(host, port) as listener:
@@ -48,24 +47,6 @@ def serve_study(
             uvicorn.Server(config).run(sockets=[listener])
     finally:
         store.close()
-
-
-def _check_media(study: Path) -> None:
-    """Refuse a study whose media are not all there: raters would meet the gap."""
-    private = study / PRIVATE
-    for path in (private / KEY, private / MEDIA_LIST):
-        if not path.is_file():
-            raise BenchError(f"{path} is missing: restore it, or create another study")
-    missing = [
-        name
-        for name in read_json(private / MEDIA_LIST)
-        if not (study / MEDIA / f"{name}.mp4").is_file()
-    ]
-    if missing:
-        raise BenchError(
-            f"{study / MEDIA} has no {format_names(f'{name}.mp4' for name in missing)}: restore "
-            "them, or create another study"
-        )
 
 
 def _check_source(store: Store, survey: Survey) -> None:
@@ -87,6 +68,7 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(MAX_CONNECTIONS)  # who comes before uvicorn is ready waits
     except (OSError, OverflowError) as error:
         listener.close()
         raise BenchError(
