@@ -19,7 +19,7 @@ from bench.archives import path_below
 from bench.errors import BenchError
 from bench.inputs import Listing, list_source
 from bench.io import expand_user
-from bench.matching import Catalogue, match, parse_stem
+from bench.matching import Catalogue, assign, parse_stem
 from bench.media import read_audio
 from bench.plugins import Family
 from bench.system import Generate, System, one_by_one
@@ -99,7 +99,7 @@ class Samples:
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences on the files that are not used."""
-        matching = match(self.clips, self._catalogue.files, self.directory)
+        matching = assign(self.clips, self._catalogue)
         numbers = Counter(
             parse_stem(path.stem)[-1].number
             for clip, path in matching.found.items()

@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_RANGE = re.compile(r"@(?P<offset>\d+)\+(?P<size>\d+)(?:=(?P<inflated>\d+))?", re.ASCII)
+_INSIDE = re.compile(
+    r"(?P<archive>.+?)[/\\]@(?P<offset>\d+)\+(?P<size>\d+)(?:=(?P<inflated>\d+))?[/\\](?P<name>.+)",
+    re.ASCII | re.DOTALL,
+)
 
 
 class Member(NamedTuple):
@@ -49,17 +52,16 @@ def parse_member(path: Path) -> Member | None:
     >>> parse_member(Path("/data/a.tar/@512+9/b.mp4"))
     Member(archive=PosixPath('/data/a.tar'), offset=512, size=9, inflated=None)
     """
-    if (folder := _find_range(path)) is None or (found := _RANGE.fullmatch(folder.name)) is None:
+    if (found := _find_range(path)) is None:
         return None
     inflated = None if found["inflated"] is None else int(found["inflated"])
-    return Member(folder.parent, int(found["offset"]), int(found["size"]), inflated)
+    return Member(Path(found["archive"]), int(found["offset"]), int(found["size"]), inflated)
 
 
-def _find_range(path: Path) -> Path | None:
-    """Return the part of ``path`` that ends with the range of bytes."""
-    if "@" not in str(path):  # nearly all paths: nothing is taken apart
-        return None
-    return next((each for each in path.parents if _RANGE.fullmatch(each.name)), None)
+def _find_range(path: Path) -> re.Match[str] | None:
+    # As text: taking paths apart would be most of the time of listing an archive.
+    text = str(path)
+    return _INSIDE.fullmatch(text) if "@" in text else None
 
 
 def name_inside(path: Path) -> Path | None:
@@ -68,8 +70,8 @@ def name_inside(path: Path) -> Path | None:
     >>> name_inside(Path("/data/a.tar/@512+9/x/b.mp4"))
     PosixPath('x/b.mp4')
     """
-    folder = _find_range(path)
-    return None if folder is None else path.relative_to(folder)
+    found = _find_range(path)
+    return None if found is None else Path(found["name"])
 
 
 def without_range(path: Path) -> Path:
@@ -78,8 +80,8 @@ def without_range(path: Path) -> Path:
     >>> without_range(Path("/data/a.tar/@512+9/x/b.mp4"))
     PosixPath('/data/a.tar/x/b.mp4')
     """
-    folder = _find_range(path)
-    return path if folder is None else folder.parent / path.relative_to(folder)
+    found = _find_range(path)
+    return path if found is None else Path(found["archive"], found["name"])
 
 
 def path_below(path: Path, root: Path) -> Path:

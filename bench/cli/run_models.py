@@ -46,26 +46,26 @@ def split_models(text: str | None) -> list[str]:
     """
     from bench.plugins import open_system
 
-    if text == ALL:
-        return _list_all()
     models: list[str] = []
     for part in (text or "").split(","):
-        is_argument = models and ":" in models[-1] and not _is_system(part)
-        if is_argument:
+        name = part.strip()
+        if models and ":" in models[-1] and name != ALL and not _is_system(name):
             models[-1] += f",{part}"
-        elif part.strip():
-            models.append(part.strip())
-    if len(models) < 2:
+        elif name:
+            models.append(name)
+    if ALL not in models and len(models) < 2:
         return []
     for name in models:
-        open_system(name)
-    return list(dict.fromkeys(models))
+        if name != ALL:
+            open_system(name)
+    expanded = (each for name in models for each in (_list_all() if name == ALL else [name]))
+    return list(dict.fromkeys(expanded))
 
 
 def _is_system(text: str) -> bool:
     from bench.plugins import read_declarations
 
-    name, _, attribute = text.strip().partition(":")
+    name, _, attribute = text.partition(":")
     is_own = attribute != "" and all(part.isidentifier() for part in name.split("."))
     return is_own or name in read_declarations("system")
 
@@ -81,7 +81,7 @@ def _list_all() -> list[str]:
                 names.append(row.name)
         except BenchError:
             names.append(row.name)  # planning it gives the reason
-    return list(dict.fromkeys(names))
+    return names
 
 
 def run_models(
@@ -221,7 +221,9 @@ def _print_reasons(what: str, reasons: Mapping[str, str]) -> None:
     from bench.cli.console import notices
 
     for name, reason in reasons.items():
-        notices().print(f"{what}: {name}: {reason}", style="yellow", soft_wrap=True)
+        # Most reasons begin with the name of the system.
+        text = reason if reason.startswith(name) else f"{name}: {reason}"
+        notices().print(f"{what}: {text}", style="yellow", soft_wrap=True)
 
 
 def _print_table(

@@ -74,9 +74,10 @@ class Catalogue:
         Where several listed paths end in the name (``dog/001``, ``cat/001``), a file called so in
         some other folder is for neither.
         """
+        if self._ends[name] < 2 or self._root is None:
+            return True
         inside = name_inside(path)
-        is_in_root = path.parent == self._root if inside is None else len(inside.parts) == 1
-        return self._ends[name] < 2 or self._root is None or is_in_root
+        return path.parent == self._root if inside is None else len(inside.parts) == 1
 
     def choose(self, name: str) -> Choice:
         """Return the files for the clip ``name``: those called so, else its lowest sample."""
@@ -127,7 +128,7 @@ def _read_stem(path: Path) -> list[Reading]:
     There the key is all up to the first dot: ``<key>.generated.wav``.
     """
     readings = parse_stem(path.stem)
-    if name_inside(path) is not None and "." in path.stem:
+    if "." in path.stem and name_inside(path) is not None:
         readings += parse_stem(path.stem.partition(".")[0])
     return readings
 
@@ -156,7 +157,11 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
 
     An equal path ranks first, then an equal stem, then a name of the published schemes.
     """
-    catalogue = Catalogue(files, names, root)
+    return assign(names, Catalogue(files, names, root))
+
+
+def assign(names: Sequence[str], catalogue: Catalogue) -> Matching:
+    """Assign the files of ``catalogue`` to the clips ``names``, which it was made for."""
     matching = Matching({}, {}, [], {}, {})
     for name in names:
         best, spare = catalogue.choose(name)
@@ -171,5 +176,5 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
     # A rival of equal rank belongs to its clip although it was not chosen: it is not "unused".
     known = set(matching.found.values())
     known.update(*matching.ambiguous.values(), *matching.spare.values())
-    matching.unused.extend(path for path in files if path not in known)
+    matching.unused.extend(path for path in catalogue.files if path not in known)
     return matching
