@@ -48,7 +48,10 @@ def _judge_notes(facts: Mapping[str, Fairness], columns: Sequence[Column]) -> It
                     systems.setdefault(seen.how, []).append(name)
                     labels |= dict.fromkeys(found)
         if systems:
-            yield f"{_join([*labels])} by {network}, which had a part in the system: {_by(systems)}"
+            seen_by = (
+                f"{_join([*labels])} ({network}) is no independent judge of systems that saw it"
+            )
+            yield f"{seen_by}: {_by(systems)}"
 
 
 def _note(text: str, facts: Mapping[str, Fairness], describe: Callable[[Fairness], str]) -> str:

@@ -121,7 +121,7 @@ def test_other_schemes_are_read_from_every_form(
     assert levels(path, CLIPS[0]) == [0.3]
 
 
-def test_folders_in_an_archive_tell_clips_of_one_name_apart(tmp_path: Path) -> None:
+def test_folders_in_an_archive_keep_clips_of_one_name_apart(tmp_path: Path) -> None:
     files = {"dog/001.wav": tone(0.1, "WAV"), "cat/001.wav": tone(0.2, "WAV")}
     archive = pack(tmp_path / "a.zip", files)
     assert levels(archive, "cat/001", "dog/001") == [0.2, 0.1]

@@ -57,11 +57,13 @@ def test_a_judge_that_was_seen_is_noted_below_its_own_columns_only() -> None:
     filtered = SeenJudge("imagebind", "filter of its training clips", ("ib",))
     runs = [declared("a", SYNC, filtered), declared("b", replace(SYNC, how="encoder, reward"))]
     desync = (
-        "DeSync by synchformer, which had a part in the system: encoder (a); encoder, reward (b)"
+        "DeSync (synchformer) is no independent judge of systems that saw it: encoder (a); "
+        "encoder, reward (b)"
     )
     assert fairness_notes(runs, [DESYNC])[1:] == (desync,)
     assert fairness_notes(runs, [IB])[1:] == (
-        "IB by imagebind, which had a part in the system: filter of its training clips (a)",
+        "IB (imagebind) is no independent judge of systems that saw it: filter of its training "
+        "clips (a)",
     )
     assert fairness_notes(runs, [])[1:] == ()
 
