@@ -46,7 +46,10 @@ def test_systems_that_declare_different_things_are_named() -> None:
 
 def test_conditions_and_seeds_of_one_system_are_one_name() -> None:
     runs = [declared("a"), replace(declared("a"), condition="no-text"), declared("b", given=())]
-    assert fairness_notes(runs, ()) == ("given: video (a)",)
+    assert fairness_notes(runs, ()) == (
+        "given: video (a)",
+        "what it was given and trained on, and which judges it saw, is not declared: b",
+    )
 
 
 def test_anchors_have_no_notes() -> None:
