@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from bench.archives import Member, is_file
+from bench.archives import Member, is_file, iterate_tar
 from bench.datasets.index import Index
 from bench.digests import file_state
 from bench.errors import BenchError, format_names
@@ -168,17 +168,10 @@ def _describe_links(path: Path, links: list[str]) -> list[str]:
 
 
 def _iterate(tar: tarfile.TarFile, links: list[str]) -> Iterator[tarfile.TarInfo]:
-    """Yield the media of an archive, and add the names of links to them to ``links``.
-
-    Memory does not grow with their number.
-    """
-    while (info := tar.next()) is not None:
-        # Public since Python 3.13, as the argument ``stream``.
-        tar.members.clear()  # type: ignore[attr-defined]
+    """Yield the media of an archive, and add the names of links to them to ``links``."""
+    for info in iterate_tar(tar):
         name = Path(info.name).name
-        # ``._x.mp4`` is AppleDouble: attributes that macOS packs beside a file of that name.
-        is_hidden = name.startswith(".")
-        if is_hidden or Path(name).suffix.lower() not in MEDIA_SUFFIXES:
+        if Path(name).suffix.lower() not in MEDIA_SUFFIXES:
             continue
         if info.isfile():
             yield info

@@ -17,7 +17,7 @@ from tests.baselines.calls import generate_one
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
 #: Tested in separate files, with drawn weights or fakes.
-NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith("acfoley")}
+NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith(("acfoley", "mmaudio"))}
 RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class:1", "oracle-noise:-20"]
 SPECS = [
     "ground-truth",
