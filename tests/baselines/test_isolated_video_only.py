@@ -14,14 +14,12 @@ import pytest
 from bench.isolation import VideoInput
 from bench.isolation.process import IsolatedProcessError
 from bench.pipeline.generate import call_system
-from tests.baselines.conftest import (
-    describe,
+from tests.baselines.conftest import describe, get_adapter, make_requests
+from tests.baselines.standin_results import (
     describe_failures,
-    get_adapter,
     get_checkout,
     get_peaks,
     list_checkout,
-    make_requests,
     read_logs,
 )
 
