@@ -15,7 +15,7 @@ import pytest
 
 from bench.isolation import IsolatedSystem
 from bench.plugins import open_system, read_declarations
-from tests.baselines.isolated import set_up_with_standin
+from tests.baselines.conftest import set_up_with_standin
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ["acfoley-mini", "motion-grains"]
