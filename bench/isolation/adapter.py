@@ -43,12 +43,14 @@ from bench.system import SecondsPerClip, System
 class VideoInput:
     """The form in which a system is given the video: H.264 in MP4, from the start of the clip.
 
-    It has ``seconds`` (None: the clip's own length); a video that ends before is continued with its
-    last frame. ``short_side`` resizes. With ``audio`` "silent" it has a track of silence, which
-    some systems demand; the true audio is never in it.
+    It has ``seconds`` (None: the clip's own length) and ``margin_s`` more, for systems that need
+    more frames than they generate audio for; a video that ends before is continued with its last
+    frame. ``short_side`` resizes. With ``audio`` "silent" it has a track of silence, which some
+    systems demand; the true audio is never in it.
     """
 
     seconds: float | None = None
+    margin_s: float = 0.0
     fps: int = 25
     short_side: int | None = None
     audio: Literal["none", "silent"] = "none"
@@ -90,6 +92,7 @@ class Adapter:
       the pattern of the names that files are given; ``{id}`` has 11 letters and digits, like the id
       of a video on YouTube, and no file gets a name from the data.
     - ``reference`` is the form of the reference audio: a .wav file, or an .mp4 file with its video.
+      With ``refuses_silent_reference`` a request whose reference is silent fails before the call.
     - ``chunk`` is how many clips one call has. ``seeds`` is "clip" where the seed of each clip
       decides its sample alone, "chunk" where one seed serves all clips of a chunk.
     - ``variables`` are environment variables that the system is given beside the usual ones.
@@ -110,6 +113,7 @@ class Adapter:
     outputs: tuple[str, ...]
     video: VideoInput = VideoInput()
     reference: Literal["wav", "mp4"] | None = None
+    refuses_silent_reference: bool = False
     staged_name: str = "{id}"
     weights: tuple[Weight, ...] = ()
     requirements: tuple[Requirement, ...] = ()

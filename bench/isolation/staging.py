@@ -43,7 +43,7 @@ def stage_request(adapter: Adapter, request: Request, row: int, inputs: Path) ->
     name = adapter.staged_name.format(id=identity)
     video = inputs / "video" / f"{name}.mp4"
     seconds = request.seconds if adapter.video.seconds is None else adapter.video.seconds
-    _stage_video(adapter, request.video, seconds, video)
+    _stage_video(adapter, request.video, seconds + adapter.video.margin_s, video)
     reference = None
     if adapter.reference is not None and request.reference is not None:
         reference = inputs / "reference" / f"{name}.{adapter.reference}"
@@ -94,6 +94,12 @@ def _frames_to_length(
 def _stage_reference(adapter: Adapter, request: Request, destination: Path) -> None:
     reference = request.reference
     assert reference is not None  # noqa: S101 - the caller has asked
+    # The mean of its channels is what scripts divide by the peak of.
+    if adapter.refuses_silent_reference and not reference.samples.mean(axis=0).any():
+        raise BenchError(
+            f"the reference of clip {request.name!r} is silent, which {adapter.name} cannot use: "
+            "choose another reference"
+        )
     if adapter.reference == "wav":
         peak = float(np.abs(reference.samples).max(initial=0.0))
         if peak > 1:  # 32-bit float files keep it; what reads integers would clip it

@@ -79,6 +79,16 @@ def test_a_video_that_ends_early_is_continued_with_its_last_frame(
     assert np.abs(frames.pixels[-1].astype(int) - frames.pixels[80]).max() <= 3
 
 
+def test_a_video_may_go_on_beyond_the_clip(make_adapter, make_requests, tmp_path) -> None:
+    keep = "import shutil; shutil.copytree(chunk['inputs'], settings['checkout'] + '/kept')\n"
+    adapter = make_adapter(keep + EACH, video=VideoInput(margin_s=0.5))
+    adapter.system().open("cpu")(make_requests(1))
+    (video,) = (tmp_path / "checkout" / "kept").rglob("*.mp4")
+    frames = read_frames(Excerpt(video), 25).pixels
+    assert len(frames) == 62  # the clip has 50, its file 75
+    assert frames[61].mean() > frames[50].mean() + 20  # what the file has there
+
+
 @pytest.mark.parametrize(
     ("do", "reason"),
     [
@@ -238,3 +248,14 @@ def test_a_reference_needs_its_video_where_the_system_does(
         make_requests(1, reference=reference, reference_video=source)
     )
     assert isinstance(sample, Audio)
+
+
+def test_a_silent_reference_fails_before_the_call(make_adapter, make_requests) -> None:
+    generate = make_adapter(reference="wav", refuses_silent_reference=True).system().open("cpu")
+    tone = np.sin(np.arange(800) * 0.05).astype(np.float32)
+    given = [np.zeros((1, 800), np.float32), np.stack([tone, -tone]), tone[None]]
+    requests = [make_requests(1, reference=Audio(each, 8_000))[0] for each in given]
+    silent, cancelled, audible = generate(requests)
+    assert "is silent, which toy cannot use" in str(silent)
+    assert "is silent" in str(cancelled)
+    assert isinstance(audible, Audio)
