@@ -1,15 +1,21 @@
-"""One small clip with every input that a system may declare."""
+"""One small clip with every input that a system may declare; stand-ins of isolated systems."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bench.isolation import Adapter, IsolatedSystem
+from bench.isolation.setup import set_up
 from bench.media import read_audio, write_audio, write_video
+from bench.plugins import open_system
 from bench.synthetic.audio import render_audio
 from bench.synthetic.scene import make_scene, scene_to_truth
 from bench.system import System
@@ -107,3 +113,68 @@ def samples(clip: Clip, tmp_path: Path) -> Path:
     generated = read_audio(clip.audio)
     write_audio(tmp_path / "some model" / f"{clip.name}_generated.flac", generated)
     return tmp_path / "some model"
+
+
+STANDINS = Path(__file__).with_name("standins")
+ISOLATED_S = 8.0
+
+SetUp = Callable[[str], System]
+
+
+def get_adapter(name: str) -> Adapter:
+    system = open_system(name)
+    assert isinstance(system, IsolatedSystem)
+    assert system.adapter is not None
+    return system.adapter
+
+
+@pytest.fixture
+def set_up_standin(tmp_path: Path, home: Path) -> SetUp:
+    """Set a system up with its stand-in as the checkout, and empty files as weights."""
+
+    def set_up_one(name: str) -> System:
+        adapter = get_adapter(name)
+        checkout = tmp_path / "checkouts" / name
+        shutil.copytree(STANDINS / name, checkout)
+        for script in list(checkout.rglob("*.py")):  # scripts import from their own folder
+            shutil.copy(STANDINS / "_standin.py", script.with_name("_standin.py"))
+        for weight in adapter.weights:
+            path = checkout / weight.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        set_up(adapter, checkout, Path(sys.executable), print)
+        return adapter.system()
+
+    return set_up_one
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Excerpt]:
+    """Three videos of 10 s with an audio track."""
+    folder = tmp_path_factory.mktemp("videos")
+    rng = np.random.default_rng(5)
+    for index in range(3):
+        frames = (np.full((48, 64, 3), (40 * index + n) % 256, np.uint8) for n in range(250))
+        noise = rng.uniform(-0.5, 0.5, (1, 441_000)).astype(np.float32)
+        write_video(folder / f"-{index}.mp4", frames, 25, Audio(noise, 44_100))
+    return [Excerpt(folder / f"-{index}.mp4", 0.0, ISOLATED_S) for index in range(3)]
+
+
+def make_requests(videos: list[Excerpt], prompts: str = "abc", **fields: Any) -> list[Request]:
+    """Return one request for each video; ``fields`` are those that all have."""
+    return [
+        Request(
+            f"-id_{index}",
+            **({"seconds": ISOLATED_S, "seed": index, "prompt": f"dog {prompts[index]}"} | fields),
+            video=video,
+        )
+        for index, video in enumerate(videos)
+    ]
+
+
+def describe(results: object) -> list[tuple[int, float]]:
+    """The rate and length of every sample; a failure fails the test with its reason."""
+    assert isinstance(results, list)
+    for each in results:
+        assert isinstance(each, Audio), str(each)
+    return [(each.sample_rate_hz, round(each.seconds, 3)) for each in results]
