@@ -31,6 +31,8 @@ SYSTEMS: dict[str, str] = {
     "oracle-speed:PERCENT": "baselines.oracle:ORACLE_SPEED",
     "precomputed:DIRECTORY": "baselines.precomputed:PRECOMPUTED",
     "foleycrafter": "baselines.foleycrafter:FOLEYCRAFTER",
+    "thinksound": "baselines.thinksound:THINKSOUND",
+    "hunyuanvideo-foley": "baselines.hunyuanvideo_foley:HUNYUANVIDEO_FOLEY",
     "mmaudio-official": "baselines.mmaudio_official:MMAUDIO_OFFICIAL",
     "selva": "baselines.selva:SELVA",
     "controlfoley": "baselines.controlfoley:CONTROLFOLEY",
