@@ -52,5 +52,5 @@ HUNYUANVIDEO_FOLEY = Adapter(
     device_memory_gib=20.0,
     trained_on=("VGGSound train",),
     judges_seen={"synchformer": "encoder"},
-    caveat="hunyuanvideo-foley has no seed: samples of a clip differ by their place in a chunk.",
+    caveat="run with one seed for all calls, which its script fixes at 1.",
 ).system()

@@ -159,7 +159,7 @@ def test_hunyuan_has_no_seed(set_up_standin, videos) -> None:
     (one,) = generate(make_requests(videos[:1], seed=1))
     (two,) = generate(make_requests(videos[:1], seed=2))
     assert one.samples.tobytes() == two.samples.tobytes()
-    assert "has no seed" in get_adapter("hunyuanvideo-foley").caveat
+    assert "fixes at 1" in get_adapter("hunyuanvideo-foley").caveat
 
 
 def test_hunyuan_ends_after_fifteen_seconds(set_up_standin, long_video) -> None:
