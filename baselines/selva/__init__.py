@@ -38,7 +38,6 @@ SELVA = Adapter(
         _weight("ext_weights/synchformer_state_dict.pth", "5b2f5594b0730f70e41e549b7c94390c"),
     ),
     options={"variant": VARIANT},
-    needs_prompt=True,
     chunk=1,  # a call per clip, so that more would gain nothing
     locked_on="2026-11-01",
     sample_rate_hz=16_000,
