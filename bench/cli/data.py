@@ -131,21 +131,47 @@ def verify(
         str,
         typer.Argument(help="A name of `bench list splits`.", autocompletion=complete_split),
     ],
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list",
+            help="Also count the clips of this list of VGGSound (MMAudio's, V-AURA's, ...).",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every clip of VGGSound, its reason and its lists as CSV."),
+    ] = None,
 ) -> None:
-    """Check that every clip of a split exists, decodes and is long enough; exit 1 if not."""
+    """Check that every clip of a split exists, decodes and is long enough; exit 1 if not.
+
+    For VGGSound it also counts how many clips of each list are here, and why others are not.
+    """
     from functools import partial
 
-    from bench.cli.console import console, notices, progress_bars
+    from bench.cli.console import console, notices, progress_bars, stop_cleanly
+    from bench.cli.coverage import find_lists, print_coverage
     from bench.engine import core_count, open_engine
+    from bench.errors import BenchError
+    from bench.io import require_target
     from bench.splits import open_split
     from bench.splits.verify import verify_split
 
+    is_vggsound = split.startswith("vggsound")
+    if (lists or out) and not is_vggsound:
+        raise BenchError(f"--list and --out are for splits of VGGSound, not {split}")
+    if out is not None:
+        require_target(out)
     opened = open_split(split)
+    counted = find_lists(split, lists or ()) if is_vggsound else None
     engine = open_engine(core_count())
-    with progress_bars() as progress:
+    with stop_cleanly(), progress_bars() as progress:
         found = verify_split(opened, engine, partial(progress, "verify"))
-    for sentence in (*found.problems, *found.remarks):
-        console().print(sentence)
+    if counted is not None:
+        print_coverage(counted, found, split, out)
+    else:
+        for sentence in (*found.problems, *found.remarks):
+            console().print(sentence)
     for note in opened.notes:
         notices().print(note)
     total = len(opened.clips) + len(opened.refused)

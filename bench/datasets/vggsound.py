@@ -106,8 +106,15 @@ def read_list(source: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     """
     path = source / TABLE if source.is_dir() else source
     is_table = path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file()
-    if not is_table:
-        path = Path(str(files("bench.datasets") / "lists" / "vggsound_test.csv"))
+    return _read_listed(path) if is_table else read_test_list()
+
+
+def read_test_list() -> tuple[dict[str, Listed], dict[str, str]]:
+    """Return the clips of the official test list, which the package has, and its SHA-256."""
+    return _read_listed(Path(str(files("bench.datasets") / "lists" / "vggsound_test.csv")))
+
+
+def _read_listed(path: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     labels = read_labels(path).labels
     listed = {
         parse_canonical_name(label.name) or label.name: Listed(label.prompt, label.split or "test")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bench.datasets.index import StageProgress, describe_header
-from bench.datasets.vggsound import read_list
+from bench.datasets.vggsound import read_test_list
 from bench.digests import file_digest
 from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
@@ -176,7 +176,7 @@ def is_shared(name: str, blacklist: frozenset[str]) -> bool:
 
 @cache
 def _test_ids() -> frozenset[str]:
-    listed, _ = read_list(Path())
+    listed, _ = read_test_list()
     return frozenset(filter(None, map(parse_youtube_id, listed)))
 
 

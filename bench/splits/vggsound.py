@@ -98,7 +98,7 @@ def open_vggsound_list(file: Path) -> Split:
     if not path.is_file():
         raise MissingError(f"there is no list {path}")
     rows = {row.clip: row for row in read_vggsound().rows}
-    prompts = _read_prompts(path)
+    prompts = read_prompts(path)
     if unknown := [name for name in prompts if name not in rows]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which the manifest does not "
@@ -113,7 +113,7 @@ def open_vggsound_list(file: Path) -> Split:
     return _make_split(f"vggsound-{slugify_path(path)}", wanted, (note,))
 
 
-def _read_prompts(path: Path) -> dict[str, str]:
+def read_prompts(path: Path) -> dict[str, str]:
     """Return the prompts of a list by canonical name, "" where it has names alone."""
     lines = [line for _, line in read_lines(path, "the names of clips in")]
     if all(parse_canonical_name(line.removesuffix(".mp4")) for line in lines):
@@ -129,23 +129,30 @@ def open_vggsound_clean() -> Split:
     Raises:
         MissingError: the manifest or the labels are missing; the message has the command.
     """
-    return _open_labelled("vggsound-clean", lambda each, label: each.is_clean(label))
+    return _open_labelled("vggsound-clean")
 
 
 def open_vggsound_foley() -> Split:
     """Return the clips of ``vggsound-clean`` without speech; raises as it does."""
-    return _open_labelled(
-        "vggsound-foley", lambda each, label: each.is_clean(label) and not each.has_speech
-    )
+    return _open_labelled("vggsound-foley")
 
 
 def open_vggsound_onscreen() -> Split:
     """Return the test clips whose labels are all both audible and visible; raises as above."""
-    return _open_labelled("vggsound-onscreen", lambda each, label: each.is_onscreen)
+    return _open_labelled("vggsound-onscreen")
 
 
-def _open_labelled(name: str, is_wanted: Callable[[Relabelled, str], bool]) -> Split:
+#: The splits that people's labels choose: whether a clip with its own label is in one.
+LABELLED: dict[str, Callable[[Relabelled, str], bool]] = {
+    "vggsound-clean": lambda each, label: each.is_clean(label),
+    "vggsound-foley": lambda each, label: each.is_clean(label) and not each.has_speech,
+    "vggsound-onscreen": lambda each, label: each.is_onscreen,
+}
+
+
+def _open_labelled(name: str) -> Split:
     rows, relabels = _read_test_rows(), read_relabels(vggsound_directory())
+    is_wanted = LABELLED[name]
     wanted = [
         row
         for row in rows
