@@ -44,6 +44,16 @@ def parse_member(path: Path) -> Member | None:
     return Member(path.parent.parent, int(found["offset"]), int(found["size"]))
 
 
+def describe_path(path: Path) -> str:
+    """Return the end of ``path`` for a message: the name of its folder or archive, and its own.
+
+    >>> describe_path(Path("/data/a.tar/@512+9/b.mp4"))
+    'a.tar/b.mp4'
+    """
+    member = parse_member(path)
+    return f"{(path.parent if member is None else member.archive).name}/{path.name}"
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file at ``path``, in a folder or in an archive."""
     member = parse_member(path)

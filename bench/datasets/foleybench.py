@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.datasets.disk import name_full_disk, require_space
 from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.vggsound import find_problem
 from bench.digests import file_state
@@ -160,12 +160,7 @@ def _require_space(tables: list[Path], folder: Path) -> None:
             groups = (table.metadata.row_group(i) for i in range(table.metadata.num_row_groups))
             needed += sum(each.column(column).total_uncompressed_size for each in groups) * 3 // 4
     present = sum(path.stat().st_size for path in folder.glob("*.mp4"))
-    free = shutil.disk_usage(folder).free
-    if needed - present > free:
-        raise BenchError(
-            f"unpacking FoleyBench takes {(needed - present) / 2**30:.1f} GiB, and {folder} has "
-            f"{free / 2**30:.1f} GiB free: set BENCH_HOME to a larger disk"
-        )
+    require_space(folder, needed - present, "FoleyBench")
 
 
 def _unpack_tables(
@@ -236,7 +231,7 @@ def _unpack_row(
     clip = name or f"foley_{digest[:16]}"
     destination = folder / f"{clip}.mp4"
     if not destination.is_file() or destination.stat().st_size != len(video):
-        with atomic_path(destination) as temporary:
+        with name_full_disk(folder), atomic_path(destination) as temporary:
             temporary.write_bytes(video)
     return _Row(clip, digest, kept)
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.archives import describe_path
 from bench.datasets.index import Facts, StageProgress, open_index
 from bench.datasets.scan import COMPRESSED, scan
 from bench.datasets.vggsound import SHORTEST_S
@@ -160,7 +161,7 @@ def _describe(
     if path is None:
         if not rivals:
             return replace(row, problem="no video")
-        named = format_names(f"{each.parent.name}/{each.name}" for each in rivals)
+        named = format_names(map(describe_path, rivals))
         return replace(row, problem=f"{len(rivals)} videos have this id, keep one: {named}")
     row = replace(row, path=str(path))
     if "problem" in facts[path]:

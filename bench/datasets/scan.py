@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.archives import Member, is_file
+from bench.datasets.disk import name_full_disk, require_space
 from bench.datasets.index import Index
 from bench.digests import file_state
-from bench.errors import BenchError, format_names
+from bench.errors import format_names
 from bench.inputs import list_folder
 from bench.io import SAFE_NAME, atomic_path
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -116,16 +117,9 @@ def _must_unpack(path: Path) -> bool:
 def _check_space(needed: int, n_archives: int, folder: Path) -> None:
     if not needed:
         return
-    existing = next(each for each in (folder, *folder.parents) if each.exists())
-    if existing == folder:  # what an earlier call unpacked is not written again
+    if folder.is_dir():  # what an earlier call unpacked is not written again
         needed -= sum(path.stat().st_size for path in folder.iterdir())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise BenchError(
-            f"unpacking the clips of {n_archives} archives takes up to {needed / 2**30:.1f} GiB, "
-            f"and {existing} has {free / 2**30:.1f} GiB free: set BENCH_HOME to a larger disk, or "
-            "unpack them elsewhere and name that folder by --from"
-        )
+    require_space(folder, needed, f"the clips of {n_archives} archives")
 
 
 def _index_tar(path: Path, index: Index, problems: list[str]) -> Iterator[Path]:
@@ -230,7 +224,11 @@ def _write_wanted(path: Path, is_wanted: Callable[[str], bool], folder: Path) ->
             destination = folder / name
             # An unfinished file has another name, so what is there is whole.
             if is_wanted(Path(name).stem) and _is_safe(name) and not destination.is_file():
-                with atomic_path(destination) as temporary, temporary.open("wb") as file:
+                with (
+                    name_full_disk(folder),
+                    atomic_path(destination) as temporary,
+                    temporary.open("wb") as file,
+                ):
                     write(file)
             names.append(name)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:

@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.archives import is_file
+from bench.archives import describe_path, is_file
 from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.scan import Scan, scan
 from bench.errors import BenchError, MissingError, format_names
@@ -114,6 +115,13 @@ def read_test_list() -> tuple[dict[str, Listed], dict[str, str]]:
     return _read_listed(Path(str(files("bench.datasets") / "lists" / "vggsound_test.csv")))
 
 
+@cache
+def read_test_ids() -> frozenset[str]:
+    """Return the YouTube ids of the official test list."""
+    listed, _ = read_test_list()
+    return frozenset(filter(None, map(parse_youtube_id, listed)))
+
+
 def _read_listed(path: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     labels = read_labels(path).labels
     listed = {
@@ -194,7 +202,7 @@ def find_problem(row: MediaRow) -> str:
 def _explain_missing(clip: str, videos: Matching, has_audio: bool) -> str:
     if rivals := videos.ambiguous.get(clip):
         # Names, and not paths: the sentence is part of the manifest, which can be moved.
-        named = format_names(f"{path.parent.name}/{path.name}" for path in rivals)
+        named = format_names(map(describe_path, rivals))
         return f"{len(rivals)} videos are this clip, keep one: {named}"
     if has_audio:
         return "there is audio of this name and no video"

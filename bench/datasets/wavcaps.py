@@ -10,24 +10,20 @@ blacklist of clips that WavCaps shares with VGGSound; else the next one is drawn
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bench.datasets.index import StageProgress, describe_header
-from bench.datasets.vggsound import read_test_list
+from bench.datasets.vggsound import read_test_ids
+from bench.datasets.zips import list_members, unpack_member
 from bench.digests import file_digest
 from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
-from bench.io import SAFE_NAME, atomic_path, bench_home, read_json, require_folder
-from bench.matching import parse_youtube_id
+from bench.io import SAFE_NAME, bench_home, read_json, require_folder
 from bench.media import read_audio
 from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
@@ -131,24 +127,11 @@ def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path
         audio_files += [AudioFile(path) for path in listing.audio]
     zips = [path for path in others if path.suffix.lower() == ".zip"]
     for path in zips:
-        audio_files += _list_zip(path)
+        audio_files += [AudioFile(path, each.name) for each in list_members(path, AUDIO_SUFFIXES)]
     if not audio_files:
         raise MissingError(f"{source} holds no audio file and no zip of them")
     found = next((path for path in others if path.name == BLACKLIST), None)
     return audio_files, table or found
-
-
-def _list_zip(path: Path) -> Iterator[AudioFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if Path(name).suffix.lower() in AUDIO_SUFFIXES:
-                    yield AudioFile(path, name)
-    except zipfile.BadZipFile as error:
-        raise BenchError(
-            f"cannot read {path} ({error}): if it is the last part of several ({path.stem}.z01, "
-            f"...), join them by `zip -s- {path.name} -O whole.zip` and name that"
-        ) from error
 
 
 def read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -171,13 +154,7 @@ def read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
 
 def is_shared(name: str, blacklist: frozenset[str]) -> bool:
     """Return whether a file is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
-    return name in blacklist or name.removeprefix("Y") in _test_ids()
-
-
-@cache
-def _test_ids() -> frozenset[str]:
-    listed, _ = read_test_list()
-    return frozenset(filter(None, map(parse_youtube_id, listed)))
+    return name in blacklist or name.removeprefix("Y") in read_test_ids()
 
 
 def _try_reference(
@@ -192,13 +169,8 @@ def _try_reference(
         path = directory / f"{audio_file.name}{suffix}"
         if str(path) in taken:  # FreeSound and SoundBible number their files alike
             path = directory / f"{name}_{path.name}"
-        try:
-            with zipfile.ZipFile(audio_file.path) as archive:
-                content = archive.read(audio_file.member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+        if unpack_member(audio_file.path, audio_file.member, path):
             return None  # damaged, encrypted, or compressed in a way that is not known
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
     row = None
     try:
         samples = read_audio(Excerpt(path, 0.0, SECONDS)).samples

@@ -110,7 +110,9 @@ def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
 
 def test_a_part_of_a_zip_and_a_folder_without_audio_are_refused(home, tmp_path):
     (tmp_path / "FreeSound.zip").write_bytes(b"PK\x05\x06 the last part")
-    with pytest.raises(BenchError, match=r"join them by `zip -s- FreeSound\.zip -O whole\.zip`"):
+    with pytest.raises(
+        BenchError, match=r"join them by `zip -s- FreeSound\.zip -O FreeSound_whole\.zip`"
+    ):
         draw(tmp_path)
     (tmp_path / "FreeSound.zip").unlink()
     with pytest.raises(MissingError, match="holds no audio file and no zip"):
