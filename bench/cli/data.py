@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,7 +229,7 @@ def filter_clips(
     if share is None and not force:
         ib_list.require_own_list(plan)
     other = ib_list.read_other_list(plan, compare) if compare else None
-    with stop_cleanly(), progress_bars() as progress:
+    with stop_cleanly(), _naming_leftovers(plan.work), progress_bars() as progress:
         rows = ib_filter.score_list(plan, progress)
     _print_unscored(rows, plan.path)
     n_scored = sum(row.score is not None for row in rows)
@@ -238,6 +239,19 @@ def filter_clips(
     else:
         notices().print(f"{n_scored} of {len(rows)} clips have a score: {plan.path}")
     raise typer.Exit(0 if n_scored >= min_coverage * len(rows) else 1)
+
+
+@contextmanager
+def _naming_leftovers(work: Path) -> Iterator[None]:
+    """Tell where samples are if the block is stopped: a filter may never go on."""
+    from bench.cli.console import notify
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if work.is_dir():
+            notify(f"{work} has the samples of up to 1,000 clips: delete it if you will not go on.")
+        raise
 
 
 def _print_unscored(rows: Sequence[ScoredClip], path: Path) -> None:

@@ -12,7 +12,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,9 @@ from bench.io import SAFE_NAME, atomic_path
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 MEDIA_SUFFIXES = AUDIO_SUFFIXES | VIDEO_SUFFIXES
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+#: Suffixes of archives in other forms, which are named and not read.
+UNREAD = frozenset({".zip", ".7z", ".rar", ".zst", ".tzst", ".lz4"})
 #: Mean size of a clip of VGGSound, for the estimate of disk space: 340 GB of 199,467 clips.
 MEAN_CLIP_BYTES = 1_700_000
 BLOCK_BYTES = 2**20
@@ -82,25 +84,69 @@ def scan(
     for path in archives:
         for member in _index_tar(path, index, found.problems):
             found.add(member)
-    here = {path.stem for path in found.videos}
     _check_space(min(total, n_wanted * MEAN_CLIP_BYTES), len(packed), unpacked)
-    done = 0
+    here = {path.stem for path in found.videos}
+    _unpack_all(
+        packed,
+        lambda stem: is_wanted(stem) and stem not in here,
+        unpacked,
+        index,
+        found,
+        progress,
+    )
+    found.problems += _explain_unread(path for path in others if path not in {*archives, *packed})
+    return found
+
+
+def _unpack_all(
+    packed: Sequence[Path],
+    is_wanted: Callable[[str], bool],
+    folder: Path,
+    index: Index,
+    found: Scan,
+    progress: Progress,
+) -> None:
+    """Add to ``found`` what is unpacked from each archive; of clips that are twice, the first."""
+    total, done = sum(path.stat().st_size for path in packed), 0
+    archive_of: dict[Path, Path] = {}
+    twice: list[str] = []
     for path in packed:
         progress(done, total)
-        for file in _unpack(
-            path, lambda stem: is_wanted(stem) and stem not in here, unpacked, index, found.problems
-        ):
+        for file in _unpack(path, is_wanted, folder, index, found.problems):
+            if file in archive_of:
+                twice.append(f"{archive_of[file].name}/{file.name} and {path.name}/{file.name}")
+                continue
+            archive_of[file] = path
             found.add(file)
         done += path.stat().st_size
     if packed:
         progress(total, total)
-    rest = [path for path in others if path not in {*archives, *packed}]
-    if parts := [path for path in rest if re.fullmatch(r"\.z\d\d", path.suffix.lower())]:
-        found.problems.append(
+    if twice:
+        what = "clips are in compressed archives twice, and the first of each counts"
+        found.problems.append(f"{len(twice)} {what}: {format_names(twice)}")
+
+
+def _explain_unread(files: Iterable[Path]) -> Iterator[str]:
+    """Yield sentences on archives in forms that are not read."""
+    files = list(files)
+    parts = [path for path in files if re.fullmatch(r"\.z\d\d", path.suffix.lower())]
+    if parts:
+        yield (
             f"{parts[0].name} is a part of a zip file, of which parts cannot be read: join them "
             f"by `zip -s- {parts[0].stem}.zip -O whole.zip`, then `unzip whole.zip`"
         )
-    return found
+    joined = {path.with_suffix("") for path in parts}
+    unread = [
+        path
+        for path in files
+        if path.suffix.lower() in UNREAD and path.with_suffix("") not in joined
+    ]
+    if unread:
+        kinds = ", ".join(sorted({path.suffix.lower() for path in unread}))
+        yield (
+            f"{len(unread)} archives ({kinds}) are not read: unpack them, and name that folder by "
+            f"--from ({format_names(path.name for path in unread)})"
+        )
 
 
 def _is_gzip(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tarfile
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.datasets.index import open_index
 from bench.datasets.vggsound import prepare, vggsound_directory
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
@@ -257,6 +259,71 @@ def test_what_is_unpacked_needs_no_space_again(videos, home, folder, monkeypatch
     full = shutil._ntuple_diskusage(10**6, 10**6, 10_000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: full)
     assert prepare_here(folder) == first
+
+
+@pytest.mark.parametrize("make", [make_packed_shards, make_rows])
+def test_a_disk_that_fills_while_clips_are_unpacked_is_no_damage(
+    make, videos, home, folder, monkeypatch
+):
+    make(folder, videos)
+    unpacked = vggsound_directory() / "unpacked"
+    copy = shutil.copyfileobj
+
+    def fill(source, target, *length):
+        if any(unpacked.glob("[!.]*")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(source, target, *length)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.datasets.scan.shutil.copyfileobj", fill)
+        with pytest.raises(BenchError, match=r"the disk of .*unpacked is full \(No space left"):
+            prepare_here(folder)
+    assert len([*unpacked.iterdir()]) == 1  # and no half of another
+    manifest = prepare_here(folder)
+    assert manifest.notes == ()
+    assert sum(not row.problem for row in manifest.rows) == len(NAMES)
+
+
+def test_an_index_that_cannot_be_written_is_an_error_of_its_file(tmp_path):
+    with open_index(tmp_path / "index.sqlite") as index:
+        index._rows.execute("PRAGMA max_page_count = 5")
+        with pytest.raises(
+            BenchError, match=r"cannot write .*index\.sqlite: database or disk is f"
+        ):
+            index.remember_archive("state", ["x" * 100_000])
+
+
+def test_archives_in_forms_that_are_not_read_are_named_with_what_to_do(videos, home, folder):
+    for name in ("a.zip", "b.7z", "c.tar.zst", "d.txt", "e.z01", "e.zip"):
+        (folder / name).write_bytes(b"content")
+    hint = r"3 archives \(\.7z, \.zip, \.zst\) are not read: unpack them, and name that folder by "
+    with pytest.raises(MissingError, match=hint):
+        prepare_here(folder)
+    make_flat(folder, videos)
+    notes = prepare_here(folder).notes
+    assert notes[0].startswith("e.z01 is a part of a zip file")
+    assert notes[1].endswith("by --from (a.zip, b.7z, c.tar.zst)")
+
+
+def test_a_clip_in_two_archives_is_named_by_archive_and_member(videos, home, folder):
+    for suffix, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+        make_shards(folder, videos, suffix, mode)
+        (folder / f"more.{suffix}").write_bytes((folder / f"vggsound_01.{suffix}").read_bytes())
+        clip = videos[1].name
+        manifest = prepare_here(folder)
+        rows = {row.clip: row for row in manifest.rows}
+        if suffix == "tar":
+            assert rows[NAMES[1]].problem == (
+                f"2 videos are this clip, keep one: more.tar/{clip}, vggsound_01.tar/{clip}"
+            )
+            for path in folder.iterdir():
+                path.unlink()
+        else:
+            assert rows[NAMES[1]].problem == ""
+            assert manifest.notes == (
+                "1 clips are in compressed archives twice, and the first of each counts: "
+                f"more.tar.gz/{clip} and vggsound_01.tar.gz/{clip}",
+            )
 
 
 def test_an_unchanged_tree_is_not_opened_again(videos, home, tmp_path, monkeypatch):
