@@ -247,6 +247,8 @@ def _unpack(
     if unsafe := [name for name in wanted if not _is_safe(name)]:
         what = "wanted clips whose names have other characters than letters, digits and ._+@=,-"
         problems.append(f"{path.name} has {len(unsafe)} {what}: {format_names(unsafe)}")
+    if content.get("unread"):  # files that an earlier version read have no such entry
+        problems.append(f"{path.name} is not read: {content['unread']}")
     if content["damage"]:
         problems.append(
             f"{path.name} is damaged after {len(wanted)} wanted clips: {content['damage']}"
@@ -263,7 +265,7 @@ def _write_wanted(path: Path, is_wanted: Callable[[str], bool], folder: Path) ->
     """Write what is missing; return the names of all media and links, and the damage if any."""
     names: list[str] = []
     links: list[str] = []
-    damage = ""
+    damage = unread = ""
     is_table = path.suffix.lower() == ".parquet"
     try:
         for name, write in _read_rows(path) if is_table else _read_packed(path, links):
@@ -277,12 +279,18 @@ def _write_wanted(path: Path, is_wanted: Callable[[str], bool], folder: Path) ->
                 ):
                     write(file)
             names.append(name)
+    except _NoMediaError as error:
+        unread = str(error)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         damage = str(error) or type(error).__name__
-    return {"names": names, "links": links, "damage": damage}
+    return {"names": names, "links": links, "damage": damage, "unread": unread}
 
 
 Write = Callable[[IO[bytes]], None]
+
+
+class _NoMediaError(Exception):
+    """A Parquet file that holds something else, such as a list of clips."""
 
 
 def _read_packed(path: Path, links: list[str]) -> Iterator[tuple[str, Write]]:
@@ -301,19 +309,18 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Write]]:
     A row has a name and a column of bytes, or of ``{bytes, path}`` as ``datasets`` writes them.
 
     Raises:
-        ValueError: it has no such columns.
+        _NoMediaError: it has no such columns.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
     try:
         schema = file.schema_arrow
-        media = next((each for each in schema if _holds_bytes(each.type, pa)), None)
+        media = next((each for each in schema if holds_bytes(each.type)), None)
         names = ("video_id", "clip", "clip_id", "id", "key", "__key__", "name", "file_name", "path")
         key = next((each for each in names if each in schema.names), None)
         if media is None or key is None:
-            raise ValueError(
+            raise _NoMediaError(
                 f"its columns are {', '.join(schema.names)}: expected a name ({', '.join(names)}) "
                 "and a column of bytes"
             )
@@ -328,7 +335,12 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Write]]:
         file.close()
 
 
-def _holds_bytes(kind: Any, pa: Any) -> bool:
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column of this type of Arrow holds files: bytes, or ``{bytes, path}``."""
+    import pyarrow as pa
+
+    if kind is None:
+        return False
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" for field in kind)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

@@ -305,6 +305,14 @@ def test_archives_in_forms_that_are_not_read_are_named_with_what_to_do(videos, h
     assert notes[1].endswith("by --from (a.zip, b.7z, c.tar.zst)")
 
 
+def test_a_parquet_file_of_something_else_is_no_damage(videos, home, folder):
+    make_flat(folder, videos)
+    pq.write_table(pa.table({"clip": ["a"], "score": [0.5]}), folder / "scores.parquet")
+    for _ in range(2):  # read from the file, then from memory
+        [note] = prepare_here(folder).notes
+        assert note.startswith("scores.parquet is not read: its columns are clip, score: expected")
+
+
 def test_a_clip_in_two_archives_is_named_by_archive_and_member(videos, home, folder):
     for suffix, mode in (("tar", "w"), ("tar.gz", "w:gz")):
         make_shards(folder, videos, suffix, mode)
