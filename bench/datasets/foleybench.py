@@ -124,7 +124,7 @@ def _find_tables(source: Path) -> list[Path]:
     """Return the Parquet files at ``source`` that hold videos, by name."""
     others = (source,) if source.is_file() else list_folder(source).other
     tables = sorted(path for path in others if path.suffix.lower() == ".parquet")
-    found, reason = [], "there is no .parquet file"
+    found, reason = [], "there is no .parquet file (FoleyBench/foleybench on the hub has them)"
     for path in tables:
         with _open_table(path) as table:
             try:

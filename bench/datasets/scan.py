@@ -36,7 +36,7 @@ MEAN_CLIP_BYTES = 1_700_000
 BLOCK_BYTES = 2**20
 ROWS_AT_ONCE = 16
 
-#: Called with the bytes of archives that were read, and that of all.
+#: Called with the MiB of archives that were read, and those of all.
 Progress = Callable[[int, int], None]
 
 
@@ -111,7 +111,7 @@ def _unpack_all(
     archive_of: dict[Path, Path] = {}
     twice: list[str] = []
     for path in packed:
-        progress(done, total)
+        progress(done // 2**20, total // 2**20)
         for file in _unpack(path, is_wanted, folder, index, found.problems):
             if file in archive_of:
                 twice.append(f"{archive_of[file].name}/{file.name} and {path.name}/{file.name}")
@@ -120,7 +120,7 @@ def _unpack_all(
             found.add(file)
         done += path.stat().st_size
     if packed:
-        progress(total, total)
+        progress(total // 2**20, total // 2**20)
     if twice:
         what = "clips are in compressed archives twice, and the first of each counts"
         found.problems.append(f"{len(twice)} {what}: {format_names(twice)}")

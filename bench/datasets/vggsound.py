@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 LICENCE = "VGGSound: CC BY 4.0 (Chen et al. 2020); the footage belongs to its uploaders"
 TABLE = "vggsound.csv"
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 SECONDS = 10.0
 #: What the protocol needs: 8 s of target; the reference after it may be missing.
 SHORTEST_S = 8.0
@@ -71,11 +72,12 @@ def prepare(
 
     Raises:
         MissingError: ``source`` does not exist, or has no clip of the list.
-        BenchError: the list cannot be read, or unpacking needs more space than there is.
+        BenchError: the list cannot be read or is no table, or unpacking needs more space than there
+            is.
     """
     directory = require_folder(vggsound_directory())
     source = source.expanduser().absolute()
-    listed, lists = read_list(source if table is None else table)
+    listed, lists = read_list(source) if table is None else _read_table(table)
     with open_index(directory / "index.sqlite") as index:
         found = scan(
             source,
@@ -106,8 +108,17 @@ def read_list(source: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     With them comes the SHA-256 of the list by its name.
     """
     path = source / TABLE if source.is_dir() else source
-    is_table = path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file()
+    is_table = path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
     return _read_listed(path) if is_table else read_test_list()
+
+
+def _read_table(path: Path) -> tuple[dict[str, Listed], dict[str, str]]:
+    """Return the clips of a table that the user named, which has to be one."""
+    if not path.is_file():
+        raise MissingError(f"there is no table {path}")
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise BenchError(f"{path} is no table: expected {TABLE} ({', '.join(TABLE_SUFFIXES)})")
+    return _read_listed(path)
 
 
 def read_test_list() -> tuple[dict[str, Listed], dict[str, str]]:

@@ -10,7 +10,8 @@ blacklist of clips that WavCaps shares with VGGSound; else the next one is drawn
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,6 +57,24 @@ class AudioFile(NamedTuple):
         return Path(self.member or self.path).stem
 
 
+@dataclass
+class _Draw:
+    """The references with their SHA-256, and the names of files that could not serve."""
+
+    rows: list[MediaRow] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+    def describe_others(self) -> Iterator[str]:
+        """Yield sentences on the files that could not serve."""
+        if self.unfit:
+            what = "drawn files are short, silent, damaged or badly named"
+            yield f"{len(self.unfit)} {what}: {format_names(self.unfit)}"
+        if self.twice:
+            yield f"{len(self.twice)} drawn files equal a reference: {format_names(self.twice)}"
+
+
 def wavcaps_directory() -> Path:
     """Return the folder of the manifest, ``$BENCH_HOME/data/wavcaps``."""
     return bench_home() / "data" / "wavcaps"
@@ -86,35 +105,47 @@ def prepare(
     order = sorted(audio_files, key=lambda each: (each.name, str(each)))
     rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
     order = [order[index] for index in rng.permutation(len(order))]
-    rows: list[MediaRow] = []
-    unfit: list[str] = []
-    for audio_file in order[:MOST_DRAWS]:
-        if len(rows) == len(NAMES):
-            break
-        progress("draw", len(rows), len(NAMES))
-        if not is_shared(audio_file.name, blacklist):
-            taken = {row.path for row in rows}
-            row = _try_reference(audio_file, NAMES[len(rows)], directory, taken)
-            if row is None:
-                unfit.append(audio_file.name)
-            else:
-                rows.append(row)
-    if len(rows) < len(NAMES):
+    drawn = _draw(order[:MOST_DRAWS], blacklist, directory, progress)
+    if len(drawn.rows) < len(NAMES):
         raise BenchError(
-            f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, "
-            f"and {len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
+            f"{source} has {len(drawn.rows)} files that can serve as references, of "
+            f"{len(audio_files)}, and {len(NAMES)} are needed: at least {SECONDS:g} s, not silent, "
+            "not of VGGSound, not equal"
         )
-    progress("draw", len(rows), len(NAMES))
-    lists = {row.clip: file_digest(Path(row.path)) for row in rows}
+    lists = dict(zip(NAMES, drawn.digests, strict=True))
     if blacklist_file:
         lists[BLACKLIST] = hashlib.sha256(blacklist_file.read_bytes()).hexdigest()
-    notes = (f"drawn by the seed {seed}", *notes)
-    if unfit:
-        what = "drawn files are short, silent, damaged or badly named"
-        notes = (*notes, f"{len(unfit)} {what}: {format_names(unfit)}")
-    manifest = Manifest("wavcaps", sort_rows(rows), LICENCE, lists, notes)
+    notes = (f"drawn by the seed {seed}", *notes, *drawn.describe_others())
+    manifest = Manifest("wavcaps", sort_rows(drawn.rows), LICENCE, lists, notes)
     write_manifest(directory / MANIFEST, manifest)
     return manifest
+
+
+def _draw(
+    order: Sequence[AudioFile],
+    blacklist: frozenset[str],
+    directory: Path,
+    progress: StageProgress,
+) -> _Draw:
+    """Return the first files that can serve, five at most."""
+    drawn = _Draw()
+    for audio_file in order:
+        progress("draw", len(drawn.rows), len(NAMES))
+        if len(drawn.rows) == len(NAMES):
+            break
+        if is_shared(audio_file.name, blacklist):
+            continue
+        taken = {row.path for row in drawn.rows}
+        row = _try_reference(audio_file, NAMES[len(drawn.rows)], directory, taken)
+        if row is None:
+            drawn.unfit.append(audio_file.name)
+        elif (digest := file_digest(Path(row.path))) in drawn.digests:
+            drawn.twice.append(audio_file.name)  # the paper's are distinct
+        else:
+            drawn.rows.append(row)
+            drawn.digests.append(digest)
+    progress("draw", len(drawn.rows), len(NAMES))
+    return drawn
 
 
 def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path | None]:

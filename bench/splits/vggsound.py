@@ -39,6 +39,8 @@ from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
 FILTERED = "ib0.3.txt"
 PREPARATION = "bench data prepare vggsound --from PATH"
+#: Rows of the official test list.
+OFFICIAL_CLIPS = 15_446
 #: The paper's number of clips with a score of at least 0.3 (section 4.1).
 PAPER_CLIPS = 8_676
 #: Published lists of test clips, by the SHA-256 of their files.
@@ -54,7 +56,13 @@ def open_vggsound_test() -> Split:
     Raises:
         MissingError: there is no manifest; the message has the command that writes it.
     """
-    return _make_split("vggsound-test", _read_test_rows(), ())
+    manifest = read_vggsound()
+    rows = [row for row in manifest.rows if row.split == "test"]
+    # Known by their number: the list of a table has the official clips in another order.
+    lists = " and ".join(manifest.lists) or "the manifest"
+    differs = f"{lists} has {len(rows):,} test clips"
+    note = (f"{differs}, the official list {OFFICIAL_CLIPS:,}",) * (len(rows) != OFFICIAL_CLIPS)
+    return _make_split("vggsound-test", rows, note)
 
 
 def open_vggsound_filtered() -> Split:
@@ -68,7 +76,8 @@ def open_vggsound_filtered() -> Split:
     if not path.is_file():
         raise MissingError(
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
-            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published)"
+            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published; "
+            "`bench data filter vggsound` computes one)"
         )
     written = [line.removesuffix(".mp4") for _, line in read_lines(path, "the names of clips in")]
     names = [parse_canonical_name(name) or name for name in written]

@@ -359,6 +359,22 @@ def test_the_official_table_gives_clips_to_train_on(videos, home, tmp_path):
     assert [clip.name for clip in open_split("vggsound-test").clips] == [NAMES[1]]
 
 
+def test_a_table_that_is_named_has_to_be_one_and_a_shorter_one_is_noted(videos, home, tmp_path):
+    folder = videos[0].parent
+    with pytest.raises(MissingError, match=r"there is no table .*gone\.csv"):
+        prepare_here(folder, table=tmp_path / "gone.csv")
+    (tmp_path / "list.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"list\.json is no table: expected vggsound\.csv"):
+        prepare_here(folder, table=tmp_path / "list.json")
+    prepare_here(folder)
+    assert open_split("vggsound-test").notes == ()
+    (tmp_path / "fewer.tsv").write_text(f"id\tlabel\n{NAMES[0]}\torgan\n{NAMES[1]}\tdog\n")
+    prepare_here(folder, table=tmp_path / "fewer.tsv")
+    assert open_split("vggsound-test").notes == (
+        "fewer.tsv has 2 test clips, the official list 15,446",
+    )
+
+
 def test_a_folder_without_a_listed_clip_and_a_full_disk_are_refused(
     videos, home, tmp_path, monkeypatch
 ):
