@@ -222,7 +222,7 @@ def _explain_missing(clip: str, videos: Matching, has_audio: bool) -> str:
 
 
 def _keep_earlier(rows: dict[str, MediaRow], path: Path) -> dict[str, MediaRow]:
-    """Return ``rows``, with those of an earlier manifest where the new one has no file."""
+    """Return ``rows``, with those of an earlier manifest where the new one has no usable file."""
     if not path.is_file():
         return rows
     try:
@@ -232,7 +232,9 @@ def _keep_earlier(rows: dict[str, MediaRow], path: Path) -> dict[str, MediaRow]:
     kept = dict(rows)
     for row in earlier:
         usable = not row.problem and is_file(Path(row.path))
-        if usable and row.clip in kept and not kept[row.clip].path:
+        new = kept.get(row.clip)
+        # The same path is the same file, which has changed since.
+        if usable and new is not None and new.problem and new.path != row.path:
             kept[row.clip] = replace(row, label=kept[row.clip].label, split=kept[row.clip].split)
     return kept
 

@@ -348,6 +348,23 @@ def test_data_on_several_disks_make_one_manifest(videos, home, tmp_path):
     assert {clip.name for clip in open_split("vggsound-test").clips} == set(NAMES[:2])
 
 
+def test_a_damaged_copy_does_not_replace_a_good_one_elsewhere(videos, home, folder, tmp_path):
+    make_flat(folder, videos)
+    prepare_here(folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(videos[0], other)
+    (other / videos[1].name).write_bytes(b"damaged")
+    rows = {row.clip: row for row in prepare_here(other).rows}
+    assert (rows[NAMES[0]].path, rows[NAMES[1]].path) == (
+        str(other / videos[0].name),
+        str(folder / videos[1].name),
+    )
+    (folder / videos[1].name).write_bytes(b"damaged since")
+    rows = {row.clip: row for row in prepare_here(folder).rows}
+    assert rows[NAMES[1]].problem.startswith("cannot read ")
+
+
 def test_the_official_table_gives_clips_to_train_on(videos, home, tmp_path):
     make_flat(tmp_path, videos)
     (tmp_path / "vggsound.csv").write_text(
