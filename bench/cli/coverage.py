@@ -31,7 +31,7 @@ def print_coverage(
     from bench.cli.console import console, notify
     from bench.errors import format_names
     from bench.io import atomic_path
-    from bench.splits.coverage import ABSENT, list_states, write_states
+    from bench.splits.coverage import ABSENT, format_states, list_states
 
     absent = {line for line in findings.problems if line.endswith(f": {ABSENT}")}
     for line in (*(each for each in findings.problems if each not in absent), *findings.remarks):
@@ -44,7 +44,7 @@ def print_coverage(
     _print_table(lists, {clip: state.reason for clip, state in states.items()})
     if out is not None:
         with atomic_path(out) as temporary:
-            temporary.write_text(write_states(lists, states), encoding="utf-8")
+            temporary.write_text(format_states(lists, states), encoding="utf-8")
     notify(f"Clips that are not in {split} count by what their headers state.")
 
 
@@ -53,12 +53,12 @@ def _print_table(lists: Sequence[ClipList], reasons: dict[str, str]) -> None:
     from bench.splits.coverage import HERE, REASONS, count_reasons
 
     counts = [count_reasons(each, reasons) for each in lists]
-    shown = [reason for reason in REASONS if any(count[reason] for count in counts)]
+    needed = [reason for reason in REASONS if any(count[reason] for count in counts)]
     drawn = new_table()
     drawn.add_column("list", overflow="fold")
-    for heading in ("clips", "here", *shown):
+    for heading in ("clips", "here", *needed):
         drawn.add_column(heading, justify="right")
     for each, count in zip(lists, counts, strict=True):
-        numbers = (count.total(), count[HERE], *(count[reason] for reason in shown))
+        numbers = (count.total(), count[HERE], *(count[reason] for reason in needed))
         drawn.add_row(each.name, *(f"{number:,}" for number in numbers))
     print_titled("Clips of VGGSound that are here, and why others are not", drawn)

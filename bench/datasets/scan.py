@@ -135,11 +135,11 @@ def _explain_unread(files: Iterable[Path]) -> Iterator[str]:
             f"{parts[0].name} is a part of a zip file, of which parts cannot be read: join them "
             f"by `zip -s- {parts[0].stem}.zip -O whole.zip`, then `unzip whole.zip`"
         )
-    joined = {path.with_suffix("") for path in parts}
+    in_parts = {path.with_suffix("") for path in parts}
     unread = [
         path
         for path in files
-        if path.suffix.lower() in UNREAD and path.with_suffix("") not in joined
+        if path.suffix.lower() in UNREAD and path.with_suffix("") not in in_parts
     ]
     if unread:
         kinds = ", ".join(sorted({path.suffix.lower() for path in unread}))

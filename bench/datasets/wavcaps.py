@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.datasets.index import StageProgress, describe_header
 from bench.datasets.vggsound import read_test_ids
-from bench.datasets.zips import list_members, unpack_member
+from bench.datasets.zips import list_members, unpack_members
 from bench.digests import file_digest
 from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
@@ -200,7 +200,8 @@ def _try_reference(
         path = directory / f"{audio_file.name}{suffix}"
         if str(path) in taken:  # FreeSound and SoundBible number their files alike
             path = directory / f"{name}_{path.name}"
-        if unpack_member(audio_file.path, audio_file.member, path):
+        unpacking = unpack_members(audio_file.path, {audio_file.member: path})
+        if any(problem for _, problem in unpacking):
             return None  # damaged, encrypted, or compressed in a way that is not known
     row = None
     try:

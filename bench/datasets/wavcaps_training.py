@@ -23,7 +23,7 @@ from bench.datasets.audiocaps import find_shortness, is_of_audio
 from bench.datasets.disk import require_space
 from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.wavcaps import BLACKLIST, LICENCE, is_shared, read_blacklist
-from bench.datasets.zips import ZipMember, list_members, unpack_member
+from bench.datasets.zips import ZipMember, list_members, unpack_members
 from bench.digests import file_state
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
@@ -72,7 +72,7 @@ class _Captioned(NamedTuple):
         return is_shared(self.stem, own)
 
 
-class _Sound(NamedTuple):
+class _File(NamedTuple):
     """A file of audio: ``path``, or a member of the zip there that has to be unpacked.
 
     ``where`` is its place for messages and for the word of its part: a path, which may go on into
@@ -82,6 +82,13 @@ class _Sound(NamedTuple):
     where: Path
     path: Path
     member: ZipMember | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name for messages, with that of its folder, or with its place in the zip."""
+        parts = self.where.parts
+        first = next((i for i, part in enumerate(parts) if part.lower().endswith(".zip")), -2)
+        return "/".join(parts[first:])
 
 
 def training_directory() -> Path:
@@ -119,7 +126,7 @@ def prepare(
         zipped, problems = _list_zips(listing.other, index)
         chosen = _choose_all(wanted, captioned, listing.audio, zipped)
         damaged = _unpack(chosen, directory / "unpacked", progress)
-        paths = (sounds[0].path for sounds in chosen.values() if len(sounds) == 1)
+        paths = (found_files[0].path for found_files in chosen.values() if len(found_files) == 1)
         facts = index.describe_files(paths, engine, progress)
     facts |= {path: {"problem": problem} for path, problem in damaged.items()}
     rows = [piece for row in captioned for piece in _describe(row, chosen.get(row), facts)]
@@ -139,9 +146,9 @@ def prepare(
     return manifest
 
 
-def _list_zips(files: Sequence[Path], index: Index) -> tuple[list[_Sound], list[str]]:
+def _list_zips(files: Sequence[Path], index: Index) -> tuple[list[_File], list[str]]:
     """Return the audio in the zips among ``files``, and a sentence on each that cannot be read."""
-    sounds: list[_Sound] = []
+    found_files: list[_File] = []
     problems: list[str] = []
     for path in (each for each in files if each.suffix.lower() == ".zip"):
         state = f"zip:{file_state(path)}"
@@ -156,25 +163,25 @@ def _list_zips(files: Sequence[Path], index: Index) -> tuple[list[_Sound], list[
         for member in (ZipMember(*each) for each in members):
             where = path / member.name
             if member.offset is None:
-                sounds.append(_Sound(where, path, member))
+                found_files.append(_File(where, path, member))
             else:
                 inside = Member(path, member.offset, member.size).path(where.name)
-                sounds.append(_Sound(where, inside))
-    return sounds, problems
+                found_files.append(_File(where, inside))
+    return found_files, problems
 
 
 def _choose_all(
     wanted: Sequence[_Captioned],
     captioned: Sequence[_Captioned],
     files: Sequence[Path],
-    zipped: Sequence[_Sound],
-) -> dict[_Captioned, list[_Sound]]:
+    zipped: Sequence[_File],
+) -> dict[_Captioned, list[_File]]:
     """Return the files that may be each of the wanted ones; a file outranks a member of a zip."""
-    by_stem: dict[str, tuple[list[_Sound], list[_Sound]]] = defaultdict(lambda: ([], []))
+    by_stem: dict[str, tuple[list[_File], list[_File]]] = defaultdict(lambda: ([], []))
     for path in files:
-        by_stem[path.stem][0].append(_Sound(path, path))
-    for sound in zipped:
-        by_stem[sound.where.stem][1].append(sound)
+        by_stem[path.stem][0].append(_File(path, path))
+    for each in zipped:
+        by_stem[each.where.stem][1].append(each)
     stems = Counter(row.stem for row in captioned)
     chosen = {}
     for row in wanted:
@@ -185,35 +192,34 @@ def _choose_all(
 
 
 def _unpack(
-    chosen: dict[_Captioned, list[_Sound]], folder: Path, progress: StageProgress
+    chosen: dict[_Captioned, list[_File]], folder: Path, progress: StageProgress
 ) -> dict[Path, str]:
     """Write what a zip compresses to ``folder``, and put it into ``chosen``; return the damaged.
 
     Raises:
         BenchError: the disk has not enough space.
     """
-    packed = {
-        row: (sounds[0], sounds[0].member)
-        for row, sounds in chosen.items()
-        if len(sounds) == 1 and sounds[0].member
-    }
-    targets = {
-        row: folder / f"{row.name}{sound.where.suffix}" for row, (sound, _) in packed.items()
-    }
-    todo = [row for row, (_, member) in packed.items() if not _is_there(targets[row], member)]
-    require_space(folder, sum(packed[row][1].size for row in todo), f"{len(todo)} files of WavCaps")
-    damaged = {}
-    for done, row in enumerate(todo, 1):
-        sound, member = packed[row]
-        if problem := unpack_member(sound.path, member.name, targets[row]):
-            damaged[targets[row]] = problem
-        progress("unpack", done, len(todo))
-    chosen |= {row: [_Sound(sound.where, targets[row])] for row, (sound, _) in packed.items()}
+    targets: dict[_Captioned, Path] = {}
+    todo: dict[Path, dict[str, Path]] = defaultdict(dict)
+    needed = 0
+    for row, found_files in chosen.items():
+        first = found_files[0] if len(found_files) == 1 else None
+        if first is None or first.member is None:
+            continue
+        target = targets[row] = folder / f"{row.name}{first.where.suffix}"
+        if not (target.is_file() and target.stat().st_size == first.member.size):
+            todo[first.path][first.member.name] = target
+            needed += first.member.size
+    total, done, damaged = sum(map(len, todo.values())), 0, {}
+    require_space(folder, needed, f"{total} files of WavCaps")
+    for path, destinations in todo.items():
+        for name, problem in unpack_members(path, destinations):
+            done += 1
+            progress("unpack", done, total)
+            if problem:
+                damaged[destinations[name]] = problem
+    chosen |= {row: [chosen[row][0]._replace(path=path)] for row, path in targets.items()}
     return damaged
-
-
-def _is_there(path: Path, member: ZipMember) -> bool:
-    return path.is_file() and path.stat().st_size == member.size
 
 
 def read_captions(path: Path) -> Iterator[_Captioned]:
@@ -242,34 +248,37 @@ def _keep_caption(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("data", "id", "caption", "caption_1") if name in row}
 
 
-def _choose(row: _Captioned, sounds: list[_Sound], *, is_unique: bool) -> list[_Sound]:
+def _choose(row: _Captioned, found_files: list[_File], *, is_unique: bool) -> list[_File]:
     """Return the files that may be this one: FreeSound and SoundBible number theirs alike."""
     words = {word for _, word in PARTS.values()}
     named = {
-        sound: {word for word in words if word in str(sound.where.parent).lower()}
-        for sound in sounds
+        each: {word for word in words if word in str(each.where.parent).lower()}
+        for each in found_files
     }
-    own = [sound for sound in sounds if row.word in named[sound]]
+    own = [each for each in found_files if row.word in named[each]]
     # A file in no folder of a part is this one where no other part lists its name.
-    return own or [sound for sound in sounds if not named[sound] and is_unique]
+    return own or [each for each in found_files if not named[each] and is_unique]
 
 
 def _describe(
-    captioned: _Captioned, sounds: list[_Sound] | None, facts: Mapping[Path, Facts]
+    captioned: _Captioned, found_files: list[_File] | None, facts: Mapping[Path, Facts]
 ) -> Iterator[MediaRow]:
     """Yield the rows of the pieces of a file, or one with the reason why it cannot be used."""
     name = captioned.name
     row = MediaRow(name, captioned.caption, "train", seconds=PIECE_SECONDS)
-    if sounds is None:
+    if found_files is None:
         yield replace(row, problem=SHARED)
         return
-    if len(sounds) != 1:
-        named = format_names(f"{each.where.parent.name}/{each.where.name}" for each in sounds)
+    if len(found_files) != 1:
+        named = format_names(each.label for each in found_files)
         yield replace(
-            row, problem=f"{len(sounds)} files have this name: {named}" if sounds else "no audio"
+            row,
+            problem=f"{len(found_files)} files have this name: {named}"
+            if found_files
+            else "no audio",
         )
         return
-    path = sounds[0].path
+    path = found_files[0].path
     row, stated = replace(row, path=str(path)), facts[path]
     if "problem" in stated or "audio_codec" not in stated:
         yield replace(row, problem=stated.get("problem", f"{path.name} has no audio stream"))

@@ -145,7 +145,7 @@ def count_reasons(listed: ClipList, reasons: Mapping[str, str]) -> Counter[str]:
     return Counter(reasons.get(clip, NOT_LISTED) for clip in listed.clips)
 
 
-def write_states(lists: Sequence[ClipList], states: Mapping[str, ClipState]) -> str:
+def format_states(lists: Sequence[ClipList], states: Mapping[str, ClipState]) -> str:
     """Return CSV of a row per clip: whether it is here, why not, and the lists that have it."""
     belongs: dict[str, list[str]] = {clip: [] for clip in states}
     for each in lists:

@@ -91,7 +91,7 @@ def test_a_split_that_cannot_be_opened_does_not_hide_the_others(home, capsys, mo
     assert "the clips are of another world" in listed("models", capsys)["oracle"]
 
 
-def test_a_split_of_which_clips_are_missing_says_how_many_of_all(home, capsys, monkeypatch):
+def test_a_split_of_which_clips_are_missing_states_how_many_of_all(home, capsys, monkeypatch):
     clip = Clip("a", Excerpt(Path("a.mp4"), 0.0, 8.0), 8.0)
     few = Split("s", (clip,), refused=tuple(Refusal(name, "no video") for name in "bcd"))
     monkeypatch.setattr("bench.splits.open_split", lambda name: few)

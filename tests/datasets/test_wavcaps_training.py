@@ -185,6 +185,16 @@ def test_a_zip_in_parts_and_a_damaged_one_are_named_and_the_rest_is_read(wavcaps
     assert rows["FreeSound_1"].problem == ""
 
 
+def test_a_file_in_two_zips_is_named_by_both(wavcaps, home):
+    path = pack(wavcaps, "SoundBible", zipfile.ZIP_STORED)
+    shutil.copy(path, path.with_name("SoundBible_whole.zip"))
+    rows = {row.clip: row for row in prepare(wavcaps_training, wavcaps).rows}
+    assert rows["SoundBible_1"].problem == (
+        "2 files have this name: SoundBible.zip/mnt/fast/nobackup/1.flac, "
+        "SoundBible_whole.zip/mnt/fast/nobackup/1.flac"
+    )
+
+
 def test_a_damaged_member_of_a_zip_is_a_row_with_its_reason(wavcaps, home):
     path = pack(wavcaps, "SoundBible", zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(path) as archive:
@@ -193,9 +203,8 @@ def test_a_damaged_member_of_a_zip_is_a_row_with_its_reason(wavcaps, home):
     content[start : start + 50] = bytes(50)
     path.write_bytes(content)
     rows = {row.clip: row for row in prepare(wavcaps_training, wavcaps).rows}
-    assert (
-        "SoundBible.zip/mnt/fast/nobackup/1.flac cannot be unpacked" in rows["SoundBible_1"].problem
-    )
+    problem = rows["SoundBible_1"].problem
+    assert problem.startswith("mnt/fast/nobackup/1.flac of SoundBible.zip cannot be unpacked: ")
     assert rows["FreeSound_1"].problem == ""
 
 
