@@ -13,7 +13,8 @@ train on need the official table ``vggsound.csv``, which mirrors hold beside the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -166,7 +167,26 @@ def _assign(
     if unused:
         named = format_names(sorted(path.name for path in unused))
         notes.append(f"{len(unused)} videos are no clips of the list: {named}")
-    return rows, notes
+    return rows, [*notes, *_note_mislabelled(rows.values())]
+
+
+def _note_mislabelled(rows: Iterable[MediaRow]) -> Iterator[str]:
+    """Yield a sentence on clips in the folder of another class than the list states."""
+    rows = list(rows)
+    classes = {_fold(row.label) for row in rows if row.label}
+    wrong = [
+        f"{describe_path(Path(row.path))} ({row.label})"
+        for row in rows
+        if (folder := _fold(Path(row.path).parent.name)) in classes and folder != _fold(row.label)
+    ]
+    if wrong:
+        what = "clips are in the folder of another class, and the label of the list counts"
+        yield f"{len(wrong)} {what}: {format_names(wrong)}"
+
+
+def _fold(label: str) -> str:
+    """A label without what folders replace: blanks, commas, capitals."""
+    return " ".join(re.findall(r"[a-z0-9]+", label.casefold()))
 
 
 def _find_whole_videos(videos: Matching) -> dict[str, tuple[Path, float]]:

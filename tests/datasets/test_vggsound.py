@@ -348,6 +348,19 @@ def test_data_on_several_disks_make_one_manifest(videos, home, tmp_path):
     assert {clip.name for clip in open_split("vggsound-test").clips} == set(NAMES[:2])
 
 
+def test_clips_in_the_folder_of_another_class_are_named(videos, home, folder):
+    labels = {row.clip: row.label for row in prepare_here(videos[0].parent).rows}
+    for name, label in ((NAMES[0], labels[NAMES[0]]), (NAMES[1], labels[NAMES[2]])):
+        below = folder / label.replace(" ", "_").upper()
+        below.mkdir()
+        shutil.copy(videos[0], below / f"{name}.mp4")
+    [note] = prepare_here(folder).notes
+    assert note == (
+        "1 clips are in the folder of another class, and the label of the list counts: "
+        f"{below.name}/{NAMES[1]}.mp4 ({labels[NAMES[1]]})"
+    )
+
+
 def test_a_damaged_copy_does_not_replace_a_good_one_elsewhere(videos, home, folder, tmp_path):
     make_flat(folder, videos)
     prepare_here(folder)
