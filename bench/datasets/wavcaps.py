@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.datasets.index import StageProgress, describe_header
 from bench.datasets.vggsound import read_test_ids
-from bench.datasets.zips import list_members, unpack_members
+from bench.datasets.zips import find_zips, list_members, unpack_members
 from bench.digests import file_digest
 from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
@@ -156,8 +156,7 @@ def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path
         listing = list_folder(source)
         others = listing.other
         audio_files += [AudioFile(path) for path in listing.audio]
-    zips = [path for path in others if path.suffix.lower() == ".zip"]
-    for path in zips:
+    for path in find_zips(others):
         audio_files += [AudioFile(path, each.name) for each in list_members(path, AUDIO_SUFFIXES)]
     if not audio_files:
         raise MissingError(f"{source} holds no audio file and no zip of them")

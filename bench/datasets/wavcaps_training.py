@@ -23,7 +23,7 @@ from bench.datasets.audiocaps import find_shortness, is_of_audio
 from bench.datasets.disk import require_space
 from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.wavcaps import BLACKLIST, LICENCE, is_shared, read_blacklist
-from bench.datasets.zips import ZipMember, list_members, unpack_members
+from bench.datasets.zips import ZipMember, find_zips, list_members, unpack_members
 from bench.digests import file_state
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder
@@ -150,7 +150,7 @@ def _list_zips(files: Sequence[Path], index: Index) -> tuple[list[_File], list[s
     """Return the audio in the zips among ``files``, and a sentence on each that cannot be read."""
     found_files: list[_File] = []
     problems: list[str] = []
-    for path in (each for each in files if each.suffix.lower() == ".zip"):
+    for path in find_zips(files):
         state = f"zip:{file_state(path)}"
         try:
             members = index.recall_archive(state)

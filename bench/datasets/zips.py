@@ -10,7 +10,7 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -30,6 +30,17 @@ class ZipMember(NamedTuple):
     name: str
     size: int
     offset: int | None
+
+
+def find_zips(files: Iterable[Path]) -> list[Path]:
+    """Return the zips among ``files``; of parts that were joined as advised, the whole alone."""
+    zips = [path for path in files if path.suffix.lower() == ".zip"]
+    return [path for path in zips if _whole_path(path) not in zips]
+
+
+def _whole_path(path: Path) -> Path:
+    """Return where the message of ``list_members`` has the parts of a zip joined."""
+    return path.with_name(f"{path.stem}_whole.zip")
 
 
 def list_members(path: Path, suffixes: Collection[str]) -> list[ZipMember]:
@@ -53,7 +64,7 @@ def list_members(path: Path, suffixes: Collection[str]) -> list[ZipMember]:
     except zipfile.BadZipFile as error:
         raise BenchError(
             f"cannot read {path} ({error}): if it is the last part of several ({path.stem}.z01, "
-            f"...), join them by `zip -s- {path.name} -O {path.stem}_whole.zip`, which can be read"
+            f"...), join them by `zip -s- {path.name} -O {_whole_path(path).name}`, which is read"
         ) from error
 
 

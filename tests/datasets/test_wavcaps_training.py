@@ -180,6 +180,11 @@ def test_a_zip_in_parts_and_a_damaged_one_are_named_and_the_rest_is_read(wavcaps
     assert len(notes) == 2
     assert "join them by `zip -s- FreeSound.zip -O FreeSound_whole.zip`" in notes[1]
     assert "BBC_Sound_Effects.zip (File is not a zip file)" in notes[0]
+    shutil.copy(parts, parts.with_name("FreeSound_whole.zip"))  # joined, beside its parts
+    manifest = prepare(wavcaps_training, wavcaps)
+    assert {row.clip: row for row in manifest.rows}["FreeSound_1"].problem == ""
+    assert not any("FreeSound" in note for note in manifest.notes)
+    parts.with_name("FreeSound_whole.zip").unlink()
     parts.with_suffix(".z01").unlink()
     rows = {row.clip: row for row in prepare(wavcaps_training, wavcaps).rows}
     assert rows["FreeSound_1"].problem == ""
@@ -187,11 +192,11 @@ def test_a_zip_in_parts_and_a_damaged_one_are_named_and_the_rest_is_read(wavcaps
 
 def test_a_file_in_two_zips_is_named_by_both(wavcaps, home):
     path = pack(wavcaps, "SoundBible", zipfile.ZIP_STORED)
-    shutil.copy(path, path.with_name("SoundBible_whole.zip"))
+    shutil.copy(path, path.with_name("SoundBible_copy.zip"))
     rows = {row.clip: row for row in prepare(wavcaps_training, wavcaps).rows}
     assert rows["SoundBible_1"].problem == (
         "2 files have this name: SoundBible.zip/mnt/fast/nobackup/1.flac, "
-        "SoundBible_whole.zip/mnt/fast/nobackup/1.flac"
+        "SoundBible_copy.zip/mnt/fast/nobackup/1.flac"
     )
 
 
