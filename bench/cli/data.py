@@ -158,7 +158,7 @@ def verify(
     from bench.splits import open_split
     from bench.splits.verify import verify_split
 
-    is_vggsound = split.startswith("vggsound")
+    is_vggsound = split.startswith(("vggsound", "wavcaps"))
     if (lists or out) and not is_vggsound:
         raise BenchError(f"--list and --out are for splits of VGGSound, not {split}")
     if out is not None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from bench.archives import file_size, is_file
+from bench.archives import file_size, hide_ranges, is_file
 from bench.digests import file_state
 from bench.errors import BenchError
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
@@ -171,7 +171,7 @@ def _make_describer(describe: Callable[[Item], Facts]) -> Callable[[_Keyed[Item]
         try:
             return describe(keyed.item)
         except BenchError as error:
-            return {"problem": str(error)}
+            return {"problem": hide_ranges(str(error))}
 
     return describe_or_refuse
 

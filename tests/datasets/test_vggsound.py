@@ -305,6 +305,17 @@ def test_archives_in_forms_that_are_not_read_are_named_with_what_to_do(videos, h
     assert notes[1].endswith("by --from (a.zip, b.7z, c.tar.zst)")
 
 
+def test_a_damaged_member_is_named_by_archive_and_name(videos, home, folder):
+    (folder / videos[0].name).write_bytes(b"no video at all")
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for path in (folder / videos[0].name, videos[1]):
+            tar.add(path, f"{LONG_PATH}/{path.name}")
+    (folder / videos[0].name).unlink()
+    rows = {row.clip: row for row in prepare_here(folder).rows}
+    assert rows[NAMES[0]].problem.startswith(f"cannot read {folder}/a.tar/{videos[0].name}: ")
+    assert rows[NAMES[1]].problem == ""
+
+
 def test_a_parquet_file_of_something_else_is_no_damage(videos, home, folder):
     make_flat(folder, videos)
     pq.write_table(pa.table({"clip": ["a"], "score": [0.5]}), folder / "scores.parquet")
