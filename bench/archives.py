@@ -110,6 +110,25 @@ def iterate_tar(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             yield info
 
 
+def describe_path(path: Path) -> str:
+    """Return the end of ``path`` for a message: the name of its folder or archive, and its own.
+
+    >>> describe_path(Path("/data/a.tar/@512+9/b.mp4"))
+    'a.tar/b.mp4'
+    """
+    member = parse_member(path)
+    return f"{(path.parent if member is None else member.archive).name}/{path.name}"
+
+
+def hide_ranges(text: str) -> str:
+    """Return a message whose paths into archives are those that a user would write.
+
+    >>> hide_ranges("cannot read /data/a.tar/@512+9/b.mp4")
+    'cannot read /data/a.tar/b.mp4'
+    """
+    return re.sub(r"/@\d+\+\d+(?:=\d+)?/", "/", text, flags=re.ASCII)
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file at ``path``, in a folder or in an archive."""
     member = parse_member(path)

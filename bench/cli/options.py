@@ -135,6 +135,13 @@ def complete_lists(incomplete: str) -> list[str]:
     return _matching(("models", "splits", "metrics"), incomplete)
 
 
+def complete_axis(incomplete: str) -> list[str]:
+    """The axes by which clips are in groups."""
+    from bench.grouping import KNOWN_AXES
+
+    return _matching(KNOWN_AXES, incomplete)
+
+
 def complete_format(incomplete: str) -> list[str]:
     """The formats of tables."""
     from reports.formats import STYLES
