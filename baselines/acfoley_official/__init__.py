@@ -41,5 +41,5 @@ ACFOLEY_OFFICIAL = Adapter(
     trained_on=("VGGSound train", "AudioCaps 2.0", "WavCaps"),
     judges_seen={"synchformer": "encoder", "imagebind": "filter of its training clips"},
     non_commercial=True,
-    caveat="run without --mask_away_clip, also where video and reference disagree.",
+    caveat="run without --mask_away_clip, also where video and reference disagree",
 ).system()

@@ -52,5 +52,5 @@ HUNYUANVIDEO_FOLEY = Adapter(
     device_memory_gib=20.0,
     trained_on=("VGGSound train",),
     judges_seen={"synchformer": "encoder"},
-    caveat="run with one seed for all calls, which its script fixes at 1.",
+    caveat="run with one seed for all calls, which its script fixes at 1",
 ).system()

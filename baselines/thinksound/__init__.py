@@ -57,5 +57,5 @@ THINKSOUND = Adapter(
     seconds_per_clip=SecondsPerClip(600.0, 20.0),
     judges_seen={"synchformer": "encoder"},
     non_commercial=True,
-    caveat="scaled to a peak of 1 in every file, so its loudness does not compare.",
+    caveat="scaled to a peak of 1 in every file, so its loudness does not compare",
 ).system()

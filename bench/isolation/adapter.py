@@ -154,8 +154,8 @@ class Adapter:
         if self.seeds == "clip":
             return ""
         return (
-            f"{self.name} seeds a call of its script, not a clip: its samples change with the "
-            f"clips of a chunk ({self.chunk}), so a resumed run has others."
+            f"seeded once per call of its script, so that samples change with the clips of a chunk "
+            f"({self.chunk}), and a run that is resumed has others"
         )
 
     def system(self) -> IsolatedSystem:
@@ -172,7 +172,7 @@ class Adapter:
             version=self.version,
             code=(self.package, "bench.isolation"),
             weights=partial(origin_files, self),
-            caveat=" ".join(part for part in (self.caveat, self._seed_caveat()) if part),
+            caveat="; ".join(part for part in (self.caveat, self._seed_caveat()) if part),
             seconds_per_clip=partial(measured_seconds, self),
             batch_size=self.chunk,
             device_memory_gib=partial(measured_memory_gib, self),
