@@ -234,14 +234,15 @@ def test_the_forest_plot_is_drawn_and_repeats(tmp_path, suffix):
 @pytest.mark.slow
 def test_whole_studies_cover_the_truth(tmp_path):
     truth, covered = PAPER_TRUTH, []
-    for seed in range(100):
+    for seed in range(25):
         study = write_simulable(tmp_path / f"{seed}")
         simulate_study(study, Raters(16, seed=seed), truth)
         for question in analyse_study(study).questions:
             for name in ("win", "tie") if question.question.tie else ("win",):
                 rate = question.pairs[0].rates[name]
                 covered.append(rate.two_way.low <= rate.truth <= rate.two_way.high)
-    assert np.mean(covered) >= 0.9  # 300 intervals, three of each study dependent
+    print(np.mean(covered))
+    assert np.mean(covered) >= 0.88  # 75 intervals: 0.95 with an error of 0.03
 
 
 def test_without_the_package_of_agreement_the_rest_is_analysed(tmp_path, monkeypatch):
