@@ -19,6 +19,9 @@ EXTRAS = {
     "pysptk": "mcd",
     "pyworld": "mcd",
     "uv": "systems",
+    "krippendorff": "study",
+    "pyloudnorm": "study",
+    "tomli_w": "study",
 }
 
 

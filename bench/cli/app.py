@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import data, systems, weights
+from bench.cli import data, study, systems, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
@@ -57,3 +57,4 @@ app.command()(samples)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(systems.app, name="systems")
+app.add_typer(study.app, name="study")
