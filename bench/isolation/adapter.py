@@ -32,9 +32,10 @@ from typing import Any, Literal
 from bench.isolation.generate import open_isolated
 from bench.isolation.state import (
     describe_missing,
+    describe_version,
     measured_memory_gib,
     measured_seconds,
-    origin_files,
+    weight_files,
 )
 from bench.system import SecondsPerClip, System
 
@@ -169,9 +170,9 @@ class Adapter:
             seconds=self.seconds,
             licence=self.licence,
             lacks=partial(describe_missing, self),
-            version=self.version,
+            version=partial(describe_version, self),
             code=(self.package, "bench.isolation"),
-            weights=partial(origin_files, self),
+            weights=partial(weight_files, self),
             caveat="; ".join(part for part in (self.caveat, self._seed_caveat()) if part),
             seconds_per_clip=partial(measured_seconds, self),
             batch_size=self.chunk,
