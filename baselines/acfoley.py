@@ -68,25 +68,25 @@ def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
     return partial(generate, open_model(preset, weights_directory(), loading, n_clips=n_clips))
 
 
-def official_weights(*, has_flow: bool = True) -> tuple[Path, ...]:
-    """The official files that samples are made with; without ``has_flow``, all but the flow's."""
+def official_weights(preset: str = PRESET, *, has_flow: bool = True) -> tuple[Path, ...]:
+    """The official files of a preset; without ``has_flow``, all but that of the flow network."""
     from acfoley.official import needed_files
     from bench.checkpoints.registry import weights_directory
 
-    rows = needed_files(PRESET, has_flow=has_flow)
+    rows = needed_files(preset, has_flow=has_flow)
     return tuple(weights_directory() / row.file for row in rows)
 
 
-def describe_missing_weights(*, has_flow: bool = True) -> str:
-    """Return the command that fetches official files; "" where none is missing.
+def describe_missing_weights(preset: str = PRESET, *, has_flow: bool = True) -> str:
+    """Return the command that fetches the official files of a preset; "" where none is missing.
 
     Without ``has_flow`` the official flow network is not needed.
     """
     from acfoley.official import fetch_command
     from bench.checkpoints.registry import weights_directory
 
-    is_complete = all(path.is_file() for path in official_weights(has_flow=has_flow))
-    return "" if is_complete else f"weights: {fetch_command(PRESET, weights_directory())}"
+    is_complete = all(path.is_file() for path in official_weights(preset, has_flow=has_flow))
+    return "" if is_complete else f"weights: {fetch_command(preset, weights_directory())}"
 
 
 def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exception]:

@@ -63,7 +63,7 @@ def _section(adapter: Adapter) -> Iterator[str]:
     for requirement in adapter.requirements:
         yield f"- You install: `{requirement.check}`: {requirement.how}"
     if adapter.caveat:
-        yield f"- {adapter.caveat}"
+        yield f"- It is {adapter.caveat}"
     yield ""
 
 
@@ -77,10 +77,11 @@ def _name(weight: Weight) -> str:
 def _describe_protocol(adapter: Adapter) -> Iterator[str]:
     form = adapter.video
     seconds = "the clip's length" if form.seconds is None else f"{form.seconds:g} s"
+    margin = f" and {form.margin_s:g} s more" if form.margin_s else ""
     size = "" if form.short_side is None else f", short side {form.short_side}"
     audio = ", with a track of silence" if form.audio == "silent" else ", without audio"
     yield f"- Is given: {', '.join(sorted(adapter.uses))}"
-    yield f"- Video: {seconds} at {form.fps} frames per second{size}{audio}"
+    yield f"- Video: {seconds}{margin} at {form.fps} frames per second{size}{audio}"
     if adapter.reference:
         yield f"- Reference: a .{adapter.reference} file"
     seeds = "decides its sample" if adapter.seeds == "clip" else "is that of its chunk's first clip"

@@ -1,35 +1,38 @@
-"""Samples generated elsewhere: a directory of published files, or the files that a split names.
+"""Samples generated elsewhere: a directory or archive of files, or the files that a split names.
 
-A file belongs to a clip by the rules of ``bench.matching``: it has the clip's name, or the same
-path below the directory as the clip below its own, or a name of a published scheme. A file is read
-in full length at its own rate; the pipeline checks and records whether it is long enough.
+A .zip, a .tar (of WebDataset too) or a directory of them is read as it was published. A file
+belongs to a clip by the rules of ``bench.matching``: it has the clip's name, or the same path below
+the directory as the clip below its own, or a name of a published scheme. A file is read in full
+length at its own rate; the pipeline checks and records whether it is long enough.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from baselines import nothing_to_load
+from bench.archives import path_below
 from bench.errors import BenchError
-from bench.inputs import Listing, list_folder
+from bench.inputs import Listing, list_source
 from bench.io import expand_user
-from bench.matching import Catalogue, match
+from bench.matching import Catalogue, assign, parse_stem
 from bench.media import read_audio
 from bench.plugins import Family
 from bench.system import Generate, System, one_by_one
 from bench.types import Audio, Excerpt, Request
 
-CODE = ("baselines.precomputed", "bench.matching", "bench.inputs")
+CODE = ("baselines.precomputed", "bench.archives", "bench.matching", "bench.inputs")
 
 
 def precomputed(directory: str) -> System:
-    """Return the system that reads samples from ``directory``; "" means those of the split.
+    """Return the system that reads samples from ``directory``, or an archive; "" means the split's.
 
     Raises:
-        BenchError: the directory does not exist.
+        BenchError: there is neither a directory nor a file.
     """
     if not directory:
         summary = "The samples that the split names"
@@ -42,8 +45,10 @@ def precomputed(directory: str) -> System:
             uses_device=False,
         )
     path = expand_user(Path(directory)).resolve()
-    if not path.is_dir():
-        raise BenchError(f"precomputed needs a directory after the colon; {path} is none")
+    if not path.exists():
+        raise BenchError(
+            f"precomputed needs a directory or an archive after the colon; {path} is none"
+        )
     return Samples(path).system()
 
 
@@ -59,7 +64,7 @@ def named_sample(request: Request) -> Audio:
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples below a directory, which is listed once, for the clips of these names.
+    """The samples below a directory or in an archive, listed once, for the clips of these names.
 
     Without ``clips``, a file with the name of one clip may be read as a sample of another: the clip
     ``take_1_2`` and the sample 2 of the clip ``take_1`` have files of equal names.
@@ -93,11 +98,18 @@ class Samples:
         return tuple(best) if len(best) == 1 else ()
 
     def notes(self) -> tuple[str, ...]:
-        """Return sentences on the files of the directory that are not used."""
-        matching = match(self.clips, self._catalogue.files, self.directory)
+        """Return sentences on the files that are not used."""
+        matching = assign(self.clips, self._catalogue)
+        numbers = Counter(
+            parse_stem(path.stem)[-1].number
+            for clip, path in matching.found.items()
+            if clip in matching.spare
+        )
         counts = (
             (len(matching.unused), "files of the samples belong to no clip of the split"),
             (sum(map(len, matching.spare.values())), "further samples of the same clips not used"),
+            # The lowest number is taken; where that is 0 for all, nothing has to be explained.
+            (numbers.total() - numbers[0], "clips have no sample 0, and their lowest is used"),
         )
         found = tuple(f"{count} {what}" for count, what in counts if count)
         return (*found, *self._listing.audio_notes())
@@ -106,7 +118,8 @@ class Samples:
         """Return the function that reads the sample of a clip.
 
         Raises:
-            MissingError: the directory has no audio or video file.
+            MissingError: there is no audio or video file.
+            BenchError: an archive is damaged, or of a form that cannot be read.
         """
         _ = self._catalogue  # listed now: an empty directory stops the run before its first clip
         return one_by_one(self.sample)
@@ -116,12 +129,17 @@ class Samples:
         files, best = self._catalogue.files, self._catalogue.choose(request.name).best
         if not best:
             near = self._catalogue.find_near_miss(request.name)
+            some = f"{len(files)} files, e.g. {files[0].name!r}"
+            if all(path.stem.isdecimal() for path in files):
+                some += (
+                    ", named by the row of a table, which names no clip: rename them by that table "
+                    "as the clips, or compare two folders by bench score --match order"
+                )
             raise BenchError(
-                f"no file for clip {request.name!r} in {self.directory}: "
-                + (near or f"{len(files)} files, e.g. {files[0].name!r}")
+                f"no file for clip {request.name!r} in {self.directory}: {near or some}"
             )
         if len(best) > 1:
-            rivals = ", ".join(str(path.relative_to(self.directory)) for path in best)
+            rivals = ", ".join(str(path_below(path, self.directory)) for path in best)
             raise BenchError(
                 f"{len(best)} files in {self.directory} could be clip {request.name!r}, "
                 f"keep one: {rivals}"
@@ -135,11 +153,11 @@ class Samples:
 
     @cached_property
     def _listing(self) -> Listing:
-        return list_folder(self.directory)
+        return list_source(self.directory)
 
 
 PRECOMPUTED = Family(
-    "Samples from a directory, found by name; without one, those that the split names",
+    "Samples from a directory or archive, found by name; without one, those that the split names",
     frozenset(),
     precomputed,
 )

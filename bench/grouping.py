@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 #: The axis of the protocol's own groups, which the main table has too.
 PROTOCOL_AXIS = "group"
-OF_SETS = "not computed by group (metric of whole sets)"
+#: The axes of the built-in splits, which a shell completes; runs of other splits may have others.
+KNOWN_AXES = (
+    *("modality", "speech", "flags", "class", "taxonomy"),  # bench.datasets.vggsound_groups
+    *("action", "material"),  # bench.splits.mini
+    PROTOCOL_AXIS,
+)
+OF_SETS = (
+    "not computed by group: the value of a whole set depends on the number of its clips, in which "
+    "groups differ"
+)
 
 
 @dataclass(frozen=True)

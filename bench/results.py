@@ -309,12 +309,6 @@ def load_rows(directory: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def load_failures(directory: Path) -> list[Failure]:
-    """Read the failures of a run."""
-    text = (directory / "failures.jsonl").read_text("utf-8")
-    return [Failure(**json.loads(line)) for line in text.splitlines()]
-
-
 def mean_score(
     name: str,
     values: Sequence[float | None],

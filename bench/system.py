@@ -87,7 +87,7 @@ class System:
     Samples belong to what made them, and are made again when that changes:
 
     - ``version`` is raised by the author of a system when its samples change for a reason that its
-      files do not show.
+      files do not show; or a function that describes what else decides them.
     - ``code`` names the packages and modules whose source files decide the samples: all below a
       package, the file of a module inside one, all in the folder of a module that is in none. By
       default the whole package, or folder, that ``open`` comes from.
@@ -139,7 +139,7 @@ class System:
     inputs: Callable[[str], tuple[Path, ...]] | None = None
     notes: Callable[[], tuple[str, ...]] | None = None
     lacks: Callable[[], str] | None = None
-    version: str = "1"
+    version: str | Callable[[], str] = "1"
     code: tuple[str, ...] = ()
     weights: Callable[[], tuple[Path, ...]] | tuple[Path, ...] = ()
     uses_device: bool = True

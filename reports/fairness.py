@@ -28,8 +28,20 @@ def fairness_notes(results: Sequence[Results], columns: Sequence[Column]) -> tup
             lambda each: str(each.candidates) if each.candidates > 1 else "",
         ),
         _note("", facts, lambda each: "not for commercial use" if each.non_commercial else ""),
+        _undeclared_note(facts),
     )
     return tuple(note for note in notes if note)
+
+
+def _undeclared_note(facts: Mapping[str, Fairness]) -> str:
+    """Name the systems of which nothing is known, such as samples that were made elsewhere."""
+    names = [
+        name
+        for name, each in facts.items()
+        if not (each.given or each.trained_on or each.judges_seen)
+    ]
+    what = "what it was given and trained on, and which judges it saw, is not declared"
+    return f"{what}: {', '.join(names)}" if names else ""
 
 
 def _judge_notes(facts: Mapping[str, Fairness], columns: Sequence[Column]) -> Iterator[str]:
@@ -48,7 +60,10 @@ def _judge_notes(facts: Mapping[str, Fairness], columns: Sequence[Column]) -> It
                     systems.setdefault(seen.how, []).append(name)
                     labels |= dict.fromkeys(found)
         if systems:
-            yield f"{_join([*labels])} by {network}, which had a part in the system: {_by(systems)}"
+            seen_by = (
+                f"{_join([*labels])} ({network}) is no independent judge of systems that saw it"
+            )
+            yield f"{seen_by}: {_by(systems)}"
 
 
 def _note(text: str, facts: Mapping[str, Fairness], describe: Callable[[Fairness], str]) -> str:

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.datasets.vggsound_groups import ClipGroups
+from bench.datasets.vggsounder import Relabels
 from bench.errors import BenchError
-from bench.grouping import OF_SETS, load_groups
+from bench.grouping import KNOWN_AXES, OF_SETS, PROTOCOL_AXIS, load_groups
 from bench.metrics import mean_interval
 from bench.pipeline.compare import compare_runs
 from bench.results import mean_score
+from bench.splits import open_split
 from tests.pipeline.finished import write_run
 
 
@@ -111,3 +114,9 @@ def test_groups_change_no_comparison(tmp_path, rng):
     base = write_groups(tmp_path / "g0", first, {"by_action": "a"})
     new = write_groups(tmp_path / "g1", second, {"by_action": "b", "by_material": "c"})
     assert compare_runs(base, new).differences == compare_runs(*plain).differences
+
+
+def test_the_axes_that_a_shell_completes_are_those_of_the_built_in_splits(home):
+    mini = open_split("mini").clips[0].groups
+    vggsound = ClipGroups(Relabels({}, "1.0")).of("glLQrEijrKg_000300", "playing bongo")
+    assert set(KNOWN_AXES) == {*mini, *vggsound, PROTOCOL_AXIS}

@@ -35,6 +35,6 @@ AUDIOX = Adapter(
     seconds=10.0,
     seconds_per_clip=SecondsPerClip(1_800.0, 30.0),
     non_commercial=True,
-    caveat="audiox normalises every sample to its peak, so its loudness says nothing; its weights "
-    "are those that its hub has on the day of the run.",
+    caveat="normalised to the peak of each sample, so its level means nothing; its weights are "
+    "those that its hub has on the day of the run",
 ).system()

@@ -44,5 +44,5 @@ CONDFOLEY = Adapter(
     seconds=2.0,
     seconds_per_clip=SecondsPerClip(120.0, 10.0),
     trained_on=("Greatest Hits",),
-    caveat="condfoley uses the first 2 s of video and reference, and generates 2 s.",
+    caveat="given the first 2 s of video and reference, and makes 2 s",
 ).system()

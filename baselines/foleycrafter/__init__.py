@@ -37,8 +37,8 @@ FOLEYCRAFTER = Adapter(
     needs_prompt=True,
     # A script call seeds once for all files of its folder.
     seeds="chunk",
+    locked_on="2026-11-01",
     sample_rate_hz=16_000,
     seconds_per_clip=SecondsPerClip(600.0, 15.0),
-    locked_on="2026-11-01",
     trained_on=("VGGSound train",),
 ).system()

@@ -17,7 +17,7 @@ def open_worker(settings: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     weights = checkout / "checkpoints"
     environment = {**os.environ, "PYTHONPATH": str(checkout / "Frieren")}
     # The script sets CUDA_VISIBLE_DEVICES to what -g says, counted from all GPUs of the machine.
-    gpu = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
 
     def call(script: str, folder: Path, *arguments: str) -> None:
         command = [sys.executable, script, *arguments]

@@ -48,6 +48,6 @@ SSV2A = Adapter(
     seconds_per_clip=SecondsPerClip(1_200.0, 40.0),
     candidates=3,
     non_commercial=True,
-    caveat="ssv2a has one vector (of AudioLDM's CLAP) for a whole video, so nothing aligns its "
-    "audio in time; of its three candidates CLAP picks one.",
+    caveat="conditioned on one vector (of AudioLDM's CLAP) for a whole video, so nothing aligns "
+    "its audio in time; CLAP picks one of its three candidates",
 ).system()

@@ -41,5 +41,5 @@ TARO = Adapter(
     seconds=8.192,
     seconds_per_clip=SecondsPerClip(600.0, 40.0),
     trained_on=("VGGSound train",),
-    caveat="taro's script fixes the seed at 0: runs with other seeds have the same samples.",
+    caveat="run with the seed of its script, 0: runs with other seeds have its samples again",
 ).system()

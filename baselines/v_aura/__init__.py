@@ -46,6 +46,6 @@ V_AURA = Adapter(
     seconds_per_clip=SecondsPerClip(1_200.0, 30.0),
     trained_on=("VGGSound train",),
     judges_seen={"imagebind": "filter of its training clips"},
-    caveat="v-aura clamps its samples to 0.501 of full scale; its visual encoder (Segment AVCLIP) "
-    "is a part of Synchformer, trained on VGGSound.",
+    caveat="clamped to 0.501 of full scale; its visual encoder (Segment AVCLIP) is a part of "
+    "Synchformer, trained on VGGSound",
 ).system()

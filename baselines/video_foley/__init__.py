@@ -51,6 +51,5 @@ VIDEO_FOLEY = Adapter(
     seconds_per_clip=SecondsPerClip(1_800.0, 60.0),
     trained_on=("Greatest Hits",),
     non_commercial=True,
-    caveat="video-foley takes its seed from the file opts.yml of its checkpoint: a run with "
-    "another seed differs by the order of its clips only.",
+    caveat="run with the seed of its opts.yml: runs with other seeds have its samples again",
 ).system()

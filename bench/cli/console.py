@@ -42,6 +42,9 @@ RANK_STYLES = {"best": "bold", "second": "underline"}
 #: Between two columns.
 GAP = 2
 
+#: The stage that counts MiB of archives or rows of tables, not clips.
+UNPACK = "unpack"
+
 #: Failures that a summary names one by one; the file holds them all.
 N_NAMED = 5
 
@@ -77,6 +80,8 @@ class _Rate(ProgressColumn):
     """Clips per second."""
 
     def render(self, task: Task) -> Text:
+        if task.description == UNPACK:
+            return Text("")
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f} clips/s")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,21 +132,47 @@ def verify(
         str,
         typer.Argument(help="A name of `bench list splits`.", autocompletion=complete_split),
     ],
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list",
+            help="Also count the clips of this list of VGGSound (MMAudio's, V-AURA's, ...).",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every clip of VGGSound, its reason and its lists as CSV."),
+    ] = None,
 ) -> None:
-    """Check that every clip of a split exists, decodes and is long enough; exit 1 if not."""
+    """Check that every clip of a split exists, decodes and is long enough; exit 1 if not.
+
+    For VGGSound it also counts how many clips of each list are here, and why others are not.
+    """
     from functools import partial
 
-    from bench.cli.console import console, notices, progress_bars
+    from bench.cli.console import console, notices, progress_bars, stop_cleanly
+    from bench.cli.coverage import find_lists, print_coverage
     from bench.engine import core_count, open_engine
+    from bench.errors import BenchError
+    from bench.io import require_target
     from bench.splits import open_split
     from bench.splits.verify import verify_split
 
+    is_vggsound = split.startswith(("vggsound", "wavcaps"))
+    if (lists or out) and not is_vggsound:
+        raise BenchError(f"--list and --out are for splits of VGGSound, not {split}")
+    if out is not None:
+        require_target(out)
     opened = open_split(split)
+    counted = find_lists(split, lists or ()) if is_vggsound else None
     engine = open_engine(core_count())
-    with progress_bars() as progress:
+    with stop_cleanly(), progress_bars() as progress:
         found = verify_split(opened, engine, partial(progress, "verify"))
-    for sentence in (*found.problems, *found.remarks):
-        console().print(sentence)
+    if counted is not None:
+        print_coverage(counted, found, split, out)
+    else:
+        for sentence in (*found.problems, *found.remarks):
+            console().print(sentence)
     for note in opened.notes:
         notices().print(note)
     total = len(opened.clips) + len(opened.refused)
@@ -202,7 +229,7 @@ def filter_clips(
     if share is None and not force:
         ib_list.require_own_list(plan)
     other = ib_list.read_other_list(plan, compare) if compare else None
-    with stop_cleanly(), progress_bars() as progress:
+    with stop_cleanly(), _naming_leftovers(plan.work), progress_bars() as progress:
         rows = ib_filter.score_list(plan, progress)
     _print_unscored(rows, plan.path)
     n_scored = sum(row.score is not None for row in rows)
@@ -212,6 +239,19 @@ def filter_clips(
     else:
         notices().print(f"{n_scored} of {len(rows)} clips have a score: {plan.path}")
     raise typer.Exit(0 if n_scored >= min_coverage * len(rows) else 1)
+
+
+@contextmanager
+def _naming_leftovers(work: Path) -> Iterator[None]:
+    """Tell where samples are if the block is stopped: a filter may never go on."""
+    from bench.cli.console import notify
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if work.is_dir():
+            notify(f"{work} has the samples of up to 1,000 clips: delete it if you will not go on.")
+        raise
 
 
 def _print_unscored(rows: Sequence[ScoredClip], path: Path) -> None:

@@ -191,7 +191,11 @@ def _describe_readiness(row: Row) -> str:
         require_files(split, split.clips)
     except (BenchError, OSError) as error:  # the other rows are still worth printing
         return str(error)
-    return f"ready, {len(split.clips)} clips"
+    if not split.refused:
+        return f"ready, {len(split.clips)} clips"
+    total = len(split.clips) + len(split.refused)
+    why = f"`bench data verify {row.name}` says why"
+    return f"ready, {len(split.clips)} of {total} clips; {why}"
 
 
 def _list_metrics() -> None:

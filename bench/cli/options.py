@@ -30,6 +30,11 @@ def complete_isolated(incomplete: str) -> list[str]:
     return _matching(isolated, incomplete)
 
 
+def complete_models(incomplete: str) -> list[str]:
+    """Systems by name, after those that are given already, or all of them."""
+    return _complete_list(["all", *complete_model("")], incomplete)
+
+
 def complete_split(incomplete: str) -> list[str]:
     """Splits by name; those that take an argument end in a colon."""
     from bench.splits import find_splits
@@ -130,6 +135,13 @@ def complete_lists(incomplete: str) -> list[str]:
     return _matching(("models", "splits", "metrics"), incomplete)
 
 
+def complete_axis(incomplete: str) -> list[str]:
+    """The axes by which clips are in groups."""
+    from bench.grouping import KNOWN_AXES
+
+    return _matching(KNOWN_AXES, incomplete)
+
+
 def complete_format(incomplete: str) -> list[str]:
     """The formats of tables."""
     from reports.formats import STYLES
@@ -195,6 +207,15 @@ Model = Annotated[
         help="The system to run: a name of `bench list models`, or your own package.module:NAME.",
         show_default="acfoley; on mini clips acfoley-mini",
         autocompletion=complete_model,
+    ),
+]
+Models = Annotated[
+    str | None,
+    typer.Option(
+        help="The system to run: a name of `bench list models`, or your own package.module:NAME; "
+        "several between commas, or all.",
+        show_default="acfoley; on mini clips acfoley-mini",
+        autocompletion=complete_models,
     ),
 ]
 Metrics = Annotated[

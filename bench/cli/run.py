@@ -21,7 +21,7 @@ from bench.cli.options import (
     MaskScope,
     Metrics,
     MinCoverage,
-    Model,
+    Models,
     Only,
     Profile,
     ReferenceFrom,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def run(
     split: SplitName = None,
-    model: Model = None,
+    model: Models = None,
     limit: Limit = None,
     only: Only = None,
     clip: ClipNames = None,
@@ -76,9 +76,11 @@ def run(
 ) -> None:
     """Generate audio for the clips of a split, score it, and print a table.
 
-    The same command again finishes an interrupted run.
+    The same command again finishes an interrupted run. With several models, those that can run do,
+    one after the other; each of the others has a line with what it needs.
     """
-    from bench.cli.console import notify, progress_bars
+    from bench.cli.console import console, notify, progress_bars
+    from bench.cli.run_models import Switches, print_plans, run_models, split_models
     from bench.io import require_target
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions, plan_run
@@ -110,11 +112,19 @@ def run(
         device=judge_device or device,
         batch_size=batch_size,
     )
+    if models := split_models(model):
+        if dry_run:
+            print_plans(models, options, judging, fresh=fresh, describe=_describe_estimate)
+        else:
+            switches = Switches(json, bounds, min_coverage, fresh, verify_bytes)
+            run_models(models, options, judging, switches)
+        return
     plan = plan_run(options, judging, notify)
     with progress_bars() as progress:
         ahead = look_ahead(plan, progress, fresh=fresh)
     if dry_run:
-        _print_estimate(plan, ahead)
+        for line in _describe_estimate(plan, ahead):
+            console().print(line)
         return
     if json:
         require_target(json)
@@ -158,8 +168,7 @@ def _carry_out(
     raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 
 
-def _print_estimate(plan: RunPlan, ahead: Estimate) -> None:
-    from bench.cli.console import console
+def _describe_estimate(plan: RunPlan, ahead: Estimate) -> list[str]:
     from bench.pipeline.run import GIBIBYTE, format_duration
 
     stages = ", ".join(
@@ -180,6 +189,4 @@ def _print_estimate(plan: RunPlan, ahead: Estimate) -> None:
         lines.append(f"  refused   {len(refused)} clips, e.g. {refused[0].reason}")
     if ahead.to_generate and plan.system.lacks and (missing := plan.system.lacks()):
         lines.append(f"  missing   {missing}")
-    lines.append(f"  into      {plan.results_directory}")
-    for line in lines:
-        console().print(line)
+    return [*lines, f"  into      {plan.results_directory}"]

@@ -68,15 +68,18 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The file to write.", show_default="standard output")
     ] = None,
+    comments: Annotated[
+        bool, typer.Option("--comments", help="Write the comments of the raters instead.")
+    ] = False,
 ) -> None:
     """Write every answer as CSV, with systems instead of sides; no token, no panel id."""
     from bench.io import atomic_path, require_target
-    from bench.study.export import format_answers
+    from bench.study.export import format_answers, format_comments
     from bench.terminal import print_text
 
     if out is not None:
         require_target(out)
-    text = format_answers(study)
+    text = format_comments(study) if comments else format_answers(study)
     if out is None:
         print_text(text)
         return
@@ -97,6 +100,7 @@ def analyse(
     from bench.io import require_target, write_json
     from bench.study.analyse import analyse_study, to_json
     from bench.study.forest import plot_forest, require_figure
+    from bench.study.table3 import describe_rows
 
     if json is not None:
         require_target(json)
@@ -105,7 +109,7 @@ def analyse(
     found: Analysis = analyse_study(study)
     print_analysis(found)
     if json is not None:
-        write_json(json, to_json(found))
+        write_json(json, {**to_json(found), "table3": describe_rows(found)})
     if figure is not None:
         plot_forest(found, figure)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import complete_format, complete_world
+from bench.cli.options import complete_axis, complete_format, complete_world
 
 if TYPE_CHECKING:
     from reports.tables import Table
@@ -67,7 +67,8 @@ def table(
         str | None,
         typer.Option(
             help="Print a row per group of clips: modality, speech, flags, class or taxonomy of "
-            "VGGSound, action or material of mini, or group, the protocol's own."
+            "VGGSound, action or material of mini, or group, the protocol's own.",
+            autocompletion=complete_axis,
         ),
     ] = None,
     extras: Annotated[

@@ -1,6 +1,7 @@
 """Prepare the datasets that people have on disk, in whatever form: a manifest for each.
 
 scan.py         the media below a folder: files, members of archives, rows of Parquet files
+zips.py, disk.py    the media in a zip; space for what is unpacked
 index.py        what their headers state, remembered while they are unchanged
 vggsound.py     VGGSound's lists and clips
 vggsounder.py   which labels are audible or visible in its test clips

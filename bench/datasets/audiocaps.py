@@ -4,6 +4,7 @@
 ``youtube_id``, ``start_time`` and ``caption``: one row of the manifest per caption. The audio has
 other sources, and its files have one of the names ``Y<id>``, ``<id>``, ``<id>_<start>`` or
 ``<audiocap_id>``. A file much longer than a clip is the audio of the whole video, and is cut.
+Captions to train on are left out where VGGSound's test list has a clip of their video.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.datasets.index import Facts, StageProgress, open_index
+from bench.datasets.vggsound import read_test_ids
 from bench.errors import BenchError, MissingError, format_names
 from bench.inputs import list_folder, read_records
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
@@ -36,6 +38,7 @@ SECONDS = 10.0
 SHORTEST_S = 8.0
 #: A clip of 10 s may be a little longer; a file longer than this is a whole video.
 LONGEST_CLIP_S = 12.0
+SHARED = "VGGSound's test list has its video"
 
 
 class _Caption(NamedTuple):
@@ -51,6 +54,11 @@ class _Caption(NamedTuple):
     def clip(self) -> str:
         """The name of its row in the manifest: several captions may describe one clip."""
         return f"{self.video}_{self.start_s:06d}_{self.number}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether training on it would show what VGGSound tests."""
+        return self.split != "test" and self.video in read_test_ids()
 
     @property
     def specific_names(self) -> tuple[str, ...]:
@@ -91,7 +99,7 @@ def prepare(
         raise BenchError(f"{tables[0]}: the caption {twice} is listed more than once")
     by_stem: dict[str, Path] = {path.stem: path for path in listing.audio}
     starts = Counter(video for video, _ in {(row.video, row.start_s) for row in captions})
-    chosen = {row.clip: _choose(row, by_stem) for row in captions}
+    chosen = {row.clip: None if row.is_shared else _choose(row, by_stem) for row in captions}
     with open_index(directory / "index.sqlite") as index:
         facts = index.describe_files(filter(None, chosen.values()), engine, progress)
     rows = [_describe(row, chosen[row.clip], facts, starts[row.video]) for row in captions]
@@ -103,7 +111,7 @@ def prepare(
             f"({rows[0].clip}: {rows[0].problem})"
         )
     lists = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
-    manifest = Manifest("audiocaps", sort_rows(rows), LICENCE, lists)
+    manifest = Manifest("audiocaps", sort_rows(rows), LICENCE, lists, _note_shared(captions))
     write_manifest(directory / MANIFEST, manifest)
     return manifest
 
@@ -149,6 +157,17 @@ def read_captions(path: Path) -> Iterator[_Caption]:
         yield _Caption(row["audiocap_id"], row["youtube_id"], start_s, row["caption"], path.stem)
 
 
+def _note_shared(captions: list[_Caption]) -> tuple[str, ...]:
+    shared = [row for row in captions if row.is_shared]
+    if not shared:
+        return ()
+    videos = {row.video for row in shared}
+    return (
+        f"{len(shared)} of {len(captions)} captions are left out, of {len(videos)} videos that "
+        "VGGSound's test list has",
+    )
+
+
 def _choose(row: _Caption, by_stem: Mapping[str, Path]) -> Path | None:
     names = (*row.specific_names, *row.video_names)
     return next((by_stem[name] for name in names if name in by_stem), None)
@@ -160,7 +179,7 @@ def _describe(
     """Return the row of a caption, with the reason if its audio cannot be used."""
     row = MediaRow(caption.clip, caption.caption, caption.split, seconds=SECONDS)
     if path is None:
-        return replace(row, problem="no audio")
+        return replace(row, problem=SHARED if caption.is_shared else "no audio")
     row = replace(row, path=str(path))
     stated = facts[path]
     if "problem" in stated or "audio_codec" not in stated:

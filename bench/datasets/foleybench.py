@@ -1,23 +1,26 @@
 """FoleyBench: unpack its Parquet rows, which hold videos as base64 text, and write the manifest.
 
 Its rows (``FoleyBench/foleybench`` on the hub, gated) have a ``caption``, and in ``video_data`` an
-mp4 as text. Which other columns describe a clip is not documented: those of strings are kept in
-``labels.json`` under their own names, and the first that divides the clips into a few kinds is the
-group that results are also reported by.
+mp4 as text. A copy that was written anew may have other names for them, or bytes instead of text:
+the first column of ``VIDEO_COLUMNS`` and of ``CAPTION_COLUMNS`` counts. Which other columns
+describe a clip is not documented: those of strings are kept in ``labels.json`` under their own
+names, and the first that divides the clips into a few kinds is the group that results are also
+reported by.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.datasets.disk import name_full_disk, require_space
 from bench.datasets.index import Facts, Index, StageProgress, open_index
+from bench.datasets.scan import holds_bytes
 from bench.datasets.vggsound import find_problem
 from bench.digests import file_state
 from bench.errors import BenchError, MissingError
@@ -36,7 +39,9 @@ LICENCE = (
     "to its uploaders, and its authors delete clips on request"
 )
 LABELS = "labels.json"
-VIDEO, CAPTION = "video_data", "caption"
+#: In the order in which they are preferred; the first of each is the published one.
+VIDEO_COLUMNS = ("video_data", "video", "video_bytes", "video_base64", "mp4")
+CAPTION_COLUMNS = ("caption", "audio_caption", "prompt", "text", "description")
 NAME_COLUMNS = ("clip_id", "video_id", "youtube_id", "id", "key", "name", "file_name")
 #: Rows in memory at a time: a video takes a few MB, and as text a third more.
 ROWS_AT_ONCE = 8
@@ -46,12 +51,21 @@ BUFFER_BYTES = 2**20
 MOST_GROUPS = 20
 
 
+class _Columns(NamedTuple):
+    """The columns of a table that hold the video and the caption, and all of short strings."""
+
+    video: str
+    caption: str
+    strings: tuple[str, ...]
+
+
 class _Row(NamedTuple):
     """A row of a table that was unpacked: the clip, its digest, and its columns of strings."""
 
     clip: str
     digest: str
     strings: dict[str, str]
+    caption: str = ""
     problem: str = ""
 
 
@@ -110,20 +124,42 @@ def _find_tables(source: Path) -> list[Path]:
     """Return the Parquet files at ``source`` that hold videos, by name."""
     others = (source,) if source.is_file() else list_folder(source).other
     tables = sorted(path for path in others if path.suffix.lower() == ".parquet")
-    found, columns = [], ""
+    found, reason = [], "there is no .parquet file (FoleyBench/foleybench on the hub has them)"
     for path in tables:
         with _open_table(path) as table:
-            names = table.schema_arrow.names
-        if {VIDEO, CAPTION} <= set(names):
-            found.append(path)
-        else:
-            columns = f": {path.name} has the columns {', '.join(names)}"
+            try:
+                _find_columns(table)
+                found.append(path)
+            except MissingError as error:
+                reason = f"{path.name} {error}"
     if not found:
-        raise MissingError(
-            f"{source} has no Parquet file of FoleyBench, whose columns are {CAPTION} and {VIDEO}"
-            f"{columns}"
-        )
+        raise MissingError(f"{source} has no table of FoleyBench: {reason}")
     return found
+
+
+def _find_columns(table: pq.ParquetFile) -> _Columns:
+    """Return which columns hold videos and captions.
+
+    Raises:
+        MissingError: the table lacks either; the message has the columns that it has.
+    """
+    import pyarrow as pa
+
+    fields = {field.name: field.type for field in table.schema_arrow}
+    strings = [
+        name
+        for name, kind in fields.items()
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ]
+    videos = (name for name in VIDEO_COLUMNS if name in strings or holds_bytes(fields.get(name)))
+    captions = (name for name in CAPTION_COLUMNS if name in strings)
+    video, caption = next(videos, None), next(captions, None)
+    if video is None or caption is None:
+        raise MissingError(
+            f"has the columns {', '.join(table.schema_arrow.names)}, expected are a video "
+            f"({', '.join(VIDEO_COLUMNS)}) and a caption ({', '.join(CAPTION_COLUMNS)})"
+        )
+    return _Columns(video, caption, tuple(name for name in strings if name != video))
 
 
 def _count_rows(path: Path) -> int:
@@ -156,16 +192,18 @@ def _require_space(tables: list[Path], folder: Path) -> None:
     needed = 0
     for path in tables:
         with _open_table(path) as table:
-            column = table.schema_arrow.names.index(VIDEO)
+            columns = _find_columns(table)
             groups = (table.metadata.row_group(i) for i in range(table.metadata.num_row_groups))
-            needed += sum(each.column(column).total_uncompressed_size for each in groups) * 3 // 4
+            parts = (each.column(i) for each in groups for i in range(each.num_columns))
+            size = sum(
+                each.total_uncompressed_size
+                for each in parts
+                if each.path_in_schema.partition(".")[0] == columns.video
+            )
+            is_binary = holds_bytes(table.schema_arrow.field(columns.video).type)
+            needed += size if is_binary else size * 3 // 4
     present = sum(path.stat().st_size for path in folder.glob("*.mp4"))
-    free = shutil.disk_usage(folder).free
-    if needed - present > free:
-        raise BenchError(
-            f"unpacking FoleyBench takes {(needed - present) / 2**30:.1f} GiB, and {folder} has "
-            f"{free / 2**30:.1f} GiB free: set BENCH_HOME to a larger disk"
-        )
+    require_space(folder, needed - present, "FoleyBench")
 
 
 def _unpack_tables(
@@ -202,48 +240,54 @@ def _unpack(path: Path, name_column: str, folder: Path) -> Iterator[_Row]:
     import pyarrow as pa
 
     with _open_table(path) as table:
-        strings = [
-            field.name
-            for field in table.schema_arrow
-            if field.name != VIDEO
-            and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
-        ]
-        wanted = sorted({*strings, VIDEO, *filter(None, [name_column])})
+        columns = _find_columns(table)
+        wanted = sorted({*columns.strings, columns.video, *filter(None, [name_column])})
         number = 0
         try:
             for batch in table.iter_batches(ROWS_AT_ONCE, columns=wanted):
                 for row in batch.to_pylist():
                     where = make_clip_name(Path(f"{path.stem}_{number}.mp4"))
-                    yield _unpack_row(row, strings, name_column, where, folder)
+                    yield _unpack_row(row, columns, name_column, where, folder)
                     number += 1
         except (OSError, pa.ArrowException) as error:
             raise BenchError(f"{path} is damaged after {number} rows: {error}") from error
 
 
 def _unpack_row(
-    row: dict[str, Any], strings: list[str], name_column: str, where: str, folder: Path
+    row: dict[str, Any], columns: _Columns, name_column: str, where: str, folder: Path
 ) -> _Row:
-    kept = {name: row[name] for name in strings if row[name]}
+    kept = {name: row[name] for name in columns.strings if row[name]}
     name = _clean_name(row[name_column]) if name_column else ""
+    kept_row = _Row(name or where, "", kept, kept.get(columns.caption, ""))
     try:
-        video = base64.b64decode(row[VIDEO] or "", validate=True)
+        video = _decode(row[columns.video])
     except ValueError as error:
-        return _Row(name or where, "", kept, f"its {VIDEO} is no base64 text: {error}")
+        return kept_row._replace(problem=f"its {columns.video} is no base64 text: {error}")
     if not video:
-        return _Row(name or where, "", kept, f"its {VIDEO} is empty")
+        return kept_row._replace(problem=f"its {columns.video} is empty")
     digest = hashlib.sha256(video).hexdigest()
     # By its bytes: the order of rows may differ in another copy.
     clip = name or f"foley_{digest[:16]}"
     destination = folder / f"{clip}.mp4"
     if not destination.is_file() or destination.stat().st_size != len(video):
-        with atomic_path(destination) as temporary:
+        with name_full_disk(folder), atomic_path(destination) as temporary:
             temporary.write_bytes(video)
-    return _Row(clip, digest, kept)
+    return kept_row._replace(clip=clip, digest=digest)
+
+
+def _decode(held: Any) -> bytes:
+    """Return the bytes of a video: as they are, in ``{bytes, path}``, or as base64 text."""
+    content = held["bytes"] if isinstance(held, dict) else held
+    if isinstance(content, bytes):
+        return content
+    # Some writers break lines, or begin with "data:video/mp4;base64,".
+    text = "".join((content or "").rpartition("base64,")[2].split())
+    return base64.b64decode(text, validate=True)
 
 
 def _describe(row: _Row, folder: Path, facts: Mapping[Path, Facts]) -> MediaRow:
     # The benchmark is for testing, although the hub calls its only part "train".
-    listed = MediaRow(row.clip, row.strings.get(CAPTION, ""), "test", problem=row.problem)
+    listed = MediaRow(row.clip, row.caption, "test", problem=row.problem)
     if row.problem:
         return listed
     path = folder / f"{row.clip}.mp4"
@@ -258,7 +302,9 @@ def _describe(row: _Row, folder: Path, facts: Mapping[Path, Facts]) -> MediaRow:
 def _keep_labels(path: Path, rows: Iterable[_Row]) -> str:
     """Write the columns of strings; return a note on the one that divides the clips, if any."""
     strings = {row.clip: row.strings for row in rows}
-    names = dict.fromkeys(name for each in strings.values() for name in each if name != CAPTION)
+    names = dict.fromkeys(name for each in strings.values() for name in each)
+    for name in CAPTION_COLUMNS:
+        names.pop(name, None)
     values = {name: {each.get(name, "") for each in strings.values()} for name in names}
     group = next((name for name in names if 2 <= len(values[name] - {""}) <= MOST_GROUPS), "")
     write_json(path, {"group": group, "clips": strings})

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from bench.archives import file_size, is_file
+from bench.archives import file_size, hide_ranges, is_file
 from bench.digests import file_state
 from bench.errors import BenchError
 from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
@@ -46,6 +46,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         try:
             self._rows = sqlite3.connect(path, timeout=30.0)
             self._rows.execute("PRAGMA journal_mode = WAL")
@@ -57,7 +58,7 @@ class Index:
 
     def close(self) -> None:
         """Store what is not stored yet, and close the file."""
-        self._rows.commit()
+        self._commit()
         self._rows.close()
 
     def recall_archive(self, state: str) -> Any:
@@ -67,7 +68,7 @@ class Index:
     def remember_archive(self, state: str, content: Any) -> None:
         """Store what was found in an archive of this state."""
         self._remember(f"archive:{INDEX_VERSION}:{state}", content)
-        self._rows.commit()
+        self._commit()
 
     def describe_all(
         self,
@@ -105,9 +106,9 @@ class Index:
             self._remember(outcome.item.key, outcome.value)
             yield outcome.item.item, outcome.value
             if time.monotonic() - committed_s > COMMIT_EVERY_S:
-                self._rows.commit()
+                self._commit()
                 committed_s = time.monotonic()
-        self._rows.commit()
+        self._commit()
 
     def describe_files(
         self, paths: Iterable[Path], engine: Engine, progress: StageProgress
@@ -126,7 +127,20 @@ class Index:
 
     def _remember(self, key: str, value: Any) -> None:
         row = (key, json.dumps(value))
-        self._rows.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
+        with self._naming_file():
+            self._rows.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
+
+    def _commit(self) -> None:
+        with self._naming_file():
+            self._rows.commit()
+
+    @contextmanager
+    def _naming_file(self) -> Iterator[None]:
+        """Turn a full disk, or a file that another process holds, into an error of the user."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise BenchError(f"cannot write {self._path}: {error}") from error
 
 
 @contextmanager
@@ -157,7 +171,7 @@ def _make_describer(describe: Callable[[Item], Facts]) -> Callable[[_Keyed[Item]
         try:
             return describe(keyed.item)
         except BenchError as error:
-            return {"problem": str(error)}
+            return {"problem": hide_ranges(str(error))}
 
     return describe_or_refuse
 

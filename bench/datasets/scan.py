@@ -12,28 +12,31 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from bench.archives import Member, is_file
+from bench.archives import Member, is_file, iterate_tar
+from bench.datasets.disk import name_full_disk, require_space
 from bench.datasets.index import Index
 from bench.digests import file_state
-from bench.errors import BenchError, format_names
+from bench.errors import format_names
 from bench.inputs import list_folder
 from bench.io import SAFE_NAME, atomic_path
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 MEDIA_SUFFIXES = AUDIO_SUFFIXES | VIDEO_SUFFIXES
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+#: Suffixes of archives in other forms, which are named and not read.
+UNREAD = frozenset({".zip", ".7z", ".rar", ".zst", ".tzst", ".lz4"})
 #: Mean size of a clip of VGGSound, for the estimate of disk space: 340 GB of 199,467 clips.
 MEAN_CLIP_BYTES = 1_700_000
 BLOCK_BYTES = 2**20
 ROWS_AT_ONCE = 16
 
-#: Called with the bytes of archives that were read, and that of all.
+#: Called with the MiB of archives that were read, and those of all.
 Progress = Callable[[int, int], None]
 
 
@@ -81,25 +84,69 @@ def scan(
     for path in archives:
         for member in _index_tar(path, index, found.problems):
             found.add(member)
-    here = {path.stem for path in found.videos}
     _check_space(min(total, n_wanted * MEAN_CLIP_BYTES), len(packed), unpacked)
-    done = 0
+    here = {path.stem for path in found.videos}
+    _unpack_all(
+        packed,
+        lambda stem: is_wanted(stem) and stem not in here,
+        unpacked,
+        index,
+        found,
+        progress,
+    )
+    found.problems += _explain_unread(path for path in others if path not in {*archives, *packed})
+    return found
+
+
+def _unpack_all(
+    packed: Sequence[Path],
+    is_wanted: Callable[[str], bool],
+    folder: Path,
+    index: Index,
+    found: Scan,
+    progress: Progress,
+) -> None:
+    """Add to ``found`` what is unpacked from each archive; of clips that are twice, the first."""
+    total, done = sum(path.stat().st_size for path in packed), 0
+    archive_of: dict[Path, Path] = {}
+    twice: list[str] = []
     for path in packed:
-        progress(done, total)
-        for file in _unpack(
-            path, lambda stem: is_wanted(stem) and stem not in here, unpacked, index, found.problems
-        ):
+        progress(done // 2**20, total // 2**20)
+        for file in _unpack(path, is_wanted, folder, index, found.problems):
+            if file in archive_of:
+                twice.append(f"{archive_of[file].name}/{file.name} and {path.name}/{file.name}")
+                continue
+            archive_of[file] = path
             found.add(file)
         done += path.stat().st_size
     if packed:
-        progress(total, total)
-    rest = [path for path in others if path not in {*archives, *packed}]
-    if parts := [path for path in rest if re.fullmatch(r"\.z\d\d", path.suffix.lower())]:
-        found.problems.append(
+        progress(total // 2**20, total // 2**20)
+    if twice:
+        what = "clips are in compressed archives twice, and the first of each counts"
+        found.problems.append(f"{len(twice)} {what}: {format_names(twice)}")
+
+
+def _explain_unread(files: Iterable[Path]) -> Iterator[str]:
+    """Yield sentences on archives in forms that are not read."""
+    files = list(files)
+    parts = [path for path in files if re.fullmatch(r"\.z\d\d", path.suffix.lower())]
+    if parts:
+        yield (
             f"{parts[0].name} is a part of a zip file, of which parts cannot be read: join them "
             f"by `zip -s- {parts[0].stem}.zip -O whole.zip`, then `unzip whole.zip`"
         )
-    return found
+    in_parts = {path.with_suffix("") for path in parts}
+    unread = [
+        path
+        for path in files
+        if path.suffix.lower() in UNREAD and path.with_suffix("") not in in_parts
+    ]
+    if unread:
+        kinds = ", ".join(sorted({path.suffix.lower() for path in unread}))
+        yield (
+            f"{len(unread)} archives ({kinds}) are not read: unpack them, and name that folder by "
+            f"--from ({format_names(path.name for path in unread)})"
+        )
 
 
 def _is_gzip(path: Path) -> bool:
@@ -116,16 +163,9 @@ def _must_unpack(path: Path) -> bool:
 def _check_space(needed: int, n_archives: int, folder: Path) -> None:
     if not needed:
         return
-    existing = next(each for each in (folder, *folder.parents) if each.exists())
-    if existing == folder:  # what an earlier call unpacked is not written again
+    if folder.is_dir():  # what an earlier call unpacked is not written again
         needed -= sum(path.stat().st_size for path in folder.iterdir())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise BenchError(
-            f"unpacking the clips of {n_archives} archives takes up to {needed / 2**30:.1f} GiB, "
-            f"and {existing} has {free / 2**30:.1f} GiB free: set BENCH_HOME to a larger disk, or "
-            "unpack them elsewhere and name that folder by --from"
-        )
+    require_space(folder, needed, f"the clips of {n_archives} archives")
 
 
 def _index_tar(path: Path, index: Index, problems: list[str]) -> Iterator[Path]:
@@ -168,17 +208,10 @@ def _describe_links(path: Path, links: list[str]) -> list[str]:
 
 
 def _iterate(tar: tarfile.TarFile, links: list[str]) -> Iterator[tarfile.TarInfo]:
-    """Yield the media of an archive, and add the names of links to them to ``links``.
-
-    Memory does not grow with their number.
-    """
-    while (info := tar.next()) is not None:
-        # Public since Python 3.13, as the argument ``stream``.
-        tar.members.clear()  # type: ignore[attr-defined]
+    """Yield the media of an archive, and add the names of links to them to ``links``."""
+    for info in iterate_tar(tar):
         name = Path(info.name).name
-        # ``._x.mp4`` is AppleDouble: attributes that macOS packs beside a file of that name.
-        is_hidden = name.startswith(".")
-        if is_hidden or Path(name).suffix.lower() not in MEDIA_SUFFIXES:
+        if Path(name).suffix.lower() not in MEDIA_SUFFIXES:
             continue
         if info.isfile():
             yield info
@@ -207,6 +240,8 @@ def _unpack(
     if unsafe := [name for name in wanted if not _is_safe(name)]:
         what = "wanted clips whose names have other characters than letters, digits and ._+@=,-"
         problems.append(f"{path.name} has {len(unsafe)} {what}: {format_names(unsafe)}")
+    if content.get("unread"):  # files that an earlier version read have no such entry
+        problems.append(f"{path.name} is not read: {content['unread']}")
     if content["damage"]:
         problems.append(
             f"{path.name} is damaged after {len(wanted)} wanted clips: {content['damage']}"
@@ -223,22 +258,32 @@ def _write_wanted(path: Path, is_wanted: Callable[[str], bool], folder: Path) ->
     """Write what is missing; return the names of all media and links, and the damage if any."""
     names: list[str] = []
     links: list[str] = []
-    damage = ""
+    damage = unread = ""
     is_table = path.suffix.lower() == ".parquet"
     try:
         for name, write in _read_rows(path) if is_table else _read_packed(path, links):
             destination = folder / name
             # An unfinished file has another name, so what is there is whole.
             if is_wanted(Path(name).stem) and _is_safe(name) and not destination.is_file():
-                with atomic_path(destination) as temporary, temporary.open("wb") as file:
+                with (
+                    name_full_disk(folder),
+                    atomic_path(destination) as temporary,
+                    temporary.open("wb") as file,
+                ):
                     write(file)
             names.append(name)
+    except _NoMediaError as error:
+        unread = str(error)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         damage = str(error) or type(error).__name__
-    return {"names": names, "links": links, "damage": damage}
+    return {"names": names, "links": links, "damage": damage, "unread": unread}
 
 
 Write = Callable[[IO[bytes]], None]
+
+
+class _NoMediaError(Exception):
+    """A Parquet file that holds something else, such as a list of clips."""
 
 
 def _read_packed(path: Path, links: list[str]) -> Iterator[tuple[str, Write]]:
@@ -257,19 +302,18 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Write]]:
     A row has a name and a column of bytes, or of ``{bytes, path}`` as ``datasets`` writes them.
 
     Raises:
-        ValueError: it has no such columns.
+        _NoMediaError: it has no such columns.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
     try:
         schema = file.schema_arrow
-        media = next((each for each in schema if _holds_bytes(each.type, pa)), None)
+        media = next((each for each in schema if holds_bytes(each.type)), None)
         names = ("video_id", "clip", "clip_id", "id", "key", "__key__", "name", "file_name", "path")
         key = next((each for each in names if each in schema.names), None)
         if media is None or key is None:
-            raise ValueError(
+            raise _NoMediaError(
                 f"its columns are {', '.join(schema.names)}: expected a name ({', '.join(names)}) "
                 "and a column of bytes"
             )
@@ -284,7 +328,12 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Write]]:
         file.close()
 
 
-def _holds_bytes(kind: Any, pa: Any) -> bool:
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column of this type of Arrow holds files: bytes, or ``{bytes, path}``."""
+    import pyarrow as pa
+
+    if kind is None:
+        return False
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" for field in kind)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

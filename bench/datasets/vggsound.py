@@ -13,13 +13,15 @@ train on need the official table ``vggsound.csv``, which mirrors hold beside the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.archives import is_file
+from bench.archives import describe_path, is_file
 from bench.datasets.index import Facts, Index, StageProgress, open_index
 from bench.datasets.scan import Scan, scan
 from bench.errors import BenchError, MissingError, format_names
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 LICENCE = "VGGSound: CC BY 4.0 (Chen et al. 2020); the footage belongs to its uploaders"
 TABLE = "vggsound.csv"
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 SECONDS = 10.0
 #: What the protocol needs: 8 s of target; the reference after it may be missing.
 SHORTEST_S = 8.0
@@ -70,11 +73,12 @@ def prepare(
 
     Raises:
         MissingError: ``source`` does not exist, or has no clip of the list.
-        BenchError: the list cannot be read, or unpacking needs more space than there is.
+        BenchError: the list cannot be read or is no table, or unpacking needs more space than there
+            is.
     """
     directory = require_folder(vggsound_directory())
     source = source.expanduser().absolute()
-    listed, lists = read_list(source if table is None else table)
+    listed, lists = read_list(source) if table is None else _read_table(table)
     with open_index(directory / "index.sqlite") as index:
         found = scan(
             source,
@@ -105,9 +109,32 @@ def read_list(source: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     With them comes the SHA-256 of the list by its name.
     """
     path = source / TABLE if source.is_dir() else source
-    is_table = path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file()
-    if not is_table:
-        path = Path(str(files("bench.datasets") / "lists" / "vggsound_test.csv"))
+    is_table = path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+    return _read_listed(path) if is_table else read_test_list()
+
+
+def _read_table(path: Path) -> tuple[dict[str, Listed], dict[str, str]]:
+    """Return the clips of a table that the user named, which has to be one."""
+    if not path.is_file():
+        raise MissingError(f"there is no table {path}")
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise BenchError(f"{path} is no table: expected {TABLE} ({', '.join(TABLE_SUFFIXES)})")
+    return _read_listed(path)
+
+
+def read_test_list() -> tuple[dict[str, Listed], dict[str, str]]:
+    """Return the clips of the official test list, which the package has, and its SHA-256."""
+    return _read_listed(Path(str(files("bench.datasets") / "lists" / "vggsound_test.csv")))
+
+
+@cache
+def read_test_ids() -> frozenset[str]:
+    """Return the YouTube ids of the official test list."""
+    listed, _ = read_test_list()
+    return frozenset(filter(None, map(parse_youtube_id, listed)))
+
+
+def _read_listed(path: Path) -> tuple[dict[str, Listed], dict[str, str]]:
     labels = read_labels(path).labels
     listed = {
         parse_canonical_name(label.name) or label.name: Listed(label.prompt, label.split or "test")
@@ -140,7 +167,26 @@ def _assign(
     if unused:
         named = format_names(sorted(path.name for path in unused))
         notes.append(f"{len(unused)} videos are no clips of the list: {named}")
-    return rows, notes
+    return rows, [*notes, *_note_mislabelled(rows.values())]
+
+
+def _note_mislabelled(rows: Iterable[MediaRow]) -> Iterator[str]:
+    """Yield a sentence on clips in the folder of another class than the list states."""
+    rows = list(rows)
+    classes = {_fold(row.label) for row in rows if row.label}
+    wrong = [
+        f"{describe_path(Path(row.path))} ({row.label})"
+        for row in rows
+        if (folder := _fold(Path(row.path).parent.name)) in classes and folder != _fold(row.label)
+    ]
+    if wrong:
+        what = "clips are in the folder of another class, and the label of the list counts"
+        yield f"{len(wrong)} {what}: {format_names(wrong)}"
+
+
+def _fold(label: str) -> str:
+    """A label without what folders replace: blanks, commas, capitals."""
+    return " ".join(re.findall(r"[a-z0-9]+", label.casefold()))
 
 
 def _find_whole_videos(videos: Matching) -> dict[str, tuple[Path, float]]:
@@ -187,7 +233,7 @@ def find_problem(row: MediaRow) -> str:
 def _explain_missing(clip: str, videos: Matching, has_audio: bool) -> str:
     if rivals := videos.ambiguous.get(clip):
         # Names, and not paths: the sentence is part of the manifest, which can be moved.
-        named = format_names(f"{path.parent.name}/{path.name}" for path in rivals)
+        named = format_names(map(describe_path, rivals))
         return f"{len(rivals)} videos are this clip, keep one: {named}"
     if has_audio:
         return "there is audio of this name and no video"
@@ -196,7 +242,7 @@ def _explain_missing(clip: str, videos: Matching, has_audio: bool) -> str:
 
 
 def _keep_earlier(rows: dict[str, MediaRow], path: Path) -> dict[str, MediaRow]:
-    """Return ``rows``, with those of an earlier manifest where the new one has no file."""
+    """Return ``rows``, with those of an earlier manifest where the new one has no usable file."""
     if not path.is_file():
         return rows
     try:
@@ -206,7 +252,9 @@ def _keep_earlier(rows: dict[str, MediaRow], path: Path) -> dict[str, MediaRow]:
     kept = dict(rows)
     for row in earlier:
         usable = not row.problem and is_file(Path(row.path))
-        if usable and row.clip in kept and not kept[row.clip].path:
+        new = kept.get(row.clip)
+        # The same path is the same file, which has changed since.
+        if usable and new is not None and new.problem and new.path != row.path:
             kept[row.clip] = replace(row, label=kept[row.clip].label, split=kept[row.clip].split)
     return kept
 

@@ -10,24 +10,21 @@ blacklist of clips that WavCaps shares with VGGSound; else the next one is drawn
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bench.datasets.index import StageProgress, describe_header
-from bench.datasets.vggsound import read_list
+from bench.datasets.vggsound import read_test_ids
+from bench.datasets.zips import find_zips, list_members, unpack_members
 from bench.digests import file_digest
 from bench.errors import BenchError, MediaError, MissingError, format_names
 from bench.inputs import list_folder
 from bench.inputs.manifest import MANIFEST, Manifest, MediaRow, sort_rows, write_manifest
-from bench.io import SAFE_NAME, atomic_path, bench_home, read_json, require_folder
-from bench.matching import parse_youtube_id
+from bench.io import SAFE_NAME, bench_home, read_json, require_folder
 from bench.media import read_audio
 from bench.seeds import stable_seed
 from bench.types import AUDIO_SUFFIXES, Excerpt
@@ -60,6 +57,24 @@ class AudioFile(NamedTuple):
         return Path(self.member or self.path).stem
 
 
+@dataclass
+class _Draw:
+    """The references with their SHA-256, and the names of files that could not serve."""
+
+    rows: list[MediaRow] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+    def describe_others(self) -> Iterator[str]:
+        """Yield sentences on the files that could not serve."""
+        if self.unfit:
+            what = "drawn files are short, silent, damaged or badly named"
+            yield f"{len(self.unfit)} {what}: {format_names(self.unfit)}"
+        if self.twice:
+            yield f"{len(self.twice)} drawn files equal a reference: {format_names(self.twice)}"
+
+
 def wavcaps_directory() -> Path:
     """Return the folder of the manifest, ``$BENCH_HOME/data/wavcaps``."""
     return bench_home() / "data" / "wavcaps"
@@ -90,35 +105,47 @@ def prepare(
     order = sorted(audio_files, key=lambda each: (each.name, str(each)))
     rng = np.random.default_rng(stable_seed("wavcaps-references", seed))
     order = [order[index] for index in rng.permutation(len(order))]
-    rows: list[MediaRow] = []
-    unfit: list[str] = []
-    for audio_file in order[:MOST_DRAWS]:
-        if len(rows) == len(NAMES):
-            break
-        progress("draw", len(rows), len(NAMES))
-        if not is_shared(audio_file.name, blacklist):
-            taken = {row.path for row in rows}
-            row = _try_reference(audio_file, NAMES[len(rows)], directory, taken)
-            if row is None:
-                unfit.append(audio_file.name)
-            else:
-                rows.append(row)
-    if len(rows) < len(NAMES):
+    drawn = _draw(order[:MOST_DRAWS], blacklist, directory, progress)
+    if len(drawn.rows) < len(NAMES):
         raise BenchError(
-            f"{source} has {len(rows)} files that can serve as references, of {len(audio_files)}, "
-            f"and {len(NAMES)} are needed: at least {SECONDS:g} s, not silent, not of VGGSound"
+            f"{source} has {len(drawn.rows)} files that can serve as references, of "
+            f"{len(audio_files)}, and {len(NAMES)} are needed: at least {SECONDS:g} s, not silent, "
+            "not of VGGSound, not equal"
         )
-    progress("draw", len(rows), len(NAMES))
-    lists = {row.clip: file_digest(Path(row.path)) for row in rows}
+    lists = dict(zip(NAMES, drawn.digests, strict=True))
     if blacklist_file:
         lists[BLACKLIST] = hashlib.sha256(blacklist_file.read_bytes()).hexdigest()
-    notes = (f"drawn by the seed {seed}", *notes)
-    if unfit:
-        what = "drawn files are short, silent, damaged or badly named"
-        notes = (*notes, f"{len(unfit)} {what}: {format_names(unfit)}")
-    manifest = Manifest("wavcaps", sort_rows(rows), LICENCE, lists, notes)
+    notes = (f"drawn by the seed {seed}", *notes, *drawn.describe_others())
+    manifest = Manifest("wavcaps", sort_rows(drawn.rows), LICENCE, lists, notes)
     write_manifest(directory / MANIFEST, manifest)
     return manifest
+
+
+def _draw(
+    order: Sequence[AudioFile],
+    blacklist: frozenset[str],
+    directory: Path,
+    progress: StageProgress,
+) -> _Draw:
+    """Return the first files that can serve, five at most."""
+    drawn = _Draw()
+    for audio_file in order:
+        progress("draw", len(drawn.rows), len(NAMES))
+        if len(drawn.rows) == len(NAMES):
+            break
+        if is_shared(audio_file.name, blacklist):
+            continue
+        taken = {row.path for row in drawn.rows}
+        row = _try_reference(audio_file, NAMES[len(drawn.rows)], directory, taken)
+        if row is None:
+            drawn.unfit.append(audio_file.name)
+        elif (digest := file_digest(Path(row.path))) in drawn.digests:
+            drawn.twice.append(audio_file.name)  # the paper's are distinct
+        else:
+            drawn.rows.append(row)
+            drawn.digests.append(digest)
+    progress("draw", len(drawn.rows), len(NAMES))
+    return drawn
 
 
 def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path | None]:
@@ -129,26 +156,12 @@ def _list_audio(source: Path, table: Path | None) -> tuple[list[AudioFile], Path
         listing = list_folder(source)
         others = listing.other
         audio_files += [AudioFile(path) for path in listing.audio]
-    zips = [path for path in others if path.suffix.lower() == ".zip"]
-    for path in zips:
-        audio_files += _list_zip(path)
+    for path in find_zips(others):
+        audio_files += [AudioFile(path, each.name) for each in list_members(path, AUDIO_SUFFIXES)]
     if not audio_files:
         raise MissingError(f"{source} holds no audio file and no zip of them")
     found = next((path for path in others if path.name == BLACKLIST), None)
     return audio_files, table or found
-
-
-def _list_zip(path: Path) -> Iterator[AudioFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if Path(name).suffix.lower() in AUDIO_SUFFIXES:
-                    yield AudioFile(path, name)
-    except zipfile.BadZipFile as error:
-        raise BenchError(
-            f"cannot read {path} ({error}): if it is the last part of several ({path.stem}.z01, "
-            f"...), join them by `zip -s- {path.name} -O whole.zip` and name that"
-        ) from error
 
 
 def read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -171,13 +184,7 @@ def read_blacklist(path: Path | None) -> tuple[frozenset[str], tuple[str, ...]]:
 
 def is_shared(name: str, blacklist: frozenset[str]) -> bool:
     """Return whether a file is in VGGSound by the blacklist, or by its YouTube id ``Y<id>``."""
-    return name in blacklist or name.removeprefix("Y") in _test_ids()
-
-
-@cache
-def _test_ids() -> frozenset[str]:
-    listed, _ = read_list(Path())
-    return frozenset(filter(None, map(parse_youtube_id, listed)))
+    return name in blacklist or name.removeprefix("Y") in read_test_ids()
 
 
 def _try_reference(
@@ -192,13 +199,9 @@ def _try_reference(
         path = directory / f"{audio_file.name}{suffix}"
         if str(path) in taken:  # FreeSound and SoundBible number their files alike
             path = directory / f"{name}_{path.name}"
-        try:
-            with zipfile.ZipFile(audio_file.path) as archive:
-                content = archive.read(audio_file.member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+        unpacking = unpack_members(audio_file.path, {audio_file.member: path})
+        if any(problem for _, problem in unpacking):
             return None  # damaged, encrypted, or compressed in a way that is not known
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
     row = None
     try:
         samples = read_audio(Excerpt(path, 0.0, SECONDS)).samples

@@ -1,6 +1,7 @@
 """Read what users bring, as any program wrote it: folders of media, tables, label files.
 
 list_folder(folder)     the audio and video files below it, and the others
+list_source(path)       the same for an archive, or a folder of archives
 read_table(path)        the rows of a .csv or .tsv file with their line numbers
 read_lines(path)        the lines of a text file with their numbers
 read_labels(path)       the prompts of a label file, assigned to clips by name
@@ -14,6 +15,7 @@ from bench.inputs.folder import (
     require_folders,
 )
 from bench.inputs.labels import Labels, Prompts, find_labels, read_labels
+from bench.inputs.packed import list_source
 from bench.inputs.tables import Record, Row, read_lines, read_records, read_table
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Row",
     "find_labels",
     "list_folder",
+    "list_source",
     "natural_sort_key",
     "read_labels",
     "read_lines",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.archives import path_below, without_range
 from bench.errors import MediaError, MissingError, format_names
 from bench.matching import normalize_name, to_printable
 from bench.types import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -50,9 +51,9 @@ class Listing:
 
         Many systems write a sample twice, as audio and as video with that audio.
         """
-        twins = {path.with_suffix("") for path in self.audio}
-        alone = [path for path in self.videos if path.with_suffix("") not in twins]
-        return tuple(sorted({*self.audio, *alone}))
+        twins = {without_range(path).with_suffix("") for path in self.audio}
+        alone = [path for path in self.videos if without_range(path).with_suffix("") not in twins]
+        return tuple(sorted({*self.audio, *alone}, key=without_range))
 
     def require(self, files: tuple[Path, ...], kind: str) -> tuple[Path, ...]:
         """Return ``files``. Raises MissingError, which names the ``kind``, if there are none."""
@@ -118,7 +119,7 @@ def natural_sort_key(path: Path) -> tuple[object, ...]:
 
 def format_paths(paths: Iterable[Path], folder: Path) -> str:
     """Return the first three of ``paths`` below ``folder``, and the number of the others."""
-    return format_names(to_printable(str(path.relative_to(folder))) for path in paths)
+    return format_names(to_printable(str(path_below(path, folder))) for path in paths)
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:

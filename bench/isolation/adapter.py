@@ -32,9 +32,10 @@ from typing import Any, Literal
 from bench.isolation.generate import open_isolated
 from bench.isolation.state import (
     describe_missing,
+    describe_version,
     measured_memory_gib,
     measured_seconds,
-    origin_files,
+    weight_files,
 )
 from bench.system import SecondsPerClip, System
 
@@ -154,8 +155,8 @@ class Adapter:
         if self.seeds == "clip":
             return ""
         return (
-            f"{self.name} seeds a call of its script, not a clip: its samples change with the "
-            f"clips of a chunk ({self.chunk}), so a resumed run has others."
+            f"seeded once per call of its script, so that samples change with the clips of a chunk "
+            f"({self.chunk}), and a run that is resumed has others"
         )
 
     def system(self) -> IsolatedSystem:
@@ -169,10 +170,10 @@ class Adapter:
             seconds=self.seconds,
             licence=self.licence,
             lacks=partial(describe_missing, self),
-            version=self.version,
+            version=partial(describe_version, self),
             code=(self.package, "bench.isolation"),
-            weights=partial(origin_files, self),
-            caveat=" ".join(part for part in (self.caveat, self._seed_caveat()) if part),
+            weights=partial(weight_files, self),
+            caveat="; ".join(part for part in (self.caveat, self._seed_caveat()) if part),
             seconds_per_clip=partial(measured_seconds, self),
             batch_size=self.chunk,
             device_memory_gib=partial(measured_memory_gib, self),

@@ -1,7 +1,6 @@
 """What is known on this machine of an isolated system, in ``$BENCH_HOME/systems/<name>``.
 
     system.json       checkout, Python, the licence that was accepted, what was measured
-    origin.json       what decides samples beside weights: lock, commit, changes, packages
     environment/      made from the lock, unless the user brought an interpreter
     home/             HOME of the system
     work/             inputs and outputs of chunks in work, deleted after each
@@ -13,6 +12,7 @@ The checkout with its weights is the user's, and stays where it is.
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,26 +88,31 @@ def describe_missing(adapter: Adapter) -> str:
     return ""
 
 
-def origin_files(adapter: Adapter) -> tuple[Path, ...]:
-    """Return the files whose bytes decide the samples, ``origin.json`` brought up to date.
+def describe_version(adapter: Adapter) -> str:
+    """Return what decides the samples beside weights and our code: commit, changes, environment.
 
-    A checkout that was changed since makes samples stale like changed weights do.
+    A checkout or an environment that was changed since makes samples stale.
     """
     state = read_state(adapter.name)
     if state is None:
-        return ()
-    checkout = Path(state.checkout)
-    origin = {
-        "lock": state.lock,
-        "packages": state.packages,
-        "options": dict(adapter.options),
-        "checkout": describe_checkout(checkout),
+        return adapter.version
+    found = describe_checkout(Path(state.checkout))
+    packages = hashlib.sha256(json.dumps([state.packages, dict(adapter.options)]).encode())
+    parts = {
+        "commit": found["commit"][:12] or "unknown",
+        "changes": found["changes"][:12] or "none",
+        "lock": state.lock[:12] or "none",
+        "packages": packages.hexdigest()[:12],
     }
-    path = system_folder(adapter.name) / "origin.json"
-    # Written only when it differs: an unchanged file is not hashed again.
-    if not path.is_file() or read_json(path) != origin:
-        write_json(path, origin)
-    return (path, *(file for weight in adapter.weights for file in weight.find(checkout)))
+    return ", ".join([adapter.version, *(f"{name} {value}" for name, value in parts.items())])
+
+
+def weight_files(adapter: Adapter) -> tuple[Path, ...]:
+    """Return the checkpoints of a system that is set up."""
+    state = read_state(adapter.name)
+    checkout = Path(state.checkout) if state else Path()
+    found = adapter.weights if state else ()
+    return tuple(file for weight in found for file in weight.find(checkout))
 
 
 def describe_checkout(checkout: Path) -> dict[str, str]:
@@ -120,10 +125,13 @@ def describe_checkout(checkout: Path) -> dict[str, str]:
     # A folder that was copied into some other repository is not a checkout of its own.
     if commit is None or root is None or Path(root.strip()).resolve() != checkout.resolve():
         return {"commit": "", "changes": _hash_sources(checkout)}
-    changes = _git(checkout, "diff", "HEAD") or ""
+    changes = (_git(checkout, "diff", "HEAD") or "").encode()
+    added = (_git(checkout, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
+    for name in sorted(each for each in added if each.endswith(".py")):
+        changes += name.encode() + hashlib.sha256((checkout / name).read_bytes()).digest()
     return {
         "commit": commit.strip(),
-        "changes": hashlib.sha256(changes.encode()).hexdigest() if changes else "",
+        "changes": hashlib.sha256(changes).hexdigest() if changes else "",
     }
 
 

@@ -4,7 +4,7 @@ names.py        parse the published naming schemes, and make names that can be w
 catalogue.py    assign files to clips: found, missing, claimed by several
 """
 
-from bench.matching.catalogue import Catalogue, Choice, Matching, match
+from bench.matching.catalogue import Catalogue, Choice, Matching, assign, match
 from bench.matching.names import (
     YOUTUBE_ID,
     Reading,
@@ -24,6 +24,7 @@ __all__ = [
     "Choice",
     "Matching",
     "Reading",
+    "assign",
     "parse_canonical_name",
     "make_clip_name",
     "make_cluster_name",

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.matching.names import make_clip_name, normalize_name, parse_canonical_name, parse_stem
+from bench.archives import name_inside, path_below
+from bench.matching.names import (
+    Reading,
+    make_clip_name,
+    normalize_name,
+    parse_canonical_name,
+    parse_stem,
+)
 
 
 class Choice(NamedTuple):
@@ -24,8 +31,9 @@ class Catalogue:
     """An index of files by the names that they may stand for.
 
     Below ``root`` a file has three names: its path without suffix, ``make_clip_name`` of that, and
-    its stem. A file that has one of ``names`` is never assigned to another clip. A name may be a
-    path (``dog/001``): its last part names the clip too, unless other names end in the same.
+    its stem. For a file in an archive the path is that inside it. A file that has one of ``names``
+    is never assigned to another clip. A name may be a path (``dog/001``): its last part names the
+    clip too, unless other names end in the same.
     """
 
     def __init__(
@@ -56,7 +64,7 @@ class Catalogue:
             return
         for name in dict.fromkeys(names):
             self._folded[name.casefold()].append(path)
-        for clip, number in parse_stem(path.stem):
+        for clip, number in dict.fromkeys(_read_stem(path)):
             if self._can_mean(path, clip):
                 self._read[clip].append((number, path))
 
@@ -66,7 +74,10 @@ class Catalogue:
         Where several listed paths end in the name (``dog/001``, ``cat/001``), a file called so in
         some other folder is for neither.
         """
-        return self._ends[name] < 2 or self._root in (None, path.parent)
+        if self._ends[name] < 2 or self._root is None:
+            return True
+        inside = name_inside(path)
+        return path.parent == self._root if inside is None else len(inside.parts) == 1
 
     def choose(self, name: str) -> Choice:
         """Return the files for the clip ``name``: those called so, else its lowest sample."""
@@ -92,7 +103,7 @@ class Catalogue:
         near = self._folded.get(name.casefold())
         if not near:
             return ""
-        found = near[0].name if self._root is None else near[0].relative_to(self._root).as_posix()
+        found = near[0].name if self._root is None else path_below(near[0], self._root).as_posix()
         return f"{found!r} differs from {name!r} only in case: rename it"
 
     def _resolve(self, name: str) -> str:
@@ -107,8 +118,19 @@ def _list_names(path: Path, root: Path | None) -> list[str]:
     stem = normalize_name(path.stem)
     if root is None:
         return [stem]
-    relative = path.relative_to(root)
+    relative = name_inside(path) or path.relative_to(root)
     return [normalize_name(relative.with_suffix("").as_posix()), make_clip_name(relative), stem]
+
+
+def _read_stem(path: Path) -> list[Reading]:
+    """Return the readings of the stem of a file, and those of its key in a shard of WebDataset.
+
+    There the key is all up to the first dot: ``<key>.generated.wav``.
+    """
+    readings = parse_stem(path.stem)
+    if "." in path.stem and name_inside(path) is not None:
+        readings += parse_stem(path.stem.partition(".")[0])
+    return readings
 
 
 def _last_part(name: str) -> str:
@@ -135,7 +157,11 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
 
     An equal path ranks first, then an equal stem, then a name of the published schemes.
     """
-    catalogue = Catalogue(files, names, root)
+    return assign(names, Catalogue(files, names, root))
+
+
+def assign(names: Sequence[str], catalogue: Catalogue) -> Matching:
+    """Assign the files of ``catalogue`` to the clips ``names``, which it was made for."""
     matching = Matching({}, {}, [], {}, {})
     for name in names:
         best, spare = catalogue.choose(name)
@@ -150,5 +176,5 @@ def match(names: Sequence[str], files: Sequence[Path], root: Path | None = None)
     # A rival of equal rank belongs to its clip although it was not chosen: it is not "unused".
     known = set(matching.found.values())
     known.update(*matching.ambiguous.values(), *matching.spare.values())
-    matching.unused.extend(path for path in files if path not in known)
+    matching.unused.extend(path for path in catalogue.files if path not in known)
     return matching

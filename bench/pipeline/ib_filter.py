@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
 from bench.datasets.vggsound import vggsound_directory
 from bench.digests import file_identity, hash_files
-from bench.errors import BenchError
+from bench.errors import BenchError, RunError
 from bench.inputs.manifest import MediaRow
 from bench.io import atomic_path, bench_home, require_folder
 from bench.judges import Judge
@@ -93,6 +94,11 @@ class FilterPlan:
         return vggsound_directory() / f"{self.name}{share}.parquet"
 
     @property
+    def work(self) -> Path:
+        """The folder of the samples that are on disk while this process works."""
+        return self.path.with_suffix(".work")
+
+    @property
     def versions(self) -> dict[str, str]:
         """The versions of the extractors that decide a score."""
         needed = {*self.metric.reads, *self.metric.reads_of("picture")}
@@ -145,7 +151,7 @@ def score_list(plan: FilterPlan, progress: Progress) -> list[ScoredClip]:
     """
     require_devices(plan.judge.device)
     require_folder(bench_home())
-    work = plan.path.with_suffix(".work")
+    work = plan.work
     with lock_folder(work):
         clips = {row.clip: make_clip(row) for row in plan.own_rows if not row.problem}
         media = [each.path for clip in clips.values() for each in (clip.audio, clip.video) if each]
@@ -169,8 +175,16 @@ def score_list(plan: FilterPlan, progress: Progress) -> list[ScoredClip]:
         if plan.part is None:
             for path in _find_parts(plan):
                 path.unlink(missing_ok=True)
+            _remove_work_of_parts(plan)
         shutil.rmtree(work)
     return list(rows.values())
+
+
+def _remove_work_of_parts(plan: FilterPlan) -> None:
+    """Delete the samples of parts that were stopped for good; one that works keeps its own."""
+    for work in vggsound_directory().glob(f"{plan.name}.*of*.work"):
+        with suppress(RunError), lock_folder(work):
+            shutil.rmtree(work)
 
 
 def _start_rows(plan: FilterPlan, clips: Mapping[str, Clip]) -> dict[str, ScoredClip]:

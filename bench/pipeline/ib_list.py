@@ -74,11 +74,6 @@ class FilterReport:
     compared: Overlap | None
     extractors: Mapping[str, str]
 
-    @property
-    def coverage(self) -> float:
-        """The share of the clips of the list that have a score."""
-        return self.scored / self.clips
-
 
 def list_path(plan: FilterPlan) -> Path:
     """Return the file of the list: names of test clips, or the scores of clips to train on."""

@@ -101,7 +101,7 @@ def origin_of(system: System, device: str) -> SampleOrigin:
     """
     kind = device.partition(":")[0] if system.uses_device else "any"
     return SampleOrigin(
-        version=system.version,
+        version=system.version() if callable(system.version) else system.version,
         code=_hash_code(system.code or opening_packages(system)),
         weights=_hash_weights(system),
         device=kind,

@@ -2,6 +2,7 @@
 
 split.py        Split, the protocol of the paper, selection of clips (--limit, --only, --clip)
 verify.py       check that all files decode, and what is silent or still
+coverage.py     how many clips of each list of VGGSound are here, and why others are not
 references.py   references from the clip itself, from one of its class, or of another class
 the others       the sources of clips
 """

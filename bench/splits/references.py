@@ -4,8 +4,9 @@ same-clip      the clip's own audio after its target: the paper's protocol, whic
 same-class     that of another clip with the same label
 other-class    that of another clip with a different label
 
-The clip whose audio it is is drawn by the clip's name and the run's seed. A clip for which there is
-none is refused, with the reason. Systems receive the reference and do not learn where it is from.
+The clip whose audio it is is drawn by the clip's name and the run's seed, among those whose files
+are here. A clip for which there is none is refused, with the reason. Systems receive the reference
+and do not learn where it is from.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.archives import is_file
 from bench.errors import BenchError
 from bench.seeds import stable_seed
 from bench.splits.split import Refusal, Split
@@ -70,14 +72,16 @@ def draw_references(split: Split, origin: str, seed: int) -> Split:
     metrics = tuple(dict.fromkeys((*split.metrics, METRIC)))
     if origin == SAME_CLIP:
         return replace(split, metrics=metrics)
-    sources = _draw_sources(split.clips, seed, is_same_class=origin == SAME_CLASS)
+    givers, among = _find_givers(split)
+    sources = _draw_sources(split.clips, givers, seed, is_same_class=origin == SAME_CLASS)
     clips = [
         replace(clip, reference=source.reference)
         for clip in split.clips
         if (source := sources[clip.name])
     ]
+    remedy = f"; run: {split.preparation}" if among and split.preparation else ""
     refused = [
-        Refusal(clip.name, _explain(clip, origin))
+        Refusal(clip.name, f"{_explain(clip, origin)}{among}{remedy}")
         for clip in split.clips
         if sources[clip.name] is None
     ]
@@ -91,18 +95,30 @@ def draw_references(split: Split, origin: str, seed: int) -> Split:
         clips=tuple(clips),
         metrics=metrics,
         refused=(*split.refused, *refused),
-        notes=(*split.notes, _describe(origin, seed)),
+        notes=(*split.notes, _describe(origin, seed, among)),
         references=origin,
         sources={name: source.name for name, source in sources.items() if source},
     )
 
 
+def _find_givers(split: Split) -> tuple[list[Clip], str]:
+    """The clips that can give a reference, and words on how many, where files of some are missing.
+
+    Where all are missing, all count: the command that prepares them is named before a run.
+    """
+    able = [clip for clip in split.clips if clip.reference and _label(clip)]
+    here = [clip for clip in able if clip.reference and is_file(clip.reference.path)]
+    if len(here) in (0, len(able)):
+        return able, ""
+    return here, f", among the {len(here)} of {len(able)} clips that are here"
+
+
 def _draw_sources(
-    clips: Sequence[Clip], seed: int, *, is_same_class: bool
+    clips: Sequence[Clip], givers: Sequence[Clip], seed: int, *, is_same_class: bool
 ) -> dict[str, Clip | None]:
     """The clip that gives each clip its reference, None where there is none."""
     # One clip for each reference: a target under five prompts has one five times.
-    givers = list({c.reference: c for c in reversed(clips) if c.reference and _label(c)}.values())
+    givers = list({clip.reference: clip for clip in reversed(givers)}.values())
     by_label: dict[str, list[Clip]] = {}
     for each in givers:
         by_label.setdefault(_label(each), []).append(each)
@@ -155,6 +171,6 @@ def _explain(clip: Clip, origin: str) -> str:
     return f"no other clip with a reference has {which} {clip.label or clip.prompt!r}"
 
 
-def _describe(origin: str, seed: int) -> str:
+def _describe(origin: str, seed: int, among: str) -> str:
     label = "the same label" if origin == SAME_CLASS else "another label"
-    return f"references are from another clip with {label}, drawn by seed {seed} (run.json)"
+    return f"references are from another clip with {label}, drawn by seed {seed}{among} (run.json)"

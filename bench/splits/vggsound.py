@@ -39,6 +39,8 @@ from bench.types import MAX_SHORTFALL_S, Clip, Excerpt
 
 FILTERED = "ib0.3.txt"
 PREPARATION = "bench data prepare vggsound --from PATH"
+#: Rows of the official test list.
+OFFICIAL_CLIPS = 15_446
 #: The paper's number of clips with a score of at least 0.3 (section 4.1).
 PAPER_CLIPS = 8_676
 #: Published lists of test clips, by the SHA-256 of their files.
@@ -54,7 +56,13 @@ def open_vggsound_test() -> Split:
     Raises:
         MissingError: there is no manifest; the message has the command that writes it.
     """
-    return _make_split("vggsound-test", _read_test_rows(), ())
+    manifest = read_vggsound()
+    rows = [row for row in manifest.rows if row.split == "test"]
+    # Known by their number: the list of a table has the official clips in another order.
+    lists = " and ".join(manifest.lists) or "the manifest"
+    differs = f"{lists} has {len(rows):,} test clips"
+    note = (f"{differs}, the official list {OFFICIAL_CLIPS:,}",) * (len(rows) != OFFICIAL_CLIPS)
+    return _make_split("vggsound-test", rows, note)
 
 
 def open_vggsound_filtered() -> Split:
@@ -68,7 +76,8 @@ def open_vggsound_filtered() -> Split:
     if not path.is_file():
         raise MissingError(
             f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
-            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published)"
+            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published; "
+            "`bench data filter vggsound` computes one)"
         )
     written = [line.removesuffix(".mp4") for _, line in read_lines(path, "the names of clips in")]
     names = [parse_canonical_name(name) or name for name in written]
@@ -98,7 +107,7 @@ def open_vggsound_list(file: Path) -> Split:
     if not path.is_file():
         raise MissingError(f"there is no list {path}")
     rows = {row.clip: row for row in read_vggsound().rows}
-    prompts = _read_prompts(path)
+    prompts = read_prompts(path)
     if unknown := [name for name in prompts if name not in rows]:
         raise BenchError(
             f"{path} names {unknown[0]!r}, which the manifest does not "
@@ -113,7 +122,7 @@ def open_vggsound_list(file: Path) -> Split:
     return _make_split(f"vggsound-{slugify_path(path)}", wanted, (note,))
 
 
-def _read_prompts(path: Path) -> dict[str, str]:
+def read_prompts(path: Path) -> dict[str, str]:
     """Return the prompts of a list by canonical name, "" where it has names alone."""
     lines = [line for _, line in read_lines(path, "the names of clips in")]
     if all(parse_canonical_name(line.removesuffix(".mp4")) for line in lines):
@@ -129,23 +138,30 @@ def open_vggsound_clean() -> Split:
     Raises:
         MissingError: the manifest or the labels are missing; the message has the command.
     """
-    return _open_labelled("vggsound-clean", lambda each, label: each.is_clean(label))
+    return _open_labelled("vggsound-clean")
 
 
 def open_vggsound_foley() -> Split:
     """Return the clips of ``vggsound-clean`` without speech; raises as it does."""
-    return _open_labelled(
-        "vggsound-foley", lambda each, label: each.is_clean(label) and not each.has_speech
-    )
+    return _open_labelled("vggsound-foley")
 
 
 def open_vggsound_onscreen() -> Split:
     """Return the test clips whose labels are all both audible and visible; raises as above."""
-    return _open_labelled("vggsound-onscreen", lambda each, label: each.is_onscreen)
+    return _open_labelled("vggsound-onscreen")
 
 
-def _open_labelled(name: str, is_wanted: Callable[[Relabelled, str], bool]) -> Split:
+#: The splits that people's labels choose: whether a clip with its own label is in one.
+LABELLED: dict[str, Callable[[Relabelled, str], bool]] = {
+    "vggsound-clean": lambda each, label: each.is_clean(label),
+    "vggsound-foley": lambda each, label: each.is_clean(label) and not each.has_speech,
+    "vggsound-onscreen": lambda each, label: each.is_onscreen,
+}
+
+
+def _open_labelled(name: str) -> Split:
     rows, relabels = _read_test_rows(), read_relabels(vggsound_directory())
+    is_wanted = LABELLED[name]
     wanted = [
         row
         for row in rows

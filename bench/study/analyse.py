@@ -253,7 +253,7 @@ def _difference(
 
 def to_json(analysis: Analysis) -> dict[str, Any]:
     """Return the analysis as plain values; None where a number is missing."""
-    values: dict[str, Any] = _plain(asdict(analysis))
+    values: dict[str, Any] = plain_values(asdict(analysis))
     values["design"] = {
         "sha256": analysis.design.digest,
         "split": analysis.design.split,
@@ -265,11 +265,12 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
     return {"title": analysis.title, **values}
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Return nested values as JSON has them: dicts and lists, None where a number is missing."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain_values(each) for name, each in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
+        return plain_values(value._asdict())
+    return [plain_values(each) for each in value] if isinstance(value, (tuple, list)) else value

@@ -168,7 +168,7 @@ def read_clips(candidates: Candidates, path: Path) -> list[Clip]:
 
 
 def describe_class(clip: Clip) -> str:
-    """The class of a clip: its label, or its prompt."""
+    """The class of a clip: its label, or its prompt; "" where it has neither."""
     return clip.label or clip.prompt
 
 

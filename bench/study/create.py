@@ -138,7 +138,8 @@ def _choose(
         main = [(clip, measure(clip)) for clip in named]
     else:
         main = choice.choose_clips(candidates.clips, options.videos, options.seed, measure, show)
-    if len({describe_class(clip) for clip, _ in main}) < len(main):
+    classes = [describe_class(clip) for clip, _ in main if describe_class(clip)]
+    if len(set(classes)) < len(classes):
         notes.append("some clips are of the same class: the runs have too few classes")
     if unclear := [clip.name for clip, clarity in main if clarity == 0.0]:
         notes.append(f"{len(unclear)} clips have fewer than two clear onsets, first {unclear[0]}")
@@ -167,7 +168,8 @@ def _make_design(
         )
     shortest = min(clip.seconds for clip, _ in main)
     chosen = tuple(
-        StudyClip(clip.name, describe_class(clip), clip.seconds, clarity) for clip, clarity in main
+        StudyClip(clip.name, describe_class(clip) or clip.name, clip.seconds, clarity)
+        for clip, clarity in main
     )
     labels = tuple(run.label for run in runs)
     return Design(

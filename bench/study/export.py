@@ -1,4 +1,4 @@
-"""The answers of a study as CSV."""
+"""The answers and the comments of a study as CSV."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ COLUMNS = (
     *("session", "source", "position", "kind", "clip", "a", "b", "question", "choice", "chosen"),
     *("elapsed_s", "excluded_by", "design_sha256"),
 )
+
+#: What begins a formula in spreadsheets.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def format_answers(study: Path) -> str:
@@ -45,4 +48,26 @@ def format_answers(study: Path) -> str:
                 *(f"{each.elapsed_s:.1f}", rules[each.session], store.design.digest),
             )
         )
+    return text.getvalue()
+
+
+def format_comments(study: Path) -> str:
+    """Return a row for every comment of a rater; ``position`` is "" where it is on the study.
+
+    A spreadsheet would run text that begins as a formula does, so such text has a quote before it.
+
+    Raises:
+        BenchError: as above.
+    """
+    store = open_store(study)
+    try:
+        comments = store.read_comments()
+    finally:
+        store.close()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("session", "position", "comment"))
+    for session, position, comment in comments:
+        safe = f"'{comment}" if comment.startswith(FORMULA_STARTS) else comment
+        writer.writerow((session, "" if position is None else position, safe))
     return text.getvalue()

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.digests import file_identity
-from bench.errors import BenchError, MediaError
+from bench.errors import BenchError, MediaError, format_names
 from bench.io import read_json
 from bench.media import mux_audio, read_audio, resample
 from bench.study.assignment import Trial
@@ -206,13 +206,18 @@ def find_common_target(versions: Sequence[tuple[float | None, float]], loudness:
 def describe_levels(described: Mapping[str, Any], loudness: Loudness) -> list[str]:
     """Return notes on clips that are silent or below the target."""
     rows = list(described.values())
-    silent = {(row["clip"], row["source"]) for row in rows if row["lufs_after"] is None}
+    silent: dict[str, set[str]] = {}
+    for row in rows:
+        if row["lufs_after"] is None:
+            silent.setdefault(row["source"], set()).add(row["clip"])
     quieter = {
         row["clip"]: row["lufs_after"]
         for row in rows
         if row["lufs_after"] is not None and row["lufs_after"] < loudness.target_lufs - 0.01
     }
-    notes = [f"{source} is silent in {clip}" for clip, source in sorted(silent)]
+    notes = [
+        f"{source} is silent in {format_names(sorted(clips))}" for source, clips in silent.items()
+    ]
     if quieter:
         lowest = min(quieter.values())
         notes.append(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from bench.study.analyse import Analysis, Rate
+from bench.study.analyse import Analysis, Rate, plain_values
 from bench.study.power import find_smallest_effect
 from bench.study.statistics import binomial_interval
 
@@ -66,6 +67,18 @@ def make_table(analysis: Analysis) -> tuple[Row, ...]:
                 found: Mapping[str, Rate] = pair.rates
                 rates |= {(question.question.name, name): rate for name, rate in found.items()}
     return tuple(Row(each, rates.get((each.question, each.outcome))) for each in PUBLISHED)
+
+
+def describe_rows(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return Table 3 as plain values: the paper's value and bar, and the rate of the study."""
+    return [
+        {
+            **asdict(row.published),
+            "clustered_half_percent": round(row.published.clustered_half_percent, 2),
+            "measured": None if row.measured is None else plain_values(asdict(row.measured)),
+        }
+        for row in make_table(analysis)
+    ]
 
 
 def describe_resolution(votes: int, design_effect: float) -> str:

@@ -14,7 +14,6 @@ import pytest
 
 from bench.isolation import Adapter, IsolatedSystem
 from bench.isolation.setup import set_up
-from bench.isolation.state import read_state, system_folder
 from bench.media import read_audio, write_audio, write_video
 from bench.plugins import open_system
 from bench.synthetic.audio import render_audio
@@ -129,24 +128,25 @@ def get_adapter(name: str) -> Adapter:
     return system.adapter
 
 
+def set_up_with_standin(name: str, folder: Path) -> System:
+    """Set a system up with its stand-in as the checkout, and empty files as weights."""
+    adapter = get_adapter(name)
+    checkout = folder / "checkouts" / name
+    shutil.copytree(STANDINS / name, checkout)
+    for script in list(checkout.rglob("*.py")):  # scripts import from their own folder
+        shutil.copy(STANDINS / "_standin.py", script.with_name("_standin.py"))
+    for weight in adapter.weights:  # a pattern matches the file that has it as its name
+        path = checkout / weight.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    set_up(adapter, checkout, Path(sys.executable), print)
+    return adapter.system()
+
+
 @pytest.fixture
 def set_up_standin(tmp_path: Path, home: Path) -> SetUp:
-    """Set a system up with its stand-in as the checkout, and empty files as weights."""
-
-    def set_up_one(name: str) -> System:
-        adapter = get_adapter(name)
-        checkout = tmp_path / "checkouts" / name
-        shutil.copytree(STANDINS / name, checkout)
-        for script in list(checkout.rglob("*.py")):  # scripts import from their own folder
-            shutil.copy(STANDINS / "_standin.py", script.with_name("_standin.py"))
-        for weight in adapter.weights:  # a pattern matches the file that has it as its name
-            path = checkout / weight.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        set_up(adapter, checkout, Path(sys.executable), print)
-        return adapter.system()
-
-    return set_up_one
+    """Set a system up with its stand-in, in an empty BENCH_HOME."""
+    return lambda name: set_up_with_standin(name, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -179,36 +179,3 @@ def describe(results: object) -> list[tuple[int, float]]:
     for each in results:
         assert isinstance(each, Audio), str(each)
     return [(each.sample_rate_hz, round(each.seconds, 3)) for each in results]
-
-
-def list_checkout(name: str) -> dict[str, bytes]:
-    """The files of a checkout; systems must leave it as it is, but for Python's caches."""
-    checkout = get_checkout(name)
-    return {
-        str(path.relative_to(checkout)): path.read_bytes()
-        for path in checkout.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    }
-
-
-def get_checkout(name: str) -> Path:
-    state = read_state(name)
-    assert state is not None
-    return Path(state.checkout)
-
-
-def read_logs(name: str) -> str:
-    return "".join(path.read_text() for path in system_folder(name).glob("logs/*.log"))
-
-
-def get_peaks(results: Sequence[object]) -> list[float]:
-    """The peak of every sample, by which stand-ins tell what a sample was made from."""
-    return [
-        round(float(np.abs(each.samples).max()), 2) if isinstance(each, Audio) else -1.0
-        for each in results
-    ]
-
-
-def describe_failures(results: Sequence[object]) -> list[str]:
-    """Why each clip failed; "" for one that has its sample."""
-    return ["" if isinstance(each, Audio) else str(each) for each in results]

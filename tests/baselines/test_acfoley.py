@@ -115,6 +115,8 @@ def test_the_declared_memory_holds_a_full_batch(preset: str) -> None:
 def test_the_large_model_is_one_per_device_and_the_small_one_is_not() -> None:
     names = [name for name in SYSTEMS if ":" not in name]
     for name in names:
-        is_large = name.startswith("acfoley") and not name.startswith("acfoley-mini")
+        is_large = name.startswith(("acfoley", "mmaudio")) and not name.startswith("acfoley-mini")
+        if name == "mmaudio-small-16k":  # it opens nothing
+            continue
         assert open_system(name).workers_per_device == (1 if is_large else None)
     assert {"acfoley", "acfoley-mini", "noise"} <= set(names)

@@ -15,15 +15,8 @@ from bench.isolation import VideoInput
 from bench.isolation.process import IsolatedProcessError
 from bench.media import read_audio
 from bench.types import Audio, Excerpt, Request
-from tests.baselines.conftest import (
-    describe,
-    get_adapter,
-    get_checkout,
-    get_peaks,
-    list_checkout,
-    make_requests,
-    read_logs,
-)
+from tests.baselines.conftest import describe, get_adapter, make_requests
+from tests.baselines.standin_results import get_checkout, get_peaks, list_checkout, read_logs
 
 
 def test_video_foley_gets_each_clip_its_prompt(set_up_standin, videos) -> None:

@@ -49,6 +49,7 @@ def complete(line: str, *flags: str) -> list[str]:
         ("bench score --match ", ["name", "order"]),
         ("bench list m", ["models", "metrics"]),
         ("bench table --format l", ["latex"]),
+        ("bench table --by m", ["modality", "material"]),
         ("bench weights fetch pan", ["panns"]),
     ],
 )

@@ -330,6 +330,35 @@ def test_the_disk_has_to_hold_the_samples_of_one_chunk(bench, dataset, monkeypat
     refused(bench(*FILTER), "5 clips at a time need about", "0.0 GiB free")
 
 
+def test_samples_of_a_filter_that_is_stopped_are_named_and_go_when_it_is_finished(
+    bench, dataset, monkeypatch
+):
+    def stop(plan, progress):
+        (plan.work / "samples").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ib_filter, "score_list", stop)
+        done = bench(*FILTER, "--part", "0/2")
+    work = dataset / "ib-test-av-benchmark.0of2.work"
+    assert done.returncode == 130
+    words = " ".join(done.stderr.split())
+    assert f"{work} has the samples of up to 1,000 clips: delete it if you will not go on" in words
+    other = dataset / "ib-test-strict.0of2.work"
+    other.mkdir()
+    bench(*FILTER)
+    assert [path.name for path in dataset.glob("*.work")] == [other.name]
+
+
+def test_samples_of_a_part_that_works_are_kept(bench, dataset):
+    from bench.pipeline.run import lock_folder
+
+    work = dataset / "ib-test-av-benchmark.1of2.work"
+    with lock_folder(work):
+        assert bench(*FILTER).returncode == 1  # for the clip that is missing
+        assert work.is_dir()
+
+
 def test_chunks_give_the_same_rows_and_leave_no_samples(bench, dataset, monkeypatch):
     bench(*FILTER)
     whole = (dataset / "ib-test-av-benchmark.parquet").read_bytes()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.cli.list import list_rows
 from bench.errors import BenchError
-from bench.splits import open_split
+from bench.splits import Refusal, Split, open_split
+from bench.types import Clip, Excerpt
 from tests.cli.conftest import refused
 
 
@@ -115,3 +118,13 @@ def test_a_model_of_the_user_is_described_and_an_unknown_one_refused(bench, tmp_
     assert "needs         luck" in done.stdout
     refused(bench("list", "models", "silense"), "did you mean 'silence'")
     refused(bench("list", "splits", "mini"), "only models are described one by one")
+
+
+def test_a_split_of_which_clips_are_missing_states_how_many_of_all(home, capsys, monkeypatch):
+    clip = Clip("a", Excerpt(Path("a.mp4"), 0.0, 8.0), 8.0)
+    few = Split("s", (clip,), refused=tuple(Refusal(name, "no video") for name in "bcd"))
+    monkeypatch.setattr("bench.splits.open_split", lambda name: few)
+    rows = listed("splits", capsys)
+    assert rows["vggsound-test"].endswith(
+        "ready, 1 of 4 clips; `bench data verify vggsound-test` says why"
+    )

@@ -36,9 +36,12 @@ def test_a_study_is_simulated_analysed_and_exported(bench, study, tmp_path):
     numbers = json.loads(files[0].read_text("utf-8"))
     assert numbers["is_simulated"] is True
     assert numbers["questions"][1]["pairs"][0]["rates"]["tie"]["truth"] == pytest.approx(0.3)
+    assert [row["percent"] for row in numbers["table3"]] == [61.1, 21.8, 83.5]
+    assert numbers["table3"][1]["measured"]["binomial"]["n"] == 128
     assert files[1].stat().st_size > 1_000
     done = bench("study", "export", study)
     assert done.stdout.startswith("session,source,position,kind,clip,a,b,question,choice,chosen")
+    assert bench("study", "export", study, "--comments").stdout == "session,position,comment\n"
     bench("study", "export", study, "--out", tmp_path / "votes.csv")
     assert (tmp_path / "votes.csv").read_text("utf-8") == done.stdout
 

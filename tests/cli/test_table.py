@@ -62,7 +62,7 @@ def test_a_run_on_mini_is_printed_by_action(bench, mini_home, monkeypatch):
     numbers = {line[0]: line[1] for line in lines if line and line[0].endswith("ing")}
     assert numbers == dict.fromkeys(("bouncing", "dripping", "stepping", "striking"), "1")
     assert "1 clip: an interval needs at least 2" in done.stdout
-    assert "FD VGG: not computed by group (metric of whole sets)" in done.stdout
+    assert "FD VGG: not computed by group: the value of a whole set depends on" in done.stdout
 
 
 def test_an_unknown_axis_and_runs_without_groups_are_one_sentence(bench, runs, rng):

@@ -98,6 +98,36 @@ def test_the_same_call_again_writes_only_what_is_missing(videos, home, tmp_path)
     assert kept.stat().st_mtime_ns == written_ns
 
 
+def as_text(video: bytes) -> str:
+    lines = base64.encodebytes(video).decode()
+    return f"data:video/mp4;base64,{lines}"
+
+
+@pytest.mark.parametrize(
+    ("video", "caption", "hold"),
+    [
+        ("video", "prompt", bytes),
+        ("mp4", "text", lambda video: {"bytes": video, "path": "a.mp4"}),
+        ("video_base64", "audio_caption", as_text),
+    ],
+)
+def test_columns_of_a_copy_that_was_written_anew_are_found(
+    video, caption, hold, videos, home, tmp_path
+):
+    expected = {row.label: row for row in unpack(write_table(tmp_path / "a.parquet", videos)).rows}
+    shutil.rmtree(foleybench_directory())
+    columns = {
+        "more": [{"path": "x", "size": 1}] * 3,  # nested: two columns on disk
+        caption: [f"caption {number}" for number in range(3)],
+        video: [hold(each) for each in videos],
+        "ucs": ["RAIN", "DOG", "DOG"],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    found = unpack(tmp_path / "a.parquet")
+    assert {row.label: row for row in found.rows} == expected
+    assert "groups are the 2 kinds of the column 'ucs'" in found.notes
+
+
 def test_a_row_that_holds_no_video_is_named_with_the_reason(videos, home, tmp_path):
     path = write_table(tmp_path / "a.parquet", videos[:1])
     text = [*pq.read_table(path)["video_data"].to_pylist(), "no base64!", "", "aGVsbG8="]
@@ -136,7 +166,8 @@ def test_a_full_disk_another_table_and_a_damaged_one_are_refused(
     with pytest.raises(BenchError, match=r"cannot read .*a\.parquet"):
         unpack(path)
     pq.write_table(pa.table({"text": ["a"]}), path)
-    with pytest.raises(MissingError, match=r"a\.parquet has the columns text"):
+    expected = r"a\.parquet has the columns text, expected are a video \(video_data, .*caption"
+    with pytest.raises(MissingError, match=expected):
         unpack(path)
     with pytest.raises(MissingError, match="run `bench data prepare foleybench --from PATH`"):
         open_split("foleybench")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets.moviegen import LIST, prepare
+from bench.datasets.moviegen import LIST, MUSIC_LIST, prepare
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
 from bench.pipeline.bounds import plan_bounds
@@ -70,6 +70,22 @@ def test_of_two_videos_of_an_id_the_one_with_audio_counts(copy, home, tmp_path):
         find(tmp_path, table=copy / LIST)
 
 
+def test_the_list_with_music_counts_alone_and_other_names_of_fields_are_read(copy, home, tmp_path):
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for path in copy.glob("video_with_audio/*.mp4"):
+        (folder / path.name).symlink_to(path)
+    row = {"id": 0, "video_prompt": "v", "audio_prompt": "a", "music_prompt": "m"}
+    (folder / MUSIC_LIST).write_text(json.dumps(row))
+    found = find(folder)
+    assert list(found.lists) == [MUSIC_LIST]
+    assert found.notes == (f"the prompts of {MUSIC_LIST} ask for music",)
+    (folder / LIST).write_text('{"video_id": "1.mp4", "caption": "rain"}')
+    found = find(folder)
+    assert (list(found.lists), found.notes) == ([LIST], ())
+    assert [(row.clip, row.label) for row in found.rows] == [("1", "rain")]
+
+
 def test_a_list_that_is_missing_or_no_list_is_refused(copy, home, tmp_path):
     with pytest.raises(MissingError, match=r"name it by --table"):
         find(copy / "video_with_audio" / "0.mp4")
@@ -77,6 +93,9 @@ def test_a_list_that_is_missing_or_no_list_is_refused(copy, home, tmp_path):
         (tmp_path / LIST).write_text(text)
         with pytest.raises(BenchError, match=r"line 1 is no row of the list"):
             find(copy, table=tmp_path / LIST)
+    (tmp_path / LIST).write_text('{"number": 1, "audio_prompt": "a"}\n')
+    with pytest.raises(BenchError, match="its fields are number, audio_prompt, expected an id"):
+        find(copy, table=tmp_path / LIST)
     row = json.dumps({"id": 1, "audio_prompt": "a"})
     (tmp_path / LIST).write_text(f"{row}\n{row}\n")
     with pytest.raises(BenchError, match=r"line 2: the id '1' is listed twice"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tarfile
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.datasets.index import open_index
 from bench.datasets.vggsound import prepare, vggsound_directory
 from bench.engine import InlineEngine
 from bench.errors import BenchError, MissingError
@@ -259,6 +261,90 @@ def test_what_is_unpacked_needs_no_space_again(videos, home, folder, monkeypatch
     assert prepare_here(folder) == first
 
 
+@pytest.mark.parametrize("make", [make_packed_shards, make_rows])
+def test_a_disk_that_fills_while_clips_are_unpacked_is_no_damage(
+    make, videos, home, folder, monkeypatch
+):
+    make(folder, videos)
+    unpacked = vggsound_directory() / "unpacked"
+    copy = shutil.copyfileobj
+
+    def fill(source, target, *length):
+        if any(unpacked.glob("[!.]*")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(source, target, *length)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.datasets.scan.shutil.copyfileobj", fill)
+        with pytest.raises(BenchError, match=r"the disk of .*unpacked is full \(No space left"):
+            prepare_here(folder)
+    assert len([*unpacked.iterdir()]) == 1  # and no half of another
+    manifest = prepare_here(folder)
+    assert manifest.notes == ()
+    assert sum(not row.problem for row in manifest.rows) == len(NAMES)
+
+
+def test_an_index_that_cannot_be_written_is_an_error_of_its_file(tmp_path):
+    with open_index(tmp_path / "index.sqlite") as index:
+        index._rows.execute("PRAGMA max_page_count = 5")
+        with pytest.raises(
+            BenchError, match=r"cannot write .*index\.sqlite: database or disk is f"
+        ):
+            index.remember_archive("state", ["x" * 100_000])
+
+
+def test_archives_in_forms_that_are_not_read_are_named_with_what_to_do(videos, home, folder):
+    for name in ("a.zip", "b.7z", "c.tar.zst", "d.txt", "e.z01", "e.zip"):
+        (folder / name).write_bytes(b"content")
+    hint = r"3 archives \(\.7z, \.zip, \.zst\) are not read: unpack them, and name that folder by "
+    with pytest.raises(MissingError, match=hint):
+        prepare_here(folder)
+    make_flat(folder, videos)
+    notes = prepare_here(folder).notes
+    assert notes[0].startswith("e.z01 is a part of a zip file")
+    assert notes[1].endswith("by --from (a.zip, b.7z, c.tar.zst)")
+
+
+def test_a_damaged_member_is_named_by_archive_and_name(videos, home, folder):
+    (folder / videos[0].name).write_bytes(b"no video at all")
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for path in (folder / videos[0].name, videos[1]):
+            tar.add(path, f"{LONG_PATH}/{path.name}")
+    (folder / videos[0].name).unlink()
+    rows = {row.clip: row for row in prepare_here(folder).rows}
+    assert rows[NAMES[0]].problem.startswith(f"cannot read {folder}/a.tar/{videos[0].name}: ")
+    assert rows[NAMES[1]].problem == ""
+
+
+def test_a_parquet_file_of_something_else_is_no_damage(videos, home, folder):
+    make_flat(folder, videos)
+    pq.write_table(pa.table({"clip": ["a"], "score": [0.5]}), folder / "scores.parquet")
+    for _ in range(2):  # read from the file, then from memory
+        [note] = prepare_here(folder).notes
+        assert note.startswith("scores.parquet is not read: its columns are clip, score: expected")
+
+
+def test_a_clip_in_two_archives_is_named_by_archive_and_member(videos, home, folder):
+    for suffix, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+        make_shards(folder, videos, suffix, mode)
+        (folder / f"more.{suffix}").write_bytes((folder / f"vggsound_01.{suffix}").read_bytes())
+        clip = videos[1].name
+        manifest = prepare_here(folder)
+        rows = {row.clip: row for row in manifest.rows}
+        if suffix == "tar":
+            assert rows[NAMES[1]].problem == (
+                f"2 videos are this clip, keep one: more.tar/{clip}, vggsound_01.tar/{clip}"
+            )
+            for path in folder.iterdir():
+                path.unlink()
+        else:
+            assert rows[NAMES[1]].problem == ""
+            assert manifest.notes == (
+                "1 clips are in compressed archives twice, and the first of each counts: "
+                f"more.tar.gz/{clip} and vggsound_01.tar.gz/{clip}",
+            )
+
+
 def test_an_unchanged_tree_is_not_opened_again(videos, home, tmp_path, monkeypatch):
     first = prepare_here(videos[0].parent)
     monkeypatch.setattr("bench.media.probe", lambda path: pytest.fail(f"{path} is opened again"))
@@ -273,6 +359,36 @@ def test_data_on_several_disks_make_one_manifest(videos, home, tmp_path):
     assert {clip.name for clip in open_split("vggsound-test").clips} == set(NAMES[:2])
 
 
+def test_clips_in_the_folder_of_another_class_are_named(videos, home, folder):
+    labels = {row.clip: row.label for row in prepare_here(videos[0].parent).rows}
+    for name, label in ((NAMES[0], labels[NAMES[0]]), (NAMES[1], labels[NAMES[2]])):
+        below = folder / label.replace(" ", "_").upper()
+        below.mkdir()
+        shutil.copy(videos[0], below / f"{name}.mp4")
+    [note] = prepare_here(folder).notes
+    assert note == (
+        "1 clips are in the folder of another class, and the label of the list counts: "
+        f"{below.name}/{NAMES[1]}.mp4 ({labels[NAMES[1]]})"
+    )
+
+
+def test_a_damaged_copy_does_not_replace_a_good_one_elsewhere(videos, home, folder, tmp_path):
+    make_flat(folder, videos)
+    prepare_here(folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(videos[0], other)
+    (other / videos[1].name).write_bytes(b"damaged")
+    rows = {row.clip: row for row in prepare_here(other).rows}
+    assert (rows[NAMES[0]].path, rows[NAMES[1]].path) == (
+        str(other / videos[0].name),
+        str(folder / videos[1].name),
+    )
+    (folder / videos[1].name).write_bytes(b"damaged since")
+    rows = {row.clip: row for row in prepare_here(folder).rows}
+    assert rows[NAMES[1]].problem.startswith("cannot read ")
+
+
 def test_the_official_table_gives_clips_to_train_on(videos, home, tmp_path):
     make_flat(tmp_path, videos)
     (tmp_path / "vggsound.csv").write_text(
@@ -282,6 +398,22 @@ def test_the_official_table_gives_clips_to_train_on(videos, home, tmp_path):
     assert (rows[NAMES[0]].label, rows[NAMES[0]].split) == ("organ, old", "train")
     assert rows["zzzzzzzzzzz_000001"].problem == "no video"
     assert [clip.name for clip in open_split("vggsound-test").clips] == [NAMES[1]]
+
+
+def test_a_table_that_is_named_has_to_be_one_and_a_shorter_one_is_noted(videos, home, tmp_path):
+    folder = videos[0].parent
+    with pytest.raises(MissingError, match=r"there is no table .*gone\.csv"):
+        prepare_here(folder, table=tmp_path / "gone.csv")
+    (tmp_path / "list.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"list\.json is no table: expected vggsound\.csv"):
+        prepare_here(folder, table=tmp_path / "list.json")
+    prepare_here(folder)
+    assert open_split("vggsound-test").notes == ()
+    (tmp_path / "fewer.tsv").write_text(f"id\tlabel\n{NAMES[0]}\torgan\n{NAMES[1]}\tdog\n")
+    prepare_here(folder, table=tmp_path / "fewer.tsv")
+    assert open_split("vggsound-test").notes == (
+        "fewer.tsv has 2 test clips, the official list 15,446",
+    )
 
 
 def test_a_folder_without_a_listed_clip_and_a_full_disk_are_refused(

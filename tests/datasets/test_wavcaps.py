@@ -93,6 +93,15 @@ def test_damaged_members_of_a_zip_are_passed_over_and_named(audio_folder, home, 
     assert {each.notes[-1] for each in found} >= named
 
 
+def test_five_references_are_five_different_files(audio_folder, home, tmp_path):
+    for number in range(5):
+        for copy in "abc"[: 3 if number == 0 else 1]:
+            (tmp_path / f"{copy}{number}.flac").symlink_to(audio_folder / f"{number}.flac")
+    found = [draw(tmp_path, seed=seed) for seed in range(4)]
+    assert {len(set(each.lists.values())) for each in found} == {5}
+    assert any("drawn files equal a reference: " in each.notes[-1] for each in found)
+
+
 def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
     path = tmp_path / BLACKLIST
     path.write_text(json.dumps({"AudioSet": ["Yabc.wav"], "FreeSound": ["0", "1", "2"]}))
@@ -110,7 +119,9 @@ def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
 
 def test_a_part_of_a_zip_and_a_folder_without_audio_are_refused(home, tmp_path):
     (tmp_path / "FreeSound.zip").write_bytes(b"PK\x05\x06 the last part")
-    with pytest.raises(BenchError, match=r"join them by `zip -s- FreeSound\.zip -O whole\.zip`"):
+    with pytest.raises(
+        BenchError, match=r"join them by `zip -s- FreeSound\.zip -O FreeSound_whole\.zip`"
+    ):
         draw(tmp_path)
     (tmp_path / "FreeSound.zip").unlink()
     with pytest.raises(MissingError, match="holds no audio file and no zip"):
@@ -136,4 +147,4 @@ def test_every_test_clip_is_under_each_reference(audio_folder, home):
     assert [read_audio(clip.reference).seconds for clip in split.clips] == [2.0] * 5
     assert len(split.refused) == 5
     assert "mcd_ref" in split.metrics
-    assert split.notes[0].startswith("references drawn by the seed 0 (SHA-256: ref_a ")
+    assert split.notes[-1].startswith("references drawn by the seed 0 (SHA-256: ref_a ")

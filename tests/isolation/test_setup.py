@@ -141,9 +141,11 @@ def test_samples_belong_to_the_commit_and_its_changes(make_adapter, tmp_path) ->
 
     (checkout / "main.py").write_text("changed = True\n")
     assert "has uncommitted changes" in compare_commit(pinned, checkout)
-    assert clean.describe_changes(origin_of(pinned.system(), "cpu")) == [
-        "the weights origin.json have changed"
-    ]
+    changed = origin_of(pinned.system(), "cpu")
+    (reason,) = clean.describe_changes(changed)
+    assert f"commit {commit[:12]}, changes none, lock none" in reason
+    (checkout / "added.py").write_text("more = True\n")
+    assert changed.describe_changes(origin_of(pinned.system(), "cpu"))
 
 
 def test_a_folder_without_git_is_known_by_its_sources(make_adapter, tmp_path) -> None:

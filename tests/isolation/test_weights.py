@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.isolation import Weight
 from bench.isolation.setup import list_weight_faults
-from bench.isolation.state import describe_missing, origin_files
+from bench.isolation.state import describe_missing, weight_files
 
 
 def test_a_pattern_stands_for_checkpoints_whose_names_nobody_states(make_adapter, tmp_path) -> None:
@@ -16,7 +16,7 @@ def test_a_pattern_stands_for_checkpoints_whose_names_nobody_states(make_adapter
     found.write_bytes(b"weights")
     assert describe_missing(adapter) == ""
     assert list_weight_faults(adapter) == []
-    assert origin_files(adapter)[1:] == (found,)
+    assert weight_files(adapter) == (found,)
 
 
 def test_another_file_than_the_published_one_is_named(make_adapter, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 from bench.judges import open_judge
 from bench.pipeline.feature_store import FeatureStore, shared_root
 from bench.pipeline.journal import Journal, row_kind
-from bench.results import Column, Results, Score, write_results
+from bench.results import Column, Failure, Results, Score, write_results
 from bench.suite import SUITE_VERSION, select
 
 PROFILE = "av-benchmark"
@@ -87,3 +88,9 @@ def _write_results(
     columns = tuple(Column.of(metric) for metric in select(PROFILE) if metric.name in scores)
     found = replace(ABOUT, expected=n, scored=n, columns=columns, metrics=scores)
     write_results(directory, replace(found, **about))
+
+
+def read_failures(directory: Path) -> list[Failure]:
+    """Return the failures that a run wrote."""
+    lines = (directory / "failures.jsonl").read_text("utf-8").splitlines()
+    return [Failure(**json.loads(line)) for line in lines]

@@ -18,11 +18,11 @@ from bench.pipeline.estimate import generate_timeout_s
 from bench.pipeline.generate import call_system, generate_samples
 from bench.pipeline.run import run
 from bench.pipeline.workers import default_timeout_s, place_system
-from bench.results import load_failures
 from bench.suite import Side
 from bench.system import SecondsPerClip, System, one_by_one
 from bench.types import Audio, Request
 from tests.pipeline import systems
+from tests.pipeline.finished import read_failures
 
 SYSTEMS = "tests.pipeline.systems"
 
@@ -60,7 +60,7 @@ def test_samples_of_batches_equal_those_of_single_requests(make_plan, tmp_path):
         ["clip_000001"],
         ["clip_000002"],
     ]
-    failures = load_failures(together.directory)
+    failures = read_failures(together.directory)
     assert [(each.clip, each.error) for each in failures] == [
         ("clip_000001", "clip 1 cannot be done")
     ]

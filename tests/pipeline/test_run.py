@@ -14,7 +14,8 @@ from filelock import FileLock
 from bench.errors import BenchError, RunError
 from bench.judges import open_judge
 from bench.pipeline.run import look_ahead, run
-from bench.results import load_failures, load_results, load_rows
+from bench.results import load_results, load_rows
+from tests.pipeline.finished import read_failures
 
 TONE = "tests.pipeline.systems:TONE"
 
@@ -51,7 +52,7 @@ def test_a_run_leaves_samples_scores_rows_failures_and_provenance(make_plan):
     assert list(rows["clip"]) == ["clip_000000", "clip_000001", "clip_000002"]
     assert {"onset_acc", "onset_ap", "mcd", "true_onsets", "generated_onsets"} <= set(rows.columns)
     assert load_results(plan.results_directory) == result.results
-    assert load_failures(plan.directory) == []
+    assert read_failures(plan.directory) == []
     facts = json.loads((plan.directory / "run.json").read_text())
     assert facts["configuration"]["model"] == "reference-loop"
     assert facts["provenance"]["packages"]["numpy"]
@@ -173,7 +174,7 @@ def test_a_sample_that_was_deleted_or_changed_is_made_again(make_plan):
 def test_a_failing_clip_is_a_row_and_the_means_are_of_the_others(make_plan):
     plan = make_plan("tests.pipeline.systems:SECOND_FAILS")
     result = run(plan, quiet)
-    assert [(f.clip, f.stage) for f in load_failures(plan.directory)] == [
+    assert [(f.clip, f.stage) for f in read_failures(plan.directory)] == [
         ("clip_000001", "generate")
     ]
     assert "cannot be done" in result.failures[0].error

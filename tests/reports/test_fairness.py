@@ -46,7 +46,10 @@ def test_systems_that_declare_different_things_are_named() -> None:
 
 def test_conditions_and_seeds_of_one_system_are_one_name() -> None:
     runs = [declared("a"), replace(declared("a"), condition="no-text"), declared("b", given=())]
-    assert fairness_notes(runs, ()) == ("given: video (a)",)
+    assert fairness_notes(runs, ()) == (
+        "given: video (a)",
+        "what it was given and trained on, and which judges it saw, is not declared: b",
+    )
 
 
 def test_anchors_have_no_notes() -> None:
@@ -57,11 +60,13 @@ def test_a_judge_that_was_seen_is_noted_below_its_own_columns_only() -> None:
     filtered = SeenJudge("imagebind", "filter of its training clips", ("ib",))
     runs = [declared("a", SYNC, filtered), declared("b", replace(SYNC, how="encoder, reward"))]
     desync = (
-        "DeSync by synchformer, which had a part in the system: encoder (a); encoder, reward (b)"
+        "DeSync (synchformer) is no independent judge of systems that saw it: encoder (a); "
+        "encoder, reward (b)"
     )
     assert fairness_notes(runs, [DESYNC])[1:] == (desync,)
     assert fairness_notes(runs, [IB])[1:] == (
-        "IB by imagebind, which had a part in the system: filter of its training clips (a)",
+        "IB (imagebind) is no independent judge of systems that saw it: filter of its training "
+        "clips (a)",
     )
     assert fairness_notes(runs, [])[1:] == ()
 

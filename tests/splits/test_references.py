@@ -110,6 +110,31 @@ def test_a_clip_without_a_partner_is_refused_with_the_reason():
     assert "clip_3" not in other.sources.values()
 
 
+@pytest.mark.parametrize("origin", ["same-class", "other-class"])
+def test_references_are_of_clips_whose_files_are_here(origin, tmp_path):
+    clips = []
+    for number, clip in enumerate(DOGS_AND_BELLS.clips):
+        path = tmp_path / f"{number}.mp4"
+        if number < 6:
+            path.touch()
+        clips.append(replace(clip, reference=replace(clip.reference, path=path), audio=None))
+        clips[-1] = replace(clips[-1], audio=replace(clip.audio, path=path))
+    found = draw_references(make_split(*clips), origin, 42)
+    assert set(found.sources.values()) <= {f"clip_{number}" for number in range(6)}
+    assert len(found.clips) == 40
+    assert found.notes[-1].endswith("seed 42, among the 6 of 40 clips that are here (run.json)")
+    everyone = draw_references(DOGS_AND_BELLS, origin, 42).sources
+    kept = [name for name, source in everyone.items() if source in {"clip_0", "clip_1"}]
+    assert all(found.sources[name] == everyone[name] for name in kept)
+    (tmp_path / "0.mp4").unlink()
+    (tmp_path / "2.mp4").unlink()
+    alone = [clip for clip in clips if clip.name in ("clip_4", "clip_6", "clip_1")]
+    alike = draw_references(make_split(*alone), "same-class", 42)
+    assert {each.clip: each.reason for each in alike.refused}["clip_4"] == (
+        "no other clip with a reference has the label 'Bell', among the 2 of 3 clips that are here"
+    )
+
+
 def test_a_clip_that_is_too_short_for_a_reference_gets_one_and_gives_none():
     split = make_split(make_clip(0, "dog", reference=None), make_clip(1, "dog"))
     found = draw_references(split, "same-class", 42)

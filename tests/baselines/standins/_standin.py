@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import random
 import struct
 import wave
@@ -19,6 +22,41 @@ def read_seconds(video: Path) -> float:
 def has_audio_track(video: Path) -> bool:
     """Return whether an .mp4 file has an audio track, by its handlers."""
     return b"soun" in video.read_bytes()
+
+
+def has_gpu() -> bool:
+    """Return whether a GPU is visible, by the variable that hides them all."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+
+def count_frames(video: Path, seconds: float) -> int:
+    """Return the frames of 25 per second that MMAudio's reader finds in the first ``seconds``.
+
+    It adds 1/25 s up, whose rounding costs the last frame of a video that has no more.
+    """
+    return min(round(read_seconds(video) * 25) - 1, round(seconds * 25))
+
+
+def round_up(seconds: float, rate: int, samples_per_latent: int) -> float:
+    """Return the length of audio that whole latents have."""
+    return math.ceil(seconds * rate / samples_per_latent) * samples_per_latent / rate
+
+
+def record_call(**what: object) -> None:
+    """Append what a script was given to ``calls.jsonl`` in the checkout, for the tests."""
+    with Path("calls.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(what, default=str) + "\n")
+
+
+def write_flac(path: Path, rate: int, seconds: float, seed: object) -> None:
+    """Write noise as FLAC."""
+    import soundfile
+
+    temporary = path.with_suffix(".wav")
+    write_wav(temporary, rate, seconds, seed)
+    samples, _ = soundfile.read(temporary)
+    soundfile.write(path, samples, rate)
+    temporary.unlink()
 
 
 def write_wav(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _standin import read_seconds, write_wav
+from _standin import read_seconds, record_call, write_wav
 
 parser = argparse.ArgumentParser()
 for name in ("input", "save_dir", "prompt", "nprompt", "ckpt", "pretrain", "device"):
@@ -19,7 +19,9 @@ parser.add_argument("--semantic_scale", type=float, default=1.0)
 parser.add_argument("--temporal_scale", type=float, default=0.2)
 args = parser.parse_args()
 
-for index, video in enumerate(sorted(Path(args.input).glob("*.mp4"))):
+videos = sorted(Path(args.input).glob("*.mp4"))
+record_call(videos=[video.name for video in videos], **vars(args))
+for index, video in enumerate(videos):
     seconds = read_seconds(video)
     if seconds > 10.0:
         raise RuntimeError("The size of tensor a (1088) must match the size of tensor b (1024)")

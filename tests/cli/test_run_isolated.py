@@ -1,0 +1,103 @@
+"""The mini Table 1 in one command: isolated systems by their stand-ins, archives, our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bench.isolation import IsolatedSystem
+from bench.plugins import open_system, read_declarations
+from tests.baselines.conftest import set_up_with_standin
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = ["motion-grains"]
+FEW = ["foleycrafter", "v-aura"]
+
+
+def list_isolated() -> list[str]:
+    rows = [row for row in read_declarations("system") if not row.argument]
+    return [row.name for row in rows if isinstance(open_system(row.name), IsolatedSystem)]
+
+
+@pytest.fixture
+def home_with_clips(home: Path, mini_home: Path) -> Path:
+    home.mkdir()
+    (home / "data").symlink_to(mini_home / "data")
+    return home
+
+
+def pack_samples(folder: Path, split_folder: Path) -> Path:
+    """A published archive: the true audio of the first two clips under Frieren's names."""
+    archive = folder / "published.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(split_folder.glob("*.mp4"))[:2]:
+            audio = folder / f"{path.stem}.wav"
+            command = ["-c", "import sys; from bench.media import *; from bench.types import *; "]
+            command[1] += "write_audio(Path(sys.argv[2]), read_audio(Excerpt(Path(sys.argv[1]))))"
+            command[1] = "from pathlib import Path; " + command[1]
+            subprocess.run([sys.executable, *command, str(path), str(audio)], check=True, cwd=ROOT)
+            file.write(audio, f"samples/{path.stem}.wav")
+    return archive
+
+
+@pytest.mark.parametrize(
+    "isolated", [pytest.param(FEW, id="few"), pytest.param(None, id="all", marks=pytest.mark.slow)]
+)
+def test_one_command_fills_the_table_and_resumes_after_a_kill(
+    isolated: list[str] | None, home_with_clips: Path, tmp_path: Path
+) -> None:
+    names = isolated or list_isolated()
+    for name in names:
+        set_up_with_standin(name, tmp_path)
+    archive = pack_samples(tmp_path, home_with_clips / "data" / "mini")
+    models = [*OWN, *names, f"precomputed:{archive}"]
+    command = [sys.executable, "-m", "bench", "run", "--model", ",".join(models), "--split=mini"]
+    command += ["--limit=2", "--metrics=onset_acc", "--workers=1"]
+
+    whole = subprocess.run(
+        [*command, "--runs", str(tmp_path / "whole")], cwd=ROOT, capture_output=True, text=True
+    )
+    killed = subprocess.Popen(
+        [*command, "--runs", str(tmp_path / "killed")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for_chunk(killed, names[1], tmp_path)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    again = subprocess.run(
+        [*command, "--runs", str(tmp_path / "killed")], cwd=ROOT, capture_output=True, text=True
+    )
+    assert read_scores(tmp_path / "whole") == read_scores(tmp_path / "killed")
+    assert whole.stdout == again.stdout.replace(str(tmp_path / "killed"), str(tmp_path / "whole"))
+    assert len(read_scores(tmp_path / "whole")) == len(models) - count_refused(whole.stderr)
+
+
+def wait_for_chunk(process: subprocess.Popen[bytes], name: str, folder: Path) -> None:
+    """Return once this system has been called for a chunk by the second command."""
+    runs = folder / "killed" / name
+    while process.poll() is None and not runs.exists():
+        time.sleep(0.02)
+    assert process.poll() is None, "the command was over before it could be killed"
+    time.sleep(1.0)  # it opens the environment, or generates
+
+
+def read_scores(runs: Path) -> dict[str, object]:
+    found = {}
+    for path in sorted(runs.rglob("scores.json")):
+        found[str(path.relative_to(runs))] = json.loads(path.read_text())["metrics"]
+    return found
+
+
+def count_refused(text: str) -> int:
+    return text.count("cannot run:")
