@@ -18,19 +18,12 @@ EXTRAS = {
     "matplotlib": "figures",
     "pysptk": "mcd",
     "pyworld": "mcd",
-<<<<<<< HEAD
-=======
     "uv": "systems",
->>>>>>> main
     "krippendorff": "study",
     "pyloudnorm": "study",
     "starlette": "study",
     "tomli_w": "study",
-<<<<<<< HEAD
-    "uv": "systems",
     "uvicorn": "study",
-=======
->>>>>>> main
 }
 
 

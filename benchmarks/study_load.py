@@ -35,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     is_slow = is_damaged = False
     with tempfile.TemporaryDirectory() as folder:
-        for n_kills in (0, options.kills):
+        for n_kills in sorted({0, options.kills}):
             study = write_served_study(Path(folder) / f"study-{n_kills}", has_video=True)
             start = time.perf_counter()
             load, n_done = answer_under_load(study, options.raters, n_kills, options.pause)
