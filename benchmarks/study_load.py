@@ -45,8 +45,8 @@ def main() -> int:
             print(
                 f"\n{options.raters} raters, {n_done} kills, {os.cpu_count()} cores, load "
                 f"{os.getloadavg()[0]:.1f}: {n_requests} answers in {seconds:.0f} s "
-                f"({n_requests / seconds:.0f}/s), {load.n_retries} retries; "
-                f"{len(load.confirmed)} votes confirmed ({load.n_repeated} after a lost reply), "
+                f"({n_requests / seconds:.0f}/s), {len(load.retries)} retries; "
+                f"{len(load.confirmed)} votes confirmed ({len(load.repeated)} after a lost reply), "
                 f"{lost} lost, {twice} doubled"
             )
             if not n_kills:
