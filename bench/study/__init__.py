@@ -4,6 +4,7 @@
     design.py create.py     the frozen design of a study, and how a study is created from runs
     media.py                videos for raters: equal loudness, names that give nothing away
     store.py sessions.py    sessions, trials, votes: SQLite, the only writer of answers
+    server/                 the survey: a page in the rater's browser, the web server behind it
     votes.py                votes by system, after the rules of exclusion
     statistics.py strengths.py power.py    rates, agreement, Bradley-Terry with ties, sample sizes
     analyse.py forest.py table3.py export.py    what a study found, as numbers, figure, table, CSV

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 
+import httpx
 import pytest
 
+from bench.study.server.serve import bind
 from bench.study.store import RATER, SIMULATED, open_store
 from tests.cli.conftest import refused
 from tests.study.served import serving, write_served_study
@@ -19,9 +20,7 @@ def study(tmp_path):
 
 def test_wrong_input_is_one_clear_line(bench, study, tmp_path):
     refused(bench("study", "serve", tmp_path), "holds no study")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused(bench("study", "serve", study, "--port", port), f"port {port}: Address already in")
     refused(bench("study", "serve", study, "--host", "no.such.invalid"), "cannot serve at no.such")
@@ -62,12 +61,25 @@ def test_simulated_raters_answer_no_real_study(bench, study, tmp_path):
     store = open_store(study)
     assert store.read_sessions() == []
     store.close()
-    assert json.loads((study / "private" / "media.json").read_text())
+
+
+def test_behind_a_proxy_with_https_the_cookie_is_sent_over_https_alone(study):
+    sent = {"agrees": True, "panel_id": ""}
+    with serving(study) as (url, _):
+        for scheme, is_secure in (("http", False), ("https", True)):
+            headers = {"X-Forwarded-Proto": scheme}
+            answer = httpx.post(f"{url}/api/sessions", json=sent, headers=headers)
+            assert ("secure" in answer.headers["set-cookie"].lower()) is is_secure
+
+
+def test_answers_do_not_wait_for_the_confirmation_of_their_header():
+    with bind("127.0.0.1", 0) as server, socket.create_connection(server.getsockname()):
+        connection, _ = server.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_operator_names_contact_and_retention(study):
-    import httpx
-
     with serving(study, "--contact", "<b>zebra</b>", "--retention", "For a year.") as (url, _):
         found = httpx.get(f"{url}/api/study").json()
         page = httpx.get(url).text

@@ -36,7 +36,7 @@ def write_served_study(folder, n_clips=4, *, has_video=False, **changes):
     (study / "media").mkdir()
     (study / "private" / "key").write_text(KEY.hex() + "\n", encoding="ascii")
     described = {}
-    for pitch, (clip, source, role) in enumerate(list_shown(read_design(study))):
+    for pitch, (clip, source, role) in enumerate(list_videos(read_design(study))):
         name = media_name(KEY, clip, source, role)
         path = study / "media" / f"{name}.mp4"
         if has_video:
@@ -49,7 +49,7 @@ def write_served_study(folder, n_clips=4, *, has_video=False, **changes):
     return study
 
 
-def list_shown(design):
+def list_videos(design):
     for clip in design.clips:
         yield clip.name, TRUE, REFERENCE
         for system in design.systems:

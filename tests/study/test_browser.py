@@ -86,8 +86,8 @@ class Page:
 
     def expect(self, screen):
         self.wait(lambda: self.find(screen).is_displayed())
-        shown = self.driver.find_elements(By.CSS_SELECTOR, "main > section:not([hidden])")
-        assert [each.get_attribute("id") for each in shown] == [screen]
+        visible = self.driver.find_elements(By.CSS_SELECTOR, "main > section:not([hidden])")
+        assert [each.get_attribute("id") for each in visible] == [screen]
         assert self.driver.switch_to.active_element.get_attribute("id") == f"{screen}-title"
 
     def begin(self):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -181,8 +182,8 @@ def test_media_are_sent_in_ranges_to_the_session_that_needs_them(app, rater, stu
 
 
 def test_media_of_other_trials_are_not_sent(rater, study):
-    shown = set(present(rater)["media"].values())
-    others = {path.stem for path in (study / "media").iterdir()} - shown
+    own = set(present(rater)["media"].values())
+    others = {path.stem for path in (study / "media").iterdir()} - own
     assert len(others) > 3
     assert {rater.get(f"/media/{name}.mp4").status_code for name in others} == {404}
 
@@ -394,6 +395,15 @@ def test_a_store_that_fails_asks_for_patience_and_names_the_reason_to_the_operat
     assert answer.status_code == 503
     assert "secret" not in answer.text
     assert str(error) in capsys.readouterr().err
+
+
+def test_the_description_of_the_interface_has_every_route(app):
+    described = json.loads((Path(__file__).parent / "openapi.json").read_text())["paths"]
+    found = {
+        route.path.replace(":int", ""): {each.lower() for each in route.methods - {"HEAD"}}
+        for route in app.routes
+    }
+    assert {path: set(methods) for path, methods in described.items()} == found
 
 
 def test_simulated_raters_are_marked(study, store):

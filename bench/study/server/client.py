@@ -34,7 +34,7 @@ class ServedStudy:
         self._media: dict[str, Any] = read_json(study / PRIVATE / MEDIA_LIST)
         self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
         self._url = url
-        self._shown: dict[str, str] = {}
+        self._videos: dict[str, str] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -57,21 +57,21 @@ class ServedStudy:
     def find_session(self, token: str) -> Session:
         """Return the session with its present trial alone, if it has one."""
         found = self._send("GET", "/api/session", token).json()
-        shown = found["trial"]
-        if shown is None:
+        present = found["trial"]
+        if present is None:
             return Session(-1, (), frozenset(), found["completion_code"])
-        self._shown = shown["media"]
-        a, b = (self._media[self._shown[side]] for side in "ab")
+        self._videos = present["media"]
+        a, b = (self._media[self._videos[side]] for side in "ab")
         systems = self.design.systems
         is_main = a["source"] != b["source"] and {a["source"], b["source"]} <= set(systems)
         trial = Trial(
-            shown["position"], MAIN if is_main else "", a["clip"], a["source"], b["source"]
+            present["position"], MAIN if is_main else "", a["clip"], a["source"], b["source"]
         )
         return Session(-1, (trial,), frozenset(), "")
 
     def record_plays(self, token: str, position: int, seconds: Mapping[str, float]) -> None:
         """Fetch the videos of the present trial, then report that they were played."""
-        for name in self._shown.values():
+        for name in self._videos.values():
             self._send("GET", f"/media/{name}.mp4", token, headers={"Range": "bytes=0-"})
         sent = {"seconds": dict(seconds)}
         self._send("POST", f"/api/trials/{position}/plays", token, json=sent)

@@ -34,7 +34,7 @@ def serve_study(
         require_media(study, store.design)
         _check_source(store, survey)
         app = create_app(study, store, survey)
-        with _bind(host, port) as listener:
+        with bind(host, port) as listener:
             config = uvicorn.Config(
                 app,
                 log_level="warning",
@@ -62,21 +62,23 @@ def _check_source(store: Store, survey: Survey) -> None:
         )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that takes connections at ``host`` and ``port``, before uvicorn is ready.
+
+    Raises:
+        BenchError: no such host, or a port in use.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        # With the protocol unnamed, asyncio would not set TCP_NODELAY, and answers wait 40 ms.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise BenchError(f"cannot serve at {host}: {error.strerror}") from error
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(MAX_CONNECTIONS)  # who comes before uvicorn is ready waits
-    except (OSError, OverflowError) as error:
-        listener.close()
+        listener = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+    except OSError as error:
         raise BenchError(
-            f"cannot serve at {host} port {port}: {getattr(error, 'strerror', error)}; name "
-            "another port by --port"
+            f"cannot serve at {host} port {port}: {error.strerror}; name another port by --port"
         ) from error
+    # Connections inherit it; asyncio sets it only on those of its own. Answers, whose header and
+    # body are two packets, would wait 40 ms for the client's confirmation of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
