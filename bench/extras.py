@@ -18,6 +18,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "pysptk": "mcd",
     "pyworld": "mcd",
+    "duckdb": "results",
 }
 
 

@@ -12,6 +12,7 @@ from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, samples, validate
+from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.score import score
 from bench.cli.table import table
@@ -45,6 +46,7 @@ app.command()(run)
 app.command()(ablate)
 app.command()(score)
 app.command()(table)
+app.command()(results)
 app.command()(compare)
 app.command("list")(list_rows)
 app.command()(doctor)

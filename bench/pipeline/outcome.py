@@ -20,7 +20,14 @@ from bench.pipeline.notes import sample_notes
 from bench.pipeline.plan import RunPlan, scoring_fingerprint
 from bench.pipeline.roles import Pair, Scoring
 from bench.pipeline.samples import Samples, count_origins
-from bench.results import Failure, Results, write_failures, write_results, write_rows
+from bench.results import (
+    Failure,
+    Results,
+    write_digests,
+    write_failures,
+    write_results,
+    write_rows,
+)
 from bench.suite import select, select_computable
 from bench.types import Clip, Excerpt
 
@@ -135,6 +142,7 @@ def write_outcome(
     write_failures(directory, by_clip(run_log.failures))
     write_json(directory / "provenance.json", facts)
     write_results(directory, results)
+    write_digests(directory)
     return results
 
 
