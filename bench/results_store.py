@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,8 +293,28 @@ def as_json(table: pa.Table) -> str:
     """
     if len(set(table.column_names)) < table.num_columns:
         raise BenchError("two columns have one name: give each its own with AS")
-    rows = [
-        {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}
-        for row in table.to_pylist()
-    ]
-    return json.dumps(rows, indent=2, ensure_ascii=False, default=str) + "\n"
+    return json.dumps(_finite(table.to_pylist()), indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(name): _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def as_csv(table: pa.Table) -> str:
+    """Return rows as CSV below the names of the columns; nothing for NULL.
+
+    Raises:
+        BenchError: a column holds lists or structs.
+    """
+    from pyarrow import csv
+
+    buffer = BytesIO()
+    try:
+        csv.write_csv(table, buffer, csv.WriteOptions(quoting_style="needed"))
+    except pa.ArrowException as error:
+        raise BenchError(f"CSV cannot hold these columns ({error}): use json or parquet") from error
+    return buffer.getvalue().decode()

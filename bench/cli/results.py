@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,17 +63,18 @@ def results(
         require_target(out)
     store = open_store(runs).select(where or ())
     listed = LISTED if format == "terminal" else "*"
-    table = store.query(sql or f"SELECT {listed} FROM runs ORDER BY run")  # noqa: S608 - read-only
+    listing = f"SELECT {listed} FROM runs ORDER BY run"  # noqa: S608 - read-only
+    table = store.query(listing if sql is None else sql)
     _write(table, format, out)
     _report_refusals(store)
 
 
 def _write(table: pa.Table, format: str, out: Path | None) -> None:
     """Print or write the rows, in another format than that of the terminal."""
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     from bench.io import atomic_path
-    from bench.results_store import as_json
+    from bench.results_store import as_csv, as_json
     from bench.terminal import print_text
 
     if format == "terminal":
@@ -84,12 +84,7 @@ def _write(table: pa.Table, format: str, out: Path | None) -> None:
         with atomic_path(out) as temporary:
             parquet.write_table(table, temporary)
         return
-    if format == "json":
-        text = as_json(table)
-    else:
-        buffer = BytesIO()
-        csv.write_csv(table, buffer, csv.WriteOptions(quoting_style="needed"))
-        text = buffer.getvalue().decode()
+    text = as_json(table) if format == "json" else as_csv(table)
     if out is None:
         print_text(text)
     else:

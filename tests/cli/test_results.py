@@ -226,9 +226,9 @@ def test_the_command_lists_exports_and_ends_with_1_where_something_is_refused(ru
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "3 rows" in listed.stdout
     exported = bench(
-        "results", "--runs", runs, "--format", "json", "--sql", "SELECT 'nan'::FLOAT x"
+        "results", "--runs", runs, "--format", "json", "--sql", "SELECT [1, 'nan'::FLOAT] x"
     )
-    assert json.loads(exported.stdout) == [{"x": None}]
+    assert json.loads(exported.stdout) == [{"x": [1.0, None]}]
     csv = bench("results", "--runs", runs, "--format", "csv", "--where", "system = 'oracle'")
     assert len(csv.stdout.splitlines()) == 2
     for name in ("csv", "json", "parquet"):
@@ -250,6 +250,8 @@ def test_the_command_lists_exports_and_ends_with_1_where_something_is_refused(ru
         (("--format", "latex"), "no format 'latex'; there are: terminal, csv, json, parquet"),
         (("--out", "x"), "--out needs --format"),
         (("--format", "parquet"), "--format parquet needs --out FILE"),
+        (("--format", "csv", "--sql", "SELECT [1] x"), "CSV cannot hold these columns"),
+        (("--sql", ""), "found nothing"),
         (
             ("--format", "json", "--sql", "SELECT a.*, b.* FROM runs a, runs b"),
             "two columns have one name",
