@@ -1,5 +1,7 @@
 # make demo   fresh machine: environment, then the main job on the mini split, ending in a table
 # make test   fresh machine: environment, then all tests
+# make gate   the mini world at a small size against the stored baseline, clip by clip; make baseline
+#             stores it anew, for a change that moves numbers on purpose (docs/ci.md)
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/;
 # effects runs what docs/effects.md compares, on 128 clips, and writes it again;
 # mini-weights trains the mini AC-Foley again, judges the networks of the mini judge: both replace
@@ -17,7 +19,7 @@ EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attenti
   reference-loop motion-grains ground-truth
 TEST_WORKERS ?= auto
 
-.PHONY: demo test setup check bench docs effects judges mini-weights clean
+.PHONY: demo test setup check gate baseline bench docs effects judges mini-weights clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -48,6 +50,12 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_words.py
+
+gate: setup
+	$(BIN)/python -m benchmarks.gate check
+
+baseline: setup
+	$(BIN)/python -m benchmarks.gate baseline
 
 bench: setup
 	$(PIP) --config-settings editable_mode=compat -e '.[benchmarks]'

@@ -22,6 +22,7 @@ EXTRAS = {
     "krippendorff": "study",
     "pyloudnorm": "study",
     "tomli_w": "study",
+    "duckdb": "results",
 }
 
 

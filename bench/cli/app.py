@@ -13,6 +13,7 @@ from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, validate
+from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.samples import samples
 from bench.cli.score import score
@@ -47,6 +48,7 @@ app.command()(run)
 app.command()(ablate)
 app.command()(score)
 app.command()(table)
+app.command()(results)
 app.command()(compare)
 app.command()(crosscheck)
 app.command("list")(list_rows)

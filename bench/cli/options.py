@@ -130,6 +130,13 @@ def complete_compare_format(incomplete: str) -> list[str]:
     return _matching(FORMATS, incomplete)
 
 
+def complete_results_format(incomplete: str) -> list[str]:
+    """The formats of all results."""
+    from bench.cli.results import FORMATS
+
+    return _matching(FORMATS, incomplete)
+
+
 def complete_lists(incomplete: str) -> list[str]:
     """What ``bench list`` lists."""
     return _matching(("models", "splits", "metrics"), incomplete)
