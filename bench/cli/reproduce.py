@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -144,7 +144,7 @@ def _check_world(world: str) -> World:
 
     if world not in WORLDS:
         raise BenchError(f"no world {world!r}; there are: {', '.join(WORLDS)}")
-    return cast("World", world)
+    return world
 
 
 def examine_runs(job: Job) -> list[NeededRun]:

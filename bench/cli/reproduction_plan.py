@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.cli.reproduce import Job, NeededRun
-    from bench.pipeline.readiness import Lack
+    from bench.pipeline.readiness import MissingPiece
 
 #: Sentences are no wider than this, however wide the terminal is.
 TEXT_WIDTH = 100
@@ -31,10 +30,10 @@ def print_plan(job: Job, needed: Sequence[NeededRun], *, is_dry: bool) -> None:
         _print_text(out, line)
     if needed:
         _print_runs(out, needed, pieces)
-    for number, (lack, runs) in enumerate(pieces, 1):
-        left_out = "without this, columns are left out of" if lack.kind == "columns" else "for"
+    for number, (piece, runs) in enumerate(pieces, 1):
+        left_out = "without this, columns are left out of" if piece.kind == "columns" else "for"
         many = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
-        _print_text(out, f"{_name_piece(lack, runs)} ({left_out} {many})", f"{number:>2}  ")
+        _print_text(out, f"{_name_piece(piece, runs)} ({left_out} {many})", f"{number:>2}  ")
     for line in _describe_cost(job, needed):
         _print_text(out, line)
 
@@ -55,8 +54,8 @@ def _describe_job(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
     n_ready = sum(each.state.can_run for each in needed)
     n_blocked = len(needed) - n_finished - n_ready
     yield (
-        f"{job.command}: {len(rows)} rows need {len(needed)} runs, of which {n_finished} are "
-        f"finished, {n_ready} can run here, and {n_blocked} cannot"
+        f"{job.command}: rows {len(rows)}, runs {len(needed)}: {n_finished} finished, {n_ready} "
+        f"can run here, {n_blocked} cannot"
     )
     reasons: dict[str, int] = {}
     for row in rows:
@@ -66,33 +65,35 @@ def _describe_job(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
         listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
         yield f"rows without a run: {listed}"
     if n_clips := max((each.n_to_render for each in needed), default=0):
-        yield f"{n_clips} mini clips are rendered first"
+        yield f"mini clips to render first: {n_clips}"
 
 
-def _collect_pieces(needed: Sequence[NeededRun]) -> list[tuple[Lack, list[NeededRun]]]:
-    """Each missing piece once, with the runs that lack it, in the order of ``KINDS``."""
-    found: dict[tuple[str, str], tuple[Lack, list[NeededRun]]] = {}
-    texts = sorted((lack.text for run in needed for lack in run.state.lacks), key=len)
+def _collect_pieces(needed: Sequence[NeededRun]) -> list[tuple[MissingPiece, list[NeededRun]]]:
+    """Each missing piece once, with the runs that need it, in the order of ``KINDS``."""
+    found: dict[tuple[str, str], tuple[MissingPiece, list[NeededRun]]] = {}
+    of_clips = [p for run in needed for p in run.state.missing if p.kind == "clips"]
     for run in needed:
-        for lack in run.state.lacks:
-            # What a split lacks may be the first thing that another one lacks.
-            text = next(each for each in reversed(texts) if each.startswith(lack.text))
-            of_all = replace(lack, text=text)
-            found.setdefault((lack.kind, text), (of_all, []))[1].append(run)
-    return sorted(found.values(), key=lambda piece: KINDS.index(piece[0].kind))
+        for piece in run.state.missing:
+            if piece.kind == "clips":  # one split may need another first, whose text then begins
+                same = (each for each in of_clips if each.text.startswith(piece.text))
+                piece = max(same, key=lambda each: len(each.text))
+            found.setdefault((piece.kind, piece.text), (piece, []))[1].append(run)
+    return sorted(found.values(), key=lambda found: KINDS.index(found[0].kind))
 
 
-def _name_piece(lack: Lack, runs: Sequence[NeededRun]) -> str:
-    if lack.kind in ("clips", "columns"):
-        return lack.text
+def _name_piece(piece: MissingPiece, runs: Sequence[NeededRun]) -> str:
+    if piece.kind in ("clips", "columns"):
+        return piece.text
     systems = ", ".join(dict.fromkeys(run.declared.system for run in runs))
-    if lack.kind == "needs":
-        return f"{systems}: needs {lack.text}"
-    return f"{systems}: {lack.text}"
+    if piece.kind == "needs":
+        return f"{systems}: needs {piece.text}"
+    return f"{systems}: {piece.text}"
 
 
 def _print_runs(
-    out: Console, needed: Sequence[NeededRun], pieces: Sequence[tuple[Lack, Sequence[NeededRun]]]
+    out: Console,
+    needed: Sequence[NeededRun],
+    pieces: Sequence[tuple[MissingPiece, Sequence[NeededRun]]],
 ) -> None:
     """Print a line per run below its split."""
     from rich.text import Text
@@ -114,15 +115,15 @@ def _print_runs(
 
 
 def _describe_run(
-    run: NeededRun, pieces: Sequence[tuple[Lack, Sequence[NeededRun]]]
+    run: NeededRun, pieces: Sequence[tuple[MissingPiece, Sequence[NeededRun]]]
 ) -> tuple[str, ...]:
     state, tables = run.state, ", ".join(map(str, run.tables))
     if state.finished is not None:
         return tables, "0", "", "", "finished"
     numbers: dict[bool, list[str]] = {True: [], False: []}
-    for number, (lack, runs) in enumerate(pieces, 1):
+    for number, (piece, runs) in enumerate(pieces, 1):
         if run in runs:
-            numbers[lack.kind == "columns"].append(str(number))
+            numbers[piece.kind == "columns"].append(str(number))
     text = f"needs {', '.join(numbers[False])}" if numbers[False] else "can run"
     if numbers[True]:
         text += f", columns need {', '.join(numbers[True])}"
@@ -147,7 +148,7 @@ def _describe_cost(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
     unknown = len(left) - len(known)
     lost = f"; {unknown} runs of systems that are not here are not counted" if unknown else ""
     yield (
-        f"left: {gpu_s / 3_600:,.1f} GPU hours, {need:.1f} GiB of disk ({free:.0f} GiB free){lost}"
+        f"left: {gpu_s / 3_600:,.2f} GPU hours, {need:,.2f} GiB of disk ({free:.0f} GiB free){lost}"
     )
     here_s = sum(ahead.seconds for run, ahead in known if run.state.can_run)
     if here_s:

@@ -1,4 +1,4 @@
-"""What a run has to do on this machine and what it lacks, found before anything is run.
+"""What a run has to do on this machine and what it missing, found before anything is run.
 
 Several runs are examined as a whole (``bench reproduce``), so that nothing is refused here: what
 is missing is listed, with the command that mends it, and the cost is estimated all the same.
@@ -35,16 +35,16 @@ from bench.types import Clip, Excerpt, parse_condition
 #: What is missing: the system itself, the clips of a split, what the system needs to generate, a
 #: decision on samples that were made otherwise, or anything else that refuses the run. Without
 #: what is of ``columns`` the run goes ahead and leaves columns out.
-LackKind = Literal["system", "clips", "needs", "samples", "refused", "columns"]
+PieceKind = Literal["system", "clips", "needs", "samples", "refused", "columns"]
 
 UNKNOWN_SYSTEM = "no system of this name here"
 
 
 @dataclass(frozen=True)
-class Lack:
+class MissingPiece:
     """One missing piece, in words that have the command; ``of`` is the system or split."""
 
-    kind: LackKind
+    kind: PieceKind
     of: str
     text: str
 
@@ -53,40 +53,41 @@ class Lack:
 class FoundClips:
     """The clips of a split as far as they are here.
 
-    Where they are not, ``lacks`` says why and ``split`` has one clip in their place, for plans.
-    ``n_clips`` are asked for. ``n_to_render`` is how many mini clips have to be rendered first.
+    Where they are not, ``missing`` says why and ``split`` has one clip in their place, for plans.
+    ``n_clips`` are asked for, which may be a part of the split. ``n_to_render`` is how many mini
+    clips have to be rendered first.
     """
 
     split: Split
     n_clips: int
-    lacks: tuple[Lack, ...] = ()
+    are_part: bool
+    missing: tuple[MissingPiece, ...] = ()
     n_to_render: int = 0
 
     @property
     def are_here(self) -> bool:
         """Whether every file is here."""
-        return not self.lacks and not self.n_to_render
+        return not self.missing and not self.n_to_render
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """A run before it starts: its results if it is ``finished``, else what it lacks and costs.
+    """A run before it starts: its results if it is ``finished``, else what is missing and its cost.
 
     ``gpu_seconds`` is how long one GPU would be busy with what is left. Both costs are None where
-    the system is not here. ``directory`` is where the results are.
+    the system is not here.
     """
 
-    lacks: tuple[Lack, ...] = ()
+    missing: tuple[MissingPiece, ...] = ()
     finished: Results | None = None
     plan: RunPlan | None = None
-    directory: Path | None = None
     ahead: Estimate | None = None
     gpu_seconds: float | None = None
 
     @property
-    def obstacles(self) -> tuple[Lack, ...]:
+    def obstacles(self) -> tuple[MissingPiece, ...]:
         """What has to be mended before the run can start."""
-        return tuple(each for each in self.lacks if each.kind != "columns")
+        return tuple(each for each in self.missing if each.kind != "columns")
 
     @property
     def can_run(self) -> bool:
@@ -106,23 +107,25 @@ def find_clips(
     try:
         split = open_split(name)
     except (BenchError, OSError) as error:
-        lacks = [Lack("clips", name, str(error))]
+        missing = [MissingPiece("clips", name, str(error))]
         if targets:
-            lacks += find_clips(targets, (), n_clips).lacks
-        return FoundClips(_stand_in(name, columns), min(limit or n_clips, n_clips), tuple(lacks))
+            missing += find_clips(targets, (), n_clips).missing
+        is_part, asked = limit is not None and limit < n_clips, min(limit or n_clips, n_clips)
+        return FoundClips(_stand_in(name, columns), asked, is_part, tuple(missing))
     clips = pick_clips(split, limit=limit)
+    counts = len(clips), clips != split.clips
     kept = tuple(m for m in split.metrics if m not in NETWORK_METRICS or m in columns)
     # Without the command that prepares them, clips that are not here can be planned.
     planned = replace(split, metrics=kept, preparation="")
     if split.is_mini:
         from bench.splits.mini import count_to_render
 
-        return FoundClips(planned, len(clips), n_to_render=count_to_render(clips))
+        return FoundClips(planned, *counts, n_to_render=count_to_render(clips))
     try:
         require_files(split, clips)
     except MissingError as error:
-        return FoundClips(planned, len(clips), (Lack("clips", name, str(error)),))
-    return FoundClips(replace(split, metrics=kept), len(clips))
+        return FoundClips(planned, *counts, (MissingPiece("clips", name, str(error)),))
+    return FoundClips(replace(split, metrics=kept), *counts)
 
 
 def _stand_in(name: str, columns: Sequence[str]) -> Split:
@@ -133,45 +136,44 @@ def _stand_in(name: str, columns: Sequence[str]) -> Split:
 
 
 def examine_run(options: RunOptions, judging: JudgeOptions, clips: FoundClips) -> Readiness:
-    """Return whether a run is finished, what it lacks, and what is left of it costs.
+    """Return whether a run is finished, what is missing, and what is left of it costs.
 
     ``options`` name a model, and no clips but by a limit.
     """
     if not clips.are_here and (known := _find_results(options, clips)):
         return known  # what is finished stays so without the clips
-    model, lacks = str(options.model), list(clips.lacks)
+    model, missing = str(options.model), list(clips.missing)
     try:
         if ":" not in model and read_declarations("system").find(model) is None:
-            return Readiness((*lacks, Lack("system", model, UNKNOWN_SYSTEM)))
+            return Readiness((*missing, MissingPiece("system", model, UNKNOWN_SYSTEM)))
         system, notes = open_system(model), list[str]()
-        if system.lacks and (missing := system.lacks()):
-            lacks.append(Lack("needs", model, missing))
-        limit = options.limit if len(clips.split.clips) > 1 else None
-        options = replace(options, split=clips.split, limit=limit)
-        plan = plan_run(options, judging, notes.append)
+        if system.lacks and (needs := system.lacks()):
+            missing.append(MissingPiece("needs", model, needs))
+        plan = plan_run(replace(options, split=clips.split), judging, notes.append)
     except BenchError as error:
-        return Readiness((*lacks, Lack("refused", model, str(error))))
-    lacks += [Lack("columns", clips.split.name, note) for note in notes]
+        return Readiness((*missing, MissingPiece("refused", model, str(error))))
+    missing += [MissingPiece("columns", clips.split.name, note) for note in notes]
     if not clips.are_here:
         counts = {"to_generate": clips.n_clips, "to_score": clips.n_clips}
         cost = estimate_gpu_seconds(plan, **counts)
-        return Readiness(tuple(lacks), None, plan, None, estimate(plan, **counts), cost)
-    return _look_ahead(plan, lacks)
+        return Readiness(tuple(missing), None, plan, estimate(plan, **counts), cost)
+    return _look_ahead(plan, missing)
 
 
-def _look_ahead(plan: RunPlan, lacks: Sequence[Lack]) -> Readiness:
+def _look_ahead(plan: RunPlan, missing: Sequence[MissingPiece]) -> Readiness:
     """Return what is left of a run whose clips are here."""
     try:
         ahead = look_ahead(plan)
     except BenchError as error:
-        return Readiness((*lacks, Lack("samples", plan.system_name, str(error))), plan=plan)
-    directory = plan.results_directory
+        return Readiness(
+            (*missing, MissingPiece("samples", plan.system_name, str(error))), plan=plan
+        )
     if not ahead.to_generate:  # nothing is missed where nothing is generated
-        lacks = [each for each in lacks if each.kind != "needs"]
+        missing = [each for each in missing if each.kind != "needs"]
     if not ahead.to_generate and not ahead.to_score and (results := _load_complete(plan)):
-        return Readiness(tuple(lacks), results, plan, directory, ahead, 0.0)
+        return Readiness(tuple(missing), results, plan, ahead, 0.0)
     cost = estimate_gpu_seconds(plan, to_generate=ahead.to_generate, to_score=ahead.to_score)
-    return Readiness(tuple(lacks), None, plan, directory, ahead, cost)
+    return Readiness(tuple(missing), None, plan, ahead, cost)
 
 
 def _load_complete(plan: RunPlan) -> Results | None:
@@ -193,9 +195,9 @@ def _find_results(options: RunOptions, clips: FoundClips) -> Readiness | None:
     condition = parse_condition(str(options.mask) if options.mask else None)
     folder = slug(str(options.model)), clips.split.name, f"{condition.name}-{options.seed}"
     directory = expand_user(options.runs).absolute().joinpath(*folder)
-    if options.limit:
+    if clips.are_part:
         directory /= f"first-{clips.n_clips}"
     try:
-        return Readiness(finished=load_results(directory), directory=directory)
+        return Readiness(finished=load_results(directory))
     except BenchError:
         return None

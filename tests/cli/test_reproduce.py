@@ -74,7 +74,7 @@ def test_a_table_is_run_printed_and_written_with_the_numbers_of_its_runs(reprodu
     systems = ("silence", "reference-loop", "unknown-one", "")
     done = reproduce("--limit", 2, systems=systems)
     assert done.returncode == 0, done.stderr
-    assert "2 can run here, and 1 cannot" in " ".join(done.stderr.split())
+    assert "2 can run here, 1 cannot" in " ".join(done.stderr.split())
     assert "unknown-one: no system of this name here" in done.stderr
     assert "no such system" in done.stdout
     assert "no mini form" in done.stdout
@@ -102,14 +102,14 @@ def test_a_finished_run_is_not_done_again_and_needs_no_clips(reproduce, tmp_path
     before = path.stat().st_mtime_ns
     done = reproduce("--limit", 2)
     assert done.returncode == 0
-    assert "1 are finished" in done.stderr
+    assert "1 finished" in done.stderr
     assert path.stat().st_mtime_ns == before
     # Other clips are another run.
     assert "1 can run here" in " ".join(reproduce("--limit", 1, "--dry-run").stdout.split())
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "empty"))
     done = reproduce("--limit", 2, "--dry-run")
-    assert "1 are finished" in done.stdout
-    assert "rendered first" not in done.stdout
+    assert "1 finished" in done.stdout
+    assert "to render" not in done.stdout
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(reproduce, tmp_path):
@@ -122,7 +122,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(reproduce, tmp_path):
     assert not (here / "runs" / "reproduction.md").exists()
     (here / "stop").unlink()
     done = reproduce("--limit", 2, "--dry-run", systems=systems)
-    assert "1 are finished, 1 can run here" in " ".join(done.stdout.split())
+    assert "1 finished, 1 can run here" in " ".join(done.stdout.split())
     assert reproduce("--limit", 2, systems=systems).returncode == 0
     # The clip that was in work is made twice, the one before it once.
     made = (here / "made.txt").read_text().split()
@@ -145,7 +145,7 @@ def test_a_run_that_fails_stops_no_other_and_the_command_exits_with_1(reproduce,
 def test_mini_clips_that_are_missing_are_rendered_first(reproduce, tmp_path, home, monkeypatch):
     monkeypatch.setenv("BENCH_HOME", str(home))
     done = reproduce("--limit", 1, "--dry-run")
-    assert "1 mini clips are rendered first" in done.stdout
+    assert "mini clips to render first: 1" in done.stdout
     assert not (home / "data").exists()
     assert reproduce("--limit", 1).returncode == 0
     assert (home / "data" / "mini" / "mini_000000.mp4").is_file()
@@ -187,7 +187,7 @@ def test_where_nothing_can_start_the_command_is_refused_after_the_plan(bench, tm
     assert not (tmp_path / "here" / "runs").exists()
 
 
-def test_a_table_that_needs_a_study_says_so(bench, tmp_path):
+def test_a_table_that_needs_a_study_names_that(bench, tmp_path):
     done = bench("reproduce", "3", "--world", "mini", "--out", "page.md")
     assert done.returncode == 0, done.stderr
     assert "needs a study" in done.stdout
@@ -200,7 +200,7 @@ def test_the_fine_tuned_row_of_table_4_has_no_mini_form(bench):
     assert "3 can run here" in " ".join(done.stdout.split())
 
 
-def test_options_that_make_no_sense_are_refused(bench, tmp_path):
+def test_unknown_tables_worlds_and_targets_are_refused(bench, tmp_path):
     refused(bench("reproduce", "8"), "no Table '8' in the paper; there are 1 to 7, or all")
     refused(bench("reproduce", "1", "--world", "real"), "no world 'real'; there are: paper, mini")
     assert bench("reproduce", "--limit", "0").returncode == 2

@@ -68,13 +68,13 @@ def test_what_is_missing_is_listed_and_not_refused(examine):
 
 def test_weights_of_the_judge_cost_columns_and_stop_no_run(home, tmp_path):
     clips = find_clips("vggsound-ib0.3", ("fd_vgg", "onset_acc"), 10)
-    here = replace(clips, lacks=())
+    here = replace(clips, missing=())
     options = RunOptions(model="ground-truth", workers=0, runs=tmp_path)
     found = examine_run(options, JudgeOptions(), here)
     assert found.can_run
-    (lack,) = found.lacks
-    assert lack.kind == "columns"
-    assert "bench weights fetch vggish" in lack.text
+    (piece,) = found.missing
+    assert piece.kind == "columns"
+    assert "bench weights fetch vggish" in piece.text
     # The judge's time counts all the same, and a system without a network takes none.
     assert find_cost(options, clips) == pytest.approx(10 * 2.0)
     assert find_cost(options, find_clips("vggsound-ib0.3", COLUMNS, 10)) == 0
@@ -90,10 +90,10 @@ def test_a_limit_counts_the_clips_of_a_split_that_is_not_here(home):
     assert find_clips("greatesthits-pairs", COLUMNS, 582, limit=900).n_clips == 582
 
 
-def test_references_lack_what_their_targets_lack_too(home):
+def test_references_need_what_their_targets_need(home):
     found = find_clips("wavcaps-references", COLUMNS, 77_230, targets="vggsound-test")
-    assert ["prepare wavcaps" in each.text for each in found.lacks] == [True, False]
-    assert "prepare vggsound" in found.lacks[1].text
+    assert ["prepare wavcaps" in each.text for each in found.missing] == [True, False]
+    assert "prepare vggsound" in found.missing[1].text
 
 
 def test_networks_stay_where_a_table_shows_their_columns(home):
