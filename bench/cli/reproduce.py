@@ -289,10 +289,13 @@ def _fill(
     from reports.reproductions import FoundRun, choose_runs
 
     made = choose_runs(table, world, [FoundRun(each) for each in results.values()])
+    first = {run.declared: run.state.obstacles[0] for run in needed if run.state.obstacles}
     short = {
-        run.declared: SHORT_REASONS[run.state.obstacles[0].kind]
-        for run in needed
-        if run.state.obstacles
+        # As ``bench table`` names it.
+        declared: "no checkpoint"
+        if piece.kind == "needs" and "weights" in piece.text
+        else SHORT_REASONS[piece.kind]
+        for declared, piece in first.items()
     } | dict.fromkeys(failures, FAILED)
     reasons = {
         row.label: short.get(made.declared(row), made.reasons[row.label])

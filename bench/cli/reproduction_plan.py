@@ -146,7 +146,7 @@ def _describe_cost(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
     need = sum(ahead.bytes_needed for _, ahead in known) / GIBIBYTE
     free = known[0][1].bytes_free / GIBIBYTE
     unknown = len(left) - len(known)
-    lost = f"; {unknown} runs of systems that are not here are not counted" if unknown else ""
+    lost = f"; not counted are runs of systems that are not here: {unknown}" if unknown else ""
     yield (
         f"left: {gpu_s / 3_600:,.2f} GPU hours, {need:,.2f} GiB of disk ({free:.0f} GiB free){lost}"
     )

@@ -83,7 +83,7 @@ def estimate_gpu_seconds(plan: RunPlan, *, to_generate: int, to_score: int) -> f
     """
     on_gpu = replace(plan, device="cuda", judge=replace(plan.judge, device="cuda"))
     system = plan.system
-    generate_s = _measured_seconds(on_gpu).get("generate", system.seconds_per_clip.gpu)
+    generate_s = _measured_seconds(on_gpu).get("generate", system.expected_seconds().gpu)
     judge = plan.judge.name.partition(",")[0]  # without that its MCD is approximate
     has_networks = judge in NETWORK_SECONDS and not set(NETWORK_METRICS).isdisjoint(
         plan.split.metrics
