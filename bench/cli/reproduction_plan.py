@@ -156,7 +156,7 @@ def _describe_cost(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
     yield from _describe_licences([run for run, _ in known])
     measured = [stage for _, ahead in known for stage in ahead.times.values()]
     n_measured = sum(each.is_measured for each in measured)
-    yield f"rates: {n_measured} of {len(measured)} measured in earlier runs, the others guessed"
+    yield f"rates measured in earlier runs: {n_measured} of {len(measured)}, any other is guessed"
 
 
 def _describe_licences(runs: Sequence[NeededRun]) -> Iterable[str]:
