@@ -13,6 +13,7 @@ from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, validate
+from bench.cli.reproduce import reproduce
 from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.samples import samples
@@ -46,6 +47,7 @@ def _root(
 
 app.command()(run)
 app.command()(ablate)
+app.command()(reproduce)
 app.command()(score)
 app.command()(table)
 app.command()(results)

@@ -188,6 +188,13 @@ def choose_figure(out: Path | None, format: str | None, stem: str) -> Path:
     return out
 
 
+def complete_number(incomplete: str) -> list[str]:
+    """The tables of the paper."""
+    from reports.published import NUMBERS
+
+    return _matching((*NUMBERS, "all"), incomplete)
+
+
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
