@@ -30,6 +30,7 @@ SYSTEMS: dict[str, str] = {
     "oracle-cut:SECONDS": "baselines.oracle:ORACLE_CUT",
     "oracle-speed:PERCENT": "baselines.oracle:ORACLE_SPEED",
     "precomputed:DIRECTORY": "baselines.precomputed:PRECOMPUTED",
+    "multifoley": "baselines.multifoley:MULTIFOLEY",
     "v-aura": "baselines.v_aura:V_AURA",
     "ssv2a": "baselines.ssv2a:SSV2A",
     "foleycrafter": "baselines.foleycrafter:FOLEYCRAFTER",

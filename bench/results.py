@@ -5,6 +5,7 @@
     scores.parquet  one row per scored clip
     failures.jsonl  one row per clip that has no score, with the stage and the reason
     bounds.json     the same aggregates of anchors on the same clips: floor and ceiling
+    digests.json    SHA-256 of the files above that a call of ``bench run`` writes together
 
 ``scores.json`` and ``scores.parquet`` depend on the samples and the suite alone, not on time,
 order, workers or interruptions: the same run writes the same bytes.
@@ -15,11 +16,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.digests import read_checksums
 from bench.errors import RunError, format_names
 from bench.io import atomic_path, read_json, write_json
 from bench.seeds import stable_seed
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
 DEEPEST_SCORES = 5
 N_NAMED = 5
 
+#: The files that ``digests.json`` names, and the version of its form.
+HASHED_FILES = ("failures.jsonl", "provenance.json", "scores.json", "scores.parquet")
+DIGESTS_VERSION = 1
+#: Folders of a run that hold no results, and tens of thousands of files.
+BULKY_FOLDERS = frozenset({"samples", "features"})
 
-#: The folders of a run with a file or more per clip.
-BULKY = ("samples", "features")
 #: Before the axis in the name of a column of groups: ``by_action``.
 AXIS_PREFIX = "by_"
 
@@ -226,6 +231,12 @@ def write_failures(directory: Path, failures: Iterable[Failure]) -> None:
         temporary.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
+def write_digests(directory: Path) -> None:
+    """Write ``digests.json``, after all the files that it names, which it makes one result."""
+    files = {name: read_checksums(directory / name).sha256 for name in HASHED_FILES}
+    write_json(directory / "digests.json", {"version": DIGESTS_VERSION, "files": files})
+
+
 def load_results(directory: Path) -> Results:
     """Read the results of a run.
 
@@ -260,23 +271,24 @@ def find_finished_runs(path: Path) -> list[Path]:
     Raises:
         RunError: there is none.
     """
-    found = sorted(_walk_runs(path))
+    found = [folder for folder, files in walk_runs(path) if "scores.json" in files]
     if not found:
         raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
     return found
 
 
-def _walk_runs(path: Path) -> Iterator[Path]:
-    """The folders with results in and below a folder.
+def walk_runs(path: Path) -> list[tuple[Path, frozenset[str]]]:
+    """Return every folder in and below ``path`` with the names of its files, sorted.
 
-    Those of samples and features, which a run has beside its journal, are not read: they may hold
-    millions of files.
+    Samples and features of runs are left out.
     """
-    for folder, names, file_names in os.walk(path):
-        if "scores.json" in file_names:
-            yield Path(folder)
-        if "journal.jsonl" in file_names:
-            names[:] = [name for name in names if name not in BULKY]
+    found = []
+    for folder, folders, files in os.walk(path):
+        found.append((Path(folder), frozenset(files)))
+        if {"run.json", "journal.jsonl"} & {*files}:
+            # ``os.walk`` descends into what is left in this very list.
+            folders[:] = [name for name in folders if name not in BULKY_FOLDERS]
+    return sorted(found, key=lambda each: each[0])
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

@@ -26,9 +26,6 @@ from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import MissingError
 from bench.extras import describe_missing_module
 
-#: Raised when the front end changes: part of the key of every cached feature.
-PREPROCESSING = "1"
-
 SAMPLE_RATE_HZ = 48_000
 WINDOW = 10 * SAMPLE_RATE_HZ
 WIDTH = 512

@@ -42,7 +42,6 @@ __all__ = [
     "FPS",
     "HUGE",
     "PINNED_GAPS",
-    "PREPROCESSING",
     "RELEASE_GAPS",
     "SAMPLE_RATE_HZ",
     "SIDE",
@@ -56,10 +55,6 @@ __all__ = [
     "video_clips",
     "reference_clips",
 ]
-
-#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
-#: torchvision to the bit.
-PREPROCESSING = "2"
 
 #: Frames, rows and columns of a patch of video; rows and columns of a patch of mel.
 VIDEO_PATCH = (2, 14, 14)

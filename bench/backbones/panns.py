@@ -20,7 +20,6 @@ from bench.dsp.mel import check_waveforms, power_spectrogram, slaney_mel_bank
 from bench.errors import BenchError
 from bench.types import FloatArray
 
-PREPROCESSING = "1"
 SAMPLE_RATE_HZ = 16_000
 WIDTH, N_CLASSES = 2048, 527
 

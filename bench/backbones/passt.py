@@ -19,7 +19,6 @@ from bench.backbones.requirements import import_published
 from bench.checkpoints.load import assign_state, load_state
 from bench.dsp.mel import check_waveforms, htk_mel_bank, power_spectrogram
 
-PREPROCESSING = "1"
 SAMPLE_RATE_HZ = 32_000
 WIDTH, N_CLASSES = 768, 527
 

@@ -43,7 +43,6 @@ from bench.errors import MediaError
 
 __all__ = [
     "FRAMES_PER_S",
-    "PREPROCESSING",
     "SAMPLE_RATE_HZ",
     "SIDE_PIXELS",
     "Synchformer",
@@ -56,10 +55,6 @@ __all__ = [
     "video_features",
     "video_front_end",
 ]
-
-#: Raised when a front end changes: part of the key of every cached feature. 2: frames resized as by
-#: torchvision to the bit.
-PREPROCESSING = "2"
 
 #: Each takes some 100 MB while it is encoded; more at once are no faster on a CPU.
 VIDEO_SEGMENTS_AT_ONCE = 4

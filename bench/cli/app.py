@@ -13,6 +13,8 @@ from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, validate
+from bench.cli.reproduce import reproduce
+from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.samples import samples
 from bench.cli.score import score
@@ -45,8 +47,10 @@ def _root(
 
 app.command()(run)
 app.command()(ablate)
+app.command()(reproduce)
 app.command()(score)
 app.command()(table)
+app.command()(results)
 app.command()(compare)
 app.command()(crosscheck)
 app.command("list")(list_rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bench.pipeline.gate import Gate
+    from bench.pipeline.repeat import Repetition
 
 FORMATS = ("terminal", "markdown")
 
 #: How a row is drawn, by the first word of its verdict.
-STYLES = {"regression": "red", "inconclusive": "yellow", "not": "green", "information": "dim"}
+STYLES = {
+    **{"regression": "red", "inconclusive": "yellow", "not": "green", "information": "dim"},
+    **{"changed": "red", "repeated": "green"},
+}
 
 
 def compare(
@@ -43,6 +49,13 @@ def compare(
         float,
         typer.Option(min=0, max=1, help="Share of clips that only one run may have scored."),
     ] = 0.01,
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            help="NEW is BASE again, with the same seed: every clip of every column has to be "
+            "within the tolerances of this TOML file, see docs/ci.md."
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(help="terminal or markdown.", autocompletion=complete_compare_format),
@@ -60,10 +73,19 @@ def compare(
     The test is paired by clip and adjusted for the number of columns. Exit 2 if the runs cannot be
     compared.
     """
+    from bench.cli import compare_formats, repeat_formats
+    from bench.errors import BenchError
     from bench.pipeline.gate import gate_runs
+    from bench.pipeline.repeat import find_changes, read_tolerances
     from bench.pipeline.rules import read_rules
 
     _require_targets(format, out, junit, json)
+    if repeat:
+        if primary is not None or rules or require_equivalence:
+            raise BenchError("--repeat compares every clip; it takes no primary columns or rules")
+        found = find_changes(base, new, read_tolerances(repeat))
+        _report(found, repeat_formats, format, out, junit, json)
+        raise typer.Exit(0 if found.has_passed else 1)
     gate = gate_runs(
         base,
         new,
@@ -71,30 +93,36 @@ def compare(
         require_equivalence=require_equivalence,
         max_differ=max_differ,
     )
-    _report(gate, format, out, junit, json)
+    _report(gate, compare_formats, format, out, junit, json)
     raise typer.Exit(0 if gate.has_passed else 1)
 
 
 def _report(
-    gate: Gate, format: str, out: Path | None, junit: Path | None, json: Path | None
+    found: Gate | Repetition,
+    formats: ModuleType,
+    format: str,
+    out: Path | None,
+    junit: Path | None,
+    json: Path | None,
 ) -> None:
     """Write the files that were asked for, and print the table unless it is one of them."""
-    from bench.cli.compare_formats import as_json, as_junit, as_markdown, explanations, summary
-    from bench.cli.compare_formats import title as describe
     from bench.cli.console import print_titled
     from bench.io import write_json
     from bench.terminal import print_text
 
     if junit:
-        _write_text(junit, as_junit(gate))
+        _write_text(junit, formats.as_junit(found))
     if json:
-        write_json(json, as_json(gate))
+        write_json(json, formats.as_json(found))
     if out:
-        _write_text(out, as_markdown(gate))
+        _write_text(out, formats.as_markdown(found))
     elif format == "markdown":
-        print_text(as_markdown(gate))
+        print_text(formats.as_markdown(found))
     else:
-        print_titled(describe(gate), _draw(gate), notes=(summary(gate), *explanations(gate)))
+        notes = (formats.summary(found), *formats.explanations(found))
+        print_titled(
+            formats.title(found), _draw(formats.HEADINGS, formats.rows(found)), notes=notes
+        )
 
 
 def _require_targets(format: str, out: Path | None, *others: Path | None) -> None:
@@ -111,14 +139,13 @@ def _require_targets(format: str, out: Path | None, *others: Path | None) -> Non
             require_target(path)
 
 
-def _draw(gate: Gate) -> Table:
-    from bench.cli.compare_formats import HEADINGS, rows
+def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from bench.cli.console import new_table
 
     drawn = new_table()
-    for heading in HEADINGS:
+    for heading in headings:
         drawn.add_column(heading, justify="left" if heading in {"metric", "verdict"} else "right")
-    for row in rows(gate):
+    for row in rows:
         drawn.add_row(*row, style=STYLES[row[-1].split()[0]])
     return drawn
 

@@ -130,6 +130,13 @@ def complete_compare_format(incomplete: str) -> list[str]:
     return _matching(FORMATS, incomplete)
 
 
+def complete_results_format(incomplete: str) -> list[str]:
+    """The formats of all results."""
+    from bench.cli.results import FORMATS
+
+    return _matching(FORMATS, incomplete)
+
+
 def complete_lists(incomplete: str) -> list[str]:
     """What ``bench list`` lists."""
     return _matching(("models", "splits", "metrics"), incomplete)
@@ -179,6 +186,13 @@ def choose_figure(out: Path | None, format: str | None, stem: str) -> Path:
     if (found := figure_format(out)) != (format or found):
         raise BenchError(f"--out {out} names a {found} and --format {format} was asked for")
     return out
+
+
+def complete_number(incomplete: str) -> list[str]:
+    """The tables of the paper."""
+    from reports.published import NUMBERS
+
+    return _matching((*NUMBERS, "all"), incomplete)
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench import backbones
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.judges.extractor import ClipMedia, Extractor, NetworkExtractor, Prepared
 from bench.judges.rows import Batch, NetworkRow
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PUBLISHED = "av-benchmark"
 
 #: Raised when the code of this file changes what a network gets or what is stored of its output.
-#: Each backbone has a constant of its own beside its front end; both are part of cache keys.
+#: The front end of each backbone has a version of its own; both are part of cache keys.
 PREPROCESSING = "1"
 
 #: ImageBind's audio in other windows: ``with_release_windows``.
@@ -255,7 +256,7 @@ def paper_extractors(profile: str, directory: Path, device: str) -> tuple[Networ
     extractors = []
     for row in ROWS:
         weights = OFFICIAL_FILES[row.network]
-        front_end = import_module(f"bench.backbones.{row.network}").PREPROCESSING
+        front_end = backbones.PREPROCESSING[row.network]
         # All that decides a feature: this file, the front end, the profile, and the files that are
         # read. A package that resamples is added by the row.
         files = (weights, *(OFFICIAL_FILES[name] for name in row.also))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.io import read_json
+from bench.judges import NETWORK_SECONDS
 from bench.pipeline.plan import RunPlan, slug
 from bench.pipeline.workers import (
     EXTRACT_SECONDS,
@@ -16,6 +17,7 @@ from bench.pipeline.workers import (
     default_timeout_s,
     place_system,
 )
+from bench.splits.split import NETWORK_METRICS
 
 #: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000
@@ -72,6 +74,22 @@ def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
         bytes_needed=round(to_generate * per_clip),
         bytes_free=shutil.disk_usage(existing).free,
     )
+
+
+def estimate_gpu_seconds(plan: RunPlan, *, to_generate: int, to_score: int) -> float:
+    """Return how long one GPU would be busy with this, wherever the plan runs: no GPU is needed.
+
+    The judge counts with the columns of the split, whether their weights are here or not.
+    """
+    on_gpu = replace(plan, device="cuda", judge=replace(plan.judge, device="cuda"))
+    system = plan.system
+    generate_s = _measured_seconds(on_gpu).get("generate", system.expected_seconds().gpu)
+    judge = plan.judge.name.partition(",")[0]  # without that its MCD is approximate
+    has_networks = judge in NETWORK_SECONDS and not set(NETWORK_METRICS).isdisjoint(
+        plan.split.metrics
+    )
+    network_s = NETWORK_SECONDS[judge].gpu if has_networks else 0.0
+    return to_generate * generate_s * system.uses_device + to_score * network_s
 
 
 def generate_timeout_s(plan: RunPlan) -> float:

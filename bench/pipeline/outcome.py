@@ -25,6 +25,7 @@ from bench.results import (
     Fairness,
     Results,
     SeenJudge,
+    write_digests,
     write_failures,
     write_results,
     write_rows,
@@ -143,6 +144,7 @@ def write_outcome(
     write_failures(directory, by_clip(run_log.failures))
     write_json(directory / "provenance.json", facts)
     write_results(directory, results)
+    write_digests(directory)
     return results
 
 

@@ -234,5 +234,6 @@ def _delete_run(directory: Path) -> None:
         "scores.parquet",
         "failures.jsonl",
         "bounds.json",
+        "digests.json",
     ):
         (directory / name).unlink(missing_ok=True)

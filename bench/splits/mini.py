@@ -8,7 +8,7 @@ clips), ``mini-references`` that of Table 7 (each target under the same five ref
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from bench.splits.split import (
 )
 from bench.synthetic.dataset import (
     MANIFEST,
+    REFERENCES,
     Row,
     read_manifest,
     reference_path,
@@ -102,6 +103,18 @@ def prepare_mini(n_clips: int, engine: Engine) -> Preparation:
     if not 1 <= n_clips <= N_CLIPS:
         raise BenchError(f"the mini split has 1 to {N_CLIPS} clips, not {n_clips}")
     return Preparation(n_clips, _render(n_clips, engine))
+
+
+def count_to_render(clips: Iterable[Clip]) -> int:
+    """Return how many clips ``prepare_mini`` has to make for these; 0 where all files are here."""
+    paths = {each.path for clip in clips for each in (clip.audio, clip.reference) if each}
+    if all(path.is_file() for path in paths):
+        return 0
+    # Every call renders the references, whose names have no number.
+    numbers = [
+        int(path.stem.rpartition("_")[2]) for path in paths if path.parent.name != REFERENCES
+    ]
+    return 1 + max(numbers, default=0)
 
 
 def _render(n_clips: int, engine: Engine) -> Iterator[Row]:

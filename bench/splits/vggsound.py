@@ -41,6 +41,7 @@ FILTERED = "ib0.3.txt"
 PREPARATION = "bench data prepare vggsound --from PATH"
 #: Rows of the official test list.
 OFFICIAL_CLIPS = 15_446
+FILTERING = "bench data filter vggsound"
 #: The paper's number of clips with a score of at least 0.3 (section 4.1).
 PAPER_CLIPS = 8_676
 #: Published lists of test clips, by the SHA-256 of their files.
@@ -72,13 +73,18 @@ def open_vggsound_filtered() -> Split:
         MissingError: the manifest or the list of names is missing; the message has its path.
         BenchError: a list cannot be read, or has a name that the test list has not.
     """
-    rows, path = {row.clip: row for row in _read_test_rows()}, vggsound_directory() / FILTERED
+    path = vggsound_directory() / FILTERED
+    lacking = (
+        f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score of at "
+        f"least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published; "
+        f"`{FILTERING}` computes one)"
+    )
+    try:
+        rows = {row.clip: row for row in _read_test_rows()}
+    except MissingError as error:
+        raise MissingError(str(error) if path.is_file() else f"{error}; then {lacking}") from error
     if not path.is_file():
-        raise MissingError(
-            f"split vggsound-ib0.3 needs {path}: names of the test clips with an ImageBind score "
-            f"of at least 0.3, one per line (the paper's list of {PAPER_CLIPS:,} is not published; "
-            "`bench data filter vggsound` computes one)"
-        )
+        raise MissingError(lacking)
     written = [line.removesuffix(".mp4") for _, line in read_lines(path, "the names of clips in")]
     names = [parse_canonical_name(name) or name for name in written]
     # A name that is not in the test list has no prompt; most likely the lists are of two versions.

@@ -19,6 +19,8 @@ from tests.baselines.conftest import STANDINS
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
 #: Tested in separate files, with drawn weights or fakes.
 NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith(("acfoley", "mmaudio"))}
+#: Tested where published archives are, ``test_published.py``.
+NEEDS_SAMPLES = {"multifoley"}
 #: Tested with stand-ins of their scripts, by ``test_isolated_*.py``.
 NEEDS_ENVIRONMENT = {path.name for path in STANDINS.iterdir() if not path.name.startswith("_")}
 RANDOM = ["noise", "oracle-timbre:0.3", "oracle-class:1", "oracle-noise:-20"]
@@ -54,7 +56,7 @@ def sample(spec: str, ask: Ask, **changes: object) -> Audio:
 
 def test_every_row_of_the_table_is_tested_here() -> None:
     tried = {spec.partition(":")[0] for spec in SPECS}
-    assert tried | NEEDS_WEIGHTS | NEEDS_ENVIRONMENT == {
+    assert tried | NEEDS_WEIGHTS | NEEDS_SAMPLES | NEEDS_ENVIRONMENT == {
         usage.partition(":")[0] for usage in SYSTEMS
     }
     assert [listing.usage for listing in list_systems()] == list(SYSTEMS)

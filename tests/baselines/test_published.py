@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.errors import BenchError
+from bench.errors import BenchError, MissingError
 from bench.inputs import list_folder
 from bench.pipeline.run import run
 from bench.plugins import open_system
@@ -106,6 +106,22 @@ def test_multifoley_is_read_from_shards_of_webdataset(name: str, tmp_path: Path)
         pack(tmp_path / "set" / f"test-{i:05}.tar", files)
     assert levels(tmp_path / "set", *CLIPS) == [0.1, 0.2, 0.3]
     assert levels(tmp_path / "set" / "test-00001.tar", CLIPS[1]) == [0.2]
+
+
+def test_the_row_of_multifoley_reads_the_samples_that_were_put_in_its_folder(home: Path) -> None:
+    system = open_system("multifoley")
+    assert system.lacks is not None
+    assert str(home / "samples" / "multifoley") in system.lacks()
+    with pytest.raises(MissingError, match="czyang/MultiFoley-VGGSound-Test-Audio"):
+        system.open("cpu")
+    files = {f"{clip}.flac": tone(0.1 * (i + 1), "FLAC") for i, clip in enumerate(CLIPS)}
+    pack(home / "samples" / "multifoley" / "test-00000.tar", files)
+    assert system.lacks() == ""
+    assert system.with_clips is not None
+    informed = system.with_clips(CLIPS)
+    audio = generate_one(informed.open("cpu"), Request(CLIPS[1], 1.0, seed=0))
+    assert float(audio.samples.max()) == pytest.approx(0.2, abs=1e-3)
+    assert informed.name == "multifoley"
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ""])

@@ -36,6 +36,7 @@ def complete(line: str, *flags: str) -> list[str]:
         ("bench abl", ["ablate"]),
         ("bench run --model sil", ["silence"]),
         ("bench run --model oracle-sh", ["oracle-shift:"]),
+        ("bench reproduce a", ["all"]),
         ("bench run --split mini-", ["mini-hits", "mini-references"]),
         ("bench run --reference-from same", ["same-clip", "same-class"]),
         ("bench ablate --conflict t", ["text"]),

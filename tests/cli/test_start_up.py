@@ -56,6 +56,8 @@ def mini(home):
         ((*RUN, "silence"), "generate  2 clips"),
         ((*RUN, "motion-grains"), "generate  2 clips"),
         ((*RUN, "acfoley-mini"), "generate  2 clips"),
+        (("reproduce", "all", "--dry-run"), "bench data prepare wavcaps"),
+        (("reproduce", "5", "--world", "mini", "--limit", "2", "--dry-run"), "2 can run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import backbones
 from bench.backbones import imagebind, panns, synchformer
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.engine import InlineEngine
@@ -245,7 +246,7 @@ def test_features_that_are_not_finite_fail_their_clip_and_are_not_kept(audio, mo
 )
 def test_a_changed_front_end_makes_features_of_its_own(backbone, extractor, monkeypatch):
     (before,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
-    monkeypatch.setattr(f"bench.backbones.{backbone}.PREPROCESSING", "another")
+    monkeypatch.setitem(backbones.PREPROCESSING, backbone, "another")
     (after,) = open_judge("paper", PUBLISHED, Path("w")).select([extractor])[-1:]
     assert before.version != after.version
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.io import write_json
 from bench.judges import open_judge
-from bench.pipeline.estimate import estimate
+from bench.pipeline.estimate import estimate, estimate_gpu_seconds
 from bench.pipeline.plan import RunPlan
 from bench.plugins import list_systems, open_system
 
@@ -96,3 +96,18 @@ def test_every_built_in_network_has_its_own_expected_time():
     guesses = {name: open_system(name).expected_seconds() for name in names}
     assert all(each.cpu >= 1 for each in guesses.values())
     assert all(each.cpu > each.gpu for each in guesses.values())
+
+
+def test_gpu_time_is_known_without_a_gpu_and_measured_where_one_has_run_it(plan):
+    def cost(plan: RunPlan) -> float:
+        return estimate_gpu_seconds(plan, to_generate=3, to_score=2)
+
+    alone = replace(plan("acfoley").split, metrics=("mcd",))
+    judged = replace(alone, metrics=("fd_vgg",))
+    assert cost(plan("acfoley", split=alone)) == pytest.approx(3 * 5.0)
+    assert cost(plan("acfoley", split=judged)) == pytest.approx(3 * 5.0 + 2 * 2.0)
+    # A system without a network has nothing to do on a GPU.
+    assert cost(plan("ground-truth", split=judged)) == pytest.approx(2 * 2.0)
+    about = {"provenance": {"device": "cuda"}, "seconds_per_clip": {"generate": 1.5}}
+    write_json(plan("acfoley").directory / "run.json", about)
+    assert cost(plan("acfoley", split=alone)) == pytest.approx(3 * 1.5)
