@@ -98,14 +98,16 @@ def answer_under_load(study, n_raters, n_kills, pause_s, run_s=4.0):
     """
     load, n_done = Load(), 0
     with ExitStack() as servers, ThreadPoolExecutor(n_raters) as pool:
-        url, process = servers.enter_context(serving(study))
+        url, process = servers.enter_context(serving(study, "--simulated"))
         raters = [_Rater(url, number, load) for number in range(n_raters)]
         runs = [pool.submit(rater.run, pause_s) for rater in raters]
         while n_done < n_kills and wait(runs, run_s).not_done:
             process.kill()
             process.wait()
             n_done += 1
-            _, process = servers.enter_context(serving(study, port=int(url.rpartition(":")[2])))
+            _, process = servers.enter_context(
+                serving(study, "--simulated", port=int(url.rpartition(":")[2]))
+            )
         wait(runs)
         used = psutil.Process(process.pid).cpu_times()
         load.server_cpu_s = used.user + used.system

@@ -36,7 +36,8 @@ def store(study):
 
 @pytest.fixture
 def app(study, store):
-    return create_app(study, store, Survey())
+    """The server for simulated raters, who may be faster than people."""
+    return create_app(study, store, Survey(is_simulated=True))
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_session_answers_every_trial_once_and_is_given_its_code(rater, store):
     assert len(found["completion_code"]) == 10
     assert len(store.read_answers()) == 2 * N_TRIALS
     assert {each.elapsed_s for each in store.read_answers()} == {12.5}
-    assert [each.source for each in store.read_sessions()] == [RATER]
+    assert [each.source for each in store.read_sessions()] == [SIMULATED]
 
 
 def test_the_same_vote_again_is_confirmed_and_another_one_refused(rater, store):
@@ -157,7 +158,9 @@ def test_answers_outlive_the_server(study, store, rater):
     play(rater, 0)
     vote(rater, 0)
     reopened = open_store(study)
-    other = TestClient(create_app(study, reopened, Survey()), cookies=rater.cookies)
+    other = TestClient(
+        create_app(study, reopened, Survey(is_simulated=True)), cookies=rater.cookies
+    )
     assert present(other)["position"] == 1
     assert vote(other, 0).status_code == 200
     reopened.close()
@@ -406,7 +409,27 @@ def test_the_description_of_the_interface_has_every_route(app):
     assert {path: set(methods) for path, methods in described.items()} == found
 
 
-def test_simulated_raters_are_marked(study, store):
-    app = create_app(study, store, Survey(is_simulated=True))
-    join(app)
-    assert [each.source for each in store.read_sessions()] == [SIMULATED]
+def test_raters_are_marked_as_such(study, store):
+    join(create_app(study, store, Survey()))
+    assert [each.source for each in store.read_sessions()] == [RATER]
+
+
+def test_a_vote_of_a_rater_takes_as_long_as_the_videos_whatever_is_reported(study, store):
+    now = [100.0]
+    app = create_app(study, store, Survey(), now=lambda: now[0])
+    rater = join(app)
+    for position in range(2):
+        assert present(rater)["position"] == position
+        play(rater, position)
+        now[0] += 5.0
+        present(rater)  # a reload is no new beginning
+        refused = vote(rater, position)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "unplayed")
+        now[0] += 0.5
+        assert vote(rater, position).status_code == 201
+        assert vote(rater, position).status_code == 200
+    # Another server does not know when the trial was opened: no vote is lost by a restart.
+    present(rater)
+    restarted = TestClient(create_app(study, store, Survey()), cookies=rater.cookies)
+    play(restarted, 2)
+    assert vote(restarted, 2).status_code == 201

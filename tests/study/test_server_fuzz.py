@@ -46,7 +46,7 @@ SHAPES = {
 def client(tmp_path_factory):
     study = write_served_study(tmp_path_factory.mktemp("fuzz") / "study")
     store = open_store(study)
-    app = create_app(study, store, Survey())
+    app = create_app(study, store, Survey(is_simulated=True))
     for name in ("requests", "ranges", "arrivals"):
         setattr(app.state.server, name, RateLimit(per_second=0, burst=10**9))
     # Errors of the server must come as an exception, not as an answer.

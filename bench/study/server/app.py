@@ -18,6 +18,8 @@ export``, never by this server.
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -48,6 +50,8 @@ PAGES = {
     "/survey.js": ("survey.js", "text/javascript"),
     "/survey.css": ("survey.css", "text/css"),
 }
+#: A vote comes after three videos played one by one; the rest is the tolerance of their clocks.
+SHORTEST_SHARE = 0.95
 STATUS = {"unknown": 404, "invalid": 422, "conflict": 409, "unplayed": 403}
 
 
@@ -66,9 +70,10 @@ class Server:
     Raters share addresses, so no limit is by address.
     """
 
-    def __init__(self, study: Path, store: Store, survey: Survey) -> None:
+    def __init__(self, study: Path, store: Store, survey: Survey, now: Callable[[], float]) -> None:
         """Take an open store; see ``bench.study.server.serve`` for the checks before."""
-        self._store, self._survey = store, survey
+        self._store, self._survey, self._now = store, survey, now
+        self._opened: dict[int, tuple[int, float]] = {}
         self._key = read_key(study)
         self._media = {path.stem: path for path in (study / MEDIA).glob("*.mp4")}
         self.requests = RateLimit(per_second=10, burst=100)
@@ -130,6 +135,8 @@ class Server:
         """Return the present trial, or the completion code."""
         token, session = self._enter(request, self.requests)
         trial = session.next_trial
+        if trial and self._opened.get(session.number, (-1, 0.0))[0] != trial.position:
+            self._opened[session.number] = trial.position, self._now()
         return JSONResponse(
             {
                 "token": token,
@@ -186,9 +193,22 @@ class Server:
     def _record_vote(self, request: Request, sent: dict[str, Any]) -> bool:
         token, session = self._enter(request, self.requests)
         position = _find_position(request, session)
+        self._require_time(session, position)
         return self._store.record_vote(
             token, position, sent["answers"], sent["key"], sent["elapsed_s"]
         )
+
+    def _require_time(self, session: Session, position: int) -> None:
+        """Refuse a vote that is sooner than three videos can play, whatever plays were reported.
+
+        A server that was started since the trial was opened does not know, and accepts it.
+        """
+        opened, since = self._opened.get(session.number, (-1, 0.0))
+        trial = session.trials[position]
+        needed = 3 * SHORTEST_SHARE * required_play_s(self._store.design, trial.clip)
+        is_present = opened == position and position not in session.answered
+        if is_present and not self._survey.is_simulated and self._now() - since < needed:
+            raise RefusedError("unplayed", f"three videos take {needed:.1f} s or more to play")
 
     async def add_comment(self, request: Request) -> Response:
         """Store a remark on the study."""
@@ -223,9 +243,11 @@ class Server:
         return answer
 
 
-def create_app(study: Path, store: Store, survey: Survey) -> Starlette:
-    """Return the application that serves a study from an open store."""
-    server = Server(study, store, survey)
+def create_app(
+    study: Path, store: Store, survey: Survey, now: Callable[[], float] = time.monotonic
+) -> Starlette:
+    """Return the application that serves a study from an open store; ``now`` is in seconds."""
+    server = Server(study, store, survey, now)
     app = Starlette(
         routes=server.routes(),
         middleware=[Middleware(AddHeaders)],
