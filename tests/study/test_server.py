@@ -341,6 +341,9 @@ def test_panel_ids_are_taken_only_where_the_design_asks(app, tmp_path):
     store = open_store(study)
     asking = TestClient(create_app(study, store, Survey()))
     assert asking.get("/api/study").json()["asks_panel_id"] is True
+    for panel_id in ("", "  ", "x" * 101):
+        wrong = {"agrees": True, "panel_id": panel_id}
+        assert asking.post("/api/sessions", json=wrong).status_code == 422
     assert asking.post("/api/sessions", json=sent).status_code == 201
     store.close()
 

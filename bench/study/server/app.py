@@ -119,6 +119,8 @@ class Server:
         if not sent["agrees"]:
             raise HTTPException(422, "only raters who agree take part")
         source = SIMULATED if self._survey.is_simulated else RATER
+        if source == RATER and self._store.design.asks_panel_id and not sent["panel_id"].strip():
+            raise HTTPException(422, "this study needs the participant id")
         created = await run_in_threadpool(
             self._store.create_session, source, sent["panel_id"] or None
         )
