@@ -74,17 +74,20 @@ def _require_page_folder(out: Path) -> None:
         BenchError: it is a file, not writable, or holds something else.
     """
     from bench.errors import BenchError
-    from bench.io import require_folder
+    from bench.io import require_folder, write_script
 
     if out.exists() and not out.is_dir():
         raise BenchError(f"--out {out} is a file: name a folder for the page")
     require_folder(out)
-    others = [each.name for each in out.iterdir() if each.name not in ("data", "media")]
-    if others and not (out / MARK).is_file():
+    if (out / MARK).is_file():
+        return
+    if others := [each.name for each in out.iterdir()]:
         raise BenchError(
             f"--out {out} holds other files, such as {min(others)}: name an empty folder, or that "
             "of an earlier page"
         )
+    # First of all, so that a page that was interrupted goes on in its folder.
+    write_script(out / MARK, "report", None)
 
 
 def _export(
@@ -102,10 +105,11 @@ def _export(
     )
     from reports.page import PageInputs, choose_clips
 
-    clips, reason = _find_clips(scores, split)
+    clips = _find_clips(scores, split)
     if not clips:
-        notify(reason)
-        return PageInputs({}, {}, {}, reason)
+        name = scores.runs[0].results.split
+        why = f"the videos of {name} were not at hand when this page was written."
+        return PageInputs({}, {}, {}, f"No clip has video and audio here: {why}")
     sources = _find_sources(scores, clips)
     n = len(scores.clips) if n_media is None else n_media
     chosen = [sources[name] for name in choose_clips(scores, n) if name in sources]
@@ -114,7 +118,8 @@ def _export(
     failed: dict[str, str] = {}
     if missing:
         size = estimate_bytes(len(missing), len(scores.runs))
-        notify(f"media of {len(missing):,} clips, about {size / 1e6:,.0f} MB")
+        clips_in_words = f"{len(missing):,} clip{'' if len(missing) == 1 else 's'}"
+        notify(f"media of {clips_in_words}, about {size / 1e6:,.0f} MB")
         require_space(out, size)
         with progress_bars() as progress:
             n_workers = core_count() if workers is None else workers
@@ -134,12 +139,13 @@ def _export(
     return PageInputs(prompts, paths, failed, note)
 
 
-def _find_clips(scores: PageScores, split: str | None) -> tuple[dict[str, Clip], str]:
-    """Return the clips of the runs by name; none, and why, where their split cannot be opened.
+def _find_clips(scores: PageScores, split: str | None) -> dict[str, Clip]:
+    """Return the clips of the runs by name; where there are none, print why.
 
     Raises:
         BenchError: the split that the user named cannot be opened, or is not that of the runs.
     """
+    from bench.cli.console import notify
     from bench.errors import BenchError
     from bench.splits import open_split
 
@@ -149,15 +155,18 @@ def _find_clips(scores: PageScores, split: str | None) -> tuple[dict[str, Clip],
     except BenchError as error:
         if split is not None:
             raise
-        return {}, (
-            f"No clip has video and audio here: the split {name} cannot be opened ({error}). "
-            "Videos of your own are named by --split folder:PATH."
+        notify(
+            f"no clip gets video and audio, since the split {name} cannot be opened: {error}; "
+            "videos of your own are named by --split folder:PATH"
         )
+        return {}
     if opened.name != name:
         raise BenchError(f"--split {split} is the split {opened.name}, and the runs are of {name}")
     wanted = set(scores.clips)
     clips = {clip.name: clip for clip in opened.clips if clip.name in wanted}
-    return clips, f"No clip has video and audio here: {name} has none of the clips of the runs."
+    if not clips:
+        notify(f"no clip gets video and audio: {name} has none of the clips of these runs")
+    return clips
 
 
 def _find_sources(scores: PageScores, clips: dict[str, Clip]) -> dict[str, PageClip]:

@@ -37,6 +37,8 @@ FORMAT = 1
 N_PEAKS = 480
 FPS, LONGEST_SIDE = 25, 426
 DYNAMICS_DB = 80.0
+#: Audio whose loudest point is below this is drawn as dark as it is: silence is black.
+LEAST_TOP_DB = -40.0
 #: Black, violet, red, orange, pale yellow: from quiet to loud, also without colour vision.
 COLOURS = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))
 #: Of one clip on disk: its video, and each audio with its spectrogram, as measured on mini clips.
@@ -166,12 +168,12 @@ def _export_track(out: Path, stem: Path, source: Excerpt | None) -> dict[str, An
     except (BenchError, OSError) as error:
         return {"error": _without_folder(error, source.path)}
     write_aac(out / stem.with_suffix(".m4a"), audio)
-    picture = stem.with_suffix(".png")
-    with atomic_path(out / picture) as temporary:
+    image_path = stem.with_suffix(".png")
+    with atomic_path(out / image_path) as temporary:
         Image.fromarray(image).quantize(64).save(temporary, optimize=True)
     return {
         "audio": stem.with_suffix(".m4a").as_posix(),
-        "spectrogram": picture.as_posix(),
+        "spectrogram": image_path.as_posix(),
         "peaks": find_peaks(audio.mono()),
         "onsets": onsets,
         "seconds": round(audio.seconds, 3),
@@ -183,12 +185,12 @@ def _export_video(out: Path, path: Path, source: Excerpt | None) -> dict[str, An
     if source is None:
         return None
     try:
-        frames = iterate_frames(source, FPS, shortfall_s=MAX_SHORTFALL_S)
+        found = iterate_frames(source, FPS, shortfall_s=MAX_SHORTFALL_S)
         # All at once: what is wrong with the file must show before anything is written.
-        pictures = list(_shrink(frame.pixels for frame in frames))
+        frames = list(_shrink(frame.pixels for frame in found))
     except (BenchError, OSError) as error:
         return {"error": _without_folder(error, source.path)}
-    write_video(out / path, pictures, FPS, crf=26)
+    write_video(out / path, frames, FPS, crf=26)
     return {"file": path.as_posix()}
 
 
@@ -215,7 +217,7 @@ def draw_spectrogram(waveform: Waveform) -> Pixels:
     """
     power = compute_band_powers(waveform.astype(np.float64))[2]
     level_db: FloatArray = 10.0 * np.log10(power + FLOOR)
-    top_db = max(float(level_db.max()), -DYNAMICS_DB)
+    top_db = max(float(level_db.max()), LEAST_TOP_DB)
     share = np.clip(1 + (level_db[::-1] - top_db) / DYNAMICS_DB, 0, 1)
     steps = np.linspace(0, 1, len(COLOURS))
     channels = [np.interp(share, steps, channel) for channel in zip(*COLOURS, strict=True)]

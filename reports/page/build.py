@@ -140,7 +140,7 @@ def _draw_tables(runs: Sequence[PageRun]) -> Iterator[str]:
 def _draw_table(table: Table, *, has_notes: bool) -> str:
     label = escape(f"Scores: {table.title}")
     notes = [f'<p class="note">{escape(note)}</p>' for note in table.footnotes if has_notes]
-    opening = f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+    opening = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">'
     return "\n".join([opening, *table_lines(table), "</div>", *notes])
 
 
@@ -149,12 +149,16 @@ def _draw_fairness(runs: Sequence[PageRun]) -> str:
     titles = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in FAIRNESS_FIELDS)
     rows = []
     for run in runs:
-        cells = ["yes" if each is True else "no" if each is False else each
-                 for each in fairness_cells(run.results)]  # fmt: skip
-        drawn = "".join(f"<td>{escape(str(cell)) or 'not declared'}</td>" for cell in cells)
+        facts = run.results.fairness
+        is_declared = facts and (facts.given or facts.trained_on or facts.judges_seen)
+        words = {"True": "yes", "False": "no", "": "none"}
+        cells = fairness_cells(run.results) if is_declared else []
+        texts = [words.get(str(each), str(each)) for each in cells]
+        texts += ["not declared"] * (len(FAIRNESS_FIELDS) - len(texts))
+        drawn = "".join(f"<td>{escape(text)}</td>" for text in texts)
         rows.append(f'<tr><th scope="row">{escape(run.label)}</th>{drawn}</tr>')
     head = f'<thead><tr><th scope="col">system</th>{titles}</tr></thead>'
-    opening = '<div class="scroll" tabindex="0" role="region" aria-label="Fairness by system">'
+    opening = '<div class="scroll" tabindex="0" role="group" aria-label="Fairness by system">'
     return f'{opening}<table class="text">{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
@@ -170,5 +174,5 @@ def _draw_provenance(run: PageRun) -> str:
     }
     text = escape(json.dumps(about, indent=2, ensure_ascii=False))
     label = escape(run.label)
-    box = f'<pre tabindex="0" role="region" aria-label="Provenance of {label}">{text}</pre>'
+    box = f'<pre tabindex="0" role="group" aria-label="Provenance of {label}">{text}</pre>'
     return f"<details><summary>{label}</summary>{box}</details>"

@@ -140,12 +140,15 @@ const report = (() => {
     return made;
   }
   function ticks(low, high) {
-    const raw = (high - low) / 4 || 1, power = 10 ** Math.floor(Math.log10(raw));
+    const raw = (high - low) / 6 || 1, power = 10 ** Math.floor(Math.log10(raw));
     const step = power * [1, 2, 5, 10].find((each) => each * power >= raw);
     const found = [];
     for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(6)));
     return found;
   }
+  // As wide as there is room for, so that the size of the text is that of the page.
+  const widthOf = (id) => Math.min(720, Math.max(240, $(id).parentElement.clientWidth));
+  const dashes = (run) => ["none", "8 3", "2 3", "10 3 2 3"][run % 4];
   function quantile(sorted, share) {
     const at = share * (sorted.length - 1), low = Math.floor(at);
     return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
@@ -155,7 +158,7 @@ const report = (() => {
     const sorted = values.map((run) => shown.map((i) => run[i]).filter(isNumber).sort((a, b) => a - b));
     const all = sorted.filter((run) => run.length);
     const low = Math.min(...all.map((run) => run[0])), high = Math.max(...all.map((run) => run[run.length - 1]));
-    const W = 720, H = 320, LEFT = 60, BOTTOM = 40, span = high - low || 1;
+    const W = widthOf("distribution"), H = 320, LEFT = 60, BOTTOM = 40, span = high - low || 1;
     const x = (share) => LEFT + share * (W - LEFT - 12), y = (value) => 10 + (high - value) / span * (H - BOTTOM - 10);
     const chart = draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Sorted scores: ${about.metrics[metric].label}; quantiles are in the table below` });
     if (all.length) {
@@ -174,13 +177,15 @@ const report = (() => {
       line.setAttribute("class", "line");
       line.style.stroke = colour(k);
       // Lines that lie on one another, or that colour alone would tell apart.
-      line.setAttribute("stroke-dasharray", ["", "8 3", "2 3", "10 3 2 3"][k % 4]);
+      line.setAttribute("stroke-dasharray", dashes(k));
       chart.append(line);
     });
     const legend = element("ul", undefined, { class: "legend" });
     legend.append(...about.runs.map((run, k) => {
-      const item = element("li", run.label), mark = element("span", undefined, { class: "mark" });
-      mark.style.background = colour(k);
+      const item = element("li", run.label), mark = draw("svg", { viewBox: "0 0 32 10", width: 32, height: 10, "aria-hidden": "true" });
+      const line = draw("line", { class: "line", x1: 0, x2: 32, y1: 5, y2: 5, "stroke-dasharray": dashes(k) });
+      line.style.stroke = colour(k);
+      mark.append(line);
       item.prepend(mark);
       return item;
     }));
@@ -197,7 +202,7 @@ const report = (() => {
     const some = shown.filter((i) => isNumber(xs[i]) && isNumber(ys[i]));
     const canvas = $("cloud"), pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
     const ink = style.getPropertyValue("--ink"), grid = style.getPropertyValue("--line");
-    const W = canvas.width, H = canvas.height, LEFT = 64, BOTTOM = 48;
+    const W = canvas.width = widthOf("cloud"), H = canvas.height, LEFT = 64, BOTTOM = 48;
     const range = (values) => [Math.min(...values), Math.max(...values)];
     const limits = [xs, ys].map((axis) => some.reduce(([low, high], i) => [Math.min(low, axis[i]), Math.max(high, axis[i])], [Infinity, -Infinity]));
     if (xMetric === yMetric && some.length) limits[0] = limits[1] = range([...limits[0], ...limits[1]]);
@@ -213,7 +218,7 @@ const report = (() => {
       pen.textAlign = "center";
       for (const at of ticks(...limits[0])) { line(x(at), 14, x(at), H - BOTTOM); pen.fillText(at, x(at), H - BOTTOM + 18); }
       if (xMetric === yMetric) { pen.strokeStyle = ink; line(x(limits[0][0]), y(limits[0][0]), x(limits[0][1]), y(limits[0][1])); }
-      pen.fillText(`${about.runs[xRun].label}: ${about.metrics[xMetric].label}`, (LEFT + W) / 2, H - 8);
+      pen.fillText(`${about.runs[xRun].label}: ${about.metrics[xMetric].label}`, (LEFT + W) / 2, H - 8, W - LEFT);
     }
     pen.fillStyle = style.getPropertyValue("--c0");
     pen.globalAlpha = some.length > 2000 ? 0.35 : 0.8;
@@ -276,6 +281,7 @@ const report = (() => {
     $("cloud").addEventListener("click", (event) => { const i = nearest(event); if (i !== null) report.open(i); });
     $("cloud").addEventListener("mousemove", (event) => { const i = nearest(event); $("cloud").title = i === null ? "" : clips.names[i]; });
     $("more-failures").addEventListener("click", () => drawFailures().catch(fail));
+    window.addEventListener("resize", later(() => { drawDistribution().catch(fail); drawScatter().catch(fail); }));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawScatter().catch(fail));
     if (about.n_failures) drawFailures().catch(fail);
     openFromAddress();

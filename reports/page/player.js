@@ -62,6 +62,9 @@
     for (const head of document.querySelectorAll(".playhead")) head.style.left = share;
   }
 
+  function setAddress(text) {
+    try { history.replaceState(null, "", text); } catch { /* some browsers refuse it for files */ }
+  }
   function makeTrack(name, label, run, found, digit) {
     const audio = found && found.audio ? new Audio() : null;
     if (audio) { audio.preload = "auto"; audio.src = found.audio; }
@@ -156,7 +159,7 @@
     $("stage").hidden = !(i in clips.media);
     $("previous-clip").disabled = report.move(i, -1) === null;
     $("next-clip").disabled = report.move(i, 1) === null;
-    history.replaceState(null, "", `#clip=${encodeURIComponent(clip.name)}`);
+    setAddress(`#clip=${encodeURIComponent(clip.name)}`);
     $("clip-name").focus();
     $("player").scrollIntoView();
     drawScores(i).catch(report.fail);
@@ -187,7 +190,7 @@
   $("position").addEventListener("input", () => seek(Number($("position").value)));
   $("previous-clip").addEventListener("click", () => step(-1));
   $("next-clip").addEventListener("click", () => step(1));
-  $("close-clip").addEventListener("click", () => { close(); clip = null; $("player").hidden = true; history.replaceState(null, "", "#clips"); $("search").focus(); });
+  $("close-clip").addEventListener("click", () => { close(); clip = null; $("player").hidden = true; setAddress("#clips"); $("search").focus(); });
   $("tracks").addEventListener("change", () => { if (clip && active) clip.track = active.name; });
   reference.addEventListener("play", pause);
   $("player").addEventListener("keydown", (event) => {

@@ -80,7 +80,8 @@ def load_scores(directories: Sequence[Path]) -> PageScores:
         for axis, column in find_axes(all_rows).items()
     }
     columns = tuple(column for name, column in known.items() if name in values)
-    return PageScores(runs, tuple(clips), axes, columns, values, _rank(columns, values))
+    rank = _rank(columns, values, (len(runs), len(clips)))
+    return PageScores(runs, tuple(clips), axes, columns, values, rank)
 
 
 def _load_rows(directory: Path) -> pd.DataFrame:
@@ -107,12 +108,13 @@ def _make_unique(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _rank(columns: Sequence[Column], values: Mapping[str, Values]) -> Values:
+def _rank(
+    columns: Sequence[Column], values: Mapping[str, Values], shape: tuple[int, int]
+) -> Values:
     """Return the mean over columns of the rank among all clips of all runs, ``[R, N]``, 0 best."""
     from scipy.stats import rankdata
 
     main = [each for each in columns if not each.is_extra] or list(columns)
-    shape = next(iter(values.values())).shape if values else (0, 0)
     total, count = np.zeros(shape), np.zeros(shape)
     for column in main:
         each = values[column.name] * (-1 if column.better == "higher" else 1)
@@ -120,7 +122,8 @@ def _rank(columns: Sequence[Column], values: Mapping[str, Values]) -> Values:
         ranks = rankdata(each[scored])
         total[scored] += 100 * (ranks - 1) / max(1, len(ranks) - 1)
         count += scored
-    return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    mean: Values = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    return mean
 
 
 def choose_clips(scores: PageScores, n: int) -> list[str]:
