@@ -24,8 +24,7 @@ from bench.engine import WorkerSettings, open_engine
 from bench.errors import BenchError
 from bench.io import atomic_path, write_script
 from bench.judges.extractor import ClipMedia
-from bench.media import iterate_frames, write_video
-from bench.media.aac import write_aac
+from bench.media import iterate_frames, write_aac, write_video
 from bench.metrics.onset import ONSET_RATE_HZ, detect_onsets
 from bench.pipeline.spectrograms import FLOOR, find_true_events
 from bench.synthetic.audio import SAMPLE_RATE_HZ
@@ -97,9 +96,10 @@ def require_space(out: Path, n_bytes: int) -> None:
     """
     free = shutil.disk_usage(out).free
     if n_bytes > free:
+        needed, there = (f"{each / 1e6:,.0f} MB" for each in (n_bytes, free))
         raise BenchError(
-            f"the media need about {n_bytes / 1e9:.1f} GB and {out} has {free / 1e9:.1f} GB free: "
-            "name another folder with --out, or fewer clips with --media"
+            f"the media need about {needed} and {out} has {there} free: name another folder with "
+            "--out, or fewer clips with --media"
         )
 
 

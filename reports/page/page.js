@@ -109,7 +109,7 @@ const report = (() => {
     const rows = shown.slice(first, first + PAGE_ROWS).map((i) => {
       const name = element("button", clips.names[i], { type: "button", class: "link" });
       name.addEventListener("click", () => report.open(i));
-      const media = i in clips.media ? "video, audio" : "";
+      const media = i in clips.media ? "yes" : "";
       return [name, clips.prompts[i], media, ...about.runs.map((run, k) => format(values[k][i], metric))];
     });
     const headings = ["clip", "prompt", "media", ...about.runs.map((run) => run.label)];
@@ -160,7 +160,7 @@ const report = (() => {
     const low = Math.min(...all.map((run) => run[0])), high = Math.max(...all.map((run) => run[run.length - 1]));
     const W = widthOf("distribution"), H = 320, LEFT = 60, BOTTOM = 40, span = high - low || 1;
     const x = (share) => LEFT + share * (W - LEFT - 12), y = (value) => 10 + (high - value) / span * (H - BOTTOM - 10);
-    const chart = draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Sorted scores: ${about.metrics[metric].label}; quantiles are in the table below` });
+    const chart = draw("svg", { viewBox: `0 0 ${W} ${H}`, width: W, role: "img", "aria-label": `Sorted scores: ${about.metrics[metric].label}; quantiles are in the table below` });
     if (all.length) {
       for (const at of ticks(low, high)) {
         chart.append(draw("line", { class: "grid", x1: LEFT, x2: W - 12, y1: y(at), y2: y(at) }));

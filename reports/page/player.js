@@ -17,7 +17,8 @@
     if (active && active.audio) active.audio.pause();
     active = track;
     track.input.checked = true;
-    seek(at);
+    // The picture goes on where it is: a seek would make it stumble at every switch.
+    if (track.audio) track.audio.currentTime = at;
     if (wasPlaying) play();
     drawFigures();
   }

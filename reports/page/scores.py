@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import RunError
+from bench.errors import BenchError, RunError
 from bench.grouping import find_axes
-from bench.results import Column, Results, load_results, load_rows
-from reports.tables import check_comparable, labels
+from bench.results import Column, Results, describe_mismatch, load_results, load_rows
+from reports.tables import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +51,13 @@ def load_scores(directories: Sequence[Path]) -> PageScores:
     """Read the scores of runs that can share a table; a run that is named twice counts once.
 
     Raises:
-        RunError: a directory holds no finished run.
+        RunError: a directory holds no finished run, or one with a clip in several rows.
         BenchError: the runs differ in split, judge, profile or protocol, or there are none.
     """
     import pandas as pd
 
     found = {each.absolute(): load_results(each) for each in directories}
-    check_comparable(list(found.values()))
+    _check_together(found)
     names = _make_unique(labels(list(found.values())))
     runs = tuple(
         PageRun(directory, results, name)
@@ -82,6 +82,17 @@ def load_scores(directories: Sequence[Path]) -> PageScores:
     columns = tuple(column for name, column in known.items() if name in values)
     rank = _rank(columns, values, (len(runs), len(clips)))
     return PageScores(runs, tuple(clips), axes, columns, values, rank)
+
+
+def _check_together(found: Mapping[Path, Results]) -> None:
+    if not found:
+        raise BenchError("a page needs at least one finished run")
+    (first, base), *others = found.items()
+    for directory, each in others:
+        if mismatch := describe_mismatch(base, each):
+            raise BenchError(
+                f"{first} and {directory} cannot share a page: {mismatch}; name runs of one each"
+            )
 
 
 def _load_rows(directory: Path) -> pd.DataFrame:

@@ -105,5 +105,5 @@ def test_what_is_wrong_is_one_sentence(bench, tmp_path):
     for name, value in (("split", "mini-hits"), ("judge", "paper"), ("protocol_version", 2)):
         other = write_run(tmp_path / name, {"mcd": [1.0, 2.0]}, system="other", **{name: value})
         done = bench("report", first, other, "--out", tmp_path / "site")
-        refused(done, "first and other cannot share a table", name)
+        refused(done, "cannot share a page", name)
     assert not (tmp_path / "site" / "index.html").exists()

@@ -79,7 +79,7 @@ def test_a_run_that_scored_no_clip_by_itself_has_a_page(tmp_path):
 
 
 def test_runs_that_cannot_share_a_table_are_refused(tmp_path):
-    with pytest.raises(BenchError, match="first and second cannot share a table: judge 'mini'"):
+    with pytest.raises(BenchError, match="first and .*second cannot share a page: judge 'mini'"):
         load_scores(two_runs(tmp_path, judge="paper"))
 
 
