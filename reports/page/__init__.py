@@ -2,7 +2,7 @@
 
     scores.py   load_scores, choose_clips    scores of all runs by clip, and which clips stand out
     build.py    write_page                   the page and its data
-    template.html, page.js, player.js, page.css   what the browser reads
+    template.html, page.css, page.js, charts.js, player.js   what the browser reads
 
 A page that is opened as ``file://`` may load no data but scripts, so every piece of data is a
 script that calls ``report.add`` once (``bench.io.write_script``), added as a tag when it is needed.

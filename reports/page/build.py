@@ -22,7 +22,7 @@ from reports.page.scores import PageRun, PageScores, Values
 from reports.tables import Table, heading, with_bounds
 
 HERE = Path(__file__).parent
-COPIED = ("page.js", "player.js", "page.css")
+COPIED = ("page.js", "charts.js", "player.js", "page.css")
 #: Significant digits of a score: more than any page shows.
 DIGITS = 6
 RANK_LABEL = "Mean rank (0 best, 100 worst)"

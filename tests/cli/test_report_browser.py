@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-#: What is played must still be where it was this long after a switch, in seconds.
-SWITCH_S = 0.35
+#: How far audio and video may be apart on a busy machine, in seconds; the page corrects 0.08.
+AGREE_S = 0.4
 
 
 class Page:
@@ -127,16 +127,17 @@ def test_switching_the_system_while_it_plays_keeps_the_position(page, site):
     open_clip(page, site)
     page.run("document.getElementById('play').click()")
     page.wait("return parseFloat(document.getElementById('time').textContent) > 1")
+    switch = """
+        const video_s = document.getElementById('video').currentTime;
+        document.getElementById('tracks').elements[arguments[0]].click();
+        return [video_s, parseFloat(document.getElementById('time').textContent)];
+    """
     for number in (2, 3, 0, 1):
-        before = seconds(page)
-        page.run("document.getElementById('tracks').elements[arguments[0]].click()", number)
-        after = seconds(page)
-        assert -0.05 <= after - before < SWITCH_S
+        # In one step of the browser, so that no time passes: the video plays on in between.
+        before, after = page.run(switch, number)
+        assert after == pytest.approx(before, abs=AGREE_S)
         page.wait(f"return parseFloat(document.getElementById('time').textContent) > {after + 0.2}")
         assert page.text("play") == "Pause"
-        # One picture, which is where the audio is.
-        video_s = page.run("return document.getElementById('video').currentTime")
-        assert video_s == pytest.approx(seconds(page), abs=0.3)
     page.run("document.getElementById('play').click()")
     assert page.text("play") == "Play"
 
@@ -213,6 +214,24 @@ def test_the_keyboard_alone_opens_plays_and_switches(page, site):
     page.wait(f"return document.getElementById('clip-name').textContent === '{first}'")
 
 
+def test_figures_are_drawn_of_the_clips_that_the_list_has(page, site):
+    page.open(site)
+    page.wait("return document.querySelectorAll('#distribution polyline').length === 3")
+    assert "4 clips" in page.text("cloud-about")
+    assert page.run("return document.querySelector('#quantiles td').textContent") == "4"
+    cloud = "return document.getElementById('cloud').toDataURL()"
+    full = page.run(cloud)
+    change = """
+        const field = document.getElementById('search');
+        field.value = 'no such clip';
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    """
+    page.run(change)
+    page.wait("return document.querySelectorAll('#distribution polyline').length === 0")
+    page.wait("return document.getElementById('cloud-about').textContent.includes(' 0 clips')")
+    assert page.run(cloud) != full
+
+
 def test_a_clip_is_opened_by_its_address(page, site):
     page.open(site)
     name = page.run("return document.querySelectorAll('#list button')[1].textContent")
@@ -264,4 +283,4 @@ def test_data_that_look_like_html_stay_text(page, tmp_path):
     page.wait("return document.querySelectorAll('#failure-list tbody tr').length === 1")
     for id in ("list", "failure-list", "clip-scores", "distribution", "cloud-about", "scores"):
         assert EVIL in page.text(id), id
-    assert page.run("return document.querySelectorAll('img[src=x], script').length") == 2
+    assert page.run("return document.querySelectorAll('img[src=x], script').length") == 3
