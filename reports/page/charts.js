@@ -90,7 +90,7 @@
       );
       chart.append(draw("text", { x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, at));
     }
-    for (const at of [0, 0.25, 0.5, 0.75, 1]) {
+    for (const at of width < 480 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
       const anchor = at === 1 ? "end" : "middle";
       chart.append(
         draw("text", { x: x(at), y: HEIGHT - 26, "text-anchor": anchor }, `${at * 100} %`),
