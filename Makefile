@@ -35,6 +35,7 @@ demo: setup
 	@$(BIN)/bench table $(DEMO_RUNS)
 	@echo "Samples: runs/<model>/mini/full-42 (no-audio-42: without a reference), scores below it."
 	@echo "All columns: $(BIN)/bench table runs --extras"
+	@$(BIN)/bench report $(DEMO_RUNS) --out runs/report
 
 test: setup
 	$(BIN)/pytest -n $(TEST_WORKERS)

@@ -127,6 +127,19 @@ def write_json(destination: Path, value: Any) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
+def write_script(destination: Path, name: str, value: Any, comment: str = "") -> None:
+    """Write ``value`` as a script that calls ``report.add(name, value)``, atomically.
+
+    A page that is opened from a folder may not read files, but may add scripts. The text is ASCII
+    without ``<``, so that no string of the data can end a script or begin another element; NaN is
+    refused (store null).
+    """
+    texts = (json.dumps(each, allow_nan=False, separators=(",", ":")) for each in (name, value))
+    name, text = (each.replace("<", "\\u003c") for each in texts)
+    with atomic_path(destination) as temporary:
+        temporary.write_text(f"// {comment}\nreport.add({name},{text});\n", encoding="ascii")
+
+
 def read_json(path: Path) -> Any:
     """Return the value in a JSON file.
 

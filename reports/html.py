@@ -47,8 +47,14 @@ def as_html(tables: Sequence[Table]) -> str:
 
 
 def _table(table: Table) -> list[str]:
+    notes = [f'<p class="note">{escape(note)}</p>' for note in table.footnotes]
+    return ["<section>", *table_lines(table), *notes, "</section>"]
+
+
+def table_lines(table: Table) -> list[str]:
+    """The lines of one table without its footnotes."""
     headings = (label_heading(table), "n", *table.headings)
-    lines = ["<section>", "<table>", f"<caption>{escape(table.title)}</caption>", "<thead>"]
+    lines = ["<table>", f"<caption>{escape(table.title)}</caption>", "<thead>"]
     if table.column_groups:
         above = ((text, len(list(some))) for text, some in groupby(table.column_groups))
         cells = (
@@ -65,8 +71,7 @@ def _table(table: Table) -> list[str]:
             title = f'<th scope="rowgroup" colspan="{width}">{escape(group)}</th>'
             lines.append(f"<tr>{title}</tr>")
         lines += [*map(_row, rows), "</tbody>"]
-    notes = [f'<p class="note">{escape(note)}</p>' for note in table.footnotes]
-    return [*lines, "</table>", *notes, "</section>"]
+    return [*lines, "</table>"]
 
 
 def _row(row: TableRow) -> str:

@@ -13,6 +13,7 @@ from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, validate
+from bench.cli.report import report
 from bench.cli.reproduce import reproduce
 from bench.cli.results import results
 from bench.cli.run import run
@@ -58,6 +59,7 @@ app.command()(doctor)
 app.command()(validate)
 app.command()(effects)
 app.command()(samples)
+app.command()(report)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(systems.app, name="systems")

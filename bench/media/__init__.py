@@ -6,6 +6,7 @@
     resample.py    resample                      audio at another rate, by a named method
     resize.py      resize_short_side, crops      images at another size
     write.py       write_audio, write_video, mux_audio, check_muxing
+    aac.py         write_aac                     audio to listen to, in a browser
     container.py   any container opened, the tracks that are read, their frames
     clock.py       time 0 of a file, holes and overlaps
 
@@ -14,6 +15,7 @@ untrusted: every defect of one is a MediaError that names it. Reading never retu
 asked for, nothing is guessed, and a file that is written twice has the same bytes.
 """
 
+from bench.media.aac import write_aac
 from bench.media.audio import cut_audio, read_audio
 from bench.media.probe import (
     AudioStream,
@@ -51,6 +53,7 @@ __all__ = [
     "resize_frames",
     "resize_short_side",
     "three_crops",
+    "write_aac",
     "write_audio",
     "write_video",
 ]
