@@ -206,9 +206,10 @@ def _rank_entries(
         notes.append(
             f"not in the rank: {', '.join(left_out)} (a value of the whole set, or not of all runs)"
         )
-    others = [each.results.system for each in competing if each not in chosen]
+    others = [each for each in entries if each not in chosen and not each.results.is_anchor]
     if others:
-        notes.append(f"no rank, since they scored other clips: {', '.join(dict.fromkeys(others))}")
+        names = ", ".join(dict.fromkeys(each.results.system for each in others))
+        notes.append(f"no rank, since they scored other clips or are not verified: {names}")
     return {id(each): ranks for each, ranks in zip(chosen, ranked, strict=True)}, notes
 
 

@@ -84,12 +84,12 @@ def _read_entries(
                 find_verification(directory, known),
                 load_rows(directory) if with_rows else None,
             )
-            _require_well_formed(entry, directory)
+            _require_well_formed(entry, directory / "scores.json")
             yield entry
 
 
-def _require_well_formed(entry: Entry, directory: Path) -> None:
-    """Refuse a run whose files hold other types than a run writes, before it is among others.
+def _require_well_formed(entry: Entry, path: Path) -> None:
+    """Refuse results whose file holds other types than a run writes, before it is among others.
 
     Raises:
         RunError: it cannot be drawn.
@@ -104,8 +104,8 @@ def _require_well_formed(entry: Entry, directory: Path) -> None:
         as_board_csv(boards)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{directory / 'scores.json'} is malformed ({type(error).__name__}: {error}): leave "
-            "the run out, or run it again"
+            f"{path} is malformed ({type(error).__name__}: {error}): leave the run out, or run "
+            "it again"
         ) from error
 
 
@@ -124,10 +124,9 @@ def _read_bounds(runs: list[Path], entries: list[Entry]) -> list[Entry]:
     from reports.tables import with_bounds
 
     results = [entry.results for entry in entries]
-    below = [
-        each
-        for root in runs
-        for directory in find_finished_runs(root)
-        for each in load_bounds(directory)
-    ]
+    below = []
+    for directory in (each for root in runs for each in find_finished_runs(root)):
+        for bound in load_bounds(directory):
+            _require_well_formed(Entry(bound), directory / "bounds.json")
+            below.append(bound)
     return [Entry(each) for each in with_bounds(results, below)[len(results) :]]
