@@ -104,7 +104,7 @@ def build_boards(entries: Sequence[Entry], *, extras: bool = False) -> list[Boar
 
     def order(board: Board) -> tuple[int, int, bool]:
         about = board.about
-        return -about["protocol_version"], -about["suite_version"], about["is_mini"]
+        return -about["protocol_version"], -about["suite_version"], bool(about["is_mini"])
 
     return sorted(boards, key=order)
 
@@ -158,7 +158,7 @@ def _order(
         place = mean.value if mean else places[id(entry)]
         is_other = entry.results.clips != widest
         about = entry.results
-        return about.is_anchor, not entry.competes, is_other, place, about.system
+        return bool(about.is_anchor), not entry.competes, is_other, place, about.system
 
     return sorted(entries, key=order)
 
@@ -230,7 +230,7 @@ def as_board_json(boards: Sequence[Board]) -> dict[str, Any]:
 
 
 def _json_row(board: Board, i: int) -> dict[str, Any]:
-    entry, shown = board.entries[i], {column.name for column in board.columns}
+    entry, names = board.entries[i], {column.name for column in board.columns}
     results, ranks = entry.results, board.ranks[i]
     return {
         "label": board.labels[i],
@@ -240,7 +240,7 @@ def _json_row(board: Board, i: int) -> dict[str, Any]:
         "scored": results.scored,
         "coverage": results.coverage,
         "clips": results.clips,
-        "metrics": {name: asdict(s) for name, s in results.metrics.items() if name in shown},
+        "metrics": {name: asdict(s) for name, s in results.metrics.items() if name in names},
         "best": sorted(board.best[i]),
         "ranks": {name: asdict(each) for name, each in ranks.by_column.items()},
         "mean_rank": asdict(ranks.mean) if ranks.mean else None,

@@ -22,7 +22,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --line: #3b424d; --soft: #a8b0bd; --back: #12151a;
   --text: #e8ebf0; --best: #17402a; --good: #6fd492; --bad: #ff8f86; --head: #1c2128; } }
 * { box-sizing: border-box; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; padding: 1.2rem; max-width: 110rem;
+body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; padding: 1.2rem;
   color: var(--text); background: var(--back); }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
@@ -37,8 +37,8 @@ th, td { padding: .4rem .6rem; text-align: right; vertical-align: top;
 thead th { background: var(--head); white-space: nowrap; vertical-align: bottom; }
 th.text, td.text { text-align: left; }
 tbody th { position: sticky; left: 0; background: var(--back); text-align: left; font-weight: 600;
-  min-width: 9rem; max-width: 16rem; overflow-wrap: anywhere; }
-thead th:first-child { position: sticky; left: 0; text-align: left; }
+  min-width: 15rem; max-width: 19rem; overflow-wrap: anywhere; z-index: 1; }
+thead th:first-child { position: sticky; left: 0; text-align: left; z-index: 1; }
 td { white-space: nowrap; }
 td.wide { white-space: normal; min-width: 13rem; }
 small { display: block; color: var(--soft); font-size: .8rem; font-weight: 400; }
@@ -52,10 +52,11 @@ button { font: inherit; font-weight: 600; color: inherit; background: none; bord
 [aria-sort=descending] button::after { content: " \\25bc"; }
 ul.notes { padding-left: 1.2rem; font-size: .87rem; color: var(--soft); }
 ul.notes li { max-width: 100ch; overflow-wrap: anywhere; }
-details { font-size: .87rem; } details p { white-space: normal; overflow-wrap: anywhere; }
+details { font-size: .8rem; font-weight: 400; color: var(--soft); }
+details p { white-space: normal; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
 @media (max-width: 40rem) { body { padding: .6rem; } th, td { padding: .3rem .4rem; }
-  tbody th { min-width: 6.5rem; max-width: 8rem; } }
+  tbody th { min-width: 8.5rem; max-width: 9.5rem; } }
 """
 
 SCRIPT = """
@@ -142,8 +143,6 @@ def _board(board: Board, number: int) -> Iterator[str]:
         *(f'<th scope="col" class="text">{escape(text)}</th>' for text in heads[:2]),
         *(f'<th scope="col">{escape(text)}</th>' for text in heads[2:]),
         *(f'<th scope="col">{escape(heading(column))}</th>' for column in board.columns),
-        '<th scope="col" class="text">Fairness</th>',
-        '<th scope="col" class="text">Provenance</th>',
     ]
     yield f"<thead><tr>{''.join(texts)}</tr></thead>"
     yield "<tbody>"
@@ -159,10 +158,9 @@ def _row(board: Board, i: int, *, has_ranks: bool) -> str:
     entry, label = board.entries[i], board.labels[i]
     results, ranks = entry.results, board.ranks[i]
     kind = ' class="anchor"' if results.is_anchor else ""
-    cells = [
-        f'<th scope="row" data-value="{escape(label)}">{escape(label)}</th>',
-        _check_cell(entry),
-    ]
+    # In the cell that stays while the numbers scroll: what they mean depends on it.
+    about = f"{escape(label)}{_fairness(entry)}{_provenance(entry)}"
+    cells = [f'<th scope="row" data-value="{escape(label)}">{about}</th>', _check_cell(entry)]
     if has_ranks:
         cells.append(_rank_cell(ranks.mean))
     share = f"{results.scored:,} of {results.expected:,}"
@@ -174,8 +172,6 @@ def _row(board: Board, i: int, *, has_ranks: bool) -> str:
         is_best = column.name in board.best[i]
         score, place = results.metrics.get(column.name), ranks.by_column.get(column.name)
         cells.append(_score_cell(score, column, place, is_best=is_best, how=seen.get(column.name)))
-    cells.append(f'<td class="text wide" data-value="">{_fairness(entry)}</td>')
-    cells.append(f'<td class="text wide" data-value="">{_provenance(entry)}</td>')
     return f"<tr{kind}>{''.join(cells)}</tr>"
 
 
@@ -244,15 +240,15 @@ def _seen_columns(fairness: Fairness | None) -> dict[str, str]:
 def _fairness(entry: Entry) -> str:
     facts = entry.results.fairness
     if entry.results.is_anchor:
-        return "an anchor: marks a bound and does not compete"
+        return "<small>an anchor: marks a bound, does not compete</small>"
     if facts is None or not (facts.given or facts.trained_on or facts.judges_seen):
-        return "not declared"
+        return "<small>fairness not declared</small>"
     seen = [f"{each.network} ({each.how})" for each in facts.judges_seen]
     sentences = [
         f"given: {', '.join(facts.given) or 'nothing'}",
         f"trained on: {', '.join(facts.trained_on) or 'not stated'}",
         f"judges seen: {', '.join(seen) or 'none'}",
-        f"candidates: {facts.candidates}",
+        *([f"best of {facts.candidates} candidates"] if facts.candidates > 1 else []),
         *(["not for commercial use"] if facts.non_commercial else []),
     ]
     return "".join(f"<small>{escape(each)}</small>" for each in sentences)
@@ -268,8 +264,7 @@ def _provenance(entry: Entry) -> str:
     if results.kept:
         sentences.append(f"{results.kept} samples are kept that would be made otherwise now")
     lines = "".join(f"<p>{escape(each)}</p>" for each in sentences)
-    first = made[0].partition(",")[0]
-    return f"<details><summary>{escape(first)}</summary>{lines}</details>"
+    return f"<details><summary>provenance</summary>{lines}</details>"
 
 
 def _origin(made: object) -> str:

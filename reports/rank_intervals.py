@@ -109,9 +109,12 @@ def _rank(values: FloatArray) -> FloatArray:
     rounded = np.round(values, 12)
     first, other = rounded[:, :, None], rounded[:, None, :]
     better, equal = (other < first).sum(axis=2), (other == first).sum(axis=2)
-    return better + (equal + 1) / 2
+    ranks: FloatArray = better + (equal + 1) / 2
+    return ranks
 
 
 def _interval(ranks: FloatArray) -> RankInterval:
-    low, high = np.quantile(ranks[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # Ranks that some draw has, not values between two of them.
+    levels = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(ranks[1:], levels, method="inverted_cdf")
     return RankInterval(float(ranks[0]), float(low), float(high))

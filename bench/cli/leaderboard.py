@@ -59,7 +59,9 @@ def leaderboard(
             # A name of a system may hold what is no UTF-8; it must not cost the page.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     n_runs = sum(not entry.results.is_anchor for entry in entries)
-    notices().print(f"{out / 'index.html'}: {n_runs} runs on {len(boards)} boards", markup=False)
+    found = f"{n_runs} {'run' if n_runs == 1 else 'runs'}"
+    found += f" on {len(boards)} {'board' if len(boards) == 1 else 'boards'}"
+    notices().print(f"{out / 'index.html'}: {found}", markup=False)
 
 
 def _read_entries(

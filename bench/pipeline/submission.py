@@ -103,11 +103,11 @@ def find_links(home: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         for name in sorted((*folders, *files)):
             path = Path(folder) / name
-            shown = path.relative_to(root)
+            inside = path.relative_to(root)
             if path.is_symlink() and not path.resolve().is_relative_to(root):
-                yield f"{shown} is a link to a place outside the run folder; put the file there"
+                yield f"{inside} is a link to a place outside the run folder; put the file there"
             elif not path.is_file() and not path.is_dir():
-                yield f"{shown} is neither a file nor a folder"
+                yield f"{inside} is neither a file nor a folder"
 
 
 def read_table(directory: Path) -> tuple[tuple[TableRow, ...], str]:
@@ -227,15 +227,21 @@ def _check_run_file(submission: Submission) -> Iterator[str]:
             yield f"run.json states {name} {stated!r}, scores.json {getattr(results, name)!r}"
     if results.is_mini != submission.split.is_mini:
         yield f"scores.json states is_mini {results.is_mini}, which {results.split} is not"
-    declared = found.get("fairness")
-    if results.fairness and declared:
+    yield from _check_fairness(found.get("fairness"), results)
+    made = json.loads(json.dumps(count_origins(submission.journal, submission.split.clips)))
+    if found["samples"] != made:
+        yield "run.json: what made the samples is not what journal.jsonl has"
+
+
+def _check_fairness(declared: Mapping[str, Any] | None, results: Results) -> Iterator[str]:
+    """The results declare what the run does."""
+    if declared and not results.fairness:
+        yield "scores.json has no fairness, which run.json declares"
+    if declared and results.fairness:
         for name in DECLARED:
             ours = json.loads(json.dumps(asdict(results.fairness)[name]))
             if declared[name] != ours:
                 yield f"run.json declares {name} {declared[name]!r}, scores.json {ours!r}"
-    made = json.loads(json.dumps(count_origins(submission.journal, submission.split.clips)))
-    if found["samples"] != made:
-        yield "run.json: what made the samples is not what journal.jsonl has"
 
 
 def _check_provenance(submission: Submission) -> Iterator[str]:
@@ -307,7 +313,8 @@ def _is_same(found: object, expected: object) -> bool:
     is_missing = found is None or type(found).__name__ == "NAType"
     if is_missing or (isinstance(found, float) and math.isnan(found)):
         return expected is None
-    return bool(found == expected)
+    # A list would compare element by element.
+    return isinstance(expected, str | int | float) and bool(found == expected)
 
 
 def _check_origins(submission: Submission) -> Iterator[str]:

@@ -86,7 +86,7 @@ def verify_run(options: VerifyOptions, progress: Progress) -> Verification:
     directory = options.run.absolute()
     home = find_run_folder(directory)
     links = tuple(find_links(home))
-    results = _load(directory)
+    results = load_results(directory)
     if links:
         return _describe(directory, results, problems=links)
     submission, problems = _open(directory, home, results, options)
@@ -127,17 +127,13 @@ def _describe(
     )
 
 
-def _load(directory: Path) -> Results:
-    try:
-        return load_results(directory)
-    except (AttributeError, ValueError) as error:
-        raise RunError(f"{directory / 'scores.json'} is malformed: {error}") from error
-
-
 def _open(
     directory: Path, home: Path, results: Results, options: VerifyOptions
 ) -> tuple[Submission, list[str]]:
     """Return the submission, and sentences on files of it that cannot be read."""
+    names = [column.name for column in results.columns]
+    if not all(isinstance(name, str) for name in names):
+        raise RunError(f"{directory / 'scores.json'} is malformed: a column has no name")
     problems = []
     if not (home / "journal.jsonl").is_file():
         problems.append("journal.jsonl is missing, in this folder and the two above it")
@@ -155,7 +151,7 @@ def _open(
         results=results,
         split=_open_split(home, results, options.split),
         judge=(judge := _find_judge(results, options)),
-        metrics=select(judge.profile, [column.name for column in results.columns]),
+        metrics=select(judge.profile, names),
         journal=journal,
         rows=rows,
         failures=failures,

@@ -19,7 +19,7 @@ def run(bench, mini_home, monkeypatch, tmp_path):
     return tmp_path / "silence" / "mini" / "full-42" / "first-2"
 
 
-def test_a_run_is_verified_and_a_board_says_so(bench, run, tmp_path):
+def test_a_run_is_verified_and_so_it_is_on_a_board(bench, run, tmp_path):
     outcome = run / "verify.json"
     done = bench("verify", run, "--workers", 0, "--regenerate", 1, "--json", outcome)
     assert done.returncode == 0, done.stderr

@@ -219,6 +219,28 @@ def test_a_system_and_an_extractor_that_the_journal_does_not_name_are_found(scor
     found(scores, "provenance.json states the extractor onset '99'", "for mini_000000")
 
 
+def test_fairness_that_the_run_does_not_declare_is_found(scores):
+    results = load_results(scores)
+    fairness = replace(results.fairness, trained_on=("nothing at all",))
+    write_results(scores, replace(results, fairness=fairness))
+    found(scores, "run.json declares trained_on", "nothing at all")
+    write_results(scores, replace(results, fairness=None))
+    found(scores, "scores.json has no fairness, which run.json declares")
+
+
+def test_values_of_other_types_are_refused_in_one_sentence(scores):
+    results = load_results(scores)
+    columns = (replace(results.columns[0], name={}), *results.columns[1:])
+    write_results(scores, replace(results, columns=columns))
+    with pytest.raises(RunError, match="a column has no name"):
+        check(scores)
+    write_json(
+        scores / "scores.json", {**json.loads((scores / "scores.json").read_text()), "metrics": []}
+    )
+    with pytest.raises(RunError, match="not a result of this version"):
+        check(scores)
+
+
 def test_another_version_of_an_extractor_cannot_be_checked_here(scores):
     facts = json.loads((scores / "provenance.json").read_text())
     facts["extractors"]["onset"] = "99"
