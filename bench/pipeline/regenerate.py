@@ -71,7 +71,9 @@ def _plan(submission: Submission, root: Path, device: str) -> RunPlan:
         metrics=submission.metrics,
         seed=results.seed,
         root=root,
-        workers=0,
+        # In a process of its own, as bench run does: what was loaded here may have set threads or
+        # precision, and samples follow the last digits.
+        workers=1,
         device=device,
         condition=_parse_condition(results.condition),
     )
