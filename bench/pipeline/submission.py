@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench.checkpoints.registry import weights_directory
+from bench.checkpoints.verify import require_weights
 from bench.errors import RunError
 from bench.io import read_json
 from bench.judges import Judge
@@ -21,8 +23,8 @@ from bench.pipeline.journal import Entry, Journal, row_kind
 from bench.pipeline.plan import GROUND_TRUTH
 from bench.pipeline.roles import Pair, Scoring
 from bench.results import Failure, Results, load_rows
-from bench.splits import Split
-from bench.suite import Metric
+from bench.splits import Split, require_files
+from bench.suite import Metric, select_computable
 from bench.types import Clip, Excerpt
 
 TableRow = Mapping[str, Any]
@@ -119,6 +121,30 @@ def read_failures(directory: Path) -> tuple[tuple[Failure, ...], str]:
     if not all(isinstance(failure.clip, str) for failure in found):
         return (), "failures.jsonl names a clip by something that is no text"
     return found, ""
+
+
+def require_inputs(submission: Submission) -> None:
+    """Refuse a submission whose clips, columns or weights are not here: nothing is wrong with it.
+
+    Raises:
+        MissingError: files or weights are missing; the message has the command.
+        RunError: a clip with a row cannot take part here, or a column cannot be computed.
+    """
+    split, judge = submission.split, submission.judge
+    for refusal in split.refused:
+        if refusal.clip in submission.row_by_clip:
+            raise RunError(
+                f"{refusal.clip} has a row, and is not checked with the copy of {split.name} that "
+                f"is here: {refusal.reason}"
+            )
+    require_files(split, submission.scored)
+    computable = select_computable(submission.metrics, judge)
+    if lost := [metric.name for metric in submission.metrics if metric not in computable]:
+        raise RunError(
+            "; ".join((f"the judge {judge.name} cannot compute {', '.join(lost)}", *judge.missing))
+        )
+    if needed := submission.scoring.weights():
+        require_weights(needed, judge.weights or weights_directory())
 
 
 def require_current(results: Results, suite_version: int, protocol_version: int) -> None:

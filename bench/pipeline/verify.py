@@ -34,6 +34,7 @@ from bench.pipeline.submission import (
     read_table,
     require_current,
     require_extractors,
+    require_inputs,
 )
 from bench.results import Results, load_results
 from bench.splits import Split, find_splits, open_split
@@ -76,6 +77,7 @@ def verify_run(options: VerifyOptions, progress: Progress) -> Verification:
         return _describe(directory, results, problems=links)
     submission, problems = _open(directory, home, results, options)
     if not problems:
+        require_inputs(submission)
         problems += check_files(submission)
     if problems:  # what was scored is not known: nothing to compute
         return _describe(directory, results, problems=problems)

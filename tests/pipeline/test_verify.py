@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bench.errors import BenchError, RunError
+from bench.errors import BenchError, MissingError, RunError
 from bench.io import write_json
+from bench.judges import Judge, open_judge
 from bench.media import read_audio, write_audio
 from bench.pipeline.columns import JudgeOptions
 from bench.pipeline.prepare import RunOptions, plan_run
+from bench.pipeline.roles import Scoring
 from bench.pipeline.run import run
 from bench.pipeline.verify import VerifyOptions, verify_run
 from bench.results import load_results, write_results
+from bench.splits import Refusal, open_split
 from bench.types import Audio, Excerpt
 from bench.verification import Verification
 
@@ -315,6 +318,36 @@ def test_a_full_run_of_signal_columns_is_verified_with_its_split(
     (scores / "failures.jsonl").write_text("")
     edit_rows(scores, lambda frame: frame.iloc[1:])
     assert any("clip_000000 is a clip of" in each for each in check(scores, split=split).problems)
+
+
+def test_clips_that_are_not_here_are_no_fault_of_the_run(scores, home, mini_home, monkeypatch):
+    monkeypatch.setenv("BENCH_HOME", str(home))
+    with pytest.raises(MissingError, match="bench data prepare mini"):
+        check(scores)
+    monkeypatch.setenv("BENCH_HOME", str(mini_home))
+    split = open_split("mini")
+    refusal = Refusal("mini_000000", "its audio lasts 3 s")
+    damaged = replace(split, clips=split.clips[1:], refused=(refusal,))
+    monkeypatch.setattr("bench.pipeline.verify.open_split", lambda _: damaged)
+    with pytest.raises(RunError, match="mini_000000 has a row, .* its audio lasts 3 s"):
+        check(scores)
+
+
+def test_columns_that_cannot_be_computed_here_are_refused(scores, monkeypatch):
+    def open_without(*options: object) -> Judge:
+        judge = open_judge(*options)
+        kept = tuple(each for each in judge.extractors if each.name != "panns")
+        return replace(judge, extractors=kept, missing=("install it",))
+
+    monkeypatch.setattr("bench.pipeline.verify.open_judge", open_without)
+    with pytest.raises(RunError, match="mini cannot compute kl_panns; install it"):
+        check(scores)
+
+
+def test_weights_that_are_not_here_are_refused(scores, monkeypatch, tmp_path):
+    monkeypatch.setattr(Scoring, "weights", lambda _: ("synchformer",))
+    with pytest.raises(MissingError, match="synchformer"):
+        check(scores, weights=tmp_path)
 
 
 def test_samples_are_made_again(scores, mini_home, tmp_path):
