@@ -248,7 +248,7 @@ def load_results(directory: Path) -> Results:
         raise RunError(f"{directory} holds no finished run: {_describe_missing_scores(directory)}")
     try:
         return _parse(read_json(path))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
 
 
@@ -307,7 +307,7 @@ def load_bounds(directory: Path) -> tuple[Results, ...]:
         return ()
     try:
         return tuple(_parse(row) for row in read_json(path)["rows"])
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
 
 

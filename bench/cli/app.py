@@ -11,6 +11,7 @@ from bench.cli import data, study, systems, weights
 from bench.cli.ablate import ablate
 from bench.cli.compare import compare
 from bench.cli.crosscheck import crosscheck
+from bench.cli.leaderboard import leaderboard
 from bench.cli.list import doctor, list_rows
 from bench.cli.pages import effects, validate
 from bench.cli.report import report
@@ -20,6 +21,7 @@ from bench.cli.run import run
 from bench.cli.samples import samples
 from bench.cli.score import score
 from bench.cli.table import table
+from bench.cli.verify import verify
 from bench.terminal import print_line
 
 app = typer.Typer(
@@ -53,6 +55,8 @@ app.command()(score)
 app.command()(table)
 app.command()(results)
 app.command()(compare)
+app.command()(verify)
+app.command()(leaderboard)
 app.command()(crosscheck)
 app.command("list")(list_rows)
 app.command()(doctor)

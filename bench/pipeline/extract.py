@@ -33,7 +33,7 @@ from bench.engine import (
     attempt,
     keep_freed_memory,
 )
-from bench.judges import ClipMedia, NetworkExtractor, SignalExtractor
+from bench.judges import ClipMedia, Extractor, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
 from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, feature_key, has_inputs
@@ -127,23 +127,15 @@ def load(
     Raises:
         BenchError: a file is missing, cannot be decoded or is too short.
     """
-    excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
-    wanted = {role: suited.extractors(role) for role in ROLES}
-    roles = [role for role in ROLES if wanted[role] and role in excerpts]
-    keys: dict[Role, str] = {role: excerpt_key(require_file(excerpts[role])) for role in roles}
-    if wanted["prompt"] and pair.clip.prompt:
-        keys["prompt"] = prompt_key(pair.clip.prompt)
+    excerpts, keys = _excerpts(pair), media_keys(scoring, pair)
     pending: list[PendingFeatures] = []
-    for role in keys:
+    for role, extractors in needed_extractors(scoring, pair, keys).items():
         store = scoring.store(role)
         audio = None if role == "picture" else excerpts.get(role)
         media = ClipMedia(audio, excerpts.get("picture"), pair.clip.prompt)
-        extractors = [*wanted[role], *([REMARKS[role]] if role in REMARKS else [])]
         # Networks first: some read the whole file, and the window is then cut out of that instead
         # of being decoded again.
         for extractor in sorted(extractors, key=lambda each: isinstance(each, SignalExtractor)):
-            if not has_inputs(extractor, keys):
-                continue
             key = feature_key(extractor, role, keys)
             if store.has(extractor, key):
                 continue
@@ -153,6 +145,33 @@ def load(
                 prepared = extractor.prepare(media)
                 pending.append(PendingFeatures(extractor, key, store, prepared, keys))
     return Loaded(keys, tuple(pending))
+
+
+def media_keys(scoring: Scoring, pair: Pair) -> Keys:
+    """Return the keys of the features of a pair, from the bytes of its files as they are now.
+
+    Raises:
+        BenchError: a file is missing.
+    """
+    excerpts, suited = _excerpts(pair), scoring.suited(pair.clip.seconds)
+    roles = [role for role in ROLES if role in excerpts and suited.extractors(role)]
+    keys: dict[Role, str] = {role: excerpt_key(require_file(excerpts[role])) for role in roles}
+    if suited.extractors("prompt") and pair.clip.prompt:
+        keys["prompt"] = prompt_key(pair.clip.prompt)
+    return keys
+
+
+def needed_extractors(
+    scoring: Scoring, pair: Pair, keys: Keys
+) -> dict[Role, tuple[Extractor, ...]]:
+    """Return what is extracted of each role of a pair, the remarks on its files included."""
+    suited = scoring.suited(pair.clip.seconds)
+    needed: dict[Role, tuple[Extractor, ...]] = {}
+    for role in keys:
+        remarks = (REMARKS[role],) if role in REMARKS else ()
+        found = (*suited.extractors(role), *remarks)
+        needed[role] = tuple(each for each in found if has_inputs(each, keys))
+    return needed
 
 
 def _excerpts(pair: Pair) -> dict[Role, Excerpt]:

@@ -227,14 +227,19 @@ def slug(system_name: str) -> str:
 
 def scoring_fingerprint(plan: RunPlan, clip: Clip) -> str:
     """Return a hash of all that a clip is scored from; its row names columns and extractors."""
+    return fingerprint_scored(plan.judge.profile, clip, plan.sample_path(clip))
+
+
+def fingerprint_scored(profile: str, clip: Clip, sample: Path) -> str:
+    """Return the same of a sample at any path."""
     excerpts = (clip.audio, clip.reference, clip.video)
     return fingerprint(
         SUITE_VERSION,
         PREPARATION,
-        plan.judge.profile,
+        profile,
         [excerpt and _facts(excerpt) for excerpt in excerpts],
         (clip.seconds, clip.prompt, dict(clip.truth).get("hits")),
-        file_identity(plan.sample_path(clip)),
+        file_identity(sample),
     )
 
 
