@@ -220,3 +220,18 @@ def test_old_samples_are_a_piece_that_is_missing_until_yes(reproduce, tmp_path, 
     done = reproduce("--limit", 2, "--dry-run", "--yes", systems=("mine:MINE",))
     assert "1 can run here" in " ".join(done.stdout.split())
     shutil.rmtree(tmp_path / "here" / "runs")
+
+
+def test_what_rendering_shows_to_be_missing_is_named_in_the_table_and_on_the_page(
+    reproduce, tmp_path, home, monkeypatch
+):
+    assert reproduce("--limit", 2, systems=("mine:MINE",)).returncode == 0
+    path = tmp_path / "here" / "mine.py"
+    path.write_text(MINE.replace("0.9", "0.5").replace("open_mine)", "open_mine, version='2')"))
+    monkeypatch.setattr("bench.pipeline.samples.LONGEST_UNASKED_S", 0.0)
+    # Without clips nothing is known of the old samples of the two that were run.
+    monkeypatch.setenv("BENCH_HOME", str(home))
+    done = reproduce("--limit", 3, systems=("mine:MINE", "silence"))
+    assert "2 can run here" in " ".join(done.stderr.split())
+    assert "old samples" in done.stdout
+    assert "--yes" in (tmp_path / "here" / "runs" / "reproduction.md").read_text()
