@@ -182,7 +182,7 @@ def write(drawn: Sequence[Table], style: str) -> str:
     """These tables in the style ``markdown``, ``latex`` or ``html``."""
     if style == "html":
         return as_html(drawn)
-    return "\n".join(map(as_markdown if style == "markdown" else as_latex, drawn))
+    return "\n".join(map({"markdown": as_markdown, "latex": as_latex}[style], drawn))
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
 from dataclasses import replace
@@ -115,6 +116,10 @@ def test_a_table_of_the_paper_is_printed_by_group_of_clips(bench, mini_home, mon
     assert done.returncode == 0, done.stderr
     assert "Table 1, mini world: mini by action" in done.stdout
     assert "all clips" in done.stdout
+    done = bench("table", "1", "--world", "mini", "--by", "action", "--format", "csv")
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert {line["system"] for line in lines} == {"ground-truth"}
+    assert len({line["group"] for line in lines}) > 1
     refused(bench("table", "5", "--by", "action"), "Table 5 has no finished run")
 
 
