@@ -194,4 +194,4 @@ def markdown_escape(text: str) -> str:
     """Return text that Markdown prints literally, also inside a table."""
     # HTML first: Markdown passes tags and entities through, and "&" must not hit our own entities.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)
+    return "".join(f"\\{char}" if char in "\\|*_`[]" else char for char in escaped)
