@@ -131,6 +131,7 @@ def test_options_that_do_not_go_together_are_refused_before_runs_are_read(bench,
     refused(bench("table", "1", "2", "--by", "action"), "--by goes with one table")
     refused(bench("table", "1", "--by", "action", "--with-paper"), "--by")
     refused(bench("table", "1", "--extras"), "--extras")
+    refused(bench("table", "1", "--significant", "--format", "csv"), "CSV marks nothing")
     refused(bench("table", "8"), "there is no folder 8, and the paper has Tables 1 to 7")
     refused(bench("table", "1", "--out", "t.tex"), "--out writes markdown, latex, html or csv")
     refused(bench("table", "1", "nowhere"), "nowhere holds no finished run")
