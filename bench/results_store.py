@@ -178,8 +178,8 @@ def _check_digests(directory: Path) -> None:
         )
     written = _read_object(path)
     files = written.get("files")
-    is_known = written.get("version") == DIGESTS_VERSION and isinstance(files, dict)
-    if not is_known or set(files) != set(HASHED_FILES):
+    is_other = written.get("version") != DIGESTS_VERSION
+    if is_other or not isinstance(files, dict) or set(files) != set(HASHED_FILES):
         raise RunError(f"its digests.json is not of version {DIGESTS_VERSION}; run it again")
     for name, digest in files.items():
         if _hash(directory / name) != digest:
