@@ -110,6 +110,11 @@ def test_a_finished_run_is_not_done_again_and_needs_no_clips(reproduce, tmp_path
     done = reproduce("--limit", 2, "--dry-run")
     assert "1 finished" in done.stdout
     assert "to render" not in done.stdout
+    # But for another version of the suite it has to be scored again, with its clips.
+    path = path.parent / "first-2" / "scores.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "suite_version": 0}))
+    done = reproduce("--limit", 2, "--dry-run")
+    assert "0 finished, 1 can run here" in " ".join(done.stdout.split())
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(reproduce, tmp_path):
