@@ -173,7 +173,8 @@ def test_without_weights_and_data_every_piece_is_named_once_with_its_command(ben
         "acfoley train --preset attention-pooling",
         "acfoley train --preset clap-encoder",
         "bench weights fetch clap",
-        "no system of this name here",
+        "bench systems setup v-aura",
+        "needs its published samples",
     ):
         assert text.count(command) == 1, command
     assert "1 (needs a study)" in text
