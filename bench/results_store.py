@@ -153,11 +153,19 @@ def _read_run(directory: Path, root: Path) -> StoredRun:
     about = _read_object(run_file)
     provenance = _read_object(directory / "provenance.json")
     names = ("system", "split", "condition", "seed")
-    stated = about.get("configuration", {})
-    if any(stated.get(name) != getattr(results, name) for name in names):
+    stated, seconds = about.get("configuration"), about.get("seconds_per_clip", {})
+    is_same = isinstance(stated, dict) and all(
+        stated.get(name) == getattr(results, name) for name in names
+    )
+    if not is_same:
         raise RunError(f"its scores are of another run than {run_file} describes")
+    # No digest covers this file, to which every stage adds its time.
+    if not isinstance(seconds, dict) or not all(
+        type(each) in (int, float) for each in seconds.values()
+    ):
+        raise RunError(f"{run_file} has seconds_per_clip that are no numbers: edited; run it again")
     name = directory.relative_to(root).as_posix()
-    return StoredRun(name, directory, results, provenance, about.get("seconds_per_clip", {}))
+    return StoredRun(name, directory, results, provenance, seconds)
 
 
 def _check_digests(directory: Path) -> None:
@@ -169,11 +177,11 @@ def _check_digests(directory: Path) -> None:
             "the same `bench run` again adds it"
         )
     written = _read_object(path)
-    if written.get("version") != DIGESTS_VERSION or set(written.get("files", ())) != set(
-        HASHED_FILES
-    ):
+    files = written.get("files")
+    is_other = written.get("version") != DIGESTS_VERSION
+    if is_other or not isinstance(files, dict) or set(files) != set(HASHED_FILES):
         raise RunError(f"its digests.json is not of version {DIGESTS_VERSION}; run it again")
-    for name, digest in written["files"].items():
+    for name, digest in files.items():
         if _hash(directory / name) != digest:
             raise RunError(
                 f"its {name} is not the file that `bench run` wrote: edited, half-written or "

@@ -182,7 +182,7 @@ def write(drawn: Sequence[Table], style: str) -> str:
     """These tables in the style ``markdown``, ``latex`` or ``html``."""
     if style == "html":
         return as_html(drawn)
-    return "\n".join(map(as_markdown if style == "markdown" else as_latex, drawn))
+    return "\n".join(map({"markdown": as_markdown, "latex": as_latex}[style], drawn))
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -194,4 +194,4 @@ def markdown_escape(text: str) -> str:
     """Return text that Markdown prints literally, also inside a table."""
     # HTML first: Markdown passes tags and entities through, and "&" must not hit our own entities.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "|*_`[]" else char for char in escaped)
+    return "".join(f"\\{char}" if char in "\\|*_`[]" else char for char in escaped)

@@ -55,8 +55,9 @@ class Reproduction:
 def choose_runs(table: PublishedTable, world: World, found: Sequence[FoundRun]) -> Reproduction:
     """Return the run of each row among those that are finished.
 
-    All are of one judge, suite version and protocol version: the newest that there are. Of several
-    runs of a row the one over the most clips counts, then the usual seed.
+    All are of one suite version and protocol version, the newest that there are, and of one judge,
+    that with the exact MCD if it is there. Of several runs of a row the one over the most clips
+    counts, then the usual seed.
     """
     fitting = {
         row.label: [each for each in found if _fits(each.results, row.runs[world], world)]
@@ -82,9 +83,10 @@ def _fits(results: Results, declared: DeclaredRun, world: World) -> bool:
     return is_wanted and is_usual and not declared.missing
 
 
-def _version(found: FoundRun) -> tuple[int, int, str]:
+def _version(found: FoundRun) -> tuple[int, int, bool, str]:
     results = found.results
-    return results.protocol_version, results.suite_version, results.judge
+    is_exact = "," not in results.judge  # "mini, approximate MCD"
+    return results.protocol_version, results.suite_version, is_exact, results.judge
 
 
 def _preference(found: FoundRun) -> tuple[int, bool, int, str]:

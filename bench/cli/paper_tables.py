@@ -34,11 +34,10 @@ def lay_out_paper_tables(
     world = cast("World", options.world or "paper")
     made = [find_rows(number, world, found, bounds=options.bounds) for number in numbers]
     if options.by is not None:
-        drawn = _lay_out_groups(made[0], options.by, options)
-    elif options.format == "csv":
+        return _lay_out_groups(made[0], options.by, options)
+    if options.format == "csv":
         return paper_csv(made)
-    else:
-        drawn = [_lay_out(each, options) for each in made]
+    drawn = [_lay_out(each, options) for each in made]
     return drawn if options.format == "terminal" else write(drawn, options.format)
 
 
@@ -119,8 +118,8 @@ def _lay_out(made: Reproduction, options: TableOptions) -> Table:
     return apart.annotate(table) if apart else table
 
 
-def _lay_out_groups(made: Reproduction, axis: str, options: TableOptions) -> list[Table]:
-    """Return the runs of a table by group of their clips, under the paper's labels.
+def _lay_out_groups(made: Reproduction, axis: str, options: TableOptions) -> list[Table] | str:
+    """Return the runs of a table by group of their clips, under the paper's labels but in CSV.
 
     Raises:
         BenchError: the table has no run, or none has this axis.
@@ -128,14 +127,18 @@ def _lay_out_groups(made: Reproduction, axis: str, options: TableOptions) -> lis
     from bench.cli.console import notify
     from bench.errors import BenchError
     from bench.grouping import load_groups
-    from reports.axes import axis_tables
+    from reports.axes import axis_tables, results_by_group
+    from reports.formats import as_csv, write
 
     runs = {label: each.directory for label, each in made.runs.items() if each.directory}
     if not runs:
         raise BenchError(f"Table {made.table.number} has no finished run to show by {axis}")
-    grouped = load_groups([*runs.values()], axis, extras=options.extras)
+    is_csv = options.format == "csv"  # which always has the extras
+    grouped = load_groups([*runs.values()], axis, extras=options.extras or is_csv)
     for directory in grouped.left_out:
         notify(f"{directory} has no groups by {axis!r} and is left out")
+    if is_csv:
+        return as_csv(results_by_group(grouped))
     names = [label for label, directory in runs.items() if directory not in grouped.left_out]
     named = replace(
         grouped,
@@ -145,7 +148,8 @@ def _lay_out_groups(made: Reproduction, axis: str, options: TableOptions) -> lis
         ),
     )
     world = ", mini world" if made.world == "mini" else ""
-    return [
+    drawn = [
         replace(table, title=f"Table {made.table.number}{world}: {table.title}")
         for table in axis_tables(named, extras=options.extras, min_coverage=options.min_coverage)
     ]
+    return drawn if options.format == "terminal" else write(drawn, options.format)

@@ -104,6 +104,7 @@ def reproduce(
 
     The same command goes on where it was stopped. It exits with 1 if a run failed.
     """
+    from bench.cli.console import stop_cleanly
     from bench.cli.reproduction_plan import print_plan
     from bench.io import require_target
     from bench.pipeline.columns import require_devices
@@ -119,7 +120,11 @@ def reproduce(
         return
     _require_work(needed)
     require_target(page)
-    results, failures = _carry_out_all(job, needed)
+    with stop_cleanly():
+        if n_clips := max((each.n_to_render for each in needed), default=0):
+            _render(n_clips, workers)
+            needed = examine_runs(job)  # clips that are here may show that a run cannot start
+        results, failures = _carry_out_all(needed)
     _report(job, needed, results, failures, page)
     raise typer.Exit(1 if failures or any(each.failed for each in results.values()) else 0)
 
@@ -195,28 +200,24 @@ def _require_work(needed: Sequence[NeededRun]) -> None:
 
 
 def _carry_out_all(
-    job: Job, needed: Sequence[NeededRun]
+    needed: Sequence[NeededRun],
 ) -> tuple[dict[DeclaredRun, Results], dict[DeclaredRun, str]]:
     """Do what can be done; return the results of runs, and why others failed."""
-    from bench.cli.console import notices, notify, stop_cleanly
+    from bench.cli.console import notices, notify
 
-    with stop_cleanly():
-        if n_clips := max((each.n_to_render for each in needed), default=0):
-            _render(n_clips, job.options.workers)
-            needed = examine_runs(job)
-        results = {each.declared: each.state.finished for each in needed if each.state.finished}
-        failures: dict[DeclaredRun, str] = {}
-        to_do = [each for each in needed if each.state.can_run]
-        for number, run in enumerate(to_do, 1):
-            heading = f"[{number}/{len(to_do)}] {run.name} on {run.declared.split}"
-            notices().print(heading, style="bold")
-            try:
-                results[run.declared] = _carry_out(run)
-            # Any error, of a system of another package too, is the end of this run alone.
-            except Exception as error:
-                text = _describe(error)
-                notify(f"failed: {text}")
-                failures[run.declared] = text.partition("\n")[0]  # without a traceback
+    results = {each.declared: each.state.finished for each in needed if each.state.finished}
+    failures: dict[DeclaredRun, str] = {}
+    to_do = [each for each in needed if each.state.can_run]
+    for number, run in enumerate(to_do, 1):
+        heading = f"[{number}/{len(to_do)}] {run.name} on {run.declared.split}"
+        notices().print(heading, style="bold")
+        try:
+            results[run.declared] = _carry_out(run)
+        # Any error, of a system of another package too, is the end of this run alone.
+        except Exception as error:
+            text = _describe(error)
+            notify(f"failed: {text}")
+            failures[run.declared] = text.partition("\n")[0]  # without a traceback
     return results, failures
 
 

@@ -164,6 +164,8 @@ def _check_together(numbers: list[int], options: TableOptions) -> None:
             "--by goes with one table of the paper at most, and not with --with-paper or "
             "--significant"
         )
+    if options.significant and options.format == "csv":
+        raise BenchError("--significant chooses what is marked best, and CSV marks nothing")
     if numbers and options.extras and not is_by:
         raise BenchError(
             "--extras prints columns that the paper's tables do not have: name runs, or give --by"

@@ -141,6 +141,8 @@ def _draw(
             drawn.unfit.append(audio_file.name)
         elif (digest := file_digest(Path(row.path))) in drawn.digests:
             drawn.twice.append(audio_file.name)  # the paper's are distinct
+            if audio_file.member:
+                Path(row.path).unlink()
         else:
             drawn.rows.append(row)
             drawn.digests.append(digest)

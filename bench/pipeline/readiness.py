@@ -182,22 +182,29 @@ def _load_complete(plan: RunPlan) -> Results | None:
         found = load_results(plan.results_directory)
     except BenchError:
         return None
-    is_current = (found.suite_version, found.protocol_version) == (SUITE_VERSION, PROTOCOL_VERSION)
     names = {column.name for column in found.columns}
     has_all = names >= {metric.name for metric in plan.metrics}
     # Not so where it was stopped after the last row and before the results.
     is_whole = found.expected == len(plan.clips) + len(refusals(plan))
-    return found if is_current and has_all and is_whole else None
+    return found if _is_current(found) and has_all and is_whole else None
+
+
+def _is_current(found: Results) -> bool:
+    return (found.suite_version, found.protocol_version) == (SUITE_VERSION, PROTOCOL_VERSION)
 
 
 def _find_results(options: RunOptions, clips: FoundClips) -> Readiness | None:
-    """Return a run that was finished here or elsewhere, from the names of its folders alone."""
+    """Return a run that was finished here or elsewhere, from the names of its folders alone.
+
+    One that was scored by another version shares no table with new runs: it is not finished.
+    """
     condition = parse_condition(str(options.mask) if options.mask else None)
     folder = slug(str(options.model)), clips.split.name, f"{condition.name}-{options.seed}"
     directory = expand_user(options.runs).absolute().joinpath(*folder)
     if clips.are_part:
         directory /= f"first-{clips.n_clips}"
     try:
-        return Readiness(finished=load_results(directory))
+        found = load_results(directory)
     except BenchError:
         return None
+    return Readiness(finished=found) if _is_current(found) else None

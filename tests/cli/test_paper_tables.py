@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
 from dataclasses import replace
@@ -115,6 +116,10 @@ def test_a_table_of_the_paper_is_printed_by_group_of_clips(bench, mini_home, mon
     assert done.returncode == 0, done.stderr
     assert "Table 1, mini world: mini by action" in done.stdout
     assert "all clips" in done.stdout
+    done = bench("table", "1", "--world", "mini", "--by", "action", "--format", "csv")
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert {line["system"] for line in lines} == {"ground-truth"}
+    assert len({line["group"] for line in lines}) > 1
     refused(bench("table", "5", "--by", "action"), "Table 5 has no finished run")
 
 
@@ -126,6 +131,7 @@ def test_options_that_do_not_go_together_are_refused_before_runs_are_read(bench,
     refused(bench("table", "1", "2", "--by", "action"), "--by goes with one table")
     refused(bench("table", "1", "--by", "action", "--with-paper"), "--by")
     refused(bench("table", "1", "--extras"), "--extras")
+    refused(bench("table", "1", "--significant", "--format", "csv"), "CSV marks nothing")
     refused(bench("table", "8"), "there is no folder 8, and the paper has Tables 1 to 7")
     refused(bench("table", "1", "--out", "t.tex"), "--out writes markdown, latex, html or csv")
     refused(bench("table", "1", "nowhere"), "nowhere holds no finished run")

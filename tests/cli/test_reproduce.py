@@ -110,6 +110,11 @@ def test_a_finished_run_is_not_done_again_and_needs_no_clips(reproduce, tmp_path
     done = reproduce("--limit", 2, "--dry-run")
     assert "1 finished" in done.stdout
     assert "to render" not in done.stdout
+    # But for another version of the suite it has to be scored again, with its clips.
+    path = path.parent / "first-2" / "scores.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "suite_version": 0}))
+    done = reproduce("--limit", 2, "--dry-run")
+    assert "0 finished, 1 can run here" in " ".join(done.stdout.split())
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(reproduce, tmp_path):
@@ -168,7 +173,8 @@ def test_without_weights_and_data_every_piece_is_named_once_with_its_command(ben
         "acfoley train --preset attention-pooling",
         "acfoley train --preset clap-encoder",
         "bench weights fetch clap",
-        "no system of this name here",
+        "bench systems setup v-aura",
+        "needs its published samples",
     ):
         assert text.count(command) == 1, command
     assert "1 (needs a study)" in text
@@ -220,3 +226,18 @@ def test_old_samples_are_a_piece_that_is_missing_until_yes(reproduce, tmp_path, 
     done = reproduce("--limit", 2, "--dry-run", "--yes", systems=("mine:MINE",))
     assert "1 can run here" in " ".join(done.stdout.split())
     shutil.rmtree(tmp_path / "here" / "runs")
+
+
+def test_what_rendering_shows_to_be_missing_is_named_in_the_table_and_on_the_page(
+    reproduce, tmp_path, home, monkeypatch
+):
+    assert reproduce("--limit", 2, systems=("mine:MINE",)).returncode == 0
+    path = tmp_path / "here" / "mine.py"
+    path.write_text(MINE.replace("0.9", "0.5").replace("open_mine)", "open_mine, version='2')"))
+    monkeypatch.setattr("bench.pipeline.samples.LONGEST_UNASKED_S", 0.0)
+    # Without clips nothing is known of the old samples of the two that were run.
+    monkeypatch.setenv("BENCH_HOME", str(home))
+    done = reproduce("--limit", 3, systems=("mine:MINE", "silence"))
+    assert "2 can run here" in " ".join(done.stderr.split())
+    assert "old samples" in done.stdout
+    assert "--yes" in (tmp_path / "here" / "runs" / "reproduction.md").read_text()

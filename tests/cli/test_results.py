@@ -136,6 +136,10 @@ def _lose(name):
     return lambda folder: (folder / name).unlink()
 
 
+def _edit(name, **changes):
+    return lambda folder: write_json(folder / name, {**read_json(folder / name), **changes})
+
+
 def _of_another_system(folder):
     facts = read_json(folder / "run.json")
     write_json(folder / "run.json", {**facts, "configuration": {"system": "other"}})
@@ -163,6 +167,11 @@ def _earlier_scores(folder):
         (_earlier_scores, "scores.json is not a result of this version"),
         (lambda folder: (folder / "digests.json").write_text("{"), "cannot read"),
         (lambda folder: (folder / "digests.json").write_text("[]"), "holds no JSON object"),
+        (_edit("digests.json", files=[*HASHED_FILES]), "its digests.json is not of version 1"),
+        (_edit("digests.json", files=None), "its digests.json is not of version 1"),
+        (_edit("run.json", configuration=[]), "its scores are of another run than"),
+        (_edit("run.json", seconds_per_clip={"score": "1"}), "has seconds_per_clip that are no"),
+        (_edit("run.json", seconds_per_clip=[1.0]), "has seconds_per_clip that are no"),
     ],
 )
 def test_what_is_foreign_or_half_written_is_refused(runs, damage, words):

@@ -102,6 +102,22 @@ def test_five_references_are_five_different_files(audio_folder, home, tmp_path):
     assert any("drawn files equal a reference: " in each.notes[-1] for each in found)
 
 
+def test_no_file_is_left_of_a_member_that_equals_a_reference(audio_folder, home, tmp_path):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        for number in range(5):
+            for copy in "abc"[: 3 if number == 0 else 1]:
+                archive.write(audio_folder / f"{number}.flac", f"{copy}{number}.flac")
+    notes = []
+    for seed in range(4):
+        drawn = draw(tmp_path / "some.zip", seed=seed)
+        notes.append(drawn.notes[-1])
+        written = set(wavcaps_directory().glob("*.flac"))
+        assert written == {Path(row.path) for row in drawn.rows}
+        for path in written:
+            path.unlink()
+    assert any("drawn files equal a reference: " in note for note in notes)
+
+
 def test_the_blacklist_is_respected(audio_folder, home, tmp_path):
     path = tmp_path / BLACKLIST
     path.write_text(json.dumps({"AudioSet": ["Yabc.wav"], "FreeSound": ["0", "1", "2"]}))

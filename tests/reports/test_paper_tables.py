@@ -100,6 +100,17 @@ def test_runs_of_an_older_suite_do_not_share_a_table_with_newer_ones():
     assert rows_of(fill(5, "mini", old))["Attention-Based"].reason == ""
 
 
+def test_exact_mcd_counts_where_an_approximate_one_is_there_too():
+    rough = {"judge": "mini, approximate MCD"}
+    runs = (make_run("acfoley-mini", 1.0, **rough), make_run("acfoley-mini", 2.0))
+    for some in (runs, runs[::-1]):
+        row = rows_of(fill(5, "mini", *some))["Average (ours)"]
+        assert row.cells[0].text == "2.00"
+    rows = rows_of(fill(5, "mini", runs[1], make_run("acfoley-mini-attention-pooling", 3, **rough)))
+    assert rows["Attention-Based"].reason == "other version"
+    assert rows_of(fill(5, "mini", runs[0]))["Average (ours)"].reason == ""
+
+
 def test_best_and_second_are_found_within_the_groups_of_rows():
     table = fill(
         1,
@@ -235,7 +246,9 @@ def test_facts_about_fairness_are_footnotes_under_the_papers_labels():
     notes = "\n".join(fill(5, "mini", run, other).footnotes)
     assert "trained on: VGGSound train (Average (ours))" in notes
     assert "picks one: 3 (Average (ours))" in notes
-    assert "DeSync by synchformer" in notes
+    assert (
+        "DeSync (synchformer) is no independent judge of systems that saw it: as an input" in notes
+    )
     assert "not for commercial use (Average (ours))" in notes
     # A judge that scores no column of the table is no matter there.
     hits = replace(run, split="mini-hits")

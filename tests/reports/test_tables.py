@@ -112,6 +112,8 @@ def test_latex_specials_never_reach_the_page_raw(text):
 
 
 def test_a_name_cannot_break_out_of_a_markdown_cell():
+    # A backslash of its own would make a pipe out of an escaped one.
+    assert r"| a\\\|x |" in render([result(r"a\|x", 0.5, 1.0)], "markdown")
     text = render([result("<b>|x", 0.5, 1.0)], "markdown")
     assert r"&lt;b&gt;\|x" in text
 
