@@ -46,8 +46,9 @@ class IsolatedProcess:
     ) -> None:
         self._channel, theirs = socket.socketpair()
         self._received = b""
-        # -I: neither the folder of the host nor the user's packages are importable.
-        command = [str(python), "-I", str(HOST), str(theirs.fileno()), str(script)]
+        # -I: neither the folder of the host nor the user's packages are importable, and no variable
+        # of Python counts. -u: the log of a process that is killed is complete.
+        command = [str(python), "-I", "-u", str(HOST), str(theirs.fileno()), str(script)]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - an interpreter that the user set up
                 command,
@@ -146,7 +147,7 @@ def make_environment(
     found = {name: os.environ[name] for name in (*PASSED_ON, *passed_on) if name in os.environ}
     found["HOME"] = str(home)
     found["PATH"] = f"{python.parent}{os.pathsep}{found.get('PATH', os.defpath)}"
-    found["PYTHONUNBUFFERED"] = "1"  # the log of a process that is killed shall be complete
+    found["PYTHONUNBUFFERED"] = "1"  # for the scripts that it starts
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     kind, _, index = device.partition(":")
     if kind == "cpu":

@@ -32,8 +32,8 @@ from bench.isolation.process import make_environment
 from bench.isolation.state import (
     SystemState,
     describe_missing,
+    describe_missing_environment,
     read_state,
-    setup_command,
     system_folder,
     write_state,
 )
@@ -118,8 +118,8 @@ def remove(adapter: Adapter) -> int:
 def list_unmet_requirements(adapter: Adapter) -> list[str]:
     """Return what the user has to install beside the lock and is not found, with the way to it."""
     state = read_state(adapter.name)
-    if state is None:
-        return [f"{adapter.name} is not set up: {setup_command(adapter)}"]
+    if (missing := describe_missing_environment(adapter)) or state is None:
+        return [missing]
     python, checkout = Path(state.python), Path(state.checkout)
     return [
         f"{each.check}: {each.how}"
@@ -161,7 +161,9 @@ def _is_met(check: str, python: Path, checkout: Path) -> bool:
             is not None
         )
     find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
-    return _run([str(python), "-I", "-c", find], PROBE_LIMIT_S).returncode == 0
+    with suppress(subprocess.TimeoutExpired):  # finding a part of a package imports the package
+        return _run([str(python), "-I", "-c", find], PROBE_LIMIT_S).returncode == 0
+    return False
 
 
 def _run(command: Sequence[str], limit_s: float | None) -> subprocess.CompletedProcess[str]:
@@ -204,6 +206,8 @@ def _make_environment(adapter: Adapter, report: Report) -> Path:
     python = folder / "bin" / "python"
     lock = adapter.folder / "requirements.lock"
     report(f"Making an environment with Python {adapter.python} from {lock.name} ...")
+    if before := read_state(adapter.name):  # if this is stopped, it must not look complete
+        write_state(adapter.name, replace(before, python=""))
     # Cleared, in case an earlier set-up was stopped in the middle.
     steps = (
         [uv, "venv", "--clear", "--quiet", "--python", adapter.python, str(folder)],
@@ -234,7 +238,8 @@ class CheckReport:
 def check(adapter: Adapter, requests: Sequence[Request], device: str) -> CheckReport:
     """Generate the first of two clips, then both; store the time and the memory they took.
 
-    The time of loading is that of a chunk, which the difference of the two calls leaves out.
+    What was installed since the set-up is stored too. The time of loading is that of a chunk, which
+    the difference of the two calls leaves out.
 
     Raises:
         MissingError: the system is not set up.
@@ -268,7 +273,9 @@ def check(adapter: Adapter, requests: Sequence[Request], device: str) -> CheckRe
             "device_memory_gib": report.device_memory_gib or 0.0,
         }
         kind = device.partition(":")[0]
-        write_state(adapter.name, replace(state, measured={**state.measured, kind: measured}))
+        _, packages = _list_packages(Path(state.python))
+        both_kinds = {**state.measured, kind: measured}
+        write_state(adapter.name, replace(state, packages=packages, measured=both_kinds))
     return report
 
 

@@ -259,3 +259,10 @@ def test_a_silent_reference_fails_before_the_call(make_adapter, make_requests) -
     assert "is silent, which toy cannot use" in str(silent)
     assert "is silent" in str(cancelled)
     assert isinstance(audible, Audio)
+
+
+def test_the_log_of_a_process_that_is_killed_is_complete(make_adapter, make_requests) -> None:
+    do = "print('the last words'); os.kill(os.getpid(), signal.SIGKILL)"
+    generate = make_adapter(do).system().open("cpu")
+    with pytest.raises(IsolatedProcessError, match="the last words"):
+        generate(make_requests(1))
