@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,10 +122,11 @@ def list_unmet_requirements(adapter: Adapter) -> list[str]:
     if (missing := describe_missing_environment(adapter)) or state is None:
         return [missing]
     python, checkout = Path(state.python), Path(state.checkout)
+    unmet = (each for each in adapter.requirements if not _is_met(each.check, python, checkout))
+    places = {"ENVIRONMENT": shlex.quote(state.python), "CHECKOUT": shlex.quote(state.checkout)}
     return [
-        f"{each.check}: {each.how}"
-        for each in adapter.requirements
-        if not _is_met(each.check, python, checkout)
+        f"{each.check}: {' '.join(places.get(word, word) for word in each.how.split())}"
+        for each in unmet
     ]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -80,6 +81,9 @@ def setup_command(adapter: Adapter) -> str:
 
 def describe_missing_environment(adapter: Adapter) -> str:
     """Return why a system has no environment or checkout, with the command; "" if it has both."""
+    folder = system_folder(adapter.name)
+    if adapter.splits_paths and re.search(r"[^\w./@%+=:,-]", str(folder)):
+        return f"another BENCH_HOME: its scripts do not quote {folder}"
     state = read_state(adapter.name)
     if state is None:
         return f"its own environment: {setup_command(adapter)}"

@@ -248,3 +248,24 @@ def test_a_link_to_nothing_in_a_checkout_does_not_matter(make_adapter, tmp_path)
     git(checkout, "commit", "-qm", "first")
     (checkout / ".#main.py").symlink_to("user@host.1:2")  # how Emacs marks an open file
     assert "is at commit" in compare_commit(adapter, checkout)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"), [("my data", False), ("a;b", False), ("jürgen-1.0", True)]
+)
+def test_scripts_that_do_not_quote_paths_need_a_plain_one(
+    make_adapter, tmp_path, monkeypatch, name, is_plain
+) -> None:
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / name))
+    adapter = make_adapter(splits_paths=True)
+    lacks = adapter.system().lacks()
+    assert (lacks == "") == is_plain
+    assert is_plain or f"another BENCH_HOME: its scripts do not quote {tmp_path / name}" in lacks
+    assert make_adapter().system().lacks() == ""
+
+
+def test_what_to_install_names_the_places_of_this_machine(make_adapter, tmp_path) -> None:
+    how = "uv pip install --python ENVIRONMENT -e CHECKOUT"
+    adapter = make_adapter(requirements=(Requirement("import no_such_module", how),))
+    command = f"uv pip install --python {sys.executable} -e {tmp_path / 'checkout'}"
+    assert list_unmet_requirements(adapter) == [f"import no_such_module: {command}"]
