@@ -131,10 +131,14 @@ def list_unmet_requirements(adapter: Adapter) -> list[str]:
 
 
 def list_weight_faults(adapter: Adapter) -> list[str]:
-    """Return the weights that are missing, or are not the published files by size or checksum."""
+    """Return the weights that are missing, or are not the published files by size or checksum.
+
+    [] where the system is not set up: then there is no checkout to look in.
+    """
     state = read_state(adapter.name)
-    checkout = Path(state.checkout) if state else Path()
-    faults = []
+    if state is None:
+        return []
+    checkout, faults = Path(state.checkout), []
     for weight in adapter.weights:
         if not (paths := weight.find(checkout)):
             faults.append(f"{weight.path} is missing: get it from {weight.source}")

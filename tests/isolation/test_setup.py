@@ -269,3 +269,10 @@ def test_what_to_install_names_the_places_of_this_machine(make_adapter, tmp_path
     adapter = make_adapter(requirements=(Requirement("import no_such_module", how),))
     command = f"uv pip install --python {sys.executable} -e {tmp_path / 'checkout'}"
     assert list_unmet_requirements(adapter) == [f"import no_such_module: {command}"]
+
+
+def test_weights_are_not_looked_for_before_there_is_a_checkout(make_adapter) -> None:
+    adapter = make_adapter(weights=(Weight("a.pth", "their site"),))
+    remove(adapter)
+    assert list_weight_faults(adapter) == []
+    assert "its own environment: bench systems setup toy" in list_unmet_requirements(adapter)[0]
