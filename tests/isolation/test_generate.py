@@ -266,3 +266,15 @@ def test_the_log_of_a_process_that_is_killed_is_complete(make_adapter, make_requ
     generate = make_adapter(do).system().open("cpu")
     with pytest.raises(IsolatedProcessError, match="the last words"):
         generate(make_requests(1))
+
+
+def test_a_system_that_is_no_longer_used_gives_its_memory_back(
+    make_adapter, make_requests, tmp_path
+) -> None:
+    do = f"Path(settings['checkout'], 'pid').write_text(str(os.getpid()))\n{EACH}"
+    generate = make_adapter(do).system().open("cpu")
+    generate(make_requests(1))
+    pid = int((tmp_path / "checkout" / "pid").read_text())
+    assert psutil.pid_exists(pid)
+    del generate  # as between two models of one command
+    assert not psutil.pid_exists(pid)
