@@ -278,3 +278,17 @@ def test_a_system_that_is_no_longer_used_gives_its_memory_back(
     assert psutil.pid_exists(pid)
     del generate  # as between two models of one command
     assert not psutil.pid_exists(pid)
+
+
+def test_a_reference_with_its_video_has_the_audio_of_the_reference_alone(
+    make_adapter, make_requests, tmp_path
+) -> None:
+    keep = "import shutil; shutil.copytree(chunk['inputs'], settings['checkout'] + '/kept')\n"
+    adapter = make_adapter(keep + EACH, reference="mp4")
+    silence = Audio(np.zeros((1, 44_100), np.float32), 44_100)
+    source = make_requests(1)[0].video  # whose own track is a tone
+    adapter.system().open("cpu")(make_requests(1, reference=silence, reference_video=source))
+    reference, video = sorted((tmp_path / "checkout" / "kept").rglob("*.mp4"))
+    assert (reference.parent.name, video.parent.name) == ("reference", "video")
+    assert probe(video).audio is None
+    assert not read_audio(Excerpt(reference)).samples.any()
