@@ -17,7 +17,8 @@ HEAD = """# Systems that run in an environment of their own
 Written by `python -m baselines.describe` from the adapters in `baselines/`: do not edit.
 
 Every system below needs another Python, another torch or another licence than this project. Each
-runs in an environment of its own, from your checkout of its repository, which stays untouched:
+runs in an environment of its own, from your checkout of its repository. We write nothing there; its
+own scripts may, as they do without us:
 
     git clone <repository> DIR && git -C DIR checkout <commit>
     bench systems setup NAME --checkout DIR --accept-licence
@@ -27,14 +28,28 @@ runs in an environment of its own, from your checkout of its repository, which s
 [uv](https://docs.astral.sh/uv/) (`pip install 'foley-bench[systems]'`), compares the commit, checks
 requirements and weights, generates two clips, and keeps their time and memory for
 `bench run --dry-run`. With `--python ENVIRONMENT` it takes an environment that you made, as by
-conda. `bench systems check NAME` does the last steps again, `bench systems remove NAME` deletes the
-environment and nothing of yours.
+conda. `bench systems check NAME` does the last steps again. `bench systems remove NAME` deletes
+`$BENCH_HOME/systems/NAME`: environment, logs and home folder. Your checkout and its weights stay.
+
+Where a section says *You install*, ENVIRONMENT is `$BENCH_HOME/systems/NAME/environment`, or yours.
+`setup` makes that anew each time, so that what was installed in it has to be installed again.
+
+Each system has a HOME of its own, and of your variables those that locate programs, plus HF_HOME,
+HF_TOKEN and TORCH_HOME. Set HF_HOME and TORCH_HOME, so that networks that several systems download
+are there once; without them each has its own below its home folder, which `remove` deletes.
 
 What a system is given are files with names of ours, below a folder of the chunk: the video encoded
 anew (H.264, crf 10) without its audio, the reference, the prompt. Whatever it prints is in
 `$BENCH_HOME/systems/NAME/logs`. What it writes is compared with what was asked for: a clip without
 a file of its own, with several, with the audio of another clip, with values that are not finite, is
 a failure with that reason. After a crash or a hang the clips of the chunk are tried one by one.
+"""
+
+LEFT_OUT = """## Left out
+
+- PrismAudio (https://github.com/FunAudioLLM/ThinkSound, branch `prismaudio`): its script handles
+  one clip under a fixed name inside the checkout, has no seed, and needs a written chain of thought
+  per clip. Samples that you made with it are read by `--model precomputed:FOLDER`.
 """
 
 
@@ -44,7 +59,7 @@ def describe() -> str:
     ours = [open_system(row.name) for row in rows if str(row.value).startswith("baselines.")]
     adapters = [each.adapter for each in ours if isinstance(each, IsolatedSystem)]
     parts = [HEAD, *("\n".join(_section(each)) for each in adapters if each is not None)]
-    parts.append("\n".join(_section(AV_BENCHMARK)))
+    parts += ["\n".join(_section(AV_BENCHMARK)), LEFT_OUT]
     return "\n".join(parts)
 
 
@@ -62,6 +77,8 @@ def _section(adapter: Adapter) -> Iterator[str]:
         yield f"- Weights from {source}: {', '.join(files)}"
     for requirement in adapter.requirements:
         yield f"- You install: `{requirement.check}`: {requirement.how}"
+    if adapter.splits_paths:
+        yield "- BENCH_HOME: a path without blanks, since its scripts do not quote paths"
     if adapter.caveat:
         yield f"- It is {adapter.caveat}"
     yield ""
@@ -84,8 +101,9 @@ def _describe_protocol(adapter: Adapter) -> Iterator[str]:
     yield f"- Video: {seconds}{margin} at {form.fps} frames per second{size}{audio}"
     if adapter.reference:
         yield f"- Reference: a .{adapter.reference} file"
-    seeds = "decides its sample" if adapter.seeds == "clip" else "is that of its chunk's first clip"
-    yield f"- {adapter.chunk} clips per chunk; the seed of a clip {seeds}"
+    decided_by = "its clip alone" if adapter.seeds == "clip" else "all clips of its chunk"
+    clips = "1 clip" if adapter.chunk == 1 else f"{adapter.chunk} clips"
+    yield f"- {clips} per chunk; a sample depends on {decided_by}"
     native = "the input's length" if adapter.seconds is None else f"{adapter.seconds:g} s"
     rate = "" if adapter.sample_rate_hz is None else f" at {adapter.sample_rate_hz:,} Hz"
     yield f"- Writes: {native}{rate}; what is longer than the clip is cut"

@@ -32,16 +32,6 @@ CAVEAT = (
 )
 
 
-def open_mmaudio(preset: str, device: str) -> Generate:
-    """Load a published network on ``device``, in bfloat16 on a GPU, as its authors do.
-
-    Raises:
-        MissingError: weights are missing; the message names them and the command that fetches them.
-        BenchError: a file is not the official one, or memory does not suffice.
-    """
-    return open_preset(preset, device)
-
-
 def _system(
     name: str, preset: str, size: str, seconds: SecondsPerClip, memory_gib: float, caveat: str = ""
 ) -> System:
@@ -49,7 +39,7 @@ def _system(
         name,
         f"MMAudio as published, {size}: video and prompt",
         frozenset({"video", "prompt"}),
-        partial(open_mmaudio, preset),
+        partial(open_preset, preset),
         sample_rate_hz=SAMPLE_RATE_HZ,
         licence=LICENCE,
         masks=MASKS,

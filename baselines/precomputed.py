@@ -100,8 +100,9 @@ class Samples:
     def notes(self) -> tuple[str, ...]:
         """Return sentences on the files that are not used."""
         matching = assign(self.clips, self._catalogue)
+        # The key of a file in a shard ends at its first dot; no published name has one.
         numbers = Counter(
-            parse_stem(path.stem)[-1].number
+            parse_stem(path.stem.partition(".")[0])[-1].number
             for clip, path in matching.found.items()
             if clip in matching.spare
         )

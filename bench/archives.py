@@ -12,6 +12,7 @@ such positions: it must be unpacked.
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import tarfile
@@ -27,6 +28,9 @@ _INSIDE = re.compile(
     r"(?P<archive>.+?)[/\\]@(?P<offset>\d+)\+(?P<size>\d+)(?:=(?P<inflated>\d+))?[/\\](?P<name>.+)",
     re.ASCII | re.DOTALL,
 )
+
+#: A compressed member is inflated in memory; a few megabytes can be stated to be any number.
+MOST_INFLATED_BYTES = 2**31
 
 
 class Member(NamedTuple):
@@ -156,13 +160,19 @@ def open_binary(path: Path) -> io.BufferedIOBase:
     """Open ``path``, in a folder or in an archive, for reading.
 
     Raises:
-        OSError: it does not exist, or cannot be read.
+        OSError: it does not exist, cannot be read, or is too large to be inflated in memory.
     """
     member = parse_member(path)
     if member is None:
         return path.open("rb")
     if member.inflated is None:
         return io.BufferedReader(_Window(member))
+    if member.inflated > MOST_INFLATED_BYTES:
+        raise OSError(
+            errno.EFBIG,
+            f"{path.name} has {member.inflated:,} bytes when it is inflated, at most "
+            f"{MOST_INFLATED_BYTES:,} are read from an archive: unpack {member.archive}",
+        )
     with member.archive.open("rb") as file:
         file.seek(member.offset)
         compressed = file.read(member.size)

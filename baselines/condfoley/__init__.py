@@ -39,6 +39,7 @@ CONDFOLEY = Adapter(
         Requirement("command ffprobe", "install ffmpeg, which has it"),
     ),
     options={"model": MODEL},
+    splits_paths=True,
     locked_on="2026-11-01",
     sample_rate_hz=22_050,
     seconds=2.0,

@@ -51,6 +51,7 @@ FRIEREN = Adapter(
     ),
     options={"config": CONFIG},
     seeds="chunk",
+    splits_paths=True,
     locked_on="2026-11-01",
     sample_rate_hz=16_000,
     seconds=8.192,

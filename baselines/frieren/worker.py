@@ -65,8 +65,9 @@ def _set_autoencoder(text: str, path: Path) -> str:
     """Return the configuration with ``path`` as the ckpt_path of first_stage_config."""
     before, found, after = text.partition("first_stage_config:")
     lines = after.split("\n")
+    quoted = str(path).replace("'", "''")
     for index, line in enumerate(lines):
         if found and line.strip().startswith("ckpt_path:"):
-            lines[index] = f"{line.partition('ckpt_path:')[0]}ckpt_path: '{path}'"
+            lines[index] = f"{line.partition('ckpt_path:')[0]}ckpt_path: '{quoted}'"
             return before + found + "\n".join(lines)
     raise ValueError("the configuration has no ckpt_path in first_stage_config")

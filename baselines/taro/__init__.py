@@ -36,6 +36,7 @@ TARO = Adapter(
             "install mmcv==1.7.0 in its environment, with the option --no-build-isolation",
         ),
     ),
+    splits_paths=True,
     locked_on="2026-11-01",
     sample_rate_hz=16_000,
     seconds=8.192,

@@ -45,6 +45,7 @@ VIDEO_FOLEY = Adapter(
     options={"workers": 4},
     needs_prompt=True,
     seeds="chunk",
+    splits_paths=True,
     locked_on="2026-11-01",
     sample_rate_hz=16_000,
     seconds=10.0,

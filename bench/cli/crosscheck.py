@@ -18,11 +18,13 @@ def crosscheck(
     from rich.table import Table
 
     from bench.cli.console import console, notices
+    from bench.pipeline.columns import require_devices
     from bench.pipeline.compare import find_run_folder
     from bench.pipeline.crosscheck import crosscheck as compare
     from bench.results import load_results
 
     results = load_results(run)
+    require_devices(device)
     notices().print(f"Running av-benchmark on {results.scored} clips ...")
     rows = compare(run, find_run_folder(run) / "samples", results, device)
     table = Table("column", "bench", "av-benchmark", "difference", box=None, pad_edge=False)

@@ -55,8 +55,10 @@ def setup(
     from bench.cli.console import notices
     from bench.isolation import setup as work
     from bench.isolation.state import compare_commit
+    from bench.pipeline.columns import require_devices
 
     adapter = _open_adapter(name)
+    require_devices(device)
     out = notices()
     out.print(f"{adapter.name}: {adapter.licence}\n{adapter.terms}", soft_wrap=True, markup=False)
     work.accept_licence(adapter, is_accepted=accept_licence)
@@ -72,7 +74,10 @@ def setup(
 @app.command()
 def check(name: Name, device: Device = "cpu") -> None:
     """Verify requirements and weights, generate two clips, and measure time and memory."""
+    from bench.pipeline.columns import require_devices
+
     adapter = _open_adapter(name)
+    require_devices(device)
     if _print_missing(adapter):
         raise typer.Exit(1)
     if adapter.outputs:  # an evaluator generates nothing

@@ -81,7 +81,8 @@ class Requirement:
     """What the package index does not have: the user installs it, and ``check`` proves it.
 
     ``check`` is ``import NAME`` in the environment, ``command NAME`` on the path, or ``file PATH``
-    below the checkout.
+    below the checkout. ``how`` is for the user; the words ENVIRONMENT and CHECKOUT stand for the
+    interpreter and the folder of the checkout.
     """
 
     check: str
@@ -102,8 +103,10 @@ class Adapter:
       of a video on YouTube, and no file gets a name from the data.
     - ``reference`` is the form of the reference audio: a .wav file, or an .mp4 file with its video.
       With ``refuses_silent_reference`` a request whose reference is silent fails before the call.
-    - ``chunk`` is how many clips one call has. ``seeds`` is "clip" where the seed of each clip
-      decides its sample alone, "chunk" where one seed serves all clips of a chunk.
+    - ``chunk`` is how many clips one call has. ``seeds`` is "clip" where each sample depends on its
+      own request alone, "chunk" where one seed serves all clips of a chunk.
+    - ``splits_paths`` is True where its scripts give paths to other programs without quotes: then
+      the folders above its files must have no blanks in their names.
     - ``variables`` are environment variables that the system is given beside the usual ones.
 
     The other fields are those of ``bench.system.System``.
@@ -126,6 +129,7 @@ class Adapter:
     staged_name: str = "{id}"
     weights: tuple[Weight, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    splits_paths: bool = False
     variables: tuple[str, ...] = ("HF_HOME", "HF_TOKEN", "TORCH_HOME")
     options: Mapping[str, Any] = field(default_factory=dict)
     needs_prompt: bool = False

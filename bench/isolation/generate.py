@@ -37,7 +37,7 @@ def open_isolated(adapter: Adapter, device: str) -> Generate:
     """
     session = IsolatedSession(adapter, device)
     session.start()
-    _remove_abandoned(session.folder / "work")
+    remove_abandoned(session.folder / "work")
     expected_s = adapter.system().expected_seconds().on(device)
     limit_s = max(SHORTEST_LIMIT_S, EXPECTED_TIMES * expected_s)
     return partial(_generate_chunk, session, itertools.count(), limit_s)
@@ -104,7 +104,7 @@ def _call(session: IsolatedSession, chunk: dict[str, Any], name: str, limit_s: f
         raise IsolatedProcessError(f"{session.adapter.name} failed on {clips}: {error}") from error
 
 
-def _remove_abandoned(work: Path) -> None:
+def remove_abandoned(work: Path) -> None:
     """Delete the folders of chunks whose process was killed."""
     for folder in work.glob("*-*"):
         owner = folder.name.partition("-")[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +38,8 @@ class IsolatedProcessError(BenchError):
 class IsolatedProcess:
     """A worker script in an environment of its own; it leads a process group.
 
-    It ends with this process, however that ends: the host kills its group when its socket closes.
+    It ends when nobody refers to it, and with this process, however that ends: the host kills its
+    group when its socket closes.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class IsolatedProcess:
     ) -> None:
         self._channel, theirs = socket.socketpair()
         self._received = b""
-        # -I: neither the folder of the host nor the user's packages are importable.
-        command = [str(python), "-I", str(HOST), str(theirs.fileno()), str(script)]
+        # -I: neither the folder of the host nor the user's packages are importable, and no variable
+        # of Python counts. -u: the log of a process that is killed is complete.
+        command = [str(python), "-I", "-u", str(HOST), str(theirs.fileno()), str(script)]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - an interpreter that the user set up
                 command,
@@ -66,12 +68,8 @@ class IsolatedProcess:
             ) from error
         finally:
             theirs.close()
-        atexit.register(self.kill)
-
-    @property
-    def pid(self) -> int:
-        """The process id, which is also that of its group."""
-        return self._process.pid
+        # When nobody uses it any more, too: several models of one command share a GPU.
+        self._end = weakref.finalize(self, _end_process, self._process, self._channel)
 
     def call(self, kind: str, value: Any, log: Path, limit_s: float) -> Any:
         """Send ``{kind: value}`` and return the answer; what is printed meanwhile is in ``log``.
@@ -120,18 +118,21 @@ class IsolatedProcess:
 
     def kill(self) -> None:
         """Kill the process with everything that it has started."""
-        atexit.unregister(self.kill)
-        children: list[psutil.Process] = []
-        with suppress(psutil.Error):  # those in sessions of their own are not in the group
-            children = psutil.Process(self.pid).children(recursive=True)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for child in children:
-            with suppress(psutil.Error):
-                child.kill()
-        self._channel.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(KILL_WAIT_S)
+        self._end()
+
+
+def _end_process(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+    children: list[psutil.Process] = []
+    with suppress(psutil.Error):  # those in sessions of their own are not in the group
+        children = psutil.Process(process.pid).children(recursive=True)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()
+    channel.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_WAIT_S)
 
 
 def make_environment(
@@ -146,7 +147,7 @@ def make_environment(
     found = {name: os.environ[name] for name in (*PASSED_ON, *passed_on) if name in os.environ}
     found["HOME"] = str(home)
     found["PATH"] = f"{python.parent}{os.pathsep}{found.get('PATH', os.defpath)}"
-    found["PYTHONUNBUFFERED"] = "1"  # the log of a process that is killed shall be complete
+    found["PYTHONUNBUFFERED"] = "1"  # for the scripts that it starts
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     kind, _, index = device.partition(":")
     if kind == "cpu":

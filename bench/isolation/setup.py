@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,8 @@ from bench.isolation.process import make_environment
 from bench.isolation.state import (
     SystemState,
     describe_missing,
+    describe_missing_environment,
     read_state,
-    setup_command,
     system_folder,
     write_state,
 )
@@ -118,21 +119,26 @@ def remove(adapter: Adapter) -> int:
 def list_unmet_requirements(adapter: Adapter) -> list[str]:
     """Return what the user has to install beside the lock and is not found, with the way to it."""
     state = read_state(adapter.name)
-    if state is None:
-        return [f"{adapter.name} is not set up: {setup_command(adapter)}"]
+    if (missing := describe_missing_environment(adapter)) or state is None:
+        return [missing]
     python, checkout = Path(state.python), Path(state.checkout)
+    unmet = (each for each in adapter.requirements if not _is_met(each.check, python, checkout))
+    places = {"ENVIRONMENT": shlex.quote(state.python), "CHECKOUT": shlex.quote(state.checkout)}
     return [
-        f"{each.check}: {each.how}"
-        for each in adapter.requirements
-        if not _is_met(each.check, python, checkout)
+        f"{each.check}: {' '.join(places.get(word, word) for word in each.how.split())}"
+        for each in unmet
     ]
 
 
 def list_weight_faults(adapter: Adapter) -> list[str]:
-    """Return the weights that are missing, or are not the published files by size or checksum."""
+    """Return the weights that are missing, or are not the published files by size or checksum.
+
+    [] where the system is not set up: then there is no checkout to look in.
+    """
     state = read_state(adapter.name)
-    checkout = Path(state.checkout) if state else Path()
-    faults = []
+    if state is None:
+        return []
+    checkout, faults = Path(state.checkout), []
     for weight in adapter.weights:
         if not (paths := weight.find(checkout)):
             faults.append(f"{weight.path} is missing: get it from {weight.source}")
@@ -161,7 +167,9 @@ def _is_met(check: str, python: Path, checkout: Path) -> bool:
             is not None
         )
     find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
-    return _run([str(python), "-I", "-c", find], PROBE_LIMIT_S).returncode == 0
+    with suppress(subprocess.TimeoutExpired):  # finding a part of a package imports the package
+        return _run([str(python), "-I", "-c", find], PROBE_LIMIT_S).returncode == 0
+    return False
 
 
 def _run(command: Sequence[str], limit_s: float | None) -> subprocess.CompletedProcess[str]:
@@ -204,6 +212,8 @@ def _make_environment(adapter: Adapter, report: Report) -> Path:
     python = folder / "bin" / "python"
     lock = adapter.folder / "requirements.lock"
     report(f"Making an environment with Python {adapter.python} from {lock.name} ...")
+    if before := read_state(adapter.name):  # if this is stopped, it must not look complete
+        write_state(adapter.name, replace(before, python=""))
     # Cleared, in case an earlier set-up was stopped in the middle.
     steps = (
         [uv, "venv", "--clear", "--quiet", "--python", adapter.python, str(folder)],
@@ -234,7 +244,8 @@ class CheckReport:
 def check(adapter: Adapter, requests: Sequence[Request], device: str) -> CheckReport:
     """Generate the first of two clips, then both; store the time and the memory they took.
 
-    The time of loading is that of a chunk, which the difference of the two calls leaves out.
+    What was installed since the set-up is stored too. The time of loading is that of a chunk, which
+    the difference of the two calls leaves out.
 
     Raises:
         MissingError: the system is not set up.
@@ -268,7 +279,9 @@ def check(adapter: Adapter, requests: Sequence[Request], device: str) -> CheckRe
             "device_memory_gib": report.device_memory_gib or 0.0,
         }
         kind = device.partition(":")[0]
-        write_state(adapter.name, replace(state, measured={**state.measured, kind: measured}))
+        _, packages = _list_packages(Path(state.python))
+        both_kinds = {**state.measured, kind: measured}
+        write_state(adapter.name, replace(state, packages=packages, measured=both_kinds))
     return report
 
 

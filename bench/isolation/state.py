@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,7 +32,11 @@ SOURCE_SUFFIXES = (".py", ".yaml", ".yml", ".json", ".ini", ".toml", ".sh")
 
 @dataclass(frozen=True)
 class SystemState:
-    """The contents of ``system.json``; ``measured`` is by kind of device ("cpu", "cuda")."""
+    """The contents of ``system.json``.
+
+    ``python`` is "" while the environment is made. ``packages`` are those that the last set-up or
+    check found. ``measured`` is by kind of device ("cpu", "cuda").
+    """
 
     checkout: str
     python: str
@@ -58,7 +63,10 @@ def read_state(name: str) -> SystemState | None:
     try:
         return SystemState(**read_json(path))
     except TypeError as error:
-        raise BenchError(f"{path} is not of this version ({error}): set {name} up again") from error
+        raise BenchError(
+            f"{path} is not of this version ({error}): bench systems remove {name}, then set it up "
+            "again"
+        ) from error
 
 
 def write_state(name: str, state: SystemState) -> None:
@@ -71,16 +79,29 @@ def setup_command(adapter: Adapter) -> str:
     return f"bench systems setup {adapter.name} --checkout DIR"
 
 
-def describe_missing(adapter: Adapter) -> str:
-    """Return what is missing before the system can generate, with the command; "" if nothing."""
+def describe_missing_environment(adapter: Adapter) -> str:
+    """Return why a system has no environment or checkout, with the command; "" if it has both."""
+    folder = system_folder(adapter.name)
+    if adapter.splits_paths and re.search(r"[^\w./@%+=:,-]", str(folder)):
+        return f"another BENCH_HOME: its scripts do not quote {folder}"
     state = read_state(adapter.name)
     if state is None:
         return f"its own environment: {setup_command(adapter)}"
-    if not Path(state.python).exists():
-        return f"its environment, {state.python} is gone: {setup_command(adapter)}"
+    if not Path(state.python).is_file():
+        why = f"{state.python} is gone" if state.python else "its set-up was stopped"
+        return f"its environment, {why}: {setup_command(adapter)}"
     checkout = Path(state.checkout)
     if missing := [name for name in adapter.entry if not (checkout / name).is_file()]:
         return f"its checkout, {checkout} has no {format_names(missing)}: {setup_command(adapter)}"
+    return ""
+
+
+def describe_missing(adapter: Adapter) -> str:
+    """Return what is missing before the system can generate, with the command; "" if nothing."""
+    state = read_state(adapter.name)
+    if (missing := describe_missing_environment(adapter)) or state is None:
+        return missing
+    checkout = Path(state.checkout)
     lost = [weight for weight in adapter.weights if not weight.find(checkout)]
     if lost:
         named = format_names(f"{each.path} ({each.source})" for each in lost)
@@ -91,7 +112,8 @@ def describe_missing(adapter: Adapter) -> str:
 def describe_version(adapter: Adapter) -> str:
     """Return what decides the samples beside weights and our code: commit, changes, environment.
 
-    A checkout or an environment that was changed since makes samples stale.
+    A checkout that was changed since makes samples stale, and so does an environment in which the
+    last check has found other packages.
     """
     state = read_state(adapter.name)
     if state is None:
@@ -125,9 +147,11 @@ def describe_checkout(checkout: Path) -> dict[str, str]:
     # A folder that was copied into some other repository is not a checkout of its own.
     if commit is None or root is None or Path(root.strip()).resolve() != checkout.resolve():
         return {"commit": "", "changes": _hash_sources(checkout)}
-    changes = (_git(checkout, "diff", "HEAD") or "").encode()
+    # Neither does a program run that its configuration names for showing differences.
+    changes = (_git(checkout, "diff", "--no-ext-diff", "--no-textconv", "HEAD") or "").encode()
     added = (_git(checkout, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
-    for name in sorted(each for each in added if each.endswith(".py")):
+    scripts = (each for each in added if each.endswith(".py"))
+    for name in sorted(each for each in scripts if (checkout / each).is_file()):
         changes += name.encode() + hashlib.sha256((checkout / name).read_bytes()).digest()
     return {
         "commit": commit.strip(),

@@ -58,11 +58,13 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         raise MediaError(f"cannot read {path}: the file is empty")
     av.logging.set_level(None)  # ffmpeg also prints each error; we report the exception instead
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    source = to_url(path) if parse_member(path) is None else open_binary(path)
     try:
+        source = to_url(path) if parse_member(path) is None else open_binary(path)
         container = av.open(source, "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"cannot read {path}: it is not a media file, or damaged") from error
+    except OSError as error:
+        raise MediaError(f"cannot read {path}: {error.strerror}") from error
     with container:
         yield container
 

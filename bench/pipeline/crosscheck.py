@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from bench.errors import RunError
 from bench.isolation.adapter import VideoInput
 from bench.isolation.av_benchmark import AV_BENCHMARK
+from bench.isolation.generate import remove_abandoned
 from bench.isolation.session import IsolatedSession
 from bench.isolation.staging import stage_video
 from bench.media import read_audio, write_audio
@@ -53,7 +55,7 @@ def crosscheck(run: Path, samples: Path, results: Results, device: str) -> list[
 
     Raises:
         RunError: the run was scored by another judge than the published networks, or its clips have
-            different lengths or no true audio.
+            different lengths, no true audio, or no samples in the folder of the run.
         MissingError: the evaluator is not set up; the message has the command.
         IsolatedProcessError: the evaluator failed.
     """
@@ -67,8 +69,8 @@ def crosscheck(run: Path, samples: Path, results: Results, device: str) -> list[
     clips = find_scored_clips(run, results)
     if len({clip.seconds for clip in clips}) != 1:
         raise RunError(f"the clips of {run} have several lengths, which the evaluator cannot batch")
-    work = session.folder / "work" / "crosscheck"
-    shutil.rmtree(work, ignore_errors=True)
+    remove_abandoned(session.folder / "work")
+    work = session.folder / "work" / f"{os.getpid()}-crosscheck"
     try:
         call = _stage(clips, samples, work)
         limit_s = FIXED_LIMIT_S + CLIP_LIMIT_S * len(clips)
@@ -106,6 +108,11 @@ def _stage(clips: Sequence[Clip], samples: Path, work: Path) -> dict[str, object
         if clip.audio is None or clip.video is None:
             raise RunError(f"clip {clip.name!r} has no true audio or no video to compare with")
         sample = samples / f"{clip.name}.flac"
+        if not sample.is_file():
+            raise RunError(
+                f"{samples} has no sample of {clip.name!r}: bench crosscheck needs the samples of "
+                "bench run"
+            )
         shutil.copyfile(sample, folders["generated"] / f"{name}.flac")
         truth = read_audio(clip.audio, shortfall_s=MAX_SHORTFALL_S)
         limited = Audio(truth.samples.clip(-1, 1), truth.sample_rate_hz)

@@ -12,6 +12,7 @@ import pytest
 
 from baselines import SYSTEMS
 from bench.isolation import Adapter, IsolatedSystem
+from bench.isolation.av_benchmark import AV_BENCHMARK
 from bench.plugins import open_system
 
 SYSTEMS_WITHOUT_ARGUMENT = [name for name in SYSTEMS if ":" not in name]
@@ -20,6 +21,7 @@ ADAPTERS = [
     for system in map(open_system, SYSTEMS_WITHOUT_ARGUMENT)
     if isinstance(system, IsolatedSystem) and system.adapter is not None
 ]
+ADAPTERS.append(AV_BENCHMARK)
 each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 
 

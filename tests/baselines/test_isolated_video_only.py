@@ -14,7 +14,12 @@ import pytest
 from bench.isolation import VideoInput
 from bench.isolation.process import IsolatedProcessError
 from bench.pipeline.generate import call_system
-from tests.baselines.conftest import describe, get_adapter, make_requests
+from tests.baselines.conftest import (
+    describe,
+    get_adapter,
+    make_requests,
+    set_up_with_standin,
+)
 from tests.baselines.standin_results import (
     describe_failures,
     get_checkout,
@@ -132,3 +137,8 @@ def test_taro_generates_a_window_of_each_video(set_up_standin, videos) -> None:
     # Its seed cannot be chosen.
     again = generate([replace(request, seed=9) for request in make_requests(videos)])
     np.testing.assert_array_equal(results[0].samples, again[0].samples)
+
+
+def test_frieren_takes_a_checkout_whose_path_has_quotes(home, tmp_path, videos) -> None:
+    system = set_up_with_standin("frieren", tmp_path / 'it\'s "mine"')
+    assert describe(system.open("cpu")(make_requests(videos[:1]))) == [(16_000, 8.192)]

@@ -92,6 +92,13 @@ def test_a_clip_without_sample_0_is_noted(tmp_path: Path) -> None:
     assert "1 clips have no sample 0, and their lowest is used" in system.notes()
 
 
+def test_a_clip_without_sample_0_is_noted_in_a_shard_too(tmp_path: Path) -> None:
+    files = {f"Y{CLIPS[0]}_{k}.generated.wav": tone(0.1 * k, "WAV") for k in (1, 2)}
+    system = knowing(pack(tmp_path / "a.tar", files), CLIPS[0])
+    assert system.notes is not None
+    assert "1 clips have no sample 0, and their lowest is used" in system.notes()
+
+
 def test_mmaudio_is_read_from_its_tar(tmp_path: Path) -> None:
     files = {f"vggsound/{clip}.flac": tone(0.1 * (i + 1), "FLAC") for i, clip in enumerate(CLIPS)}
     archive = pack(tmp_path / "mmaudio_large_44k_vggsound.tar", files)

@@ -63,3 +63,14 @@ def test_what_cannot_be_set_up_is_refused() -> None:
     code, text = run("check", "silence")
     assert code != 0
     assert "silence runs in this environment: there is nothing to set up" in text
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_here_is_refused_before_the_environment(
+    home, checkout, device
+) -> None:
+    code, text = run("setup", "foleycrafter", "--checkout", str(checkout), "--device", device)
+    assert code != 0
+    assert device in text
+    assert "Auffusion" not in text
+    assert device in run("check", "foleycrafter", "--device", device)[1]

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench.archives import name_inside, open_binary, parse_member, path_below
-from bench.errors import BenchError
+from bench.errors import BenchError, MediaError
 from bench.inputs import list_source
+from bench.media import read_audio
+from bench.types import Excerpt
 
 CONTENT = b"not compressible: " + bytes(range(256))
 
@@ -155,3 +157,11 @@ def test_a_damaged_member_is_empty_for_the_decoder_to_report(tmp_path):
     archive.write_bytes(content)
     with open_binary(path) as file:
         assert file.read() == b""
+
+
+def test_a_member_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    archive = pack(tmp_path / "a.zip", ["a.wav", "b.h5"], bytes(1_000_000))
+    monkeypatch.setattr("bench.archives.MOST_INFLATED_BYTES", 999_999)
+    (path,) = list_source(archive).audio
+    with pytest.raises(MediaError, match=r"a.wav has 1,000,000 bytes .* unpack .*a.zip"):
+        read_audio(Excerpt(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from bench.errors import MissingError, RunError
 from bench.isolation.av_benchmark import AV_BENCHMARK
 from bench.isolation.setup import set_up
 from bench.isolation.state import system_folder
+from bench.pipeline.compare import find_run_folder
 from bench.pipeline.crosscheck import compare_columns, crosscheck
 from bench.results import Column, load_results
 
@@ -78,3 +80,20 @@ def test_what_cannot_be_compared_is_refused(run, checkout) -> None:
     shutil.rmtree(system_folder(AV_BENCHMARK.name))
     with pytest.raises(MissingError, match="bench systems setup av-benchmark --checkout DIR"):
         crosscheck(run, run, results, "cpu")
+
+
+def test_two_at_once_do_not_delete_each_others_files(run, checkout) -> None:
+    other = system_folder(AV_BENCHMARK.name) / "work" / f"{os.getppid()}-crosscheck"
+    (other / "generated").mkdir(parents=True)
+    gone = system_folder(AV_BENCHMARK.name) / "work" / "999999999-crosscheck"
+    gone.mkdir()
+    folders = find_run_folder(run) / "samples"
+    assert crosscheck(run, folders, load_results(run), "cpu")
+    assert list(other.parent.iterdir()) == [other]
+    other.rename(other.with_name("x"))
+    shutil.rmtree(other.with_name("x"))
+
+
+def test_scores_without_samples_of_their_own_are_refused(run, checkout, tmp_path) -> None:
+    with pytest.raises(RunError, match=r"has no sample of .*: bench crosscheck needs"):
+        crosscheck(run, tmp_path / "samples", load_results(run), "cpu")

@@ -259,3 +259,36 @@ def test_a_silent_reference_fails_before_the_call(make_adapter, make_requests) -
     assert "is silent, which toy cannot use" in str(silent)
     assert "is silent" in str(cancelled)
     assert isinstance(audible, Audio)
+
+
+def test_the_log_of_a_process_that_is_killed_is_complete(make_adapter, make_requests) -> None:
+    do = "print('the last words'); os.kill(os.getpid(), signal.SIGKILL)"
+    generate = make_adapter(do).system().open("cpu")
+    with pytest.raises(IsolatedProcessError, match="the last words"):
+        generate(make_requests(1))
+
+
+def test_a_system_that_is_no_longer_used_gives_its_memory_back(
+    make_adapter, make_requests, tmp_path
+) -> None:
+    do = f"Path(settings['checkout'], 'pid').write_text(str(os.getpid()))\n{EACH}"
+    generate = make_adapter(do).system().open("cpu")
+    generate(make_requests(1))
+    pid = int((tmp_path / "checkout" / "pid").read_text())
+    assert psutil.pid_exists(pid)
+    del generate  # as between two models of one command
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_reference_with_its_video_has_the_audio_of_the_reference_alone(
+    make_adapter, make_requests, tmp_path
+) -> None:
+    keep = "import shutil; shutil.copytree(chunk['inputs'], settings['checkout'] + '/kept')\n"
+    adapter = make_adapter(keep + EACH, reference="mp4")
+    silence = Audio(np.zeros((1, 44_100), np.float32), 44_100)
+    source = make_requests(1)[0].video  # whose own track is a tone
+    adapter.system().open("cpu")(make_requests(1, reference=silence, reference_video=source))
+    reference, video = sorted((tmp_path / "checkout" / "kept").rglob("*.mp4"))
+    assert (reference.parent.name, video.parent.name) == ("reference", "video")
+    assert probe(video).audio is None
+    assert not read_audio(Excerpt(reference)).samples.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bench.isolation.setup import (
     remove,
     set_up,
 )
-from bench.isolation.state import compare_commit, read_state, system_folder
+from bench.isolation.state import compare_commit, read_state, system_folder, write_state
 from bench.pipeline.provenance import origin_of
 
 
@@ -167,7 +168,7 @@ def test_removing_keeps_the_checkout(make_adapter, tmp_path) -> None:
 def test_a_state_of_another_version_is_refused(make_adapter) -> None:
     adapter = make_adapter()
     (system_folder("toy") / "system.json").write_text(json.dumps({"unknown": 1}))
-    with pytest.raises(BenchError, match="set toy up again"):
+    with pytest.raises(BenchError, match="bench systems remove toy, then set it up again"):
         read_state(adapter.name)
 
 
@@ -186,3 +187,92 @@ def test_an_environment_is_made_from_a_lock(make_adapter, make_requests, tmp_pat
     assert state.packages == ["packaging==24.2"]
     assert "environment" in state.python
     assert len(adapter.system().open("cpu")(make_requests(2))) == 2
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_set_up_that_is_stopped_leaves_no_system_that_looks_complete(
+    make_adapter, tmp_path, monkeypatch, stop
+) -> None:
+    adapter = make_adapter()
+    environment = system_folder("toy") / "environment"
+    python = environment / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    before = read_state("toy")
+    assert before is not None
+    write_state("toy", replace(before, python=str(python)))
+
+    def stop_in_the_middle(*_: object) -> None:
+        assert "bench systems setup toy" in adapter.system().lacks()  # also for a kill -9
+        raise stop
+
+    monkeypatch.setattr("bench.isolation.setup._run", stop_in_the_middle)
+    with pytest.raises(stop):
+        set_up(adapter, tmp_path / "checkout", None, print)
+    assert "its environment" in adapter.system().lacks()
+    accept_licence(adapter, is_accepted=False)  # that is kept
+
+
+def test_an_interpreter_that_is_gone_is_named_by_a_check(make_adapter) -> None:
+    adapter = make_adapter(requirements=(Requirement("import json", "comes with Python"),))
+    state = read_state("toy")
+    assert state is not None
+    write_state("toy", replace(state, python="/no/such/python"))
+    (missing,) = list_unmet_requirements(adapter)
+    assert "/no/such/python is gone: bench systems setup toy" in missing
+
+
+def test_an_import_that_does_not_end_is_not_met(make_adapter, monkeypatch) -> None:
+    adapter = make_adapter(requirements=(Requirement("import json", "comes with Python"),))
+    monkeypatch.setattr("bench.isolation.setup.PROBE_LIMIT_S", 0)
+    assert list_unmet_requirements(adapter) == ["import json: comes with Python"]
+
+
+def test_a_check_lists_what_was_installed_since_the_set_up(make_adapter, make_requests) -> None:
+    adapter = make_adapter(EACH_WITHOUT_SEED)
+    state = read_state("toy")
+    assert state is not None
+    write_state("toy", replace(state, packages=["old==1"]))
+    before = origin_of(adapter.system(), "cpu")
+    check(adapter, make_requests(2), "cpu")
+    after = read_state("toy")
+    assert after is not None
+    assert after.packages == state.packages
+    assert before.describe_changes(origin_of(adapter.system(), "cpu"))
+
+
+def test_a_link_to_nothing_in_a_checkout_does_not_matter(make_adapter, tmp_path) -> None:
+    adapter, checkout = make_adapter(), tmp_path / "checkout"
+    git(checkout, "init", "-q")
+    git(checkout, "add", "main.py")
+    git(checkout, "commit", "-qm", "first")
+    (checkout / ".#main.py").symlink_to("user@host.1:2")  # how Emacs marks an open file
+    assert "is at commit" in compare_commit(adapter, checkout)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"), [("my data", False), ("a;b", False), ("jürgen-1.0", True)]
+)
+def test_scripts_that_do_not_quote_paths_need_a_plain_one(
+    make_adapter, tmp_path, monkeypatch, name, is_plain
+) -> None:
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / name))
+    adapter = make_adapter(splits_paths=True)
+    lacks = adapter.system().lacks()
+    assert (lacks == "") == is_plain
+    assert is_plain or f"another BENCH_HOME: its scripts do not quote {tmp_path / name}" in lacks
+    assert make_adapter().system().lacks() == ""
+
+
+def test_what_to_install_names_the_places_of_this_machine(make_adapter, tmp_path) -> None:
+    how = "uv pip install --python ENVIRONMENT -e CHECKOUT"
+    adapter = make_adapter(requirements=(Requirement("import no_such_module", how),))
+    command = f"uv pip install --python {sys.executable} -e {tmp_path / 'checkout'}"
+    assert list_unmet_requirements(adapter) == [f"import no_such_module: {command}"]
+
+
+def test_weights_are_not_looked_for_before_there_is_a_checkout(make_adapter) -> None:
+    adapter = make_adapter(weights=(Weight("a.pth", "their site"),))
+    remove(adapter)
+    assert list_weight_faults(adapter) == []
+    assert "its own environment: bench systems setup toy" in list_unmet_requirements(adapter)[0]

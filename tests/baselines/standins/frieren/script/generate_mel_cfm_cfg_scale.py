@@ -6,8 +6,9 @@ Nothing is written for fewer features than a window has.
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
+
+import yaml
 
 parser = argparse.ArgumentParser()
 parser.add_argument("-m", "--ldm")
@@ -24,11 +25,10 @@ args = parser.parse_args()
 assert Path.cwd().name == "script"
 assert Path(args.ldm).is_file()
 print("uses the GPU", args.gpus)
-first_stage = Path(args.config).read_text().partition("first_stage_config:")[2]
-autoencoder = re.search(r"ckpt_path: (.*)", first_stage)
-assert autoencoder is not None
-if not Path(autoencoder[1].strip("'")).is_file():
-    raise FileNotFoundError(autoencoder[1])
+config = yaml.safe_load(Path(args.config).read_text())
+autoencoder = config["model"]["params"]["first_stage_config"]["params"]["ckpt_path"]
+if not Path(autoencoder).is_file():
+    raise FileNotFoundError(autoencoder)
 folder = Path(args.out_dir) / f"CFG{args.scale}_{args.solver}_{args.timesteps}"
 folder.mkdir(parents=True, exist_ok=True)
 for index, path in enumerate(sorted(Path(args.cavp_feature).glob("*.npz"))):
