@@ -244,13 +244,14 @@ def filter_clips(
 @contextmanager
 def _naming_leftovers(work: Path) -> Iterator[None]:
     """Tell where samples are if the block is stopped: a filter may never go on."""
-    from bench.cli.console import notify
+    from bench.cli.console import notices
 
     try:
         yield
     except KeyboardInterrupt:
         if work.is_dir():
-            notify(f"{work} has the samples of up to 1,000 clips: delete it if you will not go on.")
+            text = f"{work} has the samples of up to 1,000 clips: delete it if you will not go on."
+            notices().print(text, soft_wrap=True)  # so that the path can be copied
         raise
 
 
