@@ -340,10 +340,13 @@ def run(row, monkeypatch, capfd):
         return int(end.value.code or 0), out, err.replace("\n", " ")
 
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in set(OFFICIAL_FILES) - {"panns"}:
-        monkeypatch.delitem(OFFICIAL_FILES, name)
-    monkeypatch.setitem(OFFICIAL_FILES, "panns", row)
-    return call
+    # Not by monkeypatch, which would put the rows back in another order.
+    official = dict(OFFICIAL_FILES)
+    OFFICIAL_FILES.clear()
+    OFFICIAL_FILES["panns"] = row
+    yield call
+    OFFICIAL_FILES.clear()
+    OFFICIAL_FILES.update(official)
 
 
 def test_list_prints_each_file_and_whether_it_is_present(run, home, row):
