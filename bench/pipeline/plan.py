@@ -168,6 +168,7 @@ class RunPlan:
             "video": clip.video and _facts(clip.video),
             "prompt": clip.prompt,
             "reference": clip.reference and _facts(clip.reference),
+            "reference-video": clip.reference and _facts(clip.reference),  # of the same file
             "truth": self._truth(clip) if "truth" in system.uses else None,
             "other": self._truth(self.other(clip)) if "other" in system.uses else None,
         }

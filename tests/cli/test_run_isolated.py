@@ -77,7 +77,24 @@ def test_one_command_fills_the_table_and_resumes_after_a_kill(
     )
     assert read_scores(tmp_path / "whole") == read_scores(tmp_path / "killed")
     assert whole.stdout == again.stdout.replace(str(tmp_path / "killed"), str(tmp_path / "whole"))
-    assert len(read_scores(tmp_path / "whole")) == len(models)
+    # Each clip has a score or a reason: CondFoley makes 2 s, others need a GPU.
+    assert count_clips(tmp_path / "whole") == dict.fromkeys(
+        (path.name for path in (tmp_path / "whole").iterdir()), 2
+    )
+    assert len(list((tmp_path / "whole").iterdir())) == len(models), whole.stderr
+
+
+def count_clips(runs: Path) -> dict[str, int]:
+    """How many clips of each system are accounted for: scored, or failed with a reason."""
+    counts = {folder.name: 0 for folder in runs.iterdir()}
+    for path in runs.rglob("failures.jsonl"):
+        failures = [json.loads(line) for line in path.read_text().splitlines()]
+        assert all(each["error"] for each in failures)
+        counts[path.relative_to(runs).parts[0]] += len(failures)
+    for path in runs.rglob("scores.json"):
+        scored = json.loads(path.read_text())["scored"]
+        counts[path.relative_to(runs).parts[0]] += scored
+    return counts
 
 
 def wait_for_chunk(process: subprocess.Popen[bytes], name: str, folder: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 from bench.errors import BenchError
 from bench.pipeline.bounds import plan_bounds
 from bench.pipeline.columns import JudgeOptions
+from bench.pipeline.generate import make_request
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, plan_run
 from bench.pipeline.run import run
+from bench.system import INPUTS
 
 LABELS = "name,label\nclip_000000,a click\nclip_000001,a click\nclip_000002,a tick\n"
 
@@ -103,3 +105,14 @@ def test_a_part_of_the_clips_is_the_same_part_under_every_reference(plan):
     assert [failure.clip for failure in result.failures] == ["clip_000002"]
     with pytest.raises(BenchError, match="none of the 1 clips has a reference from same-class"):
         plan("same-class", clips=["clip_000002"])
+
+
+@pytest.mark.parametrize("used", sorted(INPUTS))
+def test_whatever_a_system_declares_to_use_can_be_given_and_fingerprinted(plan, used):
+    usual = plan()
+    system = replace(usual.system, uses=frozenset({"reference", used}))
+    chosen = replace(usual, system=system)
+    assert len(chosen.sample_fingerprint(chosen.clips[0])) > 10
+    request = make_request(system, chosen.clips[0], chosen.clips[1], 0)
+    # The references of this split are excerpts of the clips, which have a video.
+    assert (request.reference_video == chosen.clips[0].reference) == (used == "reference-video")

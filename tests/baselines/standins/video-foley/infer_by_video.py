@@ -51,7 +51,7 @@ if len(args.prompt) != len(segments):
     raise ValueError("Number of prompts must match the number of processed video paths")
 for prompt, (stem, onset) in zip(args.prompt, segments, strict=True):
     path = Path(args.output_dir) / "audio" / f"{stem}_{onset}_generated_audio.wav"
-    write_wav(path, 16_000, 10.0, (123, prompt), peak=0.1 * (ord(prompt[-1]) - 96))
+    write_wav(path, 16_000, 10.0, (123, prompt), peak=min(0.9, 0.1 * (ord(prompt[-1]) - 96)))
     with wave.open(str(path)) as file:
         samples = file.readframes(file.getnframes())
     with wave.open(str(path), "wb") as file:
