@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
@@ -104,20 +104,31 @@ def _names(decisions: Iterable[Decision]) -> str:
     return ", ".join(each.found.name for each in decisions)
 
 
-def as_markdown(gate: Gate) -> str:
-    """A pipe table below its title, then the outcome and how to read it."""
+def markdown_page(
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    summary: str,
+    notes: Iterable[str],
+) -> str:
+    """Return a title, a pipe table, the outcome and notes; columns between the ends are numbers."""
     lines = [
-        f"**{markdown_escape(title(gate))}**",
+        f"**{markdown_escape(title)}**",
         "",
-        f"| {' | '.join(HEADINGS)} |",
-        f"| --- |{' ---: |' * (len(HEADINGS) - 2)} --- |",
-        *(f"| {' | '.join(map(markdown_escape, row))} |" for row in rows(gate)),
+        f"| {' | '.join(headings)} |",
+        f"| --- |{' ---: |' * (len(headings) - 2)} --- |",
+        *(f"| {' | '.join(map(markdown_escape, row))} |" for row in rows),
         "",
-        f"**{markdown_escape(summary(gate))}**",
+        f"**{markdown_escape(summary)}**",
         "",
-        *(f"_{markdown_escape(note)}_  " for note in explanations(gate)),
+        *(f"_{markdown_escape(note)}_  " for note in notes),
     ]
     return "\n".join(lines) + "\n"
+
+
+def as_markdown(gate: Gate) -> str:
+    """A pipe table below its title, then the outcome and how to read it."""
+    return markdown_page(title(gate), HEADINGS, rows(gate), summary(gate), explanations(gate))
 
 
 def as_junit(gate: Gate) -> str:

@@ -7,10 +7,9 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from bench.cli.compare_formats import MISSING, NOT_XML
+from bench.cli.compare_formats import MISSING, NOT_XML, markdown_page
 from bench.errors import format_names
 from bench.pipeline.repeat import Change, Repetition
-from reports.formats import markdown_escape
 
 HEADINGS = ("metric", "largest change", "of clip", "tolerance", "beyond", "n", "verdict")
 N_NAMED = 5
@@ -51,18 +50,7 @@ def explanations(found: Repetition) -> list[str]:
 
 def as_markdown(found: Repetition) -> str:
     """A pipe table below its title, then the outcome and how to read it."""
-    lines = [
-        f"**{markdown_escape(title(found))}**",
-        "",
-        f"| {' | '.join(HEADINGS)} |",
-        f"| --- |{' ---: |' * (len(HEADINGS) - 2)} --- |",
-        *(f"| {' | '.join(map(markdown_escape, row))} |" for row in rows(found)),
-        "",
-        f"**{markdown_escape(summary(found))}**",
-        "",
-        *(f"_{markdown_escape(note)}_  " for note in explanations(found)),
-    ]
-    return "\n".join(lines) + "\n"
+    return markdown_page(title(found), HEADINGS, rows(found), summary(found), explanations(found))
 
 
 def as_junit(found: Repetition) -> str:

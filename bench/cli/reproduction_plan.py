@@ -16,7 +16,7 @@ TEXT_WIDTH = 100
 GIBIBYTE = 2**30
 #: The licence of this package.
 OURS = "Apache-2.0"
-#: The order in which pieces are mended.
+#: The order in which pieces are fixed.
 KINDS = ("clips", "needs", "system", "samples", "refused", "columns")
 
 

@@ -29,7 +29,7 @@ SILENCE_RATE_HZ = 44_100
 
 
 def stage_request(adapter: Adapter, request: Request, row: int, inputs: Path) -> dict[str, Any]:
-    """Write the files of one request below ``inputs``; return what the worker is told of it.
+    """Write the files of one request below ``inputs``; return its row for the worker.
 
     Raises:
         BenchError: it lacks something that the system needs.

@@ -55,7 +55,7 @@ class PageClip:
 
     @property
     def sources(self) -> dict[str, Excerpt | None]:
-        """What is heard, by the name of its files: ``true``, ``reference``, ``run0``, ``run1``."""
+        """The audio of the clip by the name of its file: ``true``, ``reference``, ``run0``, ..."""
         clip = self.clip
         made = {
             f"run{i}": None if path is None else Excerpt(path, 0.0, clip.seconds)

@@ -1,7 +1,7 @@
-"""What a run has to do on this machine and what it missing, found before anything is run.
+"""What a run has to do on this machine and what is missing, found before anything is run.
 
 Several runs are examined as a whole (``bench reproduce``), so that nothing is refused here: what
-is missing is listed, with the command that mends it, and the cost is estimated all the same.
+is missing is listed, with the command that fixes it, and the cost is estimated all the same.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Readiness:
 
     @property
     def obstacles(self) -> tuple[MissingPiece, ...]:
-        """What has to be mended before the run can start."""
+        """What has to be fixed before the run can start."""
         return tuple(each for each in self.missing if each.kind != "columns")
 
     @property

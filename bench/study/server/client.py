@@ -26,7 +26,7 @@ TIMEOUT_S = 30.0
 
 
 class ServedStudy:
-    """A study that is served at ``url`` with ``--simulated``, and whose folder is at hand."""
+    """A study that is served at ``url`` with ``--simulated``, with its folder on this machine."""
 
     def __init__(self, study: Path, url: str) -> None:
         """Raises BenchError where the folder holds no study; nothing is sent yet."""
