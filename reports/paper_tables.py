@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.results import Column, Results, Score
-from reports.published import PublishedColumn, PublishedRow, PublishedTable
+from reports.published import PublishedColumn, PublishedRow, PublishedTable, load_text_figures
 from reports.ranks import IsApart, Rank, rank
 from reports.reproductions import (
     NOT_SCORED,
@@ -21,6 +21,9 @@ from reports.reproductions import (
     score_of_column,
 )
 from reports.tables import ARROWS, Cell, Table, TableRow, cell, footnotes, labels
+
+#: The two rows whose relative change a figure of the paper's text is.
+PAIR = ("base", "new")
 
 #: The mini form of AC-Foley, and what it does not share with the paper's.
 MINI = "acfoley-mini"
@@ -225,4 +228,38 @@ def _paper_notes(made: Reproduction, with_paper: bool) -> list[str]:
         note = "the paper's numbers are of real clips: no difference is formed"
     has_lines = made.world == "mini" or made.runs
     contradictions = (f"the paper: {each}" for each in made.table.contradictions)
-    return [*([note] if has_lines else []), *made.table.notes, *contradictions]
+    return [
+        *([note] if has_lines else []),
+        *made.table.notes,
+        *_text_notes(made),
+        *contradictions,
+    ]
+
+
+def _text_notes(made: Reproduction) -> list[str]:
+    """What the paper's text states of the table; changes also as its table and our runs have them.
+
+    A change is that of a column from one row to another, relative to the first.
+    """
+    notes = []
+    for figure in load_text_figures():
+        if figure.table != made.table.number:
+            continue
+        note = f'the paper\'s text (section {figure.section}): "{figure.quote}"'
+        if of := figure.of:
+            base, new = (next(r for r in made.table.rows if r.label == of[k]) for k in PAIR)
+            column = next(each for each in made.table.columns if each.name == of["column"])
+            published = _describe_change(base.values[column.name], new.values[column.name])
+            note += f"; its table has {column.label} {published} ({new.label} than {base.label})"
+            found = [made.results(row) for row in (base, new)]
+            scores = [score_of_column(each, column) if each else None for each in found]
+            values = [each.value if each else None for each in scores]
+            if values[0] and values[1] is not None:
+                note += f", ours {_describe_change(values[0], values[1])}"
+        notes.append(note)
+    return notes
+
+
+def _describe_change(base: float, new: float) -> str:
+    change = 100 * (new - base) / base
+    return f"{abs(change):.1f} % {'lower' if change < 0 else 'higher'}"

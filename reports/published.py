@@ -108,7 +108,8 @@ class PublishedTable:
 class TextFigure:
     """A number of the paper's text: its section and wording.
 
-    ``of`` names the ``table``, ``column``, ``base`` and ``new`` whose relative change it states.
+    ``of`` names the ``table``, ``column``, ``base`` and ``new`` whose relative change it states;
+    ``table`` the one that it is printed below, 0 for none.
     """
 
     section: str
@@ -116,6 +117,7 @@ class TextFigure:
     unit: str
     quote: str
     of: Mapping[str, Any] | None = None
+    table: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def load_tables() -> tuple[PublishedTable, ...]:
 
 def load_text_figures() -> tuple[TextFigure, ...]:
     """Return the numbers of the paper's text."""
-    return tuple(TextFigure(**row) for row in _read()["text"])
+    return tuple(
+        TextFigure(**{"table": row.get("of", {}).get("table", 0), **row}) for row in _read()["text"]
+    )
 
 
 def load_contradictions() -> tuple[Contradiction, ...]:

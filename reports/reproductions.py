@@ -17,9 +17,11 @@ from reports.published import DeclaredRun, PublishedColumn, PublishedRow, Publis
 USUAL_SEED = 42
 NOT_SCORED = "not scored"
 OUTDATED = "other version"
+RUN_FIELDS = ("seed", "judge", "suite_version", "protocol_version")
 CSV_FIELDS = (
     *("table", "world", "row", "group", "system", "split", "condition", "column", "clips"),
-    *("seed", "judge", "suite_version", "value", "low", "high", "n"),
+    *RUN_FIELDS,
+    *("value", "low", "high", "n"),
     *("paper", "paper_half_width", "difference", "missing"),
     *FAIRNESS_FIELDS,
 )
@@ -141,7 +143,7 @@ def _csv_line(
     if results is None:
         return line
     score = score_of_column(results, column) or Score(None, None, None, 0, reason=NOT_SCORED)
-    of_run = {name: getattr(results, name) for name in ("seed", "judge", "suite_version")}
+    of_run = {name: getattr(results, name) for name in RUN_FIELDS}
     of_score = {name: getattr(score, name) for name in ("value", "low", "high", "n")}
     missing = (score.reason or NOT_SCORED) if score.value is None else ""
     difference_ = difference(results, row, column)
