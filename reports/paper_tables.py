@@ -51,6 +51,7 @@ def build_paper_table(
             rows += _paper_rows(made, row)
     headings = tuple(map(_heading, table.columns))
     world = ", mini world" if made.world == "mini" else ""
+    world += ", simulated raters" if made.is_simulated else ""
     return Table(
         f"Table {table.number}{world}: {table.title}",
         headings,
@@ -122,10 +123,13 @@ def _our_cell(score: Score | None, column: PublishedColumn, rank: Rank) -> Cell:
 
 def _paper_rows(made: Reproduction, row: PublishedRow) -> list[TableRow]:
     """The paper's line, and the difference of ours from it where both are of real clips."""
+    rows, results = [], made.results(row)
+    if results and (plain := made.runs[row.label].as_published):
+        cells = tuple(_our_cell(plain.get(c.metric), c, "") for c in made.table.columns)
+        rows.append(TableRow("plain binomial", None, cells, False, row.group, is_detail=True))
     cells = tuple(_paper_cell(made.table, row, column) for column in made.table.columns)
-    rows = [TableRow("paper", None, cells, row.is_bound, row.group, is_detail=True)]
-    results = made.results(row)
-    if results and made.world == "paper":
+    rows.append(TableRow("paper", None, cells, row.is_bound, row.group, is_detail=True))
+    if results and made.world == "paper" and not made.is_simulated:
         cells = tuple(_difference(results, row, column) for column in made.table.columns)
         rows.append(TableRow("difference", None, cells, row.is_bound, row.group, is_detail=True))
     return rows
@@ -162,9 +166,10 @@ def _difference(results: Results, row: PublishedRow, column: PublishedColumn) ->
 
 def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
     """What our numbers are: world, judge, protocol, clips, and what makes systems differ."""
-    if not made.runs:
-        world = ["mini world, not comparable with published numbers"]
-        return world if made.world == "mini" else []
+    if not made.runs or made.table.is_study:
+        notes = [note for each in made.runs.values() for note in each.results.notes]
+        world = "mini world, not comparable with published numbers"
+        return [world, *notes] if made.world == "mini" else notes
     results = [
         _name_row(made.runs[row.label].results, row, made.table)
         for row in made.table.rows
@@ -226,11 +231,14 @@ def _paper_notes(made: Reproduction, with_paper: bool) -> list[str]:
     note = "difference: ours minus the paper's, for which no interval is published"
     if made.world == "mini":
         note = "the paper's numbers are of real clips: no difference is formed"
+    elif made.is_simulated:
+        note = "the paper's numbers are of real raters: no difference is formed"
     has_lines = made.world == "mini" or made.runs
     contradictions = (f"the paper: {each}" for each in made.table.contradictions)
     return [
         *([note] if has_lines else []),
         *made.table.notes,
+        *made.table.paper_notes,
         *_text_notes(made),
         *contradictions,
     ]
