@@ -60,6 +60,7 @@ def build_paper_table(
         "method",
         column_groups=tuple(c.heading for c in table.columns) if table.has_headings else (),
         has_notes_below=True,
+        has_intervals=table.is_study,  # as the paper's own has
         caption=f"{table.title} (Table {table.number} of the AC-Foley paper{world})",
     )
 
