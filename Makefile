@@ -77,7 +77,7 @@ docs: setup
 	$(BIN)/bench validate
 
 site: setup
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 effects: export BENCH_BOUNDS = 0
 effects: setup

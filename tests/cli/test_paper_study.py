@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from bench.results import find_finished_runs
+from bench.results import find_finished_runs, walk_runs
 from bench.study.simulate import PAPER_TRUTH, Raters, simulate_study
 from bench.study.store import RATER, open_store
 from reports import published
@@ -174,3 +174,12 @@ def test_without_a_run_or_a_free_folder_the_row_states_why(reproduce, tmp_path):
     assert "is no study of simulated raters" in page
     assert [path.name for path in study.iterdir()] == ["mine.txt"]
     shutil.rmtree(study)
+
+
+def test_runs_beside_a_design_are_found(tmp_path):
+    for folder in ("private", "a/mini/full-42"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "scores.json").touch()
+    (tmp_path / "design.toml").touch()
+    found = [str(path.relative_to(tmp_path)) for path, files in walk_runs(tmp_path) if files]
+    assert found == [".", "a/mini/full-42"]
