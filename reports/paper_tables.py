@@ -254,7 +254,7 @@ def _text_notes(made: Reproduction) -> list[str]:
     for figure in load_text_figures():
         if figure.table != made.table.number:
             continue
-        note = f'the paper\'s text (section {figure.section}): "{figure.quote}"'
+        note = f"the paper's text (section {figure.section}): “{figure.quote}”"
         if of := figure.of:
             base, new = (next(r for r in made.table.rows if r.label == of[k]) for k in PAIR)
             column = next(each for each in made.table.columns if each.name == of["column"])

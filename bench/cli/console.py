@@ -224,6 +224,17 @@ def print_titled(title: str, *drawn: RichTable, notes: Sequence[str] = ()) -> No
         out.print(f"  {note}", style="dim")
 
 
+def print_failed(error: Exception) -> str:
+    """Print why one of several parts failed, with a traceback where it is a bug; return why."""
+    from bench.engine import failure_of
+
+    failure = failure_of(error)
+    notices().print(f"failed: {failure.message}", style="yellow", soft_wrap=True)
+    if failure.traceback:
+        notices().print(failure.traceback, soft_wrap=True)
+    return failure.message.partition("\n")[0]
+
+
 def print_failures(failures: Sequence[Failure], where: str) -> None:
     """Print the first clips that have no score, and where all of them are listed."""
     if not failures:

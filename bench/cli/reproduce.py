@@ -223,7 +223,7 @@ def _carry_out_all(
     needed: Sequence[NeededRun],
 ) -> tuple[dict[DeclaredRun, Results], dict[DeclaredRun, str]]:
     """Do what can be done; return the results of runs, and why others failed."""
-    from bench.cli.console import notices, notify
+    from bench.cli.console import notices, print_failed
 
     results = {each.declared: each.state.finished for each in needed if each.state.finished}
     failures: dict[DeclaredRun, str] = {}
@@ -235,18 +235,8 @@ def _carry_out_all(
             results[run.declared] = _carry_out(run)
         # Any error, of a system of another package too, is the end of this run alone.
         except Exception as error:
-            text = describe_error(error)
-            notify(f"failed: {text}")
-            failures[run.declared] = text.partition("\n")[0]  # without a traceback
+            failures[run.declared] = print_failed(error)
     return results, failures
-
-
-def describe_error(error: Exception) -> str:
-    """Return what an error says, with its kind where it is none of ours."""
-    from bench.errors import BenchError
-
-    is_ours = isinstance(error, (BenchError, OSError))
-    return str(error) if is_ours else f"{type(error).__name__}: {error}"
 
 
 def _render(n_clips: int, workers: int | None) -> None:

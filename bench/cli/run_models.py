@@ -92,8 +92,13 @@ def run_models(
     Raises:
         BenchError: the split cannot be opened, or none of the models can run.
     """
-    from bench.cli.console import notices, print_failures, progress_bars, stop_cleanly
-    from bench.errors import BenchError
+    from bench.cli.console import (
+        notices,
+        print_failed,
+        print_failures,
+        progress_bars,
+        stop_cleanly,
+    )
     from bench.io import require_target
     from bench.pipeline.bounds import add_bounds
     from bench.pipeline.run import run as run_plan
@@ -116,9 +121,9 @@ def run_models(
                     )
                 with progress_bars() as progress:
                     below += add_bounds(plan, switches.bounds, progress, notify)
-            except BenchError as error:  # of this model: the others go on
-                failed[plan.system_name] = str(error)
-                notices().print(f"failed: {error}", style="yellow")
+            # Any error, of a system of another package too, is the end of this model alone.
+            except Exception as error:
+                failed[plan.system_name] = print_failed(error)
     _print_table(results, below, judging, switches.min_coverage)
     for made in results.values():
         print_failures(made.failures, str(made.directory / "failures.jsonl"))

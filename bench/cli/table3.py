@@ -141,8 +141,8 @@ def rehearse(
 
     A study that fails is recorded among the failures, under what its row declares.
     """
-    from bench.cli.console import notify
-    from bench.cli.reproduce import FAILED, describe_error
+    from bench.cli.console import print_failed
+    from bench.cli.reproduce import FAILED
     from reports.published import runs_of_table
 
     tables = [table for table in job.tables if table.is_study]
@@ -156,9 +156,7 @@ def rehearse(
     try:
         return _rehearse_table(table, [folders[run] for run in runs], job.options.runs, n_clips)
     except Exception as error:  # the end of this table alone
-        text = describe_error(error)
-        notify(f"failed: {text}")
-        failures[table.rows[0].runs[job.world]] = text.partition("\n")[0]
+        failures[table.rows[0].runs[job.world]] = print_failed(error)
         return leave_open(table, job.world, FAILED)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.engine import core_count
 from bench.errors import BenchError, MissingError
-from bench.inputs import Labels, find_labels, read_labels
+from bench.inputs import Labels, find_labels, read_labels, require_folders
 from bench.io import bench_home, expand_user, require_folder
 from bench.pipeline.columns import (
     JudgeOptions,
@@ -248,6 +248,8 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
             "--unpaired compares whole sets: it takes no --videos, --parquet, --clap, --prompts, "
             "--bounds or --match order"
         )
+    sources = (options.generated, options.reference, options.videos)
+    require_folders(*(each for each in sources if each is not None and not each.is_file()))
     judge, metrics = choose_columns(
         judging,
         _default_columns(options),

@@ -8,6 +8,7 @@ import pytest
 
 from bench.cli.run_models import split_models
 from bench.errors import BenchError
+from bench.pipeline import run as pipeline_run
 from tests.cli.conftest import refused
 
 TONE, SLOW, BROKEN = (
@@ -72,6 +73,22 @@ def test_a_model_that_fails_does_not_stop_the_others_and_is_exit_code_1(run):
     assert any(BROKEN in line for line in lines_of(done.stderr, "failed: "))
     assert run(f"{SLOW},{TONE}", "--min-coverage", 0.5).returncode == 0
     assert run(f"{SLOW},{TONE}").returncode == 1
+
+
+def test_a_bug_in_one_run_is_printed_with_its_traceback_and_stops_no_other(run, monkeypatch):
+    carry_out = pipeline_run.run
+
+    def fail_at_first(plan, *arguments, **options):
+        if plan.system_name == TONE:
+            raise ZeroDivisionError("by the number of clips")
+        return carry_out(plan, *arguments, **options)
+
+    monkeypatch.setattr(pipeline_run, "run", fail_at_first)
+    done = run(f"{TONE},reference-loop")
+    assert done.returncode == 1
+    assert lines_of(done.stderr, "failed: ZeroDivisionError: by the number of clips")
+    assert "in fail_at_first" in done.stderr
+    assert len(lines_of(done.stdout, " reference-loop ")) == 1
 
 
 def test_a_dry_run_covers_the_list_and_writes_nothing(run, tmp_path):

@@ -166,11 +166,11 @@ def test_the_ground_truth_has_the_papers_desync_alone():
 def test_figures_of_the_papers_text_are_notes_below_the_table_that_they_are_of():
     notes = "\n".join(fill(1, "paper", with_paper=True).footnotes)
     for words in (
-        'the paper\'s text (section 1): "20% lower Fréchet Distance"; its table has FD PaSST',
+        "the paper's text (section 1): “20% lower Fréchet Distance”; its table has FD PaSST",
         "20.9 % lower (AC-Foley (ours) than MMAudio + Clap)",
         "28% lower Kullback–Leibler distance",
         "22% lower Mel Cepstral Distortion",
-        'section 4.3): "DeSync mismatch of 0.558s"',
+        "section 4.3): “DeSync mismatch of 0.558s”",
     ):
         assert words in notes
     assert "ours" not in notes.replace("(ours)", "")
