@@ -227,7 +227,13 @@ def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path
 
 
 @pytest.mark.usefixtures("network_size")
-@pytest.mark.parametrize("metrics", [METRICS[1:2], METRICS], ids=["signal", "networks"])
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        pytest.param(METRICS[1:2], id="signal", marks=pytest.mark.slow),
+        pytest.param(METRICS, id="networks"),
+    ],
+)
 def test_a_clip_whose_extraction_never_ends_is_one_failure(tmp_path, pairs, home, metrics):
     bad = _pair(tmp_path / "bad", 3, 2.0, HANGS)
     scoring = Scoring(metrics, small_judge(tmp_path / "log", 2), tmp_path)

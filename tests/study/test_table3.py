@@ -84,6 +84,7 @@ def test_the_published_table_agrees_with_the_bars_of_the_study():
     assert re.findall(r"\d\.\d", note)[-3:] == bars
 
 
+@pytest.mark.slow  # three studies; tests/cli/test_paper_study.py has the usual way
 def test_a_rehearsal_is_kept_for_the_same_runs_and_never_replaces_people(
     run_folders, mini_home, tmp_path, monkeypatch
 ):
