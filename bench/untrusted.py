@@ -236,3 +236,9 @@ def require_columns(found: Collection[str], known: Collection[str]) -> None:
     if odd := sorted(set(found) - set(known)):
         names = format_names(short_repr(each) for each in odd)
         raise BenchError(f"it has columns that no run writes here: {names}")
+
+
+def make_printable(text: str) -> str:
+    """Return a text of others for a terminal or page: control characters escaped, cut if long."""
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(escaped)[:LONGEST_TEXT]
