@@ -62,14 +62,15 @@ def hash_result_files(directory: Path) -> dict[str, str | None]:
     Raises:
         BenchError: one is no file; opening a pipe would wait for ever.
     """
-    found: dict[str, str | None] = {}
-    for name in RESULT_FILES:
-        path = directory / name
-        if path.exists() and not path.is_file():
-            raise BenchError(f"{path} is no file: leave the run out")
-        # Not from the memory of digests: an edit within its resolution would go unnoticed.
-        found[name] = read_checksums(path).sha256 if path.is_file() else None
-    return found
+    return {name: hash_file(directory / name) for name in RESULT_FILES}
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None if it is missing; raises the same."""
+    if path.exists() and not path.is_file():
+        raise BenchError(f"{path} is no file: leave the run out")
+    # Not from the memory of digests: an edit within its resolution would go unnoticed.
+    return read_checksums(path).sha256 if path.is_file() else None
 
 
 def write_verification(path: Path, found: Verification) -> None:

@@ -27,7 +27,9 @@ def verify(
     ] = 0,
     salt: Annotated[
         str | None,
-        typer.Option(help="Choose the clips of an earlier check again.", show_default="random"),
+        typer.Option(
+            help="That of an earlier check chooses its clips again.", show_default="random"
+        ),
     ] = None,
     split: Annotated[
         str | None,

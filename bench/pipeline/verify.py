@@ -42,7 +42,7 @@ from bench.pipeline.submission import (
     require_extractors,
     require_inputs,
 )
-from bench.pipeline.survey import require_unchanged, survey_folder
+from bench.pipeline.survey import Survey, require_unchanged, survey_folder
 from bench.results import Results, load_results
 from bench.results_store import require_digests
 from bench.splits import Split, find_splits, open_split
@@ -51,7 +51,7 @@ from bench.splits.split import PROTOCOL_VERSION
 from bench.suite import SUITE_VERSION, select
 from bench.types import Clip
 from bench.untrusted import make_printable
-from bench.verification import Verification, hash_result_files
+from bench.verification import RESULT_FILES, Verification, hash_file, hash_result_files
 
 #: Nobody guesses so many random bytes.
 SALT_BYTES = 16
@@ -104,13 +104,24 @@ def verify_run(options: VerifyOptions, progress: Progress) -> Verification:
     home = find_run_folder(directory)
     before = survey_folder(home)
     if before.problems:  # nothing of it is read
-        return _describe(None, {}, _Outcome(problems=[*before.problems]), salt)
+        files = _hash_listed(directory, home, before)
+        return _describe(None, files, _Outcome(problems=[*before.problems]), salt)
     files, results = hash_result_files(directory), load_results(directory)
     outcome = _check(directory, home, results, options, salt, progress)
     require_unchanged(before, home)
     if hash_result_files(directory) != files:
         raise RunError(f"{directory} changed while it was checked: check a copy")
     return _describe(results, files, outcome, salt)
+
+
+def _hash_listed(directory: Path, home: Path, survey: Survey) -> dict[str, str | None]:
+    """Return the hashes of the result files that are files, so that a board knows the run."""
+    place, root = directory.resolve(), home.resolve()
+    if not place.is_relative_to(root):  # it is a link itself
+        return {}
+    inside = place.relative_to(root)
+    names = [name for name in RESULT_FILES if (inside / name).as_posix() in survey.states]
+    return dict.fromkeys(RESULT_FILES) | {name: hash_file(place / name) for name in names}
 
 
 def _describe(
