@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.digests import read_checksums
 from bench.errors import RunError, format_names
-from bench.io import atomic_path, read_json, write_json
+from bench.io import atomic_path, write_json
 from bench.seeds import stable_seed
 from bench.suite import Metric
+from bench.untrusted import build, read_json_strictly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 #: A folder of runs holds scores at most this deep: system, split, condition and seed, part, judge.
 DEEPEST_SCORES = 5
 N_NAMED = 5
+#: What every version of scores.json has that this one reads.
+ALWAYS_WRITTEN = frozenset({"groups", "notes", "made_by"})
+#: No column is printed with more.
+MOST_DECIMALS = 12
 
 #: The files that ``digests.json`` names, and the version of its form.
 HASHED_FILES = ("failures.jsonl", "provenance.json", "scores.json", "scores.parquet")
@@ -238,18 +243,16 @@ def write_digests(directory: Path) -> None:
 
 
 def load_results(directory: Path) -> Results:
-    """Read the results of a run.
+    """Read the results of a run, which may be of anybody: the types of all values are checked.
 
     Raises:
-        RunError: there is no finished run in this directory.
+        RunError: there is no finished run in this directory, or it is not of this version.
+        BenchError: the file cannot be read, or is not such JSON (``bench.untrusted``).
     """
     path = directory / "scores.json"
     if not path.is_file():
         raise RunError(f"{directory} holds no finished run: {_describe_missing_scores(directory)}")
-    try:
-        return _parse(read_json(path))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+    return _parse(read_json_strictly(path), path)
 
 
 def _describe_missing_scores(directory: Path) -> str:
@@ -302,15 +305,24 @@ def load_bounds(directory: Path) -> tuple[Results, ...]:
     """Read what anchors score on the clips of a run; nothing where that was not computed.
 
     Raises:
-        RunError: the file is not of this version.
+        RunError: the file is not of this version, or a row is not of an anchor: it would compete.
+        BenchError: the file cannot be read, or is not such JSON (``bench.untrusted``).
     """
     path = directory / "bounds.json"
     if not path.is_file():
         return ()
-    try:
-        return tuple(_parse(row) for row in read_json(path)["rows"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+    value = read_json_strictly(path)
+    rows = value.get("rows") if isinstance(value, dict) else None
+    if not isinstance(rows, list):
+        raise RunError(f"{path} is not a result of this version: it has no rows; run it again")
+    bounds = tuple(_parse(row, path) for row in rows)
+    for bound in bounds:
+        if not bound.is_anchor:
+            raise RunError(
+                f"{path} has a row of {bound.system!r}, which is no anchor: only floor and ceiling "
+                "belong there; delete the file, or run it again"
+            )
+    return bounds
 
 
 def load_rows(directory: Path) -> pd.DataFrame:
@@ -357,27 +369,17 @@ def none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _parse(value: dict[str, Any]) -> Results:
-    return Results(
-        **{
-            **value,
-            "columns": tuple(Column(**column) for column in value["columns"]),
-            "metrics": _scores(value["metrics"]),
-            "groups": {name: _scores(group) for name, group in value["groups"].items()},
-            "notes": tuple(value["notes"]),
-            "made_by": tuple(value["made_by"]),
-            "fairness": _fairness(value.get("fairness")),
-        }
-    )
-
-
-def _fairness(value: Mapping[str, Any] | None) -> Fairness | None:
-    if value is None:
-        return None
-    seen = (SeenJudge(**{**row, "columns": tuple(row["columns"])}) for row in value["judges_seen"])
-    names = {name: tuple(value[name]) for name in ("given", "trained_on")}
-    return Fairness(**{**value, **names, "judges_seen": tuple(seen)})
-
-
-def _scores(value: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
-    return {name: Score(**score) for name, score in value.items()}
+def _parse(value: Any, path: Path) -> Results:
+    try:
+        results: Results = build(Results, value, path.name)
+        if missing := ALWAYS_WRITTEN - value.keys():  # they have defaults for callers alone
+            raise TypeError(f"{path.name} has no {min(missing)}")
+        for column in results.columns:
+            is_printable = column.better in ("higher", "lower") and (
+                0 <= column.decimals <= MOST_DECIMALS
+            )
+            if not is_printable or column.name not in results.metrics:
+                raise TypeError(f"the column {column.name!r} is malformed")
+    except TypeError as error:
+        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+    return results

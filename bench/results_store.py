@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import BenchError, RunError
-from bench.io import read_json
 from bench.results import DIGESTS_VERSION, HASHED_FILES, Results, load_results, walk_runs
+from bench.untrusted import read_json_strictly
 
 if TYPE_CHECKING:
     import duckdb
@@ -147,7 +147,7 @@ def open_store(root: Path) -> ResultsStore:
 
 
 def _read_run(directory: Path, root: Path) -> StoredRun:
-    _check_digests(directory)
+    require_digests(directory)
     results = load_results(directory)
     run_file = _find_run_file(directory, root)
     about = _read_object(run_file)
@@ -168,8 +168,12 @@ def _read_run(directory: Path, root: Path) -> StoredRun:
     return StoredRun(name, directory, results, provenance, seconds)
 
 
-def _check_digests(directory: Path) -> None:
-    """Refuse a result whose files are not those that were written together."""
+def require_digests(directory: Path) -> None:
+    """Refuse a result whose files are not those that were written together.
+
+    Raises:
+        RunError: ``digests.json`` is missing, is of another version or has other digests.
+    """
     path = directory / "digests.json"
     if not path.is_file():
         raise RunError(
@@ -208,7 +212,7 @@ def _find_run_file(directory: Path, root: Path) -> Path:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    found = read_json(path)
+    found = read_json_strictly(path)
     if not isinstance(found, dict):
         raise RunError(f"its {path.name} holds no JSON object")
     return found

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.digests import file_identity
+from bench.digests import read_checksums
 from bench.errors import BenchError
-from bench.io import read_json, write_json
+from bench.io import write_json
+from bench.untrusted import build, read_json_strictly
 
 #: The name of the file beside the scores of a run.
 VERIFICATION_FILE = "verify.json"
@@ -34,7 +34,8 @@ class Verification:
 
     ``files`` are the SHA-256 of ``RESULT_FILES``, None for one that is missing; ``date`` is in UTC.
     ``sampled`` are the clips whose features were extracted again, ``regenerated`` those whose
-    samples were made again. ``problems`` has one sentence each; () if the run is verified.
+    samples were made again; the verifier's random ``salt`` chose them, and chooses them again.
+    ``problems`` has one sentence each; () if the run is verified.
     """
 
     date: str
@@ -46,6 +47,8 @@ class Verification:
     sampled: tuple[str, ...]
     regenerated: tuple[str, ...]
     problems: tuple[str, ...]
+    # Checks of earlier versions had none.
+    salt: str = ""
 
     @property
     def is_verified(self) -> bool:
@@ -54,8 +57,20 @@ class Verification:
 
 
 def hash_result_files(directory: Path) -> dict[str, str | None]:
-    """Return the SHA-256 of each of ``RESULT_FILES`` in a folder of scores, None if missing."""
-    return {name: file_identity(directory / name) for name in RESULT_FILES}
+    """Return the SHA-256 of each of ``RESULT_FILES`` in a folder of scores, None if missing.
+
+    Raises:
+        BenchError: one is no file; opening a pipe would wait for ever.
+    """
+    return {name: hash_file(directory / name) for name in RESULT_FILES}
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None if it is missing; raises the same."""
+    if path.exists() and not path.is_file():
+        raise BenchError(f"{path} is no file: leave the run out")
+    # Not from the memory of digests: an edit within its resolution would go unnoticed.
+    return read_checksums(path).sha256 if path.is_file() else None
 
 
 def write_verification(path: Path, found: Verification) -> None:
@@ -103,19 +118,15 @@ def _read_all(folder: Path) -> Iterator[Verification]:
 
 def _read(path: Path) -> Verification | None:
     """The verification in a file; None where it is something else."""
-    value = read_json(path)
+    value = read_json_strictly(path)
     if not isinstance(value, dict) or not isinstance(value.get("files"), dict):
         return None
     value = {key: each for key, each in value.items() if key not in ("verified", "meaning")}
-    names = {key: _names(value.get(key)) for key in ("sampled", "regenerated", "problems")}
     try:
-        return Verification(**{**value, **names})
+        found: Verification = build(Verification, value, path.name)
     except TypeError:
         return None
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+    return found
 
 
 def _key(files: Mapping[str, str | None]) -> str:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.results import Results
     from bench.verification import Verification
     from reports.leaderboard import Entry
 
@@ -35,7 +38,9 @@ def leaderboard(
     bounds: Annotated[
         bool,
         typer.Option(
-            "--bounds/--no-bounds", help="Also print floor and ceiling, where they are computed."
+            "--bounds/--no-bounds",
+            help="Also print floor and ceiling, where they are computed; with --verified only "
+            "those that are runs.",
         ),
     ] = True,
 ) -> None:
@@ -48,7 +53,7 @@ def leaderboard(
 
     known = read_verifications(verified) if verified else None
     entries = list(_read_entries(runs, known, with_rows=ranks))
-    if bounds:
+    if bounds and known is None:  # nobody has checked those that a submission brings
         entries += _read_bounds(runs, entries)
     boards = build_boards(entries, extras=extras)
     require_folder(out)
@@ -68,7 +73,7 @@ def _read_entries(
     runs: list[Path], known: Mapping[str, Verification] | None, *, with_rows: bool
 ) -> Iterator[Entry]:
     """Every finished run in and below the folders, each once."""
-    from bench.results import find_finished_runs, load_results, load_rows
+    from bench.results import find_finished_runs, load_results
     from bench.verification import find_verification
     from reports.leaderboard import Entry
 
@@ -79,15 +84,41 @@ def _read_entries(
                 continue
             seen.add(place)
             relative = directory.relative_to(root).as_posix()
+            results = load_results(directory)
             entry = Entry(
-                load_results(directory),
+                results,
                 directory.name if relative == "." else relative,
                 _read_provenance(directory),
                 find_verification(directory, known),
-                load_rows(directory) if with_rows else None,
+                _read_rows(directory, results) if with_rows else None,
             )
             _require_well_formed(entry, directory / "scores.json")
             yield entry
+
+
+def _read_rows(directory: Path, results: Results) -> pd.DataFrame:
+    """The scores per clip that ranks are of: one row for each scored clip.
+
+    Raises:
+        RunError: the table cannot be read, or has other rows.
+    """
+    from bench.errors import BenchError, RunError
+    from bench.untrusted import read_table
+
+    path = directory / "scores.parquet"
+    try:
+        table = read_table(path, results.scored)
+        wanted = ["clip", "cluster", *(column.name for column in results.columns)]
+        rows: pd.DataFrame = table.select(
+            [name for name in wanted if name in table.column_names]
+        ).to_pandas()
+        if len(set(rows["clip"])) != results.scored or "cluster" not in rows:
+            raise BenchError(f"it has other rows than one for each of {results.scored} clips")
+    except (BenchError, LookupError, TypeError) as error:
+        raise RunError(
+            f"{path} is malformed: {error}; leave the run out, or run it again"
+        ) from error
+    return rows
 
 
 def _require_well_formed(entry: Entry, path: Path) -> None:
@@ -112,10 +143,10 @@ def _require_well_formed(entry: Entry, path: Path) -> None:
 
 
 def _read_provenance(directory: Path) -> Mapping[str, Any]:
-    from bench.io import read_json
+    from bench.untrusted import read_json_strictly
 
     path = directory / "provenance.json"
-    found = read_json(path) if path.is_file() else {}
+    found = read_json_strictly(path) if path.is_file() else {}
     return found if isinstance(found, dict) else {}
 
 

@@ -25,6 +25,12 @@ def verify(
         int,
         typer.Option(min=0, help="Make the samples of so many clips again, and compare the audio."),
     ] = 0,
+    salt: Annotated[
+        str | None,
+        typer.Option(
+            help="That of an earlier check chooses its clips again.", show_default="random"
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -43,7 +49,7 @@ def verify(
 ) -> None:
     """Check that the scores of a run follow from its samples: exit 1 if they do not.
 
-    Clips are chosen by a hash of the results. Exit 2 if the run cannot be checked here. Who made
+    Clips are chosen at random. Exit 2 if the run cannot be checked here. Who made
     the samples is not proved, unless they are made again by --regenerate.
     """
     from bench.cli.console import console, notices, progress_bars
@@ -58,6 +64,7 @@ def verify(
         run=run,
         sample=sample,
         regenerate=regenerate,
+        salt=salt,
         split=split,
         weights=weights,
         device=device,
@@ -81,9 +88,11 @@ def _summarise(found: Verification) -> str:
     about = f"{found.system} on {found.split}, {found.n_scored} clips"
     if not found.is_verified:
         n = len(found.problems)
+        about = about if found.system else "the folder was not read"
         return f"not verified: {about}: {n} {'problem' if n == 1 else 'problems'}"
     again = f", the samples of {len(found.regenerated)} made again" if found.regenerated else ""
     return (
         f"verified: {about}; features of {len(found.sampled)} extracted again{again}\n"
-        f"{MEANING[0].upper()}{MEANING[1:]}."
+        f"{MEANING[0].upper()}{MEANING[1:]}.\n"
+        f"--salt {found.salt} chooses these clips again."
     )

@@ -6,6 +6,7 @@
     resample.py    resample                      audio at another rate, by a named method
     resize.py      resize_short_side, crops      images at another size
     write.py       write_audio, write_video, mux_audio, check_muxing
+    flac.py        require_flac                  the header of a sample of somebody else
     aac.py         write_aac                     audio to listen to, in a browser
     container.py   any container opened, the tracks that are read, their frames
     clock.py       time 0 of a file, holes and overlaps
@@ -17,6 +18,7 @@ asked for, nothing is guessed, and a file that is written twice has the same byt
 
 from bench.media.aac import write_aac
 from bench.media.audio import cut_audio, read_audio
+from bench.media.flac import require_flac
 from bench.media.probe import (
     AudioStream,
     MediaInfo,
@@ -49,6 +51,7 @@ __all__ = [
     "read_audio",
     "read_audio_seconds",
     "read_frames",
+    "require_flac",
     "resample",
     "resize_frames",
     "resize_short_side",

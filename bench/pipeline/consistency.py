@@ -13,39 +13,47 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.digests import file_identity
-from bench.errors import BenchError
-from bench.io import read_json
+from bench.errors import BenchError, MediaError
+from bench.media import require_flac
+from bench.pipeline.claims import check_bounds, check_claims, check_provenance
 from bench.pipeline.evaluate import Row
 from bench.pipeline.journal import Entry
 from bench.pipeline.plan import fingerprint_scored
+from bench.pipeline.provenance import SampleOrigin
 from bench.pipeline.samples import count_origins
 from bench.pipeline.submission import Submission, first_line
 from bench.results import Results
 from bench.types import Clip
+from bench.untrusted import build, read_json_strictly
 
 #: What run.json and the results have in common.
 IDENTITY = ("system", "split", "condition", "seed", "is_mini", "is_anchor")
 #: What provenance.json and the results have in common.
 SCORED_BY = ("judge", "profile", "suite_version", "protocol_version")
+#: What values of other types than a run writes raise.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 #: What an author declares, equal for all parts and columns of a run.
 DECLARED = ("trained_on", "candidates", "non_commercial")
 
 
 def check_files(submission: Submission) -> Iterator[str]:
     """Yield every contradiction between the files of a submission, its split and its journal."""
-    checks = {
-        "scores.parquet": _check_clip_list,
-        "run.json": _check_run_file,
-        "provenance.json": _check_provenance,
-        "journal.jsonl": _check_journal,
-        "scores.json": _check_origins,
-    }
-    for name, check in checks.items():
+    checks = (
+        ("scores.parquet", _check_clip_list),
+        ("run.json", _check_run_file),
+        ("provenance.json", check_provenance),
+        ("provenance.json", _check_scored_by),
+        ("journal.jsonl", _check_journal),
+        ("scores.json", _check_origins),
+        ("scores.json", check_claims),
+        ("bounds.json", check_bounds),
+    )
+    for name, check in checks:
         try:
             yield from check(submission)
         except BenchError as error:
             yield f"{name}: {error}"
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except MALFORMED as error:
             yield f"{name} is malformed ({type(error).__name__}: {first_line(error)})"
 
 
@@ -117,7 +125,7 @@ def _find_missing(submission: Submission, failed: set[str]) -> Iterator[str]:
 
 def _check_run_file(submission: Submission) -> Iterator[str]:
     """The run is the one that its configuration names."""
-    found, results = read_json(submission.home / "run.json"), submission.results
+    found, results = read_json_strictly(submission.home / "run.json"), submission.results
     for name in IDENTITY:
         stated = found["configuration"][name]
         if stated != getattr(results, name):
@@ -141,9 +149,12 @@ def _check_fairness(declared: Mapping[str, Any] | None, results: Results) -> Ite
                 yield f"run.json declares {name} {declared[name]!r}, scores.json {ours!r}"
 
 
-def _check_provenance(submission: Submission) -> Iterator[str]:
+def _check_scored_by(submission: Submission) -> Iterator[str]:
     """What scored the run is what the results and every row of the journal name."""
-    facts, results = read_json(submission.directory / "provenance.json"), submission.results
+    facts, results = (
+        read_json_strictly(submission.directory / "provenance.json"),
+        submission.results,
+    )
     for name in SCORED_BY:
         if facts[name] != getattr(results, name):
             yield (
@@ -167,13 +178,19 @@ def _check_provenance(submission: Submission) -> Iterator[str]:
 
 def _check_journal(submission: Submission) -> Iterator[str]:
     """Rows were scored from these very files, and are those of the table."""
+    rate_hz = submission.declared.sample_rate_hz if submission.declared else None
     for clip in submission.scored:
         made, entry = submission.journal.latest("sample", clip.name), submission.entry_of(clip)
         path = submission.sample_path(clip)
-        digest = file_identity(path)
-        if digest is None:
+        if not path.is_file():
             yield f"samples/{path.name} is missing: {clip.name} has a row and no sample"
             continue
+        try:
+            require_flac(path, clip.seconds, rate_hz)
+        except MediaError as error:
+            yield f"samples/{path.name} is no sample of this run: {error}"
+            continue
+        digest = file_identity(path)
         if made is None or made.get("file") != digest:
             yield f"samples/{path.name} is not the sample that journal.jsonl names for {clip.name}"
         if entry is None:
@@ -215,7 +232,9 @@ def _is_same(found: object, expected: object) -> bool:
 
 
 def _check_origins(submission: Submission) -> Iterator[str]:
-    """What made the scored samples is what the journal has."""
+    """What made the scored samples is what the journal has, in the types that a run writes."""
+    for each in submission.results.made_by:
+        build(SampleOrigin, {name: each[name] for name in each if name != "samples"}, "made_by")
     made = count_origins(submission.journal, submission.scored)
     if json.dumps(made, sort_keys=True) != json.dumps(submission.results.made_by, sort_keys=True):
         yield "scores.json: what made the samples (made_by) is not what journal.jsonl has"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,12 +27,15 @@ Entry = Mapping[str, Any]
 class Journal:
     """Entries by ``(kind, clip)``; a later entry replaces an earlier one.
 
+    ``parse`` reads a line.
+
     Reading changes nothing; the torn line of a killed process is cut off before the first entry is
     added, which only the process that holds the run's lock may do.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parse: Callable[[bytes], Any] = json.loads) -> None:
         self.path = path
+        self._parse = parse
         self._entries: dict[tuple[str, str], Entry] = {}
         self._file: TextIO | None = None
         if path.exists():
@@ -41,9 +44,9 @@ class Journal:
     def _read(self, content: bytes) -> None:
         for number, line in enumerate(content.splitlines(), 1):
             try:
-                entry = json.loads(line)
+                entry = self._parse(line)
                 self._entries[entry["kind"], entry["clip"]] = entry
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise RunError(
                     f"{self.path}, line {number}, is damaged ({error}); use --fresh to start over"
                 ) from error

@@ -14,6 +14,7 @@ from bench.checkpoints.registry import weights_directory
 from bench.checkpoints.verify import describe_missing, missing_weights
 from bench.errors import MissingError
 from bench.io import read_json, write_json
+from bench.judges import Judge
 from bench.pipeline.evaluate import Row, RunLog, evaluate, summarise
 from bench.pipeline.journal import Entry, Journal, row_kind
 from bench.pipeline.notes import sample_notes
@@ -30,7 +31,8 @@ from bench.results import (
     write_results,
     write_rows,
 )
-from bench.suite import select, select_computable
+from bench.suite import Metric, select, select_computable
+from bench.system import System
 from bench.types import Clip, Excerpt
 
 
@@ -185,19 +187,23 @@ def _notes(
 
 
 def describe_fairness(plan: RunPlan) -> Fairness:
-    """Return what the system of a plan declares, with what these clips give it and these columns.
+    """Return what the system of a plan declares, with what its clips give it and its columns."""
+    return fairness_of(plan.system, plan.clips, plan.metrics, plan.judge)
+
+
+def fairness_of(
+    system: System, clips: Sequence[Clip], metrics: Sequence[Metric], judge: Judge
+) -> Fairness:
+    """Return what a system declares, with what these clips give it and these columns.
 
     A network of the mini judge is not the one that a system has seen.
     """
-    system, clips = plan.system, plan.clips
     has = {
         "video": any(clip.video for clip in clips),
         "prompt": any(clip.prompt for clip in clips),
         "reference": any(clip.reference for clip in clips),
     }
-    networks = {
-        metric.name: Scoring((metric,), plan.judge, None).weights() for metric in plan.metrics
-    }
+    networks = {metric.name: Scoring((metric,), judge, None).weights() for metric in metrics}
     return Fairness(
         given=tuple(name for name, is_there in has.items() if is_there and name in system.uses),
         trained_on=system.trained_on,

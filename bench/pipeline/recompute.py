@@ -17,15 +17,18 @@ import numpy as np
 from bench.engine import Engine
 from bench.errors import BenchError
 from bench.judges import Extractor, Features, NetworkExtractor
+from bench.pipeline.consistency import MALFORMED
 from bench.pipeline.evaluate import Progress, Row, summarise
 from bench.pipeline.extract import extract_features, media_keys, needed_extractors
 from bench.pipeline.roles import Keys, Pair, Scoring, feature_key
 from bench.pipeline.score import score_pairs
-from bench.pipeline.submission import Submission
+from bench.pipeline.submission import Submission, first_line
 from bench.results import Identity, Score
 from bench.suite import Metric
 from bench.types import Clip
 
+#: So large may features be: for a file, and for each second of a clip.
+FEATURE_BYTES, SECOND_BYTES = 2**24, 2**22
 #: How far numbers of networks may be apart, by the largest value where that is above 1: clips that
 #: share a batch change their last digits.
 NETWORK_TOLERANCE = 1e-5
@@ -78,18 +81,22 @@ def _find_keys(submission: Submission, progress: Progress) -> tuple[dict[str, Ke
             problems.append(f"journal.jsonl: the features of {clip.name} are of other files")
         extractors = needed_extractors(scoring, pair, keys)["generated"]
         problems += [
-            f"features/{each.name} of {clip.name} is missing"
+            f"features/{each.name} of {clip.name} {reason}"
             for each in extractors
-            if scoring.directory and not _has(each, keys, scoring)
+            if scoring.directory and (reason := _describe_lack(each, clip, keys, scoring))
         ]
         found[clip.name] = keys
         progress("hash", done, len(submission.scored))
     return found, problems
 
 
-def _has(extractor: Extractor, keys: Keys, scoring: Scoring) -> bool:
+def _describe_lack(extractor: Extractor, clip: Clip, keys: Keys, scoring: Scoring) -> str:
     key = feature_key(extractor, "generated", keys)
-    return scoring.store("generated").has(extractor, key)
+    path = scoring.store("generated").path(extractor, key)
+    if not path.is_file():
+        return "is missing"
+    size, most_bytes = path.stat().st_size, FEATURE_BYTES + SECOND_BYTES * clip.seconds
+    return f"has {size:,} bytes, which no features have" if size > most_bytes else ""
 
 
 def _compare_features(pair: Pair, keys: Keys, stored: Scoring, fresh: Scoring) -> Iterator[str]:
@@ -99,8 +106,8 @@ def _compare_features(pair: Pair, keys: Keys, stored: Scoring, fresh: Scoring) -
         path = f"features/{each.name}"
         try:
             found = stored.store("generated").load(each, key)
-        except BenchError as error:
-            yield f"{path} of {pair.clip.name}: {error}"
+        except (BenchError, *MALFORMED) as error:
+            yield f"{path} of {pair.clip.name} cannot be read: {first_line(error)}"
             continue
         expected = fresh.store("generated").load(each, key)
         if reason := _describe_difference(found, expected, isinstance(each, NetworkExtractor)):
@@ -182,8 +189,8 @@ def _compare_results(submission: Submission, keys: Mapping[str, Keys]) -> list[s
     )
     try:
         expected = summarise(identity, rows, submission.scoring, expected=stated.expected)
-    except (BenchError, KeyError, ValueError) as error:
-        return [f"features: columns of the set cannot be computed again: {error}"]
+    except (BenchError, *MALFORMED) as error:
+        return [f"features: columns of the set cannot be computed again: {first_line(error)}"]
     problems = [
         f"scores.json: {name} is not what the clips and columns give"
         for name in ("columns", "clips", "judge", "profile")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError, MissingError, RunError
-from bench.io import read_json
 from bench.media import read_audio
 from bench.pipeline.generate import generate_samples
 from bench.pipeline.plan import RunPlan
 from bench.pipeline.samples import recorded_origin
 from bench.pipeline.submission import Submission
-from bench.plugins import canonical_spec, open_system, read_declarations
+from bench.plugins import canonical_spec
+from bench.splits.references import ORIGINS
 from bench.types import COMPONENTS, FULL, SCOPES, Clip, Condition, Excerpt
 
 #: How far two samples may be apart, of full scale.
@@ -47,21 +47,14 @@ def compare_regenerated(
 def _plan(submission: Submission, root: Path, device: str) -> RunPlan:
     """The plan of the run, with samples below another root."""
     results = submission.results
-    model = str(read_json(submission.home / "run.json")["configuration"].get("model"))
-    name, _, argument = model.partition(":")
-    row = read_declarations("system").find(name)
-    # ``package.module:NAME`` would import what a submission names, an argument that is a path
-    # would read what it names.
-    if row is None or bool(argument) != bool(row.argument) or "/" in argument:
+    model, system = submission.model, submission.declared
+    if system is None:
         raise RunError(
             f"--regenerate makes samples by a system of bench list models, and the run is of "
             f"{model!r}: leave it out"
         )
-    system = open_system(model)
     if system.lacks and (missing := system.lacks()):
         raise MissingError(f"{system.name} cannot generate, it needs {missing}")
-    if system.name != results.system:
-        raise RunError(f"run.json names the model {model!r}, whose samples are of {system.name!r}")
     return RunPlan(
         system=system,
         system_name=canonical_spec(model),
@@ -75,25 +68,26 @@ def _plan(submission: Submission, root: Path, device: str) -> RunPlan:
         # precision, and samples follow the last digits.
         workers=1,
         device=device,
-        condition=_parse_condition(results.condition),
+        condition=find_condition(results.condition),
     )
 
 
-def _parse_condition(name: str) -> Condition:
-    """Return the condition of this name: ``no-sync+text``, ``no-video-vector``.
+def find_condition(name: str) -> Condition:
+    """Return the condition of this name: ``no-text``, ``no-video-vector+reference-same-class``.
 
     Raises:
         BenchError: there is none.
     """
-    masked = name.partition("+reference-")[0]
-    if masked == FULL.name or masked.startswith("reference-"):
+    if name in (FULL.name, *(f"reference-{each}" for each in ORIGINS)):
         return FULL
+    drawn = next((each for each in ORIGINS if name.endswith(f"+reference-{each}")), "")
+    masked = name.removesuffix(f"+reference-{drawn}")
     for scope in SCOPES:
         named = masked.removeprefix("no-").removesuffix(f"-{scope}").split("+")
         condition = Condition(frozenset(named), scope)
         if set(named) <= set(COMPONENTS) and condition.name == masked:
             return condition
-    raise BenchError(f"run.json has no known condition: {name!r}")
+    raise BenchError(f"there is no condition {name!r}")
 
 
 def _describe_difference(stored: Path, made: Path) -> str:

@@ -6,26 +6,32 @@ the split do, which is opened here.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench import untrusted
 from bench.checkpoints.registry import weights_directory
 from bench.checkpoints.verify import require_weights
-from bench.errors import RunError
-from bench.io import read_json
+from bench.errors import BenchError, RunError
 from bench.judges import Judge
 from bench.pipeline.journal import Entry, Journal, row_kind
 from bench.pipeline.plan import GROUND_TRUTH
 from bench.pipeline.roles import Pair, Scoring
-from bench.results import Failure, Results, load_rows
+from bench.plugins import FOLDER, open_system, read_declarations
+from bench.results import AXIS_PREFIX, Failure, Results
 from bench.splits import Split, require_files
 from bench.suite import Metric, select_computable
+from bench.system import System
 from bench.types import Clip, Excerpt
+
+#: The columns of ``scores.parquet`` beside groups and scores.
+ROW_COLUMNS = frozenset({"clip", "group", "cluster", "true_onsets", "generated_onsets"})
+#: So large may failures and journal be: a clip has a few rows of up to 5 kB.
+MOST_FAILURE_BYTES = 2**28
+JOURNAL_BYTES, CLIP_BYTES = 2**24, 2**16
 
 TableRow = Mapping[str, Any]
 
@@ -64,6 +70,21 @@ class Submission:
         named = self.row_by_clip.keys() | {failure.clip for failure in self.failures}
         return tuple(clip for clip in self.split.clips if clip.name in named)
 
+    @cached_property
+    def configuration(self) -> Mapping[str, Any]:
+        """What ``run.json`` states that was run; {} if it does not, which is a problem of it."""
+        return read_configuration(self.home)
+
+    @property
+    def model(self) -> str:
+        """The system as it was asked for."""
+        return str(self.configuration.get("model"))
+
+    @cached_property
+    def declared(self) -> System | None:
+        """The system of this name that is installed here."""
+        return find_declared(self.model)
+
     @property
     def scored(self) -> tuple[Clip, ...]:
         """The clips of the split that have a row, in its order."""
@@ -86,41 +107,80 @@ class Submission:
         return entry if is_whole else None
 
 
-def find_links(home: Path) -> Iterator[str]:
-    """Yield a sentence for each link that leaves the folder, and for what is no file or folder."""
-    root = home.resolve()
-    for folder, folders, files in os.walk(root):
-        for name in sorted((*folders, *files)):
-            path = Path(folder) / name
-            inside = path.relative_to(root)
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                yield f"{inside} is a link to a place outside the run folder; put the file there"
-            elif not path.is_file() and not path.is_dir():
-                yield f"{inside} is neither a file nor a folder"
+def read_table(path: Path, split: Split, metrics: Sequence[Metric]) -> tuple[TableRow, ...]:
+    """Return the rows of ``scores.parquet``.
 
-
-def read_table(directory: Path) -> tuple[tuple[TableRow, ...], str]:
-    """Return the rows of ``scores.parquet``, and a sentence if it cannot be read, else ""."""
+    Raises:
+        RunError: it cannot be read, has more rows than the split has clips, or other columns.
+    """
+    axes = {f"{AXIS_PREFIX}{axis}" for clip in split.clips for axis in clip.groups}
+    scores = {metric.name for metric in metrics if metric.score is not None}
     try:
-        frame = load_rows(directory)
-    except Exception as error:  # what damaged bytes raise depends on where they are
-        return (), f"scores.parquet cannot be read: {first_line(error)}"
-    if "clip" not in frame or not all(isinstance(name, str) for name in frame["clip"]):
-        return (), "scores.parquet has no column of the names of clips"
-    names = [str(name) for name in frame.columns]
-    return tuple(dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False)), ""
+        table = untrusted.read_table(path, 2 * len(split.clips))  # some may be there twice
+        untrusted.require_columns(table.column_names, ROW_COLUMNS | axes | scores)
+    except BenchError as error:
+        raise RunError(f"scores.parquet cannot be read: {error}") from error
+    rows = table.to_pylist()
+    if not all(isinstance(row.get("clip"), str) for row in rows):
+        raise RunError("scores.parquet has no column of the names of clips")
+    return tuple(rows)
 
 
-def read_failures(directory: Path) -> tuple[tuple[Failure, ...], str]:
-    """Return the rows of ``failures.jsonl``, and a sentence if it cannot be read, else ""."""
+def read_failures(path: Path) -> tuple[Failure, ...]:
+    """Return the rows of ``failures.jsonl``.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     try:
-        lines = (directory / "failures.jsonl").read_text(encoding="utf-8").splitlines()
-        found = tuple(Failure(**json.loads(line)) for line in lines)
-    except (OSError, ValueError, TypeError) as error:
-        return (), f"failures.jsonl cannot be read: {first_line(error)}"
-    if not all(isinstance(failure.clip, str) for failure in found):
-        return (), "failures.jsonl names a clip by something that is no text"
-    return found, ""
+        lines = untrusted.read_bytes(path, MOST_FAILURE_BYTES).splitlines()
+        return tuple(untrusted.build(Failure, untrusted.parse_json(line), "it") for line in lines)
+    except (BenchError, ValueError, TypeError) as error:
+        raise RunError(f"failures.jsonl cannot be read: {first_line(error)}") from error
+
+
+def read_journal(path: Path, split: Split) -> Journal:
+    """Return the entries of ``journal.jsonl``.
+
+    Raises:
+        RunError: it is missing, is too large for the clips of the split, or cannot be read.
+    """
+    if not path.is_file():
+        raise RunError("journal.jsonl is missing, in this folder and the two above it")
+    most_bytes = JOURNAL_BYTES + CLIP_BYTES * (len(split.clips) + len(split.refused))
+    if (size := path.stat().st_size) > most_bytes:
+        raise RunError(f"journal.jsonl has {size:,} bytes, at most {most_bytes:,} are expected")
+    try:
+        return Journal(path, untrusted.parse_json)
+    except RunError as error:
+        raise RunError(f"journal.jsonl cannot be read: {error}") from error
+
+
+def find_declared(model: str) -> System | None:
+    """Return the system that ``run.json`` names, if installed packages declare it.
+
+    ``package.module:NAME`` would import what a submission names, and an argument that is a path
+    would read what it names: for both None, as for a name that is not known.
+    """
+    name, _, argument = model.partition(":")
+    row = read_declarations("system").find(name)
+    if row is None or bool(argument) != bool(row.argument):
+        return None
+    if row.argument == FOLDER or "/" in argument:
+        return None
+    try:
+        return open_system(model)
+    except (BenchError, ValueError, ArithmeticError):  # an argument that is none
+        return None
+
+
+def read_configuration(home: Path) -> Mapping[str, Any]:
+    """Return the configuration in ``run.json``; {} where it has none, a problem of its own."""
+    try:
+        found = untrusted.read_json_strictly(home / "run.json")["configuration"]
+    except (BenchError, LookupError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def require_inputs(submission: Submission) -> None:
@@ -170,7 +230,8 @@ def require_extractors(submission: Submission, read: Sequence[str]) -> None:
     Raises:
         RunError: an extractor has another version here.
     """
-    facts = read_json(submission.directory / "provenance.json")["extractors"]
+    path = submission.directory / "provenance.json"
+    facts = untrusted.read_json_strictly(path)["extractors"]
     for each in submission.judge.extractors:
         if each.name in read and facts.get(each.name) != each.version:
             raise RunError(

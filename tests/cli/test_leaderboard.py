@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.results import Fairness, SeenJudge, load_results, write_bounds, write_results
@@ -187,6 +189,34 @@ def test_bounds_are_below_and_runs_of_one_name_have_their_folders(bench, runs, t
     assert labels == ["one, seed 42 (one)", "one, seed 42 (two)", "three", "ground-truth"]
     bench("leaderboard", runs, "--out", tmp_path / "board", "--no-bounds")
     assert "ground-truth" not in read_page(tmp_path / "board")
+    # Of submissions, whose bounds nobody has checked, only runs count.
+    (tmp_path / "mine").mkdir()
+    bench("leaderboard", runs, "--out", tmp_path / "board", "--verified", tmp_path / "mine")
+    assert "ground-truth" not in read_page(tmp_path / "board")
+
+
+def test_a_row_of_bounds_that_is_no_anchor_never_competes(bench, runs, tmp_path):
+    write_bounds(runs / "one", [replace(load_results(runs / "one"), system="mine")])
+    done = bench("leaderboard", runs, "--out", tmp_path / "board")
+    refused(done, "bounds.json has a row of 'mine', which is no anchor")
+
+
+@pytest.mark.parametrize("name", ["failures.jsonl", "scores.parquet", "provenance.json"])
+def test_what_is_no_file_is_refused_and_never_waited_for(bench, runs, tmp_path, name):
+    (runs / "one" / name).unlink(missing_ok=True)
+    os.mkfifo(runs / "one" / name)
+    refused(bench("leaderboard", runs, "--out", tmp_path / "board"), f"{name} is no file")
+
+
+def test_ranks_are_of_one_row_for_each_scored_clip(bench, runs, tmp_path):
+    board = ("leaderboard", runs, "--out", tmp_path / "board", "--ranks")
+    path = runs / "one" / "scores.parquet"
+    frame = pd.read_parquet(path)
+    for rows in (pd.concat([frame, frame]), frame.iloc[[0, 0, 1, 2, 3, 4]], frame.iloc[1:]):
+        rows.to_parquet(path, index=False)
+        refused(bench(*board), "one/scores.parquet is malformed", "rows")
+    frame.drop(columns="cluster").to_parquet(path, index=False)
+    refused(bench(*board), "one/scores.parquet is malformed")
 
 
 def test_a_folder_without_runs_is_refused(bench, tmp_path):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,71 +15,11 @@ from bench.errors import BenchError, MissingError, RunError
 from bench.io import write_json
 from bench.judges import Judge, open_judge
 from bench.media import read_audio, write_audio
-from bench.pipeline.columns import JudgeOptions
-from bench.pipeline.prepare import RunOptions, plan_run
 from bench.pipeline.roles import Scoring
-from bench.pipeline.run import run
-from bench.pipeline.verify import VerifyOptions, verify_run
 from bench.results import load_results, write_results
 from bench.splits import Refusal, open_split
 from bench.types import Audio, Excerpt
-from bench.verification import Verification
-
-Check = Callable[..., Verification]
-COLUMNS = "fd_vgg,kl_panns,onset_acc,env_corr"
-
-
-def ignore(*_: object) -> None:
-    """A callback that prints nothing."""
-
-
-def make_run(model: str, root: Path, split: str = "mini") -> Path:
-    """Run a system on up to four clips; returns the folder of its scores."""
-    metrics = COLUMNS if split == "mini" else "onset_acc,env_corr"
-    options = RunOptions(model=model, split=split, limit=4, workers=0, runs=root)
-    plan = plan_run(options, JudgeOptions(metrics=metrics), ignore)
-    return run(plan, ignore).directory
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, mini_home) -> Path:
-    """A run of four mini clips with networks, one of which failed; its folder of scores."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(mini_home))
-        return make_run("tests.pipeline.systems:SECOND_FAILS", tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def scores(finished, tmp_path, mini_home, monkeypatch) -> Path:
-    """A copy of its scores, to be tampered with; samples and journal are in the folder above."""
-    monkeypatch.setenv("BENCH_HOME", str(mini_home))
-    return Path(shutil.copytree(finished.parent, tmp_path / "moved")) / finished.name
-
-
-def check(scores: Path, **options: object) -> Verification:
-    """Verify with all clips sampled."""
-    return verify_run(VerifyOptions(run=scores, **{"sample": 4, **options}), ignore)
-
-
-def found(scores: Path, *words: str) -> None:
-    """One of the problems has all of these words."""
-    problems = check(scores).problems
-    assert any(all(word in problem for word in words) for problem in problems), problems
-
-
-def edit_rows(scores: Path, edit: Callable[[pd.DataFrame], pd.DataFrame | None]) -> None:
-    """Change the rows of ``scores.parquet``."""
-    frame = pd.read_parquet(scores / "scores.parquet")
-    changed = edit(frame)
-    (frame if changed is None else changed).to_parquet(scores / "scores.parquet", index=False)
-
-
-def edit_lines(path: Path, edit: Callable[[dict], object]) -> None:
-    """Change every row of a file of lines."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    for line in lines:
-        edit(line)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+from tests.pipeline.submissions import check, edit_lines, edit_rows, found, make_run
 
 
 def test_a_run_that_nobody_touched_is_verified_wherever_it_is_and_stays_as_it_is(scores):
@@ -94,10 +32,20 @@ def test_a_run_that_nobody_touched_is_verified_wherever_it_is_and_stays_as_it_is
     assert after == before
 
 
-def test_sampled_clips_are_few_and_follow_from_the_results(scores):
-    first, again = check(scores, sample=1), check(scores, sample=1)
-    assert len(first.sampled) == 1
-    assert first.sampled == again.sampled
+def test_sampled_clips_are_few_and_nobody_knows_them_before_the_salt_is_drawn(scores):
+    outcomes = [check(scores, sample=1) for _ in range(2)]
+    assert [len(each.sampled) for each in outcomes] == [1, 1]
+    assert outcomes[0].salt != outcomes[1].salt
+    salts = [f"{i:032x}" for i in range(8)]
+    chosen = [check(scores, sample=1, salt=salt).sampled for salt in salts]
+    assert len(set(chosen)) > 1
+    assert check(scores, sample=1, salt=salts[0]).sampled == chosen[0]
+
+
+@pytest.mark.parametrize("salt", ["12", "0" * 31 + "g", "0" * 64])
+def test_a_salt_that_no_check_has_drawn_is_refused(scores, salt):
+    with pytest.raises(BenchError, match="32 digits"):
+        check(scores, salt=salt)
 
 
 def test_an_edited_score_of_a_clip_is_found(scores):
@@ -235,7 +183,7 @@ def test_values_of_other_types_are_refused_in_one_sentence(scores):
     results = load_results(scores)
     columns = (replace(results.columns[0], name={}), *results.columns[1:])
     write_results(scores, replace(results, columns=columns))
-    with pytest.raises(RunError, match="a column has no name"):
+    with pytest.raises(RunError, match=r"columns\[0\].name is malformed: {}, expected a text"):
         check(scores)
     write_json(
         scores / "scores.json", {**json.loads((scores / "scores.json").read_text()), "metrics": []}
@@ -290,13 +238,13 @@ def test_names_that_are_paths_are_found_in_rows_and_failures(scores, name):
     found(scores, "failures.jsonl", f"{name!r} is no clip of mini")
 
 
-def test_links_out_of_the_folder_are_found_before_anything_is_read_through_them(scores, tmp_path):
+def test_links_are_found_before_anything_is_read_through_them(scores, tmp_path):
     outside = tmp_path / "outside.flac"
     sample = scores.parent / "samples" / "mini_000000.flac"
     sample.rename(outside)
     sample.symlink_to(outside)
     assert check(scores).problems == (
-        "samples/mini_000000.flac is a link to a place outside the run folder; put the file there",
+        "samples/mini_000000.flac is a link; put the file or folder itself there",
     )
     sample.unlink()
     outside.rename(sample)
