@@ -209,7 +209,7 @@ def test_a_new_run_is_verified_and_compared(check, name, code):
     assert "| a table |" in found.text
 
 
-def test_what_a_run_says_is_no_markup_in_the_summary(check):
+def test_what_a_run_prints_is_no_markup_in_the_summary(check):
     found = check(lambda repository: add_file(repository, "submissions/mine/scores.json"))
     assert "\r" in found.text
     lines = found.summary.split("\n")
