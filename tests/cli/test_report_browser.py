@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import bench as library
-from bench.cli.report import report
 from bench.results import Failure, write_failures
 from reports.page import PageInputs, load_scores, write_page
 from tests.cli.browser import PHONE, Page, open_tab
@@ -29,25 +27,15 @@ def page() -> Iterator[Page]:
     yield from open_tab()
 
 
+@pytest.fixture
+def site(report_site) -> Path:
+    return report_site
+
+
 @pytest.fixture(autouse=True)
 def clean(page) -> Iterator[None]:
     yield
     page.close_clean()
-
-
-@pytest.fixture(scope="module")
-def site(mini_home, tmp_path_factory) -> Path:
-    """The page of three systems on four mini clips, one of which has no media."""
-    folder = tmp_path_factory.mktemp("site")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(mini_home))
-        for model in ("reference-loop", "noise", "oracle"):
-            library.run(
-                model, split="mini", limit=4, metrics="mcd,lsd,env_corr", workers=0,
-                runs=folder / "runs",
-            )  # fmt: skip
-        report([folder / "runs"], folder / "site", "3", None, 0)
-    return folder / "site" / "index.html"
 
 
 def open_clip(page: Page, site: Path) -> None:
