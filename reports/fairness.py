@@ -12,6 +12,9 @@ from bench.results import Column, Fairness, Results
 
 #: The columns of CSV with what a system declares; several names are separated by "; ".
 FAIRNESS_FIELDS = ("given", "trained_on", "judges_seen", "candidates", "non_commercial")
+#: Their headings on pages, and what pages print for an empty list.
+FAIRNESS_HEADINGS = ("given", "trained on", "judges seen", "candidates", "non-commercial")
+NONE = "none"
 
 
 def fairness_notes(results: Sequence[Results], columns: Sequence[Column]) -> tuple[str, ...]:
@@ -33,13 +36,14 @@ def fairness_notes(results: Sequence[Results], columns: Sequence[Column]) -> tup
     return tuple(note for note in notes if note)
 
 
+def is_declared(facts: Fairness | None) -> bool:
+    """Whether anything is known of a system; nothing is of samples that were made elsewhere."""
+    return bool(facts and (facts.given or facts.trained_on or facts.judges_seen))
+
+
 def _undeclared_note(facts: Mapping[str, Fairness]) -> str:
     """Name the systems of which nothing is known, such as samples that were made elsewhere."""
-    names = [
-        name
-        for name, each in facts.items()
-        if not (each.given or each.trained_on or each.judges_seen)
-    ]
+    names = [name for name, each in facts.items() if not is_declared(each)]
     what = "what it was given and trained on, and which judges it saw, is not declared"
     return f"{what}: {', '.join(names)}" if names else ""
 

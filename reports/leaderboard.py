@@ -126,7 +126,7 @@ def _build_board(entries: Sequence[Entry], extras: bool) -> Board:
         tuple(columns),
         tuple(frozenset(each) for each in best),
         tuple(ranks.get(id(entry), Ranks()) for entry in ordered),
-        (*footnotes(results, columns, 1.0), *rank_notes),
+        (*footnotes(results, columns, 1.0, intervals=""), *rank_notes),
     )
 
 

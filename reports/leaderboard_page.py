@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from bench.results import Column, Fairness, Score
+from bench.results import Column, Fairness, Results, Score
 from bench.verification import MEANING
+from reports.fairness import NONE, is_declared
 from reports.leaderboard import Board, Entry
 from reports.rank_intervals import RankInterval
 from reports.tables import heading
@@ -32,6 +33,8 @@ p { margin: .3rem 0; max-width: 75ch; }
   outline: 2px solid currentColor; outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .4rem .6rem; color: var(--soft); font-size: .87rem; }
+caption span { display: inline-block; position: sticky; left: .6rem;
+  max-width: calc(100vw - 4rem); }
 th, td { padding: .4rem .6rem; text-align: right; vertical-align: top;
   border-top: 1px solid var(--line); }
 thead th { background: var(--head); white-space: nowrap; vertical-align: bottom; }
@@ -128,16 +131,15 @@ def _hash(text: str) -> str:
 def _board(board: Board, number: int) -> Iterator[str]:
     has_ranks = any(ranks.mean for ranks in board.ranks)
     heads = ["System", "Check", *(["Mean rank"] if has_ranks else []), "Clips"]
-    name = f"board-{number}"
-    yield f'<section aria-labelledby="{name}">'
+    name, part = f"board-{number}", _common_part(board)
+    yield "<section>"
     yield f'<h2 id="{name}">{escape(board.title)}</h2>'
     # A region that scrolls has to be reached by the keyboard, and to have a name.
     yield f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{name}">'
     yield "<table>"
     yield (
-        "<caption>In brackets 95 % intervals; the best of each column is bold, "
-        "an arrow shows the better direction."
-        "</caption>"
+        "<caption><span>In brackets 95 % intervals; the best of each column is bold, an arrow "
+        f"shows the better direction{f'; {escape(part)}' if part else ''}.</span></caption>"
     )
     texts = [
         *(f'<th scope="col" class="text">{escape(text)}</th>' for text in heads[:2]),
@@ -164,8 +166,8 @@ def _row(board: Board, i: int, *, has_ranks: bool) -> str:
     if has_ranks:
         cells.append(_rank_cell(ranks.mean))
     share = f"{results.scored:,} of {results.expected:,}"
-    part = next((note for note in results.notes if note.startswith("only ")), "")
-    small = f"<small>{escape(part)}</small>" if part else ""
+    part = _part(results)
+    small = f"<small>{escape(part)}</small>" if part not in ("", _common_part(board)) else ""
     cells.append(f'<td data-value="{results.scored}">{share}{small}</td>')
     seen = _seen_columns(results.fairness)
     for column in board.columns:
@@ -173,6 +175,17 @@ def _row(board: Board, i: int, *, has_ranks: bool) -> str:
         score, place = results.metrics.get(column.name), ranks.by_column.get(column.name)
         cells.append(_score_cell(score, column, place, is_best=is_best, how=seen.get(column.name)))
     return f"<tr{kind}>{''.join(cells)}</tr>"
+
+
+def _part(results: Results) -> str:
+    """The note of a run over a part of the clips, which part that is."""
+    return next((note for note in results.notes if note.startswith("only ")), "")
+
+
+def _common_part(board: Board) -> str:
+    """What all runs that compete were limited to, which is said once; "" if they differ."""
+    parts = {_part(each.results) for each in board.entries if not each.results.is_anchor}
+    return parts.pop() if len(parts) == 1 else ""
 
 
 def _check_cell(entry: Entry) -> str:
@@ -221,6 +234,8 @@ def _score_cell(
     if score.low is not None and score.high is not None:
         details.append(f"[{score.low:.{column.decimals}f}, {score.high:.{column.decimals}f}]")
     details.append(f"n {score.n:,}")
+    if score.chance is not None:
+        details.append(f"chance {score.chance:.{column.decimals}f}")
     if place:
         details.append(f"rank {place.value:.3g} [{place.low:.3g}, {place.high:.3g}]")
     small = "".join(f"<small>{escape(each)}</small>" for each in details)
@@ -241,13 +256,13 @@ def _fairness(entry: Entry) -> str:
     facts = entry.results.fairness
     if entry.results.is_anchor:
         return "<small>an anchor: marks a bound, does not compete</small>"
-    if facts is None or not (facts.given or facts.trained_on or facts.judges_seen):
+    if facts is None or not is_declared(facts):
         return "<small>fairness not declared</small>"
     seen = [f"{each.network} ({each.how})" for each in facts.judges_seen]
     sentences = [
-        f"given: {', '.join(facts.given) or 'nothing'}",
-        f"trained on: {', '.join(facts.trained_on) or 'not stated'}",
-        f"judges seen: {', '.join(seen) or 'none'}",
+        f"given: {', '.join(facts.given) or NONE}",
+        f"trained on: {', '.join(facts.trained_on) or NONE}",
+        f"judges seen: {', '.join(seen) or NONE}",
         *([f"best of {facts.candidates} candidates"] if facts.candidates > 1 else []),
         *(["not for commercial use"] if facts.non_commercial else []),
     ]

@@ -243,15 +243,22 @@ def _comparable(results: Results) -> tuple[object, ...]:
 
 
 def footnotes(
-    results: Sequence[Results], columns: Iterable[Column], min_coverage: float
+    results: Sequence[Results],
+    columns: Iterable[Column],
+    min_coverage: float,
+    *,
+    intervals: str = "± is half of the 95 % interval; ",
 ) -> tuple[str, ...]:
-    """What the numbers of a table are, which runs compete, and the notes of the runs."""
+    """What the numbers of a table are, which runs compete, and the notes of the runs.
+
+    ``intervals`` is a sentence on how they are printed; "" where the table says so itself.
+    """
     first, named = results[0], list(zip(_names(results), results, strict=True))
     world = "mini world, not comparable with published numbers; " if first.is_mini else ""
     notes = [
         f"{world}judge {first.judge}, profile {first.profile}, "
         f"suite version {first.suite_version}; "
-        "± is half of the 95 % interval; clips that share a target count as one"
+        f"{intervals}clips that share a target count as one"
     ]
     notes += [
         f"* {name}: {each.scored} of {each.expected} clips scored, {each.failed} failed"

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.io import atomic_path, read_json, write_script
 from bench.results import Failure, Results, load_bounds
-from reports.fairness import FAIRNESS_FIELDS, fairness_cells
+from reports.fairness import FAIRNESS_HEADINGS, NONE, fairness_cells, is_declared
 from reports.formats import tables
 from reports.html import table_lines
 from reports.page.scores import PageRun, PageScores, Values
@@ -146,15 +146,13 @@ def _draw_table(table: Table, *, has_notes: bool) -> str:
 
 def _draw_fairness(runs: Sequence[PageRun]) -> str:
     """A table of what each system declares."""
-    titles = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in FAIRNESS_FIELDS)
+    titles = "".join(f'<th scope="col">{text}</th>' for text in FAIRNESS_HEADINGS)
     rows = []
     for run in runs:
-        facts = run.results.fairness
-        is_declared = facts and (facts.given or facts.trained_on or facts.judges_seen)
-        words = {"True": "yes", "False": "no", "": "none"}
-        cells = fairness_cells(run.results) if is_declared else []
+        words = {"True": "yes", "False": "no", "": NONE}
+        cells = fairness_cells(run.results) if is_declared(run.results.fairness) else []
         texts = [words.get(str(each), str(each)) for each in cells]
-        texts += ["not declared"] * (len(FAIRNESS_FIELDS) - len(texts))
+        texts += ["not declared"] * (len(FAIRNESS_HEADINGS) - len(texts))
         drawn = "".join(f"<td>{escape(text)}</td>" for text in texts)
         rows.append(f'<tr><th scope="row">{escape(run.label)}</th>{drawn}</tr>')
     head = f'<thead><tr><th scope="col">system</th>{titles}</tr></thead>'

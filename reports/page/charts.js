@@ -9,7 +9,7 @@
   const WIDEST = 720,
     NARROWEST = 240;
   const HEIGHT = 320;
-  const LEFT = 64,
+  const LEFT = 82,
     RIGHT = 14,
     TOP = 14,
     BOTTOM = 48;
@@ -79,6 +79,9 @@
     const x = scale([0, 1], LEFT, width - RIGHT);
     const y = scale(limits, HEIGHT - BOTTOM, TOP);
     if (limits[0] <= limits[1]) drawAxes(chart, limits, x, y, width);
+    const middle = (HEIGHT - BOTTOM + TOP) / 2;
+    const turned = { x: 16, y: middle, "text-anchor": "middle", transform: `rotate(-90 16 ${middle})` };
+    chart.append(draw("text", turned, about.metrics[metric].label));
     sorted.forEach((run, k) => run.length && chart.append(drawLine(run, k, x, y)));
     $("distribution").replaceChildren(chart, drawLegend());
     drawQuantiles(sorted, metric);
@@ -182,7 +185,7 @@
     points = some.map((clip, i) => [x(across.values[i]), y(up.values[i]), clip]);
     if (!some.length) return;
     const colours = ["--ink", "--line", "--c0"].map((name) => style.getPropertyValue(name));
-    drawCloudAxes(pen, limits, x, y, across.label, colours);
+    drawCloudAxes(pen, limits, x, y, [across.label, up.label], colours);
     if (isOneMetric) {
       pen.strokeStyle = colours[0];
       strokeLine(pen, ...limits[0].flatMap((each) => [x(each), y(each)]));
@@ -201,7 +204,7 @@
     pen.lineTo(x2, y2);
     pen.stroke();
   }
-  function drawCloudAxes(pen, limits, x, y, label, [ink, grid]) {
+  function drawCloudAxes(pen, limits, x, y, [across, up], [ink, grid]) {
     const { width, height } = pen.canvas;
     pen.font = "14px system-ui, sans-serif";
     pen.strokeStyle = grid;
@@ -216,7 +219,12 @@
       strokeLine(pen, x(at), TOP, x(at), height - BOTTOM);
       pen.fillText(at, x(at), height - BOTTOM + 18);
     }
-    pen.fillText(label, (LEFT + width) / 2, height - 8, width - LEFT);
+    pen.fillText(across, (LEFT + width - RIGHT) / 2, height - 8, width - LEFT);
+    pen.save();
+    pen.rotate(-Math.PI / 2);
+    const [bottom, top] = [height - BOTTOM, TOP];
+    pen.fillText(up, -(bottom + top) / 2, 16, bottom - top);
+    pen.restore();
   }
   function correlate(xs, ys) {
     const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

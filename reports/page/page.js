@@ -97,6 +97,9 @@ const report = (() => {
     const metric = Number($("metric").value),
       system = $("system").value,
       order = $("order").value;
+    const score = about.metrics[metric].label.replace(/ (\(.*\)|[↑↓])$/, "");
+    $("least-label").textContent = `${score} from`;
+    $("most-label").textContent = `${score} to`;
     const values = await scoresOf(metric),
       measured = measure(values, system);
     const words = $("search").value.trim().toLowerCase();
@@ -222,6 +225,7 @@ const report = (() => {
     $("later").addEventListener("click", () => turn(1));
     $("more-failures").addEventListener("click", () => drawFailures().catch(fail));
     if (about.n_failures) drawFailures().catch(fail);
+    window.addEventListener("hashchange", openFromAddress);
     openFromAddress();
   }
   // The address names the clip that is open, so that it can be sent to someone.
@@ -236,6 +240,7 @@ const report = (() => {
     }
     const i = clips.names.indexOf(name);
     if (i >= 0) page.open(i);
+    else fail(new Error(`${name}: no clip of this name is on this page`));
   }
   document.addEventListener("DOMContentLoaded", () => start().catch(fail));
   const page = {

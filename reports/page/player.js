@@ -5,7 +5,9 @@
   const { $, element, isNumber } = report;
   const PEAK_HEIGHT = 80,
     DRIFT_S = 0.08,
-    STEP_S = 1;
+    STEP_S = 1,
+    FINE_STEP_S = 0.1,
+    MOST_SECONDS = 10;
   const SVG = "http://www.w3.org/2000/svg";
   const video = $("video"),
     reference = $("reference");
@@ -159,6 +161,21 @@
       );
     return picture;
   }
+  function drawSeconds() {
+    const axis = element("div", undefined, { class: "seconds", "aria-hidden": "true" });
+    const end = detail.seconds;
+    const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60];
+    const step = steps.find((each) => end / each <= MOST_SECONDS) ?? end;
+    for (let i = 0; i * step <= end; i++) {
+      const at = (100 * i * step) / end;
+      // At both ends beside its line, so that nothing is wider than the figure.
+      const side = at < 3 ? "first" : at > 97 ? "last" : "between";
+      const label = element("span", `${Number((i * step).toFixed(1))} s`, { class: side });
+      label.style.left = `${at}%`;
+      axis.append(label);
+    }
+    return axis;
+  }
   function drawFigure(track) {
     const figure = element("figure"),
       box = element("div", undefined, { class: "wavebox" });
@@ -173,7 +190,7 @@
       const area = box.getBoundingClientRect();
       seek(((event.clientX - area.left) / area.width) * detail.seconds);
     });
-    figure.append(element("figcaption", text), box);
+    figure.append(element("figcaption", text), box, drawSeconds());
     return figure;
   }
   function drawFigures() {
@@ -234,6 +251,7 @@
     const kept = clip && clip.track;
     close();
     clip = { i, name: clips.names[i], track: kept };
+    $("problem").hidden = true;
     describe(i);
     setAddress(`#clip=${encodeURIComponent(clip.name)}`);
     $("clip-name").focus();
@@ -293,6 +311,20 @@
 
   $("play").addEventListener("click", () => (isPlaying ? pause() : play()));
   $("position").addEventListener("input", () => seek(Number($("position").value)));
+  // A browser moves a slider by its smallest step, here 0.01 s, and by pages of its own.
+  $("position").addEventListener("keydown", (event) => {
+    const by = {
+      ArrowLeft: -FINE_STEP_S,
+      ArrowDown: -FINE_STEP_S,
+      ArrowRight: FINE_STEP_S,
+      ArrowUp: FINE_STEP_S,
+      PageDown: -STEP_S,
+      PageUp: STEP_S,
+    }[event.key];
+    if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    seek(clock() + by);
+    event.preventDefault();
+  });
   $("previous-clip").addEventListener("click", () => step(-1));
   $("next-clip").addEventListener("click", () => step(1));
   $("close-clip").addEventListener("click", () => {

@@ -53,6 +53,24 @@ def process(home, tmp_path):
     return call
 
 
+@pytest.fixture(scope="session")
+def report_site(mini_home, tmp_path_factory) -> Path:
+    """The page of three systems on four mini clips, one of which has no media."""
+    import bench as library
+    from bench.cli.report import report
+
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(mini_home))
+        for model in ("reference-loop", "noise", "oracle"):
+            library.run(
+                model, split="mini", limit=4, metrics="mcd,lsd,env_corr", workers=0,
+                runs=folder / "runs",
+            )  # fmt: skip
+        report([folder / "runs"], folder / "site", "3", None, 0)
+    return folder / "site" / "index.html"
+
+
 def _forget_modules(folder: Path) -> None:
     for name, module in [*sys.modules.items()]:
         if str(getattr(module, "__file__", None)).startswith(str(folder)):

@@ -237,3 +237,38 @@ def test_a_click_on_a_heading_sorts_the_table(bench, runs, tmp_path):
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     assert re.findall(r'<th scope="row" data-value="(\w+)"', dom) == ["two", "one", "three"]
     assert 'aria-sort="descending"' in dom
+
+
+def test_what_all_runs_were_limited_to_is_printed_once(bench, runs, tmp_path):
+    part = "only the first 6 of 128 clips"
+    for each in ("one", "two", "three"):
+        write_results(runs / each, replace(load_results(runs / each), notes=(part,)))
+    board = ("leaderboard", runs, "--out", tmp_path / "board")
+    bench(*board)
+    page = read_page(tmp_path / "board")
+    caption, notes = f"direction; {part}.</span></caption>", f"<li>{part}</li>"
+    assert page.count(caption) == page.count(notes) == 1
+    assert page.count(part) == 2
+    # Where they differ, each has its own.
+    write_results(runs / "two", replace(load_results(runs / "two"), notes=("only 6 named clips",)))
+    bench(*board)
+    page = read_page(tmp_path / "board")
+    assert caption not in page
+    assert page.count(f"<small>{part}</small>") == 2
+    assert "<small>only 6 named clips</small>" in page
+
+
+def test_a_board_explains_what_it_has(bench, runs, tmp_path):
+    results = load_results(runs / "one")
+    columns = tuple(replace(each, has_chance=each.name == "mcd") for each in results.columns)
+    scores = {**results.metrics, "mcd": replace(results.metrics["mcd"], chance=8.25)}
+    fairness = Fairness(("video",))
+    changed = replace(results, columns=columns, metrics=scores, fairness=fairness)
+    write_results(runs / "one", changed)
+    bench("leaderboard", runs, "--out", tmp_path / "board")
+    page = read_page(tmp_path / "board")
+    assert "±" not in page
+    assert "<small>chance 8.25</small>" in page
+    assert "<li>chance: the same samples against the truth of other clips</li>" in page
+    # As on the report page.
+    assert "<small>trained on: none</small><small>judges seen: none</small>" in page

@@ -1,115 +1,41 @@
 """The report page in Chromium, opened from disk as a user would: ``pytest -m slow`` runs it.
 
-Needs chromium and chromedriver (``apt-get install chromium chromium-driver``) and selenium (``pip
-install selenium``); the check of accessibility also axe-core:
-
-    npm install --prefix build/axe axe-core@4
+``tests/cli/browser.py`` says what it needs.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import bench as library
-from bench.cli.report import report
 from bench.results import Failure, write_failures
 from reports.page import PageInputs, load_scores, write_page
-from tests.conftest import ROOT
+from tests.cli.browser import PHONE, Page, open_tab
 from tests.pipeline.finished import write_run
 from tests.reports.test_page import EVIL
 
-selenium = pytest.importorskip("selenium.webdriver")
 pytestmark = pytest.mark.slow
 
-AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
 #: How far audio and video may be apart on a busy machine, in seconds; the page corrects 0.08.
 AGREE_S = 0.4
 
 
-class Page:
-    """One tab: shorthands, what it logged, and what it asked for."""
-
-    def __init__(self) -> None:
-        options = selenium.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        flags = ("headless=new", "no-sandbox", "disable-dev-shm-usage", "mute-audio")
-        for flag in (*flags, "window-size=1280,900", "autoplay-policy=no-user-gesture-required"):
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        service = selenium.ChromeService(shutil.which("chromedriver"))
-        self.driver = selenium.Chrome(options=options, service=service)
-        self.driver.set_script_timeout(120)
-
-    def open(self, path: Path) -> None:
-        self.driver.get("about:blank")  # the same page with another address is not loaded again
-        self.driver.get(path.as_uri())
-        self.wait("return Boolean(document.documentElement.dataset.ready)")
-
-    def run(self, script: str, *values: object):
-        return self.driver.execute_script(script, *values)
-
-    def wait(self, script: str) -> None:
-        end = time.monotonic() + 30
-        while not self.run(script):
-            assert time.monotonic() < end, f"{script}: {self.driver.get_log('browser')}"
-            time.sleep(0.05)
-
-    def text(self, id: str) -> str:
-        return self.run("return document.getElementById(arguments[0]).textContent", id)
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
-
-    def emulate(self, name: str, **values: object) -> None:
-        self.driver.execute_cdp_cmd(f"Emulation.{name}", values)
-
-
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("needs chromium and chromedriver")
-    opened = Page()
-    yield opened
-    opened.driver.quit()
+    yield from open_tab()
+
+
+@pytest.fixture
+def site(report_site) -> Path:
+    return report_site
 
 
 @pytest.fixture(autouse=True)
 def clean(page) -> Iterator[None]:
-    """Every test ends without a message in the console and without a request off the disk."""
     yield
-    page.emulate("clearDeviceMetricsOverride")
-    page.emulate("setEmulatedMedia", features=[])
-    assert page.driver.get_log("browser") == []
-    events = [json.loads(row["message"])["message"] for row in page.driver.get_log("performance")]
-    asked = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    assert [url for url in asked if not url.startswith(("file://", "data:", "about:"))] == []
-
-
-@pytest.fixture(scope="module")
-def site(mini_home, tmp_path_factory) -> Path:
-    """The page of three systems on four mini clips, one of which has no media."""
-    folder = tmp_path_factory.mktemp("site")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(mini_home))
-        for model in ("reference-loop", "noise", "oracle"):
-            library.run(
-                model, split="mini", limit=4, metrics="mcd,lsd,env_corr", workers=0,
-                runs=folder / "runs",
-            )  # fmt: skip
-        report([folder / "runs"], folder / "site", "3", None, 0)
-    return folder / "site" / "index.html"
+    page.close_clean()
 
 
 def open_clip(page: Page, site: Path) -> None:
@@ -238,6 +164,71 @@ def test_a_clip_is_opened_by_its_address(page, site):
     page.driver.get("about:blank")
     page.driver.get(f"{site.as_uri()}#clip={name}")
     page.wait(f"return document.getElementById('clip-name').textContent === '{name}'")
+    # Another address in the same tab loads nothing anew.
+    other = page.run("return document.querySelectorAll('#list button')[2].textContent")
+    page.run("location.hash = arguments[0]", f"#clip={other}")
+    page.wait(f"return document.getElementById('clip-name').textContent === '{other}'")
+    page.run("location.hash = '#clip=nobody'")
+    page.wait("return !document.getElementById('problem').hidden")
+    assert page.text("problem") == "nobody: no clip of this name is on this page"
+    page.run("location.hash = arguments[0]", f"#clip={name}")
+    page.wait("return document.getElementById('problem').hidden")
+
+
+def test_keys_move_the_slider_by_a_tenth_of_a_second_and_by_a_second(page, site):
+    open_clip(page, site)
+    page.run("document.getElementById('position').focus()")
+    right, left, page_up, page_down = "\ue014", "\ue012", "\ue00e", "\ue00f"
+    for key, after in ((right, 0.1), (page_up, 1.1), (left, 1.0), (page_down, 0), (left, 0)):
+        page.press(key)
+        page.wait(f"return document.getElementById('time').textContent === '{after:.2f} s'")
+
+
+def test_waveforms_have_seconds_and_the_filter_names_its_score(page, site):
+    open_clip(page, site)
+    labels = "return [...document.querySelectorAll('#figures .seconds')].map((a) => a.innerText)"
+    first, second = page.run(labels)
+    assert first.split() == second.split() == [t for i in range(9) for t in (str(i), "s")]
+    assert page.text("least-label") == "Mean rank from"
+    change = """
+        document.getElementById('metric').value = '1';
+        document.getElementById('metric').dispatchEvent(new Event('change', { bubbles: true }));
+    """
+    page.run(change)
+    page.wait("return document.getElementById('most-label').textContent === 'MCD [dB] to'")
+
+
+def test_both_axes_of_the_scatter_have_a_label(page, site):
+    write = "CanvasRenderingContext2D.prototype.fillText"
+    page.open(site)
+    page.run(f"""
+        window.written = [];
+        const original = {write};
+        {write} = function (text, ...rest) {{
+            window.written.push(text);
+            original.call(this, text, ...rest);
+        }};
+        document.getElementById('y-metric').dispatchEvent(new Event('change'));
+    """)
+    page.wait("return window.written.length > 0")
+    words = {text for text in page.run("return window.written") if isinstance(text, str)}
+    across, up = (
+        page.run(f"return document.getElementById('{axis}-run').selectedOptions[0].textContent")
+        for axis in ("x", "y")
+    )
+    assert across != up
+    assert words == {f"{across}, MCD [dB] ↓", f"{up}, MCD [dB] ↓"}
+
+
+def test_on_a_phone_what_a_row_is_stays_narrow_beside_its_numbers(page, site):
+    page.emulate("setDeviceMetricsOverride", **{**PHONE, "width": 390})
+    open_clip(page, site)
+    page.run("document.querySelector('#clip-scores').parentElement.scrollLeft = 1000")
+    for table in ("#clip-scores", "#scores table", "#list"):
+        place = f"const r = document.querySelector('{table} tbody th').getBoundingClientRect();"
+        left, right = page.run(f"{place} return [r.left, r.right]")
+        assert left >= 0
+        assert right <= 160
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(page, site):
@@ -249,22 +240,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page, site):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_axe_finds_no_violation(page, site, scheme, width):
-    if not AXE.is_file():
-        pytest.skip("needs axe-core: npm install --prefix build/axe axe-core@4")
-    page.emulate("setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    page.emulate("setDeviceMetricsOverride", **{**PHONE, "width": width, "mobile": width < 500})
+    page.show(scheme, width)
     open_clip(page, site)
     page.run("for (const each of document.querySelectorAll('details')) each.open = true")
-    assert page.run("return matchMedia('(prefers-color-scheme: dark)').matches") == (
-        scheme == "dark"
-    )
-    page.run(AXE.read_text("utf-8"))
-    found = page.driver.execute_async_script(
-        "const done = arguments[0];"
-        # It would read the style sheet again, by a request that a file page may not make.
-        "axe.run({preload: false}).then((r) => done(r.violations), (e) => done([e]));"
-    )
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    assert page.find_violations() == []
 
 
 def test_data_that_look_like_html_stay_text(page, tmp_path):

@@ -196,6 +196,7 @@ def test_what_is_not_declared_differs_from_what_is_declared_as_none(tmp_path):
     declared = Fairness(("video", "prompt"), ("VGGSound",), (), 1, False)
     runs = two_runs(tmp_path, fairness=declared)
     text = write_page(tmp_path / "out", load_scores(runs), NOTHING).read_text("utf-8")
+    assert '<th scope="col">non-commercial</th>' in text
     rows = [row.split("</tr>")[0] for row in text.split("<tr>") if "<td>no" in row]
     assert rows[0].count("<td>not declared</td>") == 5
     assert [cell.split("</td>")[0] for cell in rows[1].split("<td>")[1:]] == [
