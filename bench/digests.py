@@ -13,7 +13,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -37,8 +37,12 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS md5_sums (sha256 TEXT PRIMARY KEY, md5 TEXT)",
 )
 
-#: SHA-256 of files that this process knows, by ``file_state``.
+#: SHA-256 of files that this process has met last, by ``file_state``.
 _known: dict[str, str] = {}
+#: How many there are at most: 100,000 files would take 40 MB.
+MOST_KNOWN = 8_000
+#: Files that are looked up in one query: thousands of single ones take longer.
+QUERY_FILES = 500
 #: MD5 that this process knows, by SHA-256.
 _known_md5: dict[str, str] = {}
 
@@ -96,13 +100,43 @@ def remembered_digest(path: Path) -> str | None:
     state = file_state(path)
     found = _known.get(state) or _select("SELECT sha256 FROM digests WHERE state = ?", state)
     if found:
-        _known[state] = found
+        _keep(state, found)
     return found
+
+
+def recall_digests(paths: Sequence[Path]) -> list[Path]:
+    """Look up what is remembered of these files at once; return those of which nothing is.
+
+    The next calls of ``file_digest`` for them find it in memory. Missing files are left out.
+
+    Raises:
+        BenchError: ``digests.sqlite`` is corrupt.
+    """
+    states: dict[str, Path] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            states[file_state(path)] = path
+    if len(_known) + len(states) > MOST_KNOWN:
+        _known.clear()
+    asked = [state for state in states if state not in _known]
+    if asked and _memory().is_file():
+        marks = ",".join("?" * len(asked))
+        query = f"SELECT state, sha256 FROM digests WHERE state IN ({marks})"  # noqa: S608 - marks
+        with _tolerant(), _opened() as connection:
+            for state, digest in connection.execute(query, asked):
+                _keep(state, digest)
+    return [path for state, path in states.items() if state not in _known]
+
+
+def _keep(state: str, digest: str) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[state] = digest
 
 
 def remember_digest(state: str, digest: str) -> None:
     """Store the SHA-256 of a file that had this ``file_state`` before it was read."""
-    _known[state] = digest
+    _keep(state, digest)
     file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
     _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (file, state, digest))
 
@@ -166,14 +200,15 @@ def hash_files(
 
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
-    # All rows at once: thousands of single queries take longer.
-    if _memory().is_file():
-        with _tolerant(), _opened() as connection:
-            _known.update(connection.execute("SELECT state, sha256 FROM digests"))
     # Threads suffice: hashlib releases the interpreter's lock for long buffers.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, _ in enumerate(pool.map(hash_one, wanted), 1):
-            progress(done, len(wanted))
+        for start in range(0, len(wanted), QUERY_FILES):
+            group = wanted[start : start + QUERY_FILES]
+            unread = group if is_fresh else recall_digests(group)
+            n_before = start + len(group) - len(unread)
+            progress(n_before, len(wanted))
+            for done, _ in enumerate(pool.map(hash_one, unread), n_before + 1):
+                progress(done, len(wanted))
 
 
 def _memory() -> Path:

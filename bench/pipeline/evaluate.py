@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -42,7 +41,8 @@ class RunLog:
 
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    #: By stage: how many clips have a value, and the seconds of all of them.
+    seconds: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def successes(
         self,
@@ -65,7 +65,8 @@ class RunLog:
                 n_counted += 1
             elif outcome.value is not None:
                 n_counted += 1
-                self.seconds.setdefault(stage, []).append(outcome.seconds)
+                n, seconds = self.seconds.get(stage, (0, 0.0))
+                self.seconds[stage] = n + 1, seconds + outcome.seconds
                 yield outcome.item, outcome.value
             self.progress(stage, done, total)
         if n_counted != total:  # a fault of an engine must not shorten the results unseen
@@ -80,7 +81,7 @@ class RunLog:
 
     def seconds_per_clip(self) -> dict[str, float]:
         """Return the mean time of one worker per clip, for each stage that had something to do."""
-        return {stage: round(statistics.fmean(each), 4) for stage, each in self.seconds.items()}
+        return {stage: round(total / n, 4) for stage, (n, total) in self.seconds.items()}
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def run(
             outcomes = generate_samples(plan, clips)
             made = run_log.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
             for job, notes in made:
-                remember_sample(plan, journal, job.clip, notes)
+                remember_sample(plan, journal, job.clip, job.made_from, notes)
             score_clips(plan, journal, run_log)
             results = write_outcome(plan, journal, samples, run_log, facts)
             write_run(plan, journal, facts, run_log.seconds_per_clip())
