@@ -35,6 +35,8 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, state TEXT UNIQUE, sha256 TEXT)",
     # MD5 is kept by SHA-256, not by file: equal bytes have equal sums, so a row never goes stale.
     "CREATE TABLE IF NOT EXISTS md5_sums (sha256 TEXT PRIMARY KEY, md5 TEXT)",
+    # What a folder was when there was nothing left to do in it (``bench.pipeline.finished``).
+    "CREATE TABLE IF NOT EXISTS finished (folder TEXT PRIMARY KEY, state TEXT)",
 )
 
 #: SHA-256 of files that this process has met last, by ``file_state``.
@@ -66,7 +68,7 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
     if not is_fresh and (found := remembered_digest(path)):
         return found
     before = file_state(path)
-    is_settled = time.time() - _find_file(path).stat().st_ctime > SETTLED_S
+    is_settled = is_state_settled(before)
     digest = read_checksums(path, progress=progress).sha256
     if is_settled and file_state(path) == before:
         remember_digest(before, digest)
@@ -155,6 +157,16 @@ def remember_md5(sha256: str, md5: str) -> None:
     _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", (sha256, md5))
 
 
+def remembered_finish(folder: str) -> str | None:
+    """Return the state of a folder in which there was nothing left to do, if it is known."""
+    return _select("SELECT state FROM finished WHERE folder = ?", folder)
+
+
+def remember_finish(folder: str, state: str) -> None:
+    """Store the state of a folder in which there is nothing left to do."""
+    _insert("INSERT OR REPLACE INTO finished VALUES (?, ?)", (folder, state))
+
+
 def file_state(path: Path) -> str:
     """Return what changes when the bytes of ``path`` do: "device:inode:size:mtime:ctime".
 
@@ -167,6 +179,12 @@ def file_state(path: Path) -> str:
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
     inode = status.st_ino if member is None else f"{status.st_ino}@{member.offset}+{member.size}"
     return f"{status.st_dev}:{inode}:{status.st_size}:{times}"
+
+
+def is_state_settled(state: str, now_s: float | None = None) -> bool:
+    """Return whether a file has been in this state for so long that no change can go unnoticed."""
+    changed_s = int(state.rpartition(":")[2]) / 1e9
+    return (time.time() if now_s is None else now_s) - changed_s > SETTLED_S
 
 
 def _find_file(path: Path) -> Path:

@@ -84,16 +84,16 @@ def _notes(
     noun: str, found: Iterable[tuple[str, Mapping[str, float]]], rules: Sequence[Rule]
 ) -> tuple[str, ...]:
     """Count the clips above each limit; only those are kept, of which there are few."""
-    n, above = 0, {rule.number: dict[str, float]() for rule in rules}
+    names, above = set[str](), {rule.number: dict[str, float]() for rule in rules}
     for clip, numbers in found:
-        n += 1
+        names.add(clip)  # that of one reference may come several times
         for rule in rules:
-            if numbers.get(rule.number, 0) > rule.limit:
-                above[rule.number][clip] = numbers[rule.number]
+            if (number := numbers.get(rule.number, 0)) > rule.limit:
+                above[rule.number][clip] = max(number, above[rule.number].get(clip, 0))
     notes = []
     for rule in rules:
         if clips := above[rule.number]:
             after = rule.after.format(most=max(clips.values()))
-            counted = f"{len(clips)} of {n} {noun} {rule.before}"
+            counted = f"{len(clips)} of {len(names)} {noun} {rule.before}"
             notes.append(f"{counted} ({format_names(sorted(clips))}){after}")
     return tuple(notes)

@@ -92,7 +92,7 @@ class RunPlan:
         """What is computed of the samples, and where its features are stored."""
         return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
 
-    @property
+    @cached_property  # paths are put together for every clip
     def directory(self) -> Path:
         """``runs/<system>/<split>/<condition>-<seed>``.
 
@@ -116,7 +116,11 @@ class RunPlan:
 
     def sample_path(self, clip: Clip) -> Path:
         """The path of the sample of this clip, whether it exists or not."""
-        return self.directory / "samples" / f"{clip.name}.flac"
+        return self._samples / f"{clip.name}.flac"
+
+    @cached_property
+    def _samples(self) -> Path:
+        return self.directory / "samples"
 
     def clip_seed(self, clip: Clip) -> int:
         """Return a seed of system, clip and run seed, equal for all conditions."""

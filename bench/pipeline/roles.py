@@ -113,7 +113,9 @@ class Scoring:
         needed = {name for each in extractors for name in (each.weights, *each.also)}
         return tuple(sorted(needed - {""}))
 
-    def late_extractors(self, seconds: float, roles: Iterable[Role]) -> list[tuple[Role, Extractor]]:
+    def late_extractors(
+        self, seconds: float, roles: Iterable[Role]
+    ) -> list[tuple[Role, Extractor]]:
         """Return what is read of clips of this length, with these roles, after all are scored.
 
         Those are the extractors of metrics with a level of chance, of metrics of the whole set, and

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.judges import Extractor
-from bench.pipeline.feature_store import FeatureStore
 from bench.pipeline.roles import Keys, Role, Scoring, feature_key
 from bench.types import Clip
 
@@ -26,7 +25,7 @@ class StoredFeatures:
         self._scoring = scoring
         self._is_listed = n_clips >= LISTED_FROM_CLIPS
         self._late: dict[tuple[float, frozenset[Role]], list[tuple[Role, Extractor]]] = {}
-        self._names: dict[Path, array[int]] = {}
+        self._names: dict[tuple[Role, str], array[int]] = {}
 
     def hold(self, clip: Clip, keys: Keys) -> bool:
         """Return whether all of these features of a clip are stored."""
@@ -34,18 +33,19 @@ class StoredFeatures:
         if alike not in self._late:
             self._late[alike] = self._scoring.late_extractors(*alike)
         return all(
-            self._has(self._scoring.store(role), extractor, feature_key(extractor, role, keys))
+            self._has(role, extractor, feature_key(extractor, role, keys))
             for role, extractor in self._late[alike]
         )
 
-    def _has(self, store: FeatureStore, extractor: Extractor, key: str) -> bool:
+    def _has(self, role: Role, extractor: Extractor, key: str) -> bool:
         if not self._is_listed:
-            return store.has(extractor, key)
-        folder = store.folder(extractor)
-        if folder not in self._names:
+            return self._scoring.store(role).has(extractor, key)
+        if (role, extractor.name) not in self._names:
+            folder = self._scoring.store(role).folder(extractor)
             # 8 bytes a file: the names themselves would take 100.
-            self._names[folder] = array("q", sorted(map(hash, list_features(folder))))
-        names = self._names[folder]
+            hashes = sorted(map(hash, list_features(folder)))
+            self._names[role, extractor.name] = array("q", hashes)
+        names = self._names[role, extractor.name]
         wanted = hash(f"{key}.safetensors")
         position = bisect_left(names, wanted)
         return position < len(names) and names[position] == wanted
