@@ -3,6 +3,7 @@
 # make gate   the mini world at a small size against the stored baseline, clip by clip; make baseline
 #             stores it anew, for a change that moves numbers on purpose (docs/ci.md)
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/;
+# site builds them as a site, build/site, which opens from disk;
 # effects runs what docs/effects.md compares, on 128 clips, and writes it again;
 # mini-weights trains the mini AC-Foley again, judges the networks of the mini judge: both replace
 # the weights that come with the package.
@@ -22,7 +23,7 @@ EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attenti
   reference-loop motion-grains ground-truth
 TEST_WORKERS ?= auto
 
-.PHONY: demo test setup check gate baseline bench docs effects judges mini-weights clean
+.PHONY: demo test setup check gate baseline bench docs site effects judges mini-weights clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -74,6 +75,9 @@ docs: setup
 	$(BIN)/bench data sheet
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
+
+site: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 effects: export BENCH_BOUNDS = 0
 effects: setup

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 from acfoley.codec import Codec
 from acfoley.encoders.cache import CachedEncoders, ConditionEncoders, FeatureFiles
 from acfoley.encoders.encoders import Length
-from acfoley.memory import WORK_BYTES_PER_SECOND, free_bytes
+from acfoley.memory import measure_batch
 from acfoley.network.conditions import Conditions, Features, concatenate, hidden_components
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
@@ -116,6 +117,8 @@ class Model:
         self.network, self.codec, self.guidance = network, codec, guidance
         self._device = network.latent_mean.device if visiting is None else visiting
         self.encoders = CachedEncoders(encoders, codec, files=files, visiting=visiting)
+        # Of this model, and so of one card, preset and precision: by stage and seconds.
+        self._fitting: dict[tuple[str, float], int] = {}
 
     def generate(
         self,
@@ -148,11 +151,32 @@ class Model:
         # Griffin-Lim would enlarge the rounding that depends on the batch (codec/griffin_lim.py).
         if self._device.type == "cpu":
             return [[index] for index in range(len(jobs))]
-        lengths = dict.fromkeys(job.seconds for job in jobs)
-        return [
-            [index for index, job in enumerate(jobs) if job.seconds == seconds]
-            for seconds in lengths
-        ]
+        batches: list[list[int]] = []
+        for seconds in dict.fromkeys(job.seconds for job in jobs):
+            same = [index for index, job in enumerate(jobs) if job.seconds == seconds]
+            # One clip is not measured: two may not fit.
+            size = 1
+            if len(same) > 1:
+                size = self._fitting_clips("flow", seconds, partial(self._try_flow, seconds))
+            batches += [same[start : start + size] for start in range(0, len(same), size)]
+        return batches
+
+    def _fitting_clips(self, stage: str, seconds: float, work: Callable[[int], object]) -> int:
+        """Return how many clips of a stage fit on the GPU, measured once for each length."""
+        if (stage, seconds) not in self._fitting:
+            self._fitting[stage, seconds] = measure_batch(work, self._device)
+        return self._fitting[stage, seconds]
+
+    @torch.inference_mode()
+    def _try_flow(self, seconds: float, n_clips: int) -> None:
+        """Take one step for clips without any condition, whose shapes are those of full ones."""
+        lengths, network = sequence_lengths(seconds), self.network
+        with self.encoders.at_work(network):
+            features = network.empty_features(n_clips, lengths)
+            known, empty = (network.conditions(each, lengths) for each in (features, Features()))
+            velocity = classifier_free_guidance(network, known, empty)
+            noise = torch.zeros(n_clips, lengths.latents, network.params.latent_width)
+            euler(velocity, noise.to(self._device), 1)
 
     @torch.inference_mode()
     def generate_batch(
@@ -245,8 +269,10 @@ class Model:
         with self.encoders.at_work(self.codec):
             # As many clips at once as memory has room for on a GPU, beside the codec. On a CPU one
             # by one: together is no faster there and takes as many times the memory.
-            if device.type != "cpu":
-                n_together = max(1, int(free_bytes(device) / (seconds * WORK_BYTES_PER_SECOND)))
+            if device.type != "cpu" and len(latents) > 1:
+                n_together = self._fitting_clips(
+                    "audio", seconds, lambda n: self.codec.decode(latents[:1].repeat(n, 1, 1))
+                )
             for part in torch.split(latents, n_together):
                 waveforms = self.codec.decode(part)[:, None, :n_samples].float().cpu().clamp(-1, 1)
                 audios += [Audio(each.numpy(), SAMPLE_RATE_HZ) for each in waveforms]

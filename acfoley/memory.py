@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from acfoley.network.flow_network import FlowNetwork
@@ -22,6 +22,9 @@ CLAP_BYTES = 4 * 68_611_864
 #: of clips and their length: the vocoder's layers at the full sample rate dominate it.
 WORK_BYTES = GIBIBYTE
 WORK_BYTES_PER_SECOND = GIBIBYTE // 16
+#: Of the free memory of a GPU: the rest is for what falls between blocks, and for kernels that take
+#: more room for larger batches.
+USABLE_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -101,4 +104,36 @@ def free_bytes(device: torch.device) -> int:
     """Return the bytes that can be allocated on ``device`` now."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # only here: a GPU needs no more than torch
+
     return int(psutil.virtual_memory().available)
+
+
+def measure_batch(work: Callable[[int], object], device: torch.device) -> int:
+    """Return how many clips fit on a GPU at once, from the peaks of ``work(1)`` and ``work(2)``."""
+    peaks = []
+    for n_clips in (1, 2):
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        try:
+            work(n_clips)
+        except torch.OutOfMemoryError:
+            return 1  # if one does not fit either, generating it says so
+        torch.cuda.synchronize(device)
+        peaks.append(torch.cuda.max_memory_allocated(device) - before)
+    torch.cuda.empty_cache()  # what torch keeps for itself would count as used
+    return fitting_batch(peaks[0], peaks[1], free_bytes(device))
+
+
+def fitting_batch(one: int, two: int, free: int) -> int:
+    """Return how many clips fit into ``free`` bytes if one takes ``one`` and two take ``two``.
+
+    Each further clip is taken to need what the second does. At least 1.
+
+    >>> fitting_batch(3 * 2**30, 4 * 2**30, 20 * 2**30)
+    15
+    """
+    per_clip = max(1, two - one)
+    return max(1, int((USABLE_SHARE * free - (one - per_clip)) // per_clip))

@@ -68,10 +68,12 @@ def euler(
 ) -> Tensor:
     """Integrate ``velocity`` from ``noise [B, L, D]`` at time 0 to time 1 in uniform steps."""
     times = torch.linspace(0, 1, n_steps + 1, dtype=torch.float32)
+    lengths = times.diff().tolist()
+    # Copied before the first step: a copy within the loop would let a GPU wait for this process.
+    times = times.to(noise.device)
     latents = noise
-    for step in range(n_steps):
-        now = times[step].to(noise.device).expand(len(noise))
-        latents = latents + (times[step + 1] - times[step]).item() * velocity(latents, now)
+    for step, length in enumerate(lengths):
+        latents = latents + length * velocity(latents, times[step].expand(len(noise)))
         if on_step is not None:
             on_step(step + 1)
     return latents

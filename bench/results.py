@@ -280,11 +280,13 @@ def find_finished_runs(path: Path) -> list[Path]:
 def walk_runs(path: Path) -> list[tuple[Path, frozenset[str]]]:
     """Return every folder in and below ``path`` with the names of its files, sorted.
 
-    Samples and features of runs are left out.
+    Samples and features of runs are left out, and the private part of a study.
     """
     found = []
     for folder, folders, files in os.walk(path):
         found.append((Path(folder), frozenset(files)))
+        if "design.toml" in files:  # of a study, whose private part has scores of its clips
+            folders[:] = [name for name in folders if name != "private"]
         if {"run.json", "journal.jsonl"} & {*files}:
             # ``os.walk`` descends into what is left in this very list.
             folders[:] = [name for name in folders if name not in BULKY_FOLDERS]

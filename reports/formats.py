@@ -42,6 +42,7 @@ RUN_FIELDS = (
     "judge",
     "profile",
     "suite_version",
+    "protocol_version",
 ) + ("expected", "is_anchor")
 
 #: The columns of a score in CSV; empty where a score has none.
@@ -76,8 +77,8 @@ def as_csv(results: Sequence[Results]) -> str:
     """One line per run and metric, with full precision: for scripts and spreadsheets.
 
     Any runs may share it: it ranks nothing, and its lines name all that numbers may differ by
-    (split, judge, profile, suite version). Groups of clips have lines of their own, named in
-    ``group``; it is empty in the lines of the full run.
+    (split, judge, profile, versions of suite and protocol). Groups of clips have lines of their
+    own, named in ``group``; it is empty in the lines of the full run.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from reports.tables import Cell, Table, TableRow, label_heading
@@ -51,7 +52,7 @@ def as_latex(table: Table) -> str:
         f"\\begin{{tabular}}{{lr{'r' * len(table.headings)}}}",
         "\\toprule",
         *_latex_groups(table),
-        " & ".join([first, "$n$", *others]) + r" \\",
+        _latex_line([first, "$n$", *others]),
         *_latex_rows(table),
         "\\bottomrule",
         "\\end{tabular}",
@@ -116,7 +117,14 @@ def _latex_row(row: TableRow) -> str:
     numbers = [_latex_cell(cell) for cell in row.cells]
     if row.reason:
         numbers = [f"\\multicolumn{{{len(row.cells)}}}{{c}}{{{latex_escape(row.reason)}}}"]
-    return " & ".join([label, n, *numbers]) + r" \\"
+    return _latex_line([label, n, *numbers])
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    """A line of a tabular, whose first cell cannot be an argument of the end of the line before."""
+    # LaTeX looks for a length in brackets and for a star after the end of a line, and after rules.
+    guard = "{}" if cells[0].startswith(("[", "*")) else ""
+    return guard + " & ".join(cells) + r" \\"
 
 
 def _latex_cell(cell: Cell) -> str:

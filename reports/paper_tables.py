@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.results import Column, Results, Score
-from reports.published import PublishedColumn, PublishedRow, PublishedTable
+from reports.published import PublishedColumn, PublishedRow, PublishedTable, load_text_figures
 from reports.ranks import IsApart, Rank, rank
 from reports.reproductions import (
     NOT_SCORED,
@@ -21,6 +21,9 @@ from reports.reproductions import (
     score_of_column,
 )
 from reports.tables import ARROWS, Cell, Table, TableRow, cell, footnotes, labels
+
+#: The two rows whose relative change a figure of the paper's text is.
+PAIR = ("base", "new")
 
 #: The mini form of AC-Foley, and what it does not share with the paper's.
 MINI = "acfoley-mini"
@@ -48,6 +51,7 @@ def build_paper_table(
             rows += _paper_rows(made, row)
     headings = tuple(map(_heading, table.columns))
     world = ", mini world" if made.world == "mini" else ""
+    world += ", simulated raters" if made.is_simulated else ""
     return Table(
         f"Table {table.number}{world}: {table.title}",
         headings,
@@ -56,6 +60,7 @@ def build_paper_table(
         "method",
         column_groups=tuple(c.heading for c in table.columns) if table.has_headings else (),
         has_notes_below=True,
+        has_intervals=table.is_study,  # as the paper's own has
         caption=f"{table.title} (Table {table.number} of the AC-Foley paper{world})",
     )
 
@@ -119,10 +124,13 @@ def _our_cell(score: Score | None, column: PublishedColumn, rank: Rank) -> Cell:
 
 def _paper_rows(made: Reproduction, row: PublishedRow) -> list[TableRow]:
     """The paper's line, and the difference of ours from it where both are of real clips."""
+    rows, results = [], made.results(row)
+    if results and (plain := made.runs[row.label].as_published):
+        cells = tuple(_our_cell(plain.get(c.metric), c, "") for c in made.table.columns)
+        rows.append(TableRow("plain binomial", None, cells, False, row.group, is_detail=True))
     cells = tuple(_paper_cell(made.table, row, column) for column in made.table.columns)
-    rows = [TableRow("paper", None, cells, row.is_bound, row.group, is_detail=True)]
-    results = made.results(row)
-    if results and made.world == "paper":
+    rows.append(TableRow("paper", None, cells, row.is_bound, row.group, is_detail=True))
+    if results and made.world == "paper" and not made.is_simulated:
         cells = tuple(_difference(results, row, column) for column in made.table.columns)
         rows.append(TableRow("difference", None, cells, row.is_bound, row.group, is_detail=True))
     return rows
@@ -159,9 +167,10 @@ def _difference(results: Results, row: PublishedRow, column: PublishedColumn) ->
 
 def _run_notes(made: Reproduction, min_coverage: float) -> list[str]:
     """What our numbers are: world, judge, protocol, clips, and what makes systems differ."""
-    if not made.runs:
-        world = ["mini world, not comparable with published numbers"]
-        return world if made.world == "mini" else []
+    if not made.runs or made.table.is_study:
+        notes = [note for each in made.runs.values() for note in each.results.notes]
+        world = "mini world, not comparable with published numbers"
+        return [world, *notes] if made.world == "mini" else notes
     results = [
         _name_row(made.runs[row.label].results, row, made.table)
         for row in made.table.rows
@@ -223,6 +232,43 @@ def _paper_notes(made: Reproduction, with_paper: bool) -> list[str]:
     note = "difference: ours minus the paper's, for which no interval is published"
     if made.world == "mini":
         note = "the paper's numbers are of real clips: no difference is formed"
+    elif made.is_simulated:
+        note = "the paper's numbers are of real raters: no difference is formed"
     has_lines = made.world == "mini" or made.runs
     contradictions = (f"the paper: {each}" for each in made.table.contradictions)
-    return [*([note] if has_lines else []), *made.table.notes, *contradictions]
+    return [
+        *([note] if has_lines else []),
+        *made.table.notes,
+        *made.table.paper_notes,
+        *_text_notes(made),
+        *contradictions,
+    ]
+
+
+def _text_notes(made: Reproduction) -> list[str]:
+    """What the paper's text states of the table; changes also as its table and our runs have them.
+
+    A change is that of a column from one row to another, relative to the first.
+    """
+    notes = []
+    for figure in load_text_figures():
+        if figure.table != made.table.number:
+            continue
+        note = f'the paper\'s text (section {figure.section}): "{figure.quote}"'
+        if of := figure.of:
+            base, new = (next(r for r in made.table.rows if r.label == of[k]) for k in PAIR)
+            column = next(each for each in made.table.columns if each.name == of["column"])
+            published = _describe_change(base.values[column.name], new.values[column.name])
+            note += f"; its table has {column.label} {published} ({new.label} than {base.label})"
+            found = [made.results(row) for row in (base, new)]
+            scores = [score_of_column(each, column) if each else None for each in found]
+            values = [each.value if each else None for each in scores]
+            if values[0] and values[1] is not None:
+                note += f", ours {_describe_change(values[0], values[1])}"
+        notes.append(note)
+    return notes
+
+
+def _describe_change(base: float, new: float) -> str:
+    change = 100 * (new - base) / base
+    return f"{abs(change):.1f} % {'lower' if change < 0 else 'higher'}"

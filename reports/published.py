@@ -92,7 +92,8 @@ class PublishedRow:
 class PublishedTable:
     """A table of the paper, its rows in the paper's order; ``has_headings`` is above its columns.
 
-    ``contradictions`` are where the paper's text has other numbers than this table.
+    ``paper_notes`` are on the paper's numbers alone, and ``contradictions`` are where its text has
+    others than this table.
     """
 
     number: int
@@ -100,15 +101,22 @@ class PublishedTable:
     columns: tuple[PublishedColumn, ...]
     rows: tuple[PublishedRow, ...]
     notes: tuple[str, ...] = ()
+    paper_notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     has_headings: bool = True
+
+    @property
+    def is_study(self) -> bool:
+        """Whether its numbers are votes of raters, not scores of runs."""
+        return all(column.is_study for column in self.columns)
 
 
 @dataclass(frozen=True)
 class TextFigure:
     """A number of the paper's text: its section and wording.
 
-    ``of`` names the ``table``, ``column``, ``base`` and ``new`` whose relative change it states.
+    ``of`` names the ``table``, ``column``, ``base`` and ``new`` whose relative change it states;
+    ``table`` the one that it is printed below, 0 for none.
     """
 
     section: str
@@ -116,6 +124,7 @@ class TextFigure:
     unit: str
     quote: str
     of: Mapping[str, Any] | None = None
+    table: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,9 +158,32 @@ def load_tables() -> tuple[PublishedTable, ...]:
     return tuple(_parse_table(table, columns) for table in _read()["tables"])
 
 
+def runs_of_study(row: PublishedRow, world: World) -> tuple[DeclaredRun, DeclaredRun]:
+    """Return the runs whose samples raters compare in a row of Table 3: those of Table 1."""
+    declared = row.runs[world]
+    found = {
+        run.system: run
+        for run in (each.runs[world] for each in load_table(1).rows)
+        if run.system and not run.mask
+    }
+    return found[declared.system], found[declared.against]
+
+
+def runs_of_table(table: PublishedTable, world: World) -> list[DeclaredRun]:
+    """Return the runs that a table needs; Table 3 needs some in the mini world alone.
+
+    There they are rehearsed with simulated raters; for the paper's clips raters are needed.
+    """
+    if table.is_study:
+        return [run for row in table.rows if world == "mini" for run in runs_of_study(row, world)]
+    return [run for row in table.rows if not (run := row.runs[world]).missing]
+
+
 def load_text_figures() -> tuple[TextFigure, ...]:
     """Return the numbers of the paper's text."""
-    return tuple(TextFigure(**row) for row in _read()["text"])
+    return tuple(
+        TextFigure(**{"table": row.get("of", {}).get("table", 0), **row}) for row in _read()["text"]
+    )
 
 
 def load_contradictions() -> tuple[Contradiction, ...]:
@@ -177,6 +209,7 @@ def _parse_table(
         tuple(columns[name] for name in table["columns"]),
         tuple(_parse_row(row, table) for row in table["rows"]),
         tuple(table.get("notes", ())),
+        tuple(table.get("paper_notes", ())),
         tuple(each.note for each in load_contradictions() if number in each.tables),
         table.get("has_headings", True),
     )

@@ -19,10 +19,17 @@ from reports.reproductions import (
 
 INTRODUCTION = """\
 Ours are numbers of runs on this machine, the paper's are published. An interval holds 95 %, n is
-the number of scored clips, and the clip list is a hash of their names: equal for the same clips.
-The paper publishes neither intervals (but in Table 3) nor its list of clips.
+the number of scored clips, in Table 3 of votes, and the clip list is a hash of their names: equal
+for the same clips. The paper publishes neither intervals (but in Table 3) nor its list of clips.
 """
 
+MINI_STUDY = (
+    "mini world: rendered clips, small systems; no number is comparable with a published one"
+)
+SIMULATED_STUDY = (
+    "simulated raters: nobody watched a video, so that the numbers rehearse the study and state "
+    "nothing about the systems"
+)
 MINI_WORLD = (
     "mini world: rendered clips, small systems, and small networks that score them; no number is "
     "comparable with a published one"
@@ -63,7 +70,8 @@ def _write_table(made: Reproduction, facts: PageFacts) -> str:
     ]
     if made.runs:
         lines += ["### Every number", "", *_number_lines(made), ""]
-        lines += ["### Runs", "", *_run_lines(made), ""]
+        if not made.table.is_study:  # whose notes below the table name its runs
+            lines += ["### Runs", "", *_run_lines(made), ""]
     lines += ["### Deviations and what is missing", ""]
     lines += [f"- {markdown_escape(text)}" for text in _deviations(made, facts)]
     return "\n".join([*lines, ""])
@@ -80,7 +88,10 @@ def _number_lines(made: Reproduction) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
     for row, results in _rows_with_runs(made):
         for column in made.table.columns:
-            yield _line(row.label, column.label, *_number_cells(row, results, column))
+            name = column.label
+            if sum(each.label == name for each in made.table.columns) > 1:
+                name = f"{column.heading}: {name}"
+            yield _line(row.label, name, *_number_cells(row, results, column))
 
 
 def _number_cells(row: PublishedRow, results: Results, column: PublishedColumn) -> list[str]:
@@ -144,13 +155,15 @@ def _deviations(made: Reproduction, facts: PageFacts) -> list[str]:
 def _list_deviations(made: Reproduction, facts: PageFacts) -> Iterator[tuple[str, str]]:
     """What deviates, with the row or "all rows"."""
     if made.world == "mini":
-        yield "all rows", MINI_WORLD
+        yield "all rows", MINI_STUDY if made.table.is_study else MINI_WORLD
+    if made.is_simulated:
+        yield "all rows", SIMULATED_STUDY
     for row in made.table.rows:
         results = made.results(row)
         if results is None:
             reason = facts.reasons.get((made.table.number, row.label), made.reasons[row.label])
-            yield row.label, f"no run: {reason}"
-        else:
+            yield row.label, f"no {'study' if made.table.is_study else 'run'}: {reason}"
+        elif not made.table.is_study:
             for text in _deviations_of_run(made, row, results):
                 yield row.label, text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.results import Results, Score
@@ -17,9 +17,13 @@ from reports.published import DeclaredRun, PublishedColumn, PublishedRow, Publis
 USUAL_SEED = 42
 NOT_SCORED = "not scored"
 OUTDATED = "other version"
+#: How the judge of a study is called that nobody answered (``bench.study.table3``).
+SIMULATED = "simulated"
+RUN_FIELDS = ("seed", "judge", "suite_version", "protocol_version")
 CSV_FIELDS = (
     *("table", "world", "row", "group", "system", "split", "condition", "column", "clips"),
-    *("seed", "judge", "suite_version", "value", "low", "high", "n"),
+    *RUN_FIELDS,
+    *("value", "low", "high", "n"),
     *("paper", "paper_half_width", "difference", "missing"),
     *FAIRNESS_FIELDS,
 )
@@ -27,10 +31,15 @@ CSV_FIELDS = (
 
 @dataclass(frozen=True, eq=False)
 class FoundRun:
-    """A finished run; ``directory`` is None for a bound that is stored with another run."""
+    """A finished run; ``directory`` is None for a bound that is stored with another run.
+
+    A study has no directory either, and ``as_published`` has its scores with the intervals as the
+    paper computes them.
+    """
 
     results: Results
     directory: Path | None = None
+    as_published: Mapping[str, Score] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +59,16 @@ class Reproduction:
         """The results of the row, None where there is no run."""
         found = self.runs.get(row.label)
         return found.results if found else None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the votes of a study are those of simulated raters."""
+        return any(is_simulated(each.results) for each in self.runs.values())
+
+
+def is_simulated(results: Results) -> bool:
+    """Whether these are the votes of simulated raters."""
+    return results.judge.startswith(SIMULATED)
 
 
 def choose_runs(table: PublishedTable, world: World, found: Sequence[FoundRun]) -> Reproduction:
@@ -101,9 +120,14 @@ def score_of_column(results: Results, column: PublishedColumn) -> Score | None:
 
 
 def difference(results: Results, row: PublishedRow, column: PublishedColumn) -> float | None:
-    """Ours minus the paper's, in the column's unit; None where one has no value, or for mini."""
+    """Ours minus the paper's, in the column's unit; None where one has no value.
+
+    Nor is there one for the mini world, and for simulated raters.
+    """
     score, published = score_of_column(results, column), row.values.get(column.name)
-    if score is None or score.value is None or published is None or results.is_mini:
+    if results.is_mini or is_simulated(results):
+        return None
+    if score is None or score.value is None or published is None:
         return None
     return score.value - published
 
@@ -141,7 +165,9 @@ def _csv_line(
     if results is None:
         return line
     score = score_of_column(results, column) or Score(None, None, None, 0, reason=NOT_SCORED)
-    of_run = {name: getattr(results, name) for name in ("seed", "judge", "suite_version")}
+    # A study is of no version of the suite.
+    named = ("split", "seed", "judge") if made.table.is_study else RUN_FIELDS
+    of_run = {name: getattr(results, name) for name in named}
     of_score = {name: getattr(score, name) for name in ("value", "low", "high", "n")}
     missing = (score.reason or NOT_SCORED) if score.value is None else ""
     difference_ = difference(results, row, column)

@@ -25,14 +25,25 @@ def lay_out_paper_tables(
     """Return tables of the paper for the terminal, or their text in another format.
 
     Raises:
-        BenchError: a folder that was named holds no finished run.
+        BenchError: a folder that was named holds no finished run, nor the study of Table 3.
     """
+    from bench.cli.table3 import REHEARSAL, find_table3, is_study
     from reports.formats import write
+    from reports.published import load_table
     from reports.reproductions import paper_csv
 
-    found = find_runs(folders, bounds=options.bounds)
+    studies = [path for path in folders if 3 in numbers and is_study(path)]
+    folders = [path for path in folders if path not in studies]
+    # For Table 3 alone, a folder may hold a study and no run.
+    only_study = {*numbers} == {3} and all(is_study(path / REHEARSAL) for path in folders)
+    found = [] if only_study else find_runs(folders, bounds=options.bounds)
     world = cast("World", options.world or "paper")
-    made = [find_rows(number, world, found, bounds=options.bounds) for number in numbers]
+    made = [
+        find_table3(load_table(3), world, studies, folders)
+        if number == 3
+        else find_rows(number, world, found, bounds=options.bounds)
+        for number in numbers
+    ]
     if options.by is not None:
         return _lay_out_groups(made[0], options.by, options)
     if options.format == "csv":

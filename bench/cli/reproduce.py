@@ -34,11 +34,15 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Job:
-    """What the user asked for: tables, the world that their runs are from, and how to run them."""
+    """What the user asked for: tables, the world that their runs are from, and how to run them.
+
+    ``study`` fills Table 3.
+    """
 
     tables: tuple[PublishedTable, ...]
     world: World
     options: RunOptions
+    study: Path | None = None
 
     @property
     def command(self) -> str:
@@ -46,9 +50,10 @@ class Job:
         from reports.published import NUMBERS
 
         limit = f" --limit {self.options.limit}" if self.options.limit else ""
+        study = f" --study {self.study}" if self.study else ""
         given = [str(table.number) for table in self.tables]
         numbers = ALL if given == [*NUMBERS] else " ".join(given)
-        return f"bench reproduce {numbers} --world {self.world}{limit}"
+        return f"bench reproduce {numbers} --world {self.world}{limit}{study}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,14 @@ class NeededRun:
         """The system and what is masked, as tables of runs name them."""
         masked = f" ({self.declared.condition})" if self.declared.mask else ""
         return f"{self.declared.system}{masked}"
+
+    def find_directory(self, options: RunOptions) -> Path:
+        """Return where its results are, by the names of its folders."""
+        from bench.pipeline.plan import slug
+
+        run = f"{self.declared.condition}-{options.seed}"
+        directory = options.runs / slug(self.declared.system) / self.declared.split / run
+        return directory / f"first-{self.clips.n_clips}" if self.clips.are_part else directory
 
     @property
     def n_to_render(self) -> int:
@@ -95,6 +108,7 @@ def reproduce(
     device: Device = "cpu",
     workers: Workers = None,
     yes: Yes = False,
+    study: Annotated[Path | None, typer.Option(help="The folder of a study, for Table 3.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the page to this file.", show_default=f"{PAGE} in --runs"),
@@ -106,26 +120,30 @@ def reproduce(
     """
     from bench.cli.console import stop_cleanly
     from bench.cli.reproduction_plan import print_plan
+    from bench.cli.table3 import open_study, rehearse
     from bench.io import require_target
     from bench.pipeline.columns import require_devices
     from bench.pipeline.prepare import RunOptions
 
     page = out or runs / PAGE
     options = RunOptions(limit=limit, device=device, workers=workers, runs=runs, yes=yes)
-    job = Job(_choose_tables(tables or [ALL]), _check_world(world), options)
+    job = Job(_choose_tables(tables or [ALL]), _check_world(world), options, study)
     require_devices(device)
+    filled = open_study(job)
     needed = examine_runs(job)
     print_plan(job, needed, is_dry=dry_run)
     if dry_run:
         return
-    _require_work(needed)
+    if filled is None:
+        _require_work(needed)
     require_target(page)
     with stop_cleanly():
         if n_clips := max((each.n_to_render for each in needed), default=0):
             _render(n_clips, workers)
             needed = examine_runs(job)  # clips that are here may show that a run cannot start
         results, failures = _carry_out_all(needed)
-    _report(job, needed, results, failures, page)
+        filled = filled or rehearse(job, needed, results, failures)
+    _report(job, needed, results, failures, filled, page)
     raise typer.Exit(1 if failures or any(each.failed for each in results.values()) else 0)
 
 
@@ -156,15 +174,17 @@ def examine_runs(job: Job) -> list[NeededRun]:
     """Return each run that the tables need, once, with what is finished, left or missing."""
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.readiness import examine_run, find_clips
+    from reports.published import runs_of_table
 
     columns: dict[str, dict[str, None]] = {}  # of each split
     numbers: dict[DeclaredRun, dict[int, None]] = {}
     for table in job.tables:
-        for declared in (row.runs[job.world] for row in table.rows):
-            if not declared.missing:
-                names = dict.fromkeys(column.metric for column in table.columns)
-                columns.setdefault(declared.split, {}).update(names)
-                numbers.setdefault(declared, {})[table.number] = None
+        # Raters of a study that is given need no run.
+        runs = [] if table.is_study and job.study else runs_of_table(table, job.world)
+        for declared in runs:
+            names = dict.fromkeys(c.metric for c in table.columns if not c.is_study)
+            columns.setdefault(declared.split, {}).update(names)
+            numbers.setdefault(declared, {})[table.number] = None
     targets = {each.split: each for each in numbers}
     clips = {
         name: find_clips(
@@ -215,13 +235,14 @@ def _carry_out_all(
             results[run.declared] = _carry_out(run)
         # Any error, of a system of another package too, is the end of this run alone.
         except Exception as error:
-            text = _describe(error)
+            text = describe_error(error)
             notify(f"failed: {text}")
             failures[run.declared] = text.partition("\n")[0]  # without a traceback
     return results, failures
 
 
-def _describe(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
+    """Return what an error says, with its kind where it is none of ours."""
     from bench.errors import BenchError
 
     is_ours = isinstance(error, (BenchError, OSError))
@@ -254,6 +275,7 @@ def _report(
     needed: Sequence[NeededRun],
     results: Mapping[DeclaredRun, Results],
     failures: Mapping[DeclaredRun, str],
+    filled: Reproduction | None,
     page: Path,
 ) -> None:
     """Print the tables beside the paper's values, and write the page."""
@@ -263,7 +285,12 @@ def _report(
     from reports.paper_tables import build_paper_table
     from reports.reproduction_page import PageFacts, write_page
 
-    made = [_fill(table, job.world, needed, results, failures) for table in job.tables]
+    made = [
+        filled
+        if filled and table.number == filled.table.number
+        else _fill(table, job.world, needed, results, failures)
+        for table in job.tables
+    ]
     for each in made:
         print_table(build_paper_table(each, with_paper=True))
     reasons = {run.declared: "; ".join(o.text for o in run.state.obstacles) for run in needed}

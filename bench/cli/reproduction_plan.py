@@ -49,6 +49,8 @@ def _print_text(out: Console, text: str, before: str = "") -> None:
 
 
 def _describe_job(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
+    from bench.cli.table3 import describe_plan
+
     rows = [row for table in job.tables for row in table.rows]
     n_finished = sum(each.state.finished is not None for each in needed)
     n_ready = sum(each.state.can_run for each in needed)
@@ -58,12 +60,15 @@ def _describe_job(job: Job, needed: Sequence[NeededRun]) -> Iterable[str]:
         f"can run here, {n_blocked} cannot"
     )
     reasons: dict[str, int] = {}
-    for row in rows:
-        if reason := row.runs[job.world].missing:
-            reasons[reason] = reasons.get(reason, 0) + 1
+    has_study = job.world == "mini" or job.study is not None
+    for table in job.tables:
+        for row in table.rows if not (table.is_study and has_study) else ():
+            if reason := row.runs[job.world].missing:
+                reasons[reason] = reasons.get(reason, 0) + 1
     if reasons:
         listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
         yield f"rows without a run: {listed}"
+    yield from (describe_plan(table, job) for table in job.tables if table.is_study)
     if n_clips := max((each.n_to_render for each in needed), default=0):
         yield f"mini clips to render first: {n_clips}"
 

@@ -36,7 +36,8 @@ def table(
         list[str],
         typer.Argument(
             help="Run directories, or folders of runs; or 1 to 7 for tables of the paper, filled "
-            "from the runs in the folders that follow (runs). A folder of that name is ./1."
+            "from the runs in the folders that follow (runs), Table 3 from a study. A folder of "
+            "that name is ./1."
         ),
     ],
     format: Annotated[

@@ -251,7 +251,7 @@ def _fill(
         lambda done, total: progress("media", done, total),
     )
     write_json(private / MEDIA_LIST, described)
-    write_json(private / SCORES, _collect_scores(design, runs, options.runs))
+    write_json(private / SCORES, collect_scores(design, runs, options.runs))
     (folder / FILE).write_text(format_design(design), encoding="utf-8")
     return describe_levels(described, design.loudness)
 
@@ -288,7 +288,7 @@ def list_versions(
     return list(unique.values())
 
 
-def _collect_scores(
+def collect_scores(
     design: Design, runs: Sequence[StudyRun], directories: Sequence[Path]
 ) -> dict[str, Any]:
     """Return every column of the runs for the clips of the study, so that it needs no run later."""

@@ -151,30 +151,41 @@ def test_samples_and_features_of_a_run_are_not_searched(runs):
     }
 
 
+def compile_latex(body, folder):
+    """Typeset a page with this body; return what TeX printed."""
+    packages = "\\usepackage{booktabs}\\usepackage{graphicx}"
+    page = f"\\documentclass{{article}}{packages}\\begin{{document}}\n{body}\\end{{document}}\n"
+    (folder / "page.tex").write_text(page, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "page.pdf").stat().st_size > 5_000
+    assert "Overfull \\hbox" not in done.stdout
+    assert "Missing character" not in (folder / "page.log").read_text("latin-1")
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (TeX)")
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("world", ["paper", "mini"])
 def test_the_latex_of_every_table_compiles(bench, runs, tmp_path, number, world):
     options = ("--world", world, "--with-paper", "--format", "latex")
-    body = bench("table", number, runs, *options).stdout
-    packages = "\\usepackage{booktabs}\\usepackage{graphicx}"
-    page = f"\\documentclass{{article}}{packages}\\begin{{document}}\n{body}\\end{{document}}\n"
-    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "page.pdf").stat().st_size > 5_000
-    assert "Overfull \\hbox" not in done.stdout
-    assert "Missing character" not in (tmp_path / "page.log").read_text("latin-1")
+    compile_latex(bench("table", number, runs, *options).stdout, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (TeX)")
-def test_signs_in_names_and_notes_compile(bench, runs, tmp_path):
+def test_names_that_begin_like_an_argument_compile(bench, runs, tmp_path):
+    for run, name in zip(find_finished_runs(runs), ("[4]", "* best"), strict=True):
+        write_results(run, replace(load_results(run), system=name))
+    body = bench("table", runs, "--format", "latex").stdout
+    assert "{}[4] &" in body
+    compile_latex(body, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (TeX)")
+def test_signs_in_names_and_notes_compile(tmp_path):
     text = latex_escape(" ".join(["é", *LATEX_ESCAPES]))
-    page = f"\\documentclass{{article}}\\begin{{document}}\n{text}\n\\end{{document}}\n"
-    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout[-2000:]
+    assert "page" in compile_latex(text + "\n", tmp_path)

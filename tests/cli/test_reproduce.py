@@ -194,10 +194,10 @@ def test_where_nothing_can_start_the_command_is_refused_after_the_plan(bench, tm
 
 
 def test_a_table_that_needs_a_study_names_that(bench, tmp_path):
-    done = bench("reproduce", "3", "--world", "mini", "--out", "page.md")
+    done = bench("reproduce", "3", "--out", "page.md")
     assert done.returncode == 0, done.stderr
     assert "needs a study" in done.stdout
-    assert "no run: needs a study" in (tmp_path / "here" / "page.md").read_text()
+    assert "no study: needs a study" in (tmp_path / "here" / "page.md").read_text()
 
 
 def test_the_fine_tuned_row_of_table_4_has_no_mini_form(bench):
@@ -211,7 +211,7 @@ def test_unknown_tables_worlds_and_targets_are_refused(bench, tmp_path):
     refused(bench("reproduce", "1", "--world", "real"), "no world 'real'; there are: paper, mini")
     assert bench("reproduce", "--limit", "0").returncode == 2
     (tmp_path / "here" / "folder").mkdir(parents=True)
-    done = bench("reproduce", "3", "--world", "mini", "--out", "folder")
+    done = bench("reproduce", "3", "--out", "folder")
     refused(done, "folder is a folder; name a file")
 
 

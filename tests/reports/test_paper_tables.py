@@ -163,6 +163,28 @@ def test_the_ground_truth_has_the_papers_desync_alone():
     assert [cell.text for cell in table.rows[-1].cells if cell.text != "–"] == ["0.558"]
 
 
+def test_figures_of_the_papers_text_are_notes_below_the_table_that_they_are_of():
+    notes = "\n".join(fill(1, "paper", with_paper=True).footnotes)
+    for words in (
+        'the paper\'s text (section 1): "20% lower Fréchet Distance"; its table has FD PaSST',
+        "20.9 % lower (AC-Foley (ours) than MMAudio + Clap)",
+        "28% lower Kullback–Leibler distance",
+        "22% lower Mel Cepstral Distortion",
+        'section 4.3): "DeSync mismatch of 0.558s"',
+    ):
+        assert words in notes
+    assert "ours" not in notes.replace("(ours)", "")
+    assert "(↓30.1%)" in "\n".join(fill(4, "paper", with_paper=True).footnotes)
+    assert "the paper's text" not in "\n".join(fill(1, "paper").footnotes)
+
+
+def test_the_change_that_the_text_states_is_beside_ours():
+    runs = (make_run("acfoley-mini", 3.0), make_run("acfoley-mini-clap-encoder", 2.0))
+    notes = "\n".join(fill(1, "mini", *runs, with_paper=True).footnotes)
+    assert "lower (AC-Foley (ours) than MMAudio + Clap), ours 50.0 % higher" in notes
+    assert ", ours" not in "\n".join(fill(1, "mini", runs[0], with_paper=True).footnotes)
+
+
 def test_mini_numbers_are_never_subtracted_from_the_papers():
     made = choose_runs(load_table(5), "mini", [FoundRun(make_run("acfoley-mini", 1.0))])
     table = build_paper_table(made, with_paper=True)
@@ -189,6 +211,7 @@ def test_csv_has_a_line_per_row_and_column_with_full_precision():
     assert float(ours["value"]) == 1 / 3
     assert float(ours["difference"]) == 1 / 3 - 56.0
     assert (ours["world"], ours["system"], ours["condition"]) == ("paper", "acfoley", "full")
+    assert (ours["suite_version"], ours["protocol_version"]) == ("3", "1")
 
 
 def test_table_7_reads_the_distance_from_each_reference_in_its_group():

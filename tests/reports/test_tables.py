@@ -111,6 +111,14 @@ def test_latex_specials_never_reach_the_page_raw(text):
         assert escaped.count(special) == escaped.count(f"\\{special}")
 
 
+@pytest.mark.parametrize("name", ["[3cm]", "*"])
+def test_a_name_is_no_argument_of_the_end_of_the_line_before(name):
+    named = [result(name, 0.5, 12.0), result("c", 0.4, 11.0), result(name, 0.6, 9.0)]
+    lines = render([*named[:2], replace(named[2], seed=1)], "latex").splitlines()
+    assert sum(line.startswith("{}" + name) for line in lines) == 2
+    assert not any(line.startswith(("[", "*")) for line in lines)
+
+
 def test_a_name_cannot_break_out_of_a_markdown_cell():
     # A backslash of its own would make a pipe out of an escaped one.
     assert r"| a\\\|x |" in render([result(r"a\|x", 0.5, 1.0)], "markdown")
@@ -123,6 +131,11 @@ def test_csv_keeps_full_precision():
     assert [row["metric"] for row in rows] == ["onset_acc", "mcd", "lsd"]
     assert float(rows[0]["value"]) == 1 / 3
     assert rows[0]["chance"] == "0.25"
+
+
+def test_csv_names_the_versions_of_suite_and_protocol():
+    (line, *_) = csv.DictReader(render([replace(THREE[0], protocol_version=7)], "csv").splitlines())
+    assert (line["suite_version"], line["protocol_version"]) == ("1", "7")
 
 
 def test_csv_holds_runs_of_different_judges_and_names_them():
