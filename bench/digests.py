@@ -43,7 +43,8 @@ TABLES = (
 _known: dict[str, str] = {}
 #: How many there are at most: 100,000 files would take 40 MB.
 MOST_KNOWN = 8_000
-#: Files that are looked up in one query: thousands of single ones take longer.
+#: Files that are looked up in one query and stored in one transaction, each of which takes as long
+#: as hundreds of rows.
 QUERY_FILES = 500
 #: MD5 that this process knows, by SHA-256.
 _known_md5: dict[str, str] = {}
@@ -67,12 +68,18 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
     """
     if not is_fresh and (found := remembered_digest(path)):
         return found
+    state, digest = _hash(path, progress)
+    if state:
+        remember_digest(state, digest)
+    return digest
+
+
+def _hash(path: Path, progress: OnBytes | None = None) -> tuple[str, str]:
+    """Return the state that a file had while it was read, "" if it changed just now, and its sum."""
     before = file_state(path)
     is_settled = is_state_settled(before)
     digest = read_checksums(path, progress=progress).sha256
-    if is_settled and file_state(path) == before:
-        remember_digest(before, digest)
-    return digest
+    return before if is_settled and file_state(path) == before else "", digest
 
 
 def read_checksums(
@@ -138,9 +145,15 @@ def _keep(state: str, digest: str) -> None:
 
 def remember_digest(state: str, digest: str) -> None:
     """Store the SHA-256 of a file that had this ``file_state`` before it was read."""
-    _keep(state, digest)
-    file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
-    _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (file, state, digest))
+    _remember_digests([(state, digest)])
+
+
+def _remember_digests(found: Sequence[tuple[str, str]]) -> None:
+    for state, digest in found:
+        _keep(state, digest)
+    # One row for each file, however often it changes.
+    rows = [(state.rsplit(":", 3)[0], state, digest) for state, digest in found]
+    _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", rows)
 
 
 def remembered_md5(sha256: str) -> str | None:
@@ -154,7 +167,7 @@ def remembered_md5(sha256: str) -> str | None:
 def remember_md5(sha256: str, md5: str) -> None:
     """Store that the bytes with this SHA-256 have this MD5."""
     _known_md5[sha256] = md5
-    _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", (sha256, md5))
+    _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", [(sha256, md5)])
 
 
 def remembered_finish(folder: str) -> str | None:
@@ -164,7 +177,7 @@ def remembered_finish(folder: str) -> str | None:
 
 def remember_finish(folder: str, state: str) -> None:
     """Store the state of a folder in which there is nothing left to do."""
-    _insert("INSERT OR REPLACE INTO finished VALUES (?, ?)", (folder, state))
+    _insert("INSERT OR REPLACE INTO finished VALUES (?, ?)", [(folder, state)])
 
 
 def file_state(path: Path) -> str:
@@ -212,9 +225,11 @@ def hash_files(
     Missing files are left to the caller that needs them.
     """
 
-    def hash_one(path: Path) -> None:
-        with suppress(FileNotFoundError):
-            file_digest(path, is_fresh=is_fresh)
+    def hash_one(path: Path) -> tuple[str, str]:
+        try:
+            return _hash(path)
+        except FileNotFoundError:
+            return "", ""
 
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
@@ -225,8 +240,12 @@ def hash_files(
             unread = group if is_fresh else recall_digests(group)
             n_before = start + len(group) - len(unread)
             progress(n_before, len(wanted))
-            for done, _ in enumerate(pool.map(hash_one, unread), n_before + 1):
+            found: list[tuple[str, str]] = []
+            for done, each in enumerate(pool.map(hash_one, unread), n_before + 1):
+                found.append(each)
                 progress(done, len(wanted))
+            if settled := [each for each in found if each[0]]:
+                _remember_digests(settled)
 
 
 def _memory() -> Path:
@@ -241,13 +260,13 @@ def _select(query: str, key: str) -> str | None:
     return None
 
 
-def _insert(statement: str, row: tuple[str, ...]) -> None:
+def _insert(statement: str, rows: Sequence[tuple[str, ...]]) -> None:
     with _tolerant():
         _memory().parent.mkdir(parents=True, exist_ok=True)
         with _opened() as connection:
             for table in TABLES:
                 connection.execute(table)
-            connection.execute(statement, row)
+            connection.executemany(statement, rows)
 
 
 @contextmanager

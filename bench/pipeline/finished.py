@@ -25,6 +25,7 @@ from bench.digests import (
     remembered_finish,
 )
 from bench.pipeline.evaluate import RunLog
+from bench.pipeline.feature_store import PREPARATION
 from bench.pipeline.journal import Journal
 from bench.pipeline.outcome import describe_fairness, refusals, without_row
 from bench.pipeline.plan import RunPlan
@@ -90,6 +91,7 @@ def _facts(plan: RunPlan) -> list[Any]:
     about = provenance(plan.judge, plan.device)
     del about["created"]
     return [
+        PREPARATION,
         plan.configuration(),
         (plan.subset, plan.stale, len(plan.clips), plan.shares_features),
         (split.metrics, split.refused, split.label_file, split.notes, split.references),
