@@ -75,7 +75,7 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
 
 
 def _hash(path: Path, progress: OnBytes | None = None) -> tuple[str, str]:
-    """Return the state that a file had while it was read, "" if it changed just now, and its sum."""
+    """Return the state of a file while it was read, "" if it changed just now, and its sum."""
     before = file_state(path)
     is_settled = is_state_settled(before)
     digest = read_checksums(path, progress=progress).sha256
@@ -188,7 +188,8 @@ def file_state(path: Path) -> str:
     Raises:
         OSError: the file, or its archive, is missing.
     """
-    status, member = _find_file(path).stat(), parse_member(path)
+    member = parse_member(path)
+    status = (path if member is None else member.archive).stat()
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
     inode = status.st_ino if member is None else f"{status.st_ino}@{member.offset}+{member.size}"
     return f"{status.st_dev}:{inode}:{status.st_size}:{times}"
@@ -198,12 +199,6 @@ def is_state_settled(state: str, now_s: float | None = None) -> bool:
     """Return whether a file has been in this state for so long that no change can go unnoticed."""
     changed_s = int(state.rpartition(":")[2]) / 1e9
     return (time.time() if now_s is None else now_s) - changed_s > SETTLED_S
-
-
-def _find_file(path: Path) -> Path:
-    """Return the file of the file system that holds the bytes of ``path``."""
-    member = parse_member(path)
-    return path if member is None else member.archive
 
 
 def file_identity(path: Path) -> str | None:

@@ -106,10 +106,9 @@ def _facts(plan: RunPlan) -> list[Any]:
 def _states(plan: RunPlan, total: hashlib._Hash) -> Iterator[str]:
     """Add the clips with their files, and the folders of features, to a hash; yield each state."""
     for clip in plan.clips:
-        # Most clips have one file for all: it is looked at once.
-        states = {path: file_state(path) for path in plan.files_of(clip)}
-        total.update(repr((_describe(clip), list(states.values()))).encode("utf-8", "replace"))
-        yield from states.values()
+        states = [file_state(path) for path in plan.files_of(clip)]
+        total.update(repr((_describe(clip), states)).encode("utf-8", "replace"))
+        yield from states
     for folder in _feature_folders(plan):
         state = file_state(folder)
         total.update(f"{folder} {state}".encode("utf-8", "replace"))
