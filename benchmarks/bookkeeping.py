@@ -51,6 +51,7 @@ from bench.system import Generate, System
 from bench.types import Clip, Excerpt
 from benchmarks.results_speed import write_run
 
+HERE = Path(__file__).resolve().parents[1]
 SECONDS = 8.0
 #: A call on a finished run may take so long at 100,000 clips.
 FINISHED_TARGET_S = 5.0
@@ -103,7 +104,7 @@ def main() -> int:
 def _measure_all(root: Path | None, n_clips: int, n_systems: int) -> dict[str, Cost]:
     """Return what every step costs for so many clips."""
     with tempfile.TemporaryDirectory(dir=root) as folder:
-        home = {**os.environ, "BENCH_HOME": f"{folder}/home", "BENCH_BOUNDS": "0"}
+        home = {**os.environ, "BENCH_HOME": f"{folder}/home", "PYTHONPATH": str(HERE)}
         found = {}
         for step in STEPS:
             command = [sys.executable, "-m", "benchmarks.bookkeeping", "--step", step]

@@ -76,7 +76,7 @@ def _time(folder: Path, arguments: tuple[str, ...]) -> float:
 
 
 def write_run(root: Path, number: int, n_clips: int) -> None:
-    """Write a finished run of the system ``synthetic`` with drawn scores; the seed is ``number``."""
+    """Write a finished run of the system ``synthetic`` with drawn scores; seed ``number``."""
     rng = np.random.default_rng(number)
     metrics = select(DEFAULT_PROFILE)
     names = [each.name for each in metrics if each.score is not None]
