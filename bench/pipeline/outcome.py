@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from sys import intern
 from typing import Any, overload
 
 from bench.checkpoints.registry import weights_directory
@@ -149,7 +150,9 @@ def write_outcome(
         entry = row_entry(plan, journal, clip)
         # A clip that failed now may have a row of an earlier call, with other columns.
         if entry is not None and clip.name not in failed:
-            rows.append(Row(pair_of(plan, clip), entry["keys"], entry["scores"]))
+            # Every line of the journal has names of its own, which would be half of the memory.
+            scores = {intern(name): value for name, value in entry["scores"].items()}
+            rows.append(Row(pair_of(plan, clip), entry["keys"], scores))
     kept = {clip.name for clip in samples.stale} if plan.stale == "keep" else set()
     n_kept = sum(row.pair.clip.name in kept for row in rows)
     results = summarise(

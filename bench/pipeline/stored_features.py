@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from bench.judges import Extractor
 from bench.pipeline.roles import Keys, Role, Scoring, feature_key
 from bench.types import Clip
@@ -42,9 +44,10 @@ class StoredFeatures:
             return self._scoring.store(role).has(extractor, key)
         if (role, extractor.name) not in self._names:
             folder = self._scoring.store(role).folder(extractor)
-            # 8 bytes a file: the names themselves would take 100.
-            hashes = sorted(map(hash, list_features(folder)))
-            self._names[role, extractor.name] = array("q", hashes)
+            # 8 bytes a file, sorted where they are: the names themselves would take 100.
+            hashes = array("q", map(hash, list_features(folder)))
+            np.frombuffer(hashes, np.int64).sort()
+            self._names[role, extractor.name] = hashes
         names = self._names[role, extractor.name]
         wanted = hash(f"{key}.safetensors")
         position = bisect_left(names, wanted)
