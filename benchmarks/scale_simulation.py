@@ -190,7 +190,7 @@ def _print_measured(n_clips: int, clip_s: float, n_rounds: int) -> bool:
     rates = Rates(clip_s, books_s=(found[1] - sum(drawn)) / n_clips)
     print(f"the engine takes {1000 * rates.books_s:.1f} ms a clip")
     is_off = _compare("sleeping clips", rates, drawn, found)
-    killed = [-1.0 if i % KILLER == KILLER - 1 else each for i, each in enumerate(drawn)]
+    killed = [-1.0 if i % KILLER == KILLER // 2 else each for i, each in enumerate(drawn)]
     died = {n: min(_time(n, killed) for _ in range(n_rounds)) for n in WORKERS}
     alive_s = sum(each for each in killed if each > 0) + rates.books_s * n_clips
     start_s = (died[1] - alive_s) / killed.count(-1.0)
