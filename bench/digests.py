@@ -13,7 +13,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -35,10 +35,17 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, state TEXT UNIQUE, sha256 TEXT)",
     # MD5 is kept by SHA-256, not by file: equal bytes have equal sums, so a row never goes stale.
     "CREATE TABLE IF NOT EXISTS md5_sums (sha256 TEXT PRIMARY KEY, md5 TEXT)",
+    # What a folder was when there was nothing left to do in it (``bench.pipeline.finished``).
+    "CREATE TABLE IF NOT EXISTS finished (folder TEXT PRIMARY KEY, state TEXT)",
 )
 
-#: SHA-256 of files that this process knows, by ``file_state``.
+#: SHA-256 of files that this process has met last, by ``file_state``.
 _known: dict[str, str] = {}
+#: How many there are at most: 100,000 files would take 40 MB.
+MOST_KNOWN = 8_000
+#: Files that are looked up in one query and stored in one transaction, each of which takes as long
+#: as hundreds of rows.
+QUERY_FILES = 500
 #: MD5 that this process knows, by SHA-256.
 _known_md5: dict[str, str] = {}
 
@@ -61,12 +68,18 @@ def file_digest(path: Path, *, is_fresh: bool = False, progress: OnBytes | None 
     """
     if not is_fresh and (found := remembered_digest(path)):
         return found
-    before = file_state(path)
-    is_settled = time.time() - _find_file(path).stat().st_ctime > SETTLED_S
-    digest = read_checksums(path, progress=progress).sha256
-    if is_settled and file_state(path) == before:
-        remember_digest(before, digest)
+    state, digest = _hash(path, progress)
+    if state:
+        remember_digest(state, digest)
     return digest
+
+
+def _hash(path: Path, progress: OnBytes | None = None) -> tuple[str, str]:
+    """Return the state of a file while it was read, "" if it changed just now, and its sum."""
+    before = file_state(path)
+    is_settled = is_state_settled(before)
+    digest = read_checksums(path, progress=progress).sha256
+    return before if is_settled and file_state(path) == before else "", digest
 
 
 def read_checksums(
@@ -96,15 +109,51 @@ def remembered_digest(path: Path) -> str | None:
     state = file_state(path)
     found = _known.get(state) or _select("SELECT sha256 FROM digests WHERE state = ?", state)
     if found:
-        _known[state] = found
+        _keep(state, found)
     return found
+
+
+def recall_digests(paths: Sequence[Path]) -> list[Path]:
+    """Look up what is remembered of these files at once; return those of which nothing is.
+
+    The next calls of ``file_digest`` for them find it in memory. Missing files are left out.
+
+    Raises:
+        BenchError: ``digests.sqlite`` is corrupt.
+    """
+    states: dict[str, Path] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            states[file_state(path)] = path
+    if len(_known) + len(states) > MOST_KNOWN:
+        _known.clear()
+    asked = [state for state in states if state not in _known]
+    if asked and _memory().is_file():
+        marks = ",".join("?" * len(asked))
+        query = f"SELECT state, sha256 FROM digests WHERE state IN ({marks})"  # noqa: S608 - marks
+        with _tolerant(), _opened() as connection:
+            for state, digest in connection.execute(query, asked):
+                _keep(state, digest)
+    return [path for state, path in states.items() if state not in _known]
+
+
+def _keep(state: str, digest: str) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[state] = digest
 
 
 def remember_digest(state: str, digest: str) -> None:
     """Store the SHA-256 of a file that had this ``file_state`` before it was read."""
-    _known[state] = digest
-    file = state.rsplit(":", 3)[0]  # one row for each file, however often it changes
-    _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (file, state, digest))
+    _remember_digests([(state, digest)])
+
+
+def _remember_digests(found: Sequence[tuple[str, str]]) -> None:
+    for state, digest in found:
+        _keep(state, digest)
+    # One row for each file, however often it changes.
+    rows = [(state.rsplit(":", 3)[0], state, digest) for state, digest in found]
+    _insert("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", rows)
 
 
 def remembered_md5(sha256: str) -> str | None:
@@ -118,7 +167,17 @@ def remembered_md5(sha256: str) -> str | None:
 def remember_md5(sha256: str, md5: str) -> None:
     """Store that the bytes with this SHA-256 have this MD5."""
     _known_md5[sha256] = md5
-    _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", (sha256, md5))
+    _insert("INSERT OR REPLACE INTO md5_sums VALUES (?, ?)", [(sha256, md5)])
+
+
+def remembered_finish(folder: str) -> str | None:
+    """Return the state of a folder in which there was nothing left to do, if it is known."""
+    return _select("SELECT state FROM finished WHERE folder = ?", folder)
+
+
+def remember_finish(folder: str, state: str) -> None:
+    """Store the state of a folder in which there is nothing left to do."""
+    _insert("INSERT OR REPLACE INTO finished VALUES (?, ?)", [(folder, state)])
 
 
 def file_state(path: Path) -> str:
@@ -129,16 +188,17 @@ def file_state(path: Path) -> str:
     Raises:
         OSError: the file, or its archive, is missing.
     """
-    status, member = _find_file(path).stat(), parse_member(path)
+    member = parse_member(path)
+    status = (path if member is None else member.archive).stat()
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
     inode = status.st_ino if member is None else f"{status.st_ino}@{member.offset}+{member.size}"
     return f"{status.st_dev}:{inode}:{status.st_size}:{times}"
 
 
-def _find_file(path: Path) -> Path:
-    """Return the file of the file system that holds the bytes of ``path``."""
-    member = parse_member(path)
-    return path if member is None else member.archive
+def is_state_settled(state: str, now_s: float | None = None) -> bool:
+    """Return whether a file has been in this state for so long that no change can go unnoticed."""
+    changed_s = int(state.rpartition(":")[2]) / 1e9
+    return (time.time() if now_s is None else now_s) - changed_s > SETTLED_S
 
 
 def file_identity(path: Path) -> str | None:
@@ -160,20 +220,27 @@ def hash_files(
     Missing files are left to the caller that needs them.
     """
 
-    def hash_one(path: Path) -> None:
-        with suppress(FileNotFoundError):
-            file_digest(path, is_fresh=is_fresh)
+    def hash_one(path: Path) -> tuple[str, str]:
+        try:
+            return _hash(path)
+        except FileNotFoundError:
+            return "", ""
 
     wanted = list(dict.fromkeys(paths))
     progress(0, len(wanted))
-    # All rows at once: thousands of single queries take longer.
-    if _memory().is_file():
-        with _tolerant(), _opened() as connection:
-            _known.update(connection.execute("SELECT state, sha256 FROM digests"))
     # Threads suffice: hashlib releases the interpreter's lock for long buffers.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, _ in enumerate(pool.map(hash_one, wanted), 1):
-            progress(done, len(wanted))
+        for start in range(0, len(wanted), QUERY_FILES):
+            group = wanted[start : start + QUERY_FILES]
+            unread = group if is_fresh else recall_digests(group)
+            n_before = start + len(group) - len(unread)
+            progress(n_before, len(wanted))
+            found: list[tuple[str, str]] = []
+            for done, each in enumerate(pool.map(hash_one, unread), n_before + 1):
+                found.append(each)
+                progress(done, len(wanted))
+            if settled := [each for each in found if each[0]]:
+                _remember_digests(settled)
 
 
 def _memory() -> Path:
@@ -188,13 +255,13 @@ def _select(query: str, key: str) -> str | None:
     return None
 
 
-def _insert(statement: str, row: tuple[str, ...]) -> None:
+def _insert(statement: str, rows: Sequence[tuple[str, ...]]) -> None:
     with _tolerant():
         _memory().parent.mkdir(parents=True, exist_ok=True)
         with _opened() as connection:
             for table in TABLES:
                 connection.execute(table)
-            connection.execute(statement, row)
+            connection.executemany(statement, rows)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.runs):
-            _write_run(Path(folder), number, options.clips)
+            write_run(Path(folder), number, options.clips)
         print(f"{options.runs} runs of {options.clips:,} clips, at most {TARGET_S:g} s")
         slowest = 0.0
         for name, arguments in QUERIES.items():
@@ -75,7 +75,8 @@ def _time(folder: Path, arguments: tuple[str, ...]) -> float:
     return time.perf_counter() - started
 
 
-def _write_run(root: Path, number: int, n_clips: int) -> None:
+def write_run(root: Path, number: int, n_clips: int) -> None:
+    """Write a finished run of the system ``synthetic`` with drawn scores; seed ``number``."""
     rng = np.random.default_rng(number)
     metrics = select(DEFAULT_PROFILE)
     names = [each.name for each in metrics if each.score is not None]

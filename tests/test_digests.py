@@ -73,6 +73,29 @@ def test_a_fresh_digest_is_read_even_where_one_is_remembered(tmp_path):
     assert remembered_digest(path) == sha256(b"audio")
 
 
+def test_many_files_are_looked_up_and_remembered_together(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{i}.wav" for i in range(2 * bench.digests.QUERY_FILES)]
+    for path in paths:
+        path.write_text(path.name)
+    opened: list[object] = []
+    connect = sqlite3.connect
+
+    def count(*arguments, **options):
+        opened.append(arguments)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(bench.digests.sqlite3, "connect", count)
+    hash_files(paths, lambda *_: None)
+    assert len(opened) <= 4  # each half is looked up and stored
+    bench.digests._known.clear()  # as in a new process
+    monkeypatch.setattr(bench.digests, "read_checksums", None)
+    done: list[int] = []
+    hash_files(paths, lambda n, total: done.append(n))
+    assert done[-1] == len(paths)
+    assert len(opened) <= 6
+    assert file_digest(paths[-1]) == sha256(paths[-1].name.encode())
+
+
 def test_a_file_that_has_just_changed_is_not_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr(bench.digests, "SETTLED_S", 3.0)
     path = tmp_path / "a.wav"

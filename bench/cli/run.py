@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option(help="Print what would be done, how long it takes, and do nothing.")
     ] = False,
+    gpus: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --dry-run: also how long it takes on so many GPUs."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Discard what this run made of these clips before.")
     ] = False,
@@ -81,11 +86,18 @@ def run(
     """
     from bench.cli.console import console, notify, progress_bars
     from bench.cli.run_models import Switches, print_plans, run_models, split_models
+    from bench.errors import BenchError
     from bench.io import require_target
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions, plan_run
     from bench.pipeline.run import look_ahead, require_ready
 
+    if gpus and not dry_run:
+        raise BenchError(
+            f"--gpus {gpus} predicts a run: add --dry-run (a run with --device cuda takes all GPUs "
+            "that are visible)"
+        )
+    describe = partial(_describe_estimate, gpus=gpus)
     options = RunOptions(
         model=model,
         split=split,
@@ -114,7 +126,7 @@ def run(
     )
     if models := split_models(model):
         if dry_run:
-            print_plans(models, options, judging, fresh=fresh, describe=_describe_estimate)
+            print_plans(models, options, judging, fresh=fresh, describe=describe)
         else:
             switches = Switches(json, bounds, min_coverage, fresh, verify_bytes)
             run_models(models, options, judging, switches)
@@ -123,7 +135,7 @@ def run(
     with progress_bars() as progress:
         ahead = look_ahead(plan, progress, fresh=fresh)
     if dry_run:
-        for line in _describe_estimate(plan, ahead):
+        for line in describe(plan, ahead):
             console().print(line)
         return
     if json:
@@ -168,7 +180,7 @@ def _carry_out(
     raise typer.Exit(0 if result.results.coverage >= min_coverage else 1)
 
 
-def _describe_estimate(plan: RunPlan, ahead: Estimate) -> list[str]:
+def _describe_estimate(plan: RunPlan, ahead: Estimate, gpus: int | None = None) -> list[str]:
     from bench.pipeline.run import GIBIBYTE, format_duration
 
     stages = ", ".join(
@@ -183,6 +195,8 @@ def _describe_estimate(plan: RunPlan, ahead: Estimate) -> list[str]:
         f"  time      about {format_duration(ahead.seconds)}: {stages}",
         f"  disk      about {need:.2f} GiB of {free:.0f} GiB free",
     ]
+    if gpus:
+        lines += _describe_gpus(plan, ahead, gpus)
     if ahead.stale:
         lines.append(f"  again     {ahead.stale}")
     if refused := plan.split.refused:
@@ -190,3 +204,18 @@ def _describe_estimate(plan: RunPlan, ahead: Estimate) -> list[str]:
     if ahead.to_generate and plan.system.lacks and (missing := plan.system.lacks()):
         lines.append(f"  missing   {missing}")
     return [*lines, f"  into      {plan.results_directory}"]
+
+
+def _describe_gpus(plan: RunPlan, ahead: Estimate, gpus: int) -> list[str]:
+    from bench.pipeline.estimate import predict_on_gpus
+    from bench.pipeline.run import GIBIBYTE, format_duration
+
+    found = predict_on_gpus(plan, ahead, gpus)
+    how = "measured" if found.is_measured else "guessed"
+    read = "unknown" if found.bytes_read is None else f"{found.bytes_read / GIBIBYTE:.2f} GiB"
+    return [
+        f"  GPUs      {gpus}: about {format_duration(found.wall_seconds)}, "
+        f"{found.gpu_seconds / 3600:.2f} GPU hours (rate of the system {how})",
+        f"  traffic   about {read} read and {found.bytes_written / GIBIBYTE:.2f} GiB written, "
+        "where files are on a network",
+    ]

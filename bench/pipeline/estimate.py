@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.archives import file_size, is_file
 from bench.io import read_json
 from bench.judges import NETWORK_SECONDS
 from bench.pipeline.plan import RunPlan, slug
@@ -18,10 +19,20 @@ from bench.pipeline.workers import (
     place_system,
 )
 from bench.splits.split import NETWORK_METRICS
+from bench.system import INPUTS
 
 #: Bytes on disk per second of audio: 24-bit FLAC at 44.1 kHz, and the features of one clip.
 SAMPLE_BYTES_PER_SECOND = 90_000
 FEATURE_BYTES_PER_SECOND = 55_000
+
+#: What the process that gives out the clips needs for each, measured, and a guess of how long
+#: processes and models take to start: docs/scale.md.
+BOOKS_SECONDS = 0.002
+START_SECONDS = 120.0
+#: So many clips tell the size of the media.
+MEASURED_CLIPS = 200
+#: What systems use of a clip that is read from its files.
+MEDIA_INPUTS = INPUTS - {"prompt"}
 
 
 @dataclass(frozen=True)
@@ -53,15 +64,29 @@ class Estimate:
         return sum(each.seconds for each in self.times.values())
 
 
+@dataclass(frozen=True)
+class GpuPrediction:
+    """What is left of a run on several GPUs that share a file system.
+
+    ``bytes_read`` is None where no media are here to be measured; ``is_measured`` says whether the
+    rate of the system on a GPU is.
+    """
+
+    wall_seconds: float
+    gpu_seconds: float
+    is_measured: bool
+    bytes_read: int | None
+    bytes_written: int
+
+
 def estimate(plan: RunPlan, *, to_generate: int, to_score: int) -> Estimate:
     """Return time and disk for what is left, by earlier timings of this system where there are."""
     counts = {"generate": to_generate, "extract": to_score, "score": to_score}
     measured, at_once = _measured_seconds(plan), _clips_at_once(plan)
     rates = {stage: each / at_once[stage] for stage, each in measured.items()}
     rates = _guessed_seconds(plan) | rates
-    seconds_of_audio = sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
     # Twice the features: those of the true clip and those of the sample.
-    per_clip = seconds_of_audio * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
+    per_clip = _mean_seconds(plan) * (SAMPLE_BYTES_PER_SECOND + 2 * FEATURE_BYTES_PER_SECOND)
     # The folder of runs may not exist yet; its disk does.
     existing = next(folder for folder in (plan.root, *plan.root.parents) if folder.exists())
     return Estimate(
@@ -90,6 +115,47 @@ def estimate_gpu_seconds(plan: RunPlan, *, to_generate: int, to_score: int) -> f
     )
     network_s = NETWORK_SECONDS[judge].gpu if has_networks else 0.0
     return to_generate * generate_s * system.uses_device + to_score * network_s
+
+
+def predict_on_gpus(plan: RunPlan, ahead: Estimate, n_gpus: int) -> GpuPrediction:
+    """Return what is left of a run on several GPUs, each with a worker of its own.
+
+    Work on the processor beside the networks is left out: GPUs wait for it where they have fewer
+    cores each than it needs (docs/scale.md).
+    """
+    to_generate, to_score = ahead.to_generate, ahead.to_score
+    gpu_s = estimate_gpu_seconds(plan, to_generate=to_generate, to_score=to_score)
+    n_left = max(to_generate, to_score)
+    spread_s = max(gpu_s / n_gpus, BOOKS_SECONDS * n_left)
+    on_gpu = replace(plan, device="cuda", judge=replace(plan.judge, device="cuda"))
+    media, sample = _media_bytes(plan), SAMPLE_BYTES_PER_SECOND * _mean_seconds(plan)
+    reads_media = not plan.system.uses.isdisjoint(MEDIA_INPUTS)
+    return GpuPrediction(
+        wall_seconds=spread_s + START_SECONDS if n_left else 0.0,
+        gpu_seconds=gpu_s,
+        is_measured="generate" in _measured_seconds(on_gpu),
+        # To hash, to generate from and to score; a sample to hash and to score.
+        bytes_read=None
+        if media is None
+        else round(media * (to_generate * reads_media + 2 * to_score) + 2 * sample * to_score),
+        bytes_written=ahead.bytes_needed,
+    )
+
+
+def _media_bytes(plan: RunPlan) -> float | None:
+    """Return the mean size of the media of a clip, of some of them; None where none is here."""
+    some = plan.clips[:: max(1, len(plan.clips) // MEASURED_CLIPS)]
+    sizes = []
+    for clip in some:
+        excerpts = (clip.video, clip.audio, clip.reference)
+        paths = {excerpt.path for excerpt in excerpts if excerpt}
+        if all(map(is_file, paths)):
+            sizes.append(sum(map(file_size, paths)))
+    return sum(sizes) / len(sizes) if sizes else None
+
+
+def _mean_seconds(plan: RunPlan) -> float:
+    return sum(clip.seconds for clip in plan.clips) / max(1, len(plan.clips))
 
 
 def generate_timeout_s(plan: RunPlan) -> float:

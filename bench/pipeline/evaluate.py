@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
 
 from bench.engine import Outcome, open_engine
 from bench.errors import RunError
@@ -42,7 +43,8 @@ class RunLog:
 
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    #: By stage: how many clips have a value, and the seconds of all of them.
+    seconds: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def successes(
         self,
@@ -65,7 +67,8 @@ class RunLog:
                 n_counted += 1
             elif outcome.value is not None:
                 n_counted += 1
-                self.seconds.setdefault(stage, []).append(outcome.seconds)
+                n, seconds = self.seconds.get(stage, (0, 0.0))
+                self.seconds[stage] = n + 1, seconds + outcome.seconds
                 yield outcome.item, outcome.value
             self.progress(stage, done, total)
         if n_counted != total:  # a fault of an engine must not shorten the results unseen
@@ -80,7 +83,7 @@ class RunLog:
 
     def seconds_per_clip(self) -> dict[str, float]:
         """Return the mean time of one worker per clip, for each stage that had something to do."""
-        return {stage: round(statistics.fmean(each), 4) for stage, each in self.seconds.items()}
+        return {stage: round(total / n, 4) for stage, (n, total) in self.seconds.items()}
 
 
 @dataclass(frozen=True)
@@ -110,17 +113,45 @@ def evaluate(
     # Both stages have the same workers: what they have imported took longer than a clip does.
     with open_engine(workers) as engine:
         outcomes = extract_features(pairs, scoring, engine, timeout_s)
-        extracted = list(
-            run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
-        )
-        scored = run_log.successes(
-            "score",
-            score_pairs(extracted, scoring, engine, limit_time(timeout_s, SCORE_TIMEOUT_S)),
-            len(extracted),
-            lambda item: item[0].clip.name,
-        )
-        for (pair, keys), scores in scored:
-            yield Row(pair, keys, scores)
+        extracted = run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
+        with TemporaryFile("w+", encoding="utf-8") as file:
+            n_extracted = _write_keys(file, extracted)
+            with_keys = _read_keys(file, pairs, run_log.failed_clips())
+            scored = run_log.successes(
+                "score",
+                score_pairs(with_keys, scoring, engine, limit_time(timeout_s, SCORE_TIMEOUT_S)),
+                n_extracted,
+                lambda item: item[0].clip.name,
+            )
+            for (pair, keys), scores in scored:
+                yield Row(pair, keys, scores)
+
+
+def _write_keys(file: IO[str], extracted: Iterable[tuple[Pair, Keys]]) -> int:
+    """Write the keys of each clip to a file, and return their number: in memory they take 1 KB."""
+    n_written = 0
+    for pair, keys in extracted:
+        file.write(json.dumps([pair.clip.name, dict(keys)]) + "\n")
+        n_written += 1
+    file.seek(0)
+    return n_written
+
+
+def _read_keys(
+    file: Iterable[str], pairs: Iterable[Pair], failed: Collection[str]
+) -> Iterator[tuple[Pair, Keys]]:
+    """Yield each pair that did not fail with its keys, in the order of the pairs.
+
+    They were extracted in nearly this order: few of them are in memory.
+    """
+    lines, ahead = iter(file), dict[str, Keys]()
+    for pair in pairs:
+        name = pair.clip.name
+        while name not in ahead and name not in failed:
+            clip, keys = json.loads(next(lines))
+            ahead[clip] = keys
+        if name in ahead:
+            yield pair, ahead.pop(name)
 
 
 def summarise(

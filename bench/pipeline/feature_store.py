@@ -65,8 +65,11 @@ class FeatureStore:
 
     def path(self, extractor: Extractor, key: str) -> Path:
         """Return the file of the features of this key, whether it exists or not."""
-        folder = self.root / extractor.name / extractor.version / key[:2]
-        return folder / f"{key}.safetensors"
+        return self.folder(extractor) / key[:2] / f"{key}.safetensors"
+
+    def folder(self, extractor: Extractor) -> Path:
+        """Return the folder of all features of an extractor."""
+        return self.root / extractor.name / extractor.version
 
     def has(self, extractor: Extractor, key: str) -> bool:
         """Return whether these features are stored."""

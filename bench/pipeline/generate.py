@@ -31,22 +31,24 @@ class GenerateJob:
     seed: int
     destination: Path
     condition: Condition = FULL
+    made_from: str = ""  # ``RunPlan.sample_fingerprint``
 
 
 def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[GenerateJob, Notes]]:
     """Make a sample for each of these clips; the value of an outcome is for the journal."""
     needs_other = "other" in plan.system.uses
-    jobs = [
+    jobs = (  # each is made when a worker has room for it: a list would take 1 KB a clip
         GenerateJob(
             clip,
             plan.other(clip) if needs_other else None,
             plan.clip_seed(clip),
             plan.sample_path(clip),
             plan.condition,
+            plan.sample_fingerprint(clip),
         )
         # Clips of one length are neighbours, since only they can share a batch.
-        for clip in sorted(clips, key=lambda clip: clip.seconds)
-    ]
+        for clip in plan.recalled(sorted(clips, key=lambda clip: clip.seconds))
+    )
     placement = place_system(plan.system, plan.device, plan.workers)
     batch_size = plan.system.batch_size_on(plan.device)
     settings = replace(

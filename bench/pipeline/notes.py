@@ -6,7 +6,7 @@ second run has the same notes as the first. No note changes a score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import format_names
@@ -61,37 +61,39 @@ def media_notes(
     scored: Sequence[tuple[Pair, Keys]], scoring: Scoring, noun: str, roles: Sequence[Role]
 ) -> tuple[str, ...]:
     """Return the notes on the files in these ``roles``, which together are one ``noun`` a clip."""
-    found: dict[str, dict[str, float]] = {}
-    for pair, keys in scored:
-        numbers = found.setdefault(pair.clip.name, {})
+
+    def numbers_of(pair: Pair, keys: Keys) -> dict[str, float]:
+        numbers: dict[str, float] = {}
         for role in roles:
             for name, value in remarks_of(role, keys, scoring).items():
                 numbers[name] = max(numbers.get(name, 0.0), abs(value.item()))
+        return numbers
+
+    found = ((pair.clip.name, numbers_of(pair, keys)) for pair, keys in scored)
     return _notes(noun, found, MEDIA_RULES)
 
 
-def sample_notes(entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Return what was done to samples to fit them, from the journal's entry of each clip."""
-    numbers = [rule.number for rule in SAMPLE_RULES]
-    found = {
-        clip: {name: float(entry.get(name, 0)) for name in numbers}
-        for clip, entry in entries.items()
-    }
+def sample_notes(entries: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
+    """Return what was done to samples to fit them, from each clip and its entry in the journal."""
+    names = [rule.number for rule in SAMPLE_RULES]
+    found = ((clip, {name: float(entry.get(name, 0)) for name in names}) for clip, entry in entries)
     return _notes("samples", found, SAMPLE_RULES)
 
 
 def _notes(
-    noun: str, found: Mapping[str, Mapping[str, float]], rules: Sequence[Rule]
+    noun: str, found: Iterable[tuple[str, Mapping[str, float]]], rules: Sequence[Rule]
 ) -> tuple[str, ...]:
+    """Count the clips above each limit; only those are kept, of which there are few."""
+    names, above = set[str](), {rule.number: dict[str, float]() for rule in rules}
+    for clip, numbers in found:
+        names.add(clip)  # that of one reference may come several times
+        for rule in rules:
+            if (number := numbers.get(rule.number, 0)) > rule.limit:
+                above[rule.number][clip] = max(number, above[rule.number].get(clip, 0))
     notes = []
     for rule in rules:
-        above = {
-            clip: numbers[rule.number]
-            for clip, numbers in found.items()
-            if numbers.get(rule.number, 0) > rule.limit
-        }
-        if above:
-            after = rule.after.format(most=max(above.values()))
-            counted = f"{len(above)} of {len(found)} {noun} {rule.before}"
-            notes.append(f"{counted} ({format_names(sorted(above))}){after}")
+        if clips := above[rule.number]:
+            after = rule.after.format(most=max(clips.values()))
+            counted = f"{len(clips)} of {len(names)} {noun} {rule.before}"
+            notes.append(f"{counted} ({format_names(sorted(clips))}){after}")
     return tuple(notes)

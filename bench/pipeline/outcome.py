@@ -7,8 +7,9 @@ columns of earlier calls stay valid while their extractors keep their versions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from sys import intern
+from typing import Any, overload
 
 from bench.checkpoints.registry import weights_directory
 from bench.checkpoints.verify import describe_missing, missing_weights
@@ -21,6 +22,7 @@ from bench.pipeline.notes import sample_notes
 from bench.pipeline.plan import RunPlan, scoring_fingerprint
 from bench.pipeline.roles import Pair, Scoring
 from bench.pipeline.samples import Samples, count_origins
+from bench.pipeline.stored_features import StoredFeatures
 from bench.results import (
     Failure,
     Fairness,
@@ -51,7 +53,7 @@ def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
         metric.name: Scoring((metric,), plan.judge, None).extractor_names()
         for metric in select_computable(select(plan.judge.profile), plan.judge)
     }
-    pairs = [pair_of(plan, clip) for clip in clips]
+    pairs = _Pairs(plan, clips)
     for row in evaluate(pairs, plan.scoring, plan.workers, run_log, plan.timeout_s):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
         scores, keys = dict(row.scores), dict(row.keys)
@@ -64,6 +66,26 @@ def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
             }
             scores = kept | scores
         journal.add(kind, name, made_from, keys=keys, scores=scores, extractors=versions)
+
+
+@dataclass(frozen=True)
+class _Pairs(Sequence[Pair]):
+    """Clips with their samples; each pair is made when it is asked for, since it takes 1 KB."""
+
+    plan: RunPlan
+    clips: Sequence[Clip]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @overload
+    def __getitem__(self, position: int) -> Pair: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, position: int | slice) -> Pair | Sequence[Pair]:
+        if isinstance(position, slice):
+            return _Pairs(self.plan, self.clips[position])
+        return pair_of(self.plan, self.clips[position])
 
 
 def _require_weights(plan: RunPlan, n_clips: int) -> None:
@@ -98,6 +120,7 @@ def without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
     """Return clips without a column, or without a feature that is read after all are scored."""
     versions = _versions(plan)
     names = [metric.name for metric in plan.metrics if metric.score is not None]
+    stored = StoredFeatures(plan.scoring, len(plan.clips))
 
     def has_row(clip: Clip) -> bool:
         entry = row_entry(plan, journal, clip)
@@ -105,11 +128,11 @@ def without_row(plan: RunPlan, journal: Journal) -> list[Clip]:
             entry is not None
             and all(name in entry["scores"] for name in names)
             and all(entry["extractors"].get(each) == versions[each] for each in reads)
-            and plan.scoring.holds(clip, entry["keys"])
+            and stored.hold(clip, entry["keys"])
         )
 
     reads = plan.scoring.extractor_names()
-    return [clip for clip in plan.clips if not has_row(clip)]
+    return [clip for clip in plan.recalled(plan.clips) if not has_row(clip)]
 
 
 def write_outcome(
@@ -125,11 +148,13 @@ def write_outcome(
     """
     failed = run_log.failed_clips()
     rows = []
-    for clip in plan.clips:
+    for clip in plan.recalled(plan.clips):
         entry = row_entry(plan, journal, clip)
         # A clip that failed now may have a row of an earlier call, with other columns.
         if entry is not None and clip.name not in failed:
-            rows.append(Row(pair_of(plan, clip), entry["keys"], entry["scores"]))
+            # Every line of the journal has names of its own, which would be half of the memory.
+            scores = {intern(name): value for name, value in entry["scores"].items()}
+            rows.append(Row(pair_of(plan, clip), entry["keys"], scores))
     kept = {clip.name for clip in samples.stale} if plan.stale == "keep" else set()
     n_kept = sum(row.pair.clip.name in kept for row in rows)
     results = summarise(
@@ -182,8 +207,8 @@ def _notes(
     yield from split.notes
     if system.notes:
         yield from system.notes()
-    names = [row.pair.clip.name for row in rows]
-    yield from sample_notes({name: journal.latest("sample", name) or {} for name in names})
+    names = (row.pair.clip.name for row in rows)
+    yield from sample_notes((name, journal.latest("sample", name) or {}) for name in names)
 
 
 def describe_fairness(plan: RunPlan) -> Fairness:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.digests import file_identity
+from bench.digests import file_identity, recall_digests
 from bench.errors import BenchError
 from bench.judges import Judge
 from bench.pipeline.feature_store import PREPARATION
@@ -24,6 +26,9 @@ from bench.types import FULL, Clip, Condition, Excerpt
 
 #: The system whose samples are the true audio: every run of it has the same.
 GROUND_TRUTH = "ground-truth"
+
+#: So many clips are looked at together: one query of a database costs as much as fifty rows.
+CLIPS_AT_ONCE = 200
 
 #: What to do with samples that other code, weights or devices made than are here: refuse if making
 #: them again is long or a matter of choice, keep and mark them, or make them again.
@@ -56,10 +61,6 @@ class RunPlan:
     shares_features: bool = False
     timeout_s: float | None = None
     refused: tuple[Refusal, ...] = ()
-    # Remembered hashes. They are no arguments, so ``replace`` makes a plan without any.
-    _fingerprints: dict[str, str] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
 
     @cached_property
     def subset(self) -> str:
@@ -91,7 +92,7 @@ class RunPlan:
         """What is computed of the samples, and where its features are stored."""
         return Scoring(self.metrics, self.judge, None if self.shares_features else self.directory)
 
-    @property
+    @cached_property  # paths are put together for every clip
     def directory(self) -> Path:
         """``runs/<system>/<split>/<condition>-<seed>``.
 
@@ -115,7 +116,11 @@ class RunPlan:
 
     def sample_path(self, clip: Clip) -> Path:
         """The path of the sample of this clip, whether it exists or not."""
-        return self.directory / "samples" / f"{clip.name}.flac"
+        return self._samples / f"{clip.name}.flac"
+
+    @cached_property
+    def _samples(self) -> Path:
+        return self.directory / "samples"
 
     def clip_seed(self, clip: Clip) -> int:
         """Return a seed of system, clip and run seed, equal for all conditions."""
@@ -156,19 +161,16 @@ class RunPlan:
     def sample_fingerprint(self, clip: Clip) -> str:
         """Return a hash of all that the system is given for a sample; its code is in ``origin``.
 
-        It is computed once per clip: a file that changes during a run is noticed by the next run.
+        A sample has that of its files as they were before it was made: a file that changes in the
+        meantime is noticed by the next run.
         """
-        if clip.name not in self._fingerprints:
-            self._fingerprints[clip.name] = self._sample_fingerprint(clip)
-        return self._fingerprints[clip.name]
-
-    def _sample_fingerprint(self, clip: Clip) -> str:
         system = self.informed_system
+        reference = clip.reference and _facts(clip.reference)
         given: dict[str, Any] = {
             "video": clip.video and _facts(clip.video),
             "prompt": clip.prompt,
-            "reference": clip.reference and _facts(clip.reference),
-            "reference-video": clip.reference and _facts(clip.reference),  # of the same file
+            "reference": reference,
+            "reference-video": reference,  # of the same file
             "truth": self._truth(clip) if "truth" in system.uses else None,
             "other": self._truth(self.other(clip)) if "other" in system.uses else None,
         }
@@ -189,16 +191,24 @@ class RunPlan:
         return [clip.name, facts, clip.prompt, generated, dict(clip.truth)]
 
     def files(self) -> list[Path]:
-        """Return every file whose bytes decide what is left to do.
+        """Return every file whose bytes decide what is left to do."""
+        return list(dict.fromkeys(path for clip in self.clips for path in self.files_of(clip)))
 
-        These are the media of the clips, what the system reads beside them, and samples.
-        """
-        excerpts = (e for clip in self.clips for e in (clip.video, clip.audio, clip.reference))
+    def files_of(self, clip: Clip) -> list[Path]:
+        """Return the files of a clip: its media, what the system reads beside them, its sample."""
+        excerpts = (clip.video, clip.audio, clip.reference)
         media = [excerpt.path for excerpt in excerpts if excerpt]
         read = self.informed_system.inputs
-        inputs = [path for clip in self.clips for path in (read(clip.name) if read else ())]
-        made = [clip.generated for clip in self.clips if clip.generated]
-        return list(dict.fromkeys((*media, *inputs, *made, *map(self.sample_path, self.clips))))
+        inputs = read(clip.name) if read else ()
+        made = [clip.generated] if clip.generated else []
+        return list(dict.fromkeys((*media, *inputs, *made, self.sample_path(clip))))
+
+    def recalled(self, clips: Iterable[Clip]) -> Iterator[Clip]:
+        """Yield the clips; what is remembered of their files is looked up for many at once."""
+        remaining = iter(clips)
+        while group := list(islice(remaining, CLIPS_AT_ONCE)):
+            recall_digests([path for clip in group for path in self.files_of(clip)])
+            yield from group
 
     @property
     def identity(self) -> Identity:

@@ -113,27 +113,27 @@ class Scoring:
         needed = {name for each in extractors for name in (each.weights, *each.also)}
         return tuple(sorted(needed - {""}))
 
-    def holds(self, clip: Clip, keys: Keys) -> bool:
-        """Return whether the features are stored that are read after all clips are scored.
+    def late_extractors(
+        self, seconds: float, roles: Iterable[Role]
+    ) -> list[tuple[Role, Extractor]]:
+        """Return what is read of clips of this length, with these roles, after all are scored.
 
-        Those are the ones of metrics with a level of chance, of metrics of the whole set, and the
-        remarks on the files.
+        Those are the extractors of metrics with a level of chance, of metrics of the whole set, and
+        the remarks on the files.
         """
-        if not all(
-            self.store(role).has(remarks, keys[role])
-            for role, remarks in REMARKS.items()
-            if role in keys
-        ):
-            return False
+        named = dict.fromkeys(roles, "")
         late = [m for m in self.metrics if m.has_chance or m.score_set is not None]
-        later = replace(self, metrics=tuple(late)).suited(clip.seconds)
-        return all(
-            later.store(role).has(extractor, feature_key(extractor, role, keys))
-            for role in ROLES
-            if role in keys
-            for extractor in later.extractors(role)
-            if has_inputs(extractor, keys)
-        )
+        later = replace(self, metrics=tuple(late)).suited(seconds)
+        return [
+            *((role, remarks) for role, remarks in REMARKS.items() if role in named),
+            *(
+                (role, extractor)
+                for role in ROLES
+                if role in named
+                for extractor in later.extractors(role)
+                if has_inputs(extractor, named)
+            ),
+        ]
 
     def load(self, role: Role, clip: Clip, keys: Keys, names: Iterable[str]) -> Side | None:
         """Return the features of these names of one role; None where the clip has no such side."""

@@ -16,6 +16,7 @@ from bench.io import bench_home, read_json, require_folder
 from bench.pipeline.columns import Notify, require_devices
 from bench.pipeline.estimate import Estimate, estimate
 from bench.pipeline.evaluate import Progress, RunLog
+from bench.pipeline.finished import is_finished, remember_finished
 from bench.pipeline.generate import generate_samples
 from bench.pipeline.journal import Journal
 from bench.pipeline.outcome import (
@@ -78,6 +79,8 @@ def look_ahead(plan: RunPlan, progress: Progress = no_progress, *, fresh: bool =
         return estimate(plan, to_generate=len(plan.clips), to_score=len(plan.clips))
     _check_configuration(plan)
     plan = with_finished_columns(plan)
+    if is_finished(plan):
+        return estimate(plan, to_generate=0, to_score=0)
     hash_files(plan.files(), partial(progress, "hash"))
     with _opened_journal(plan) as journal:
         samples = examine_samples(plan, journal)
@@ -143,6 +146,8 @@ def run(
             _delete_run(plan.directory)
         _check_configuration(plan)
         plan = with_finished_columns(plan)
+        if not fresh and not verify_bytes and is_finished(plan):
+            return _read_result(plan, progress)
         if verify_bytes:
             hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
         facts = provenance(plan.judge, plan.device)
@@ -158,11 +163,21 @@ def run(
             outcomes = generate_samples(plan, clips)
             made = run_log.successes("generate", outcomes, len(clips), lambda job: job.clip.name)
             for job, notes in made:
-                remember_sample(plan, journal, job.clip, notes)
+                remember_sample(plan, journal, job.clip, job.made_from, notes)
             score_clips(plan, journal, run_log)
             results = write_outcome(plan, journal, samples, run_log, facts)
             write_run(plan, journal, facts, run_log.seconds_per_clip())
+            remember_finished(plan, run_log, journal)
         return RunResult(results, by_clip(run_log.failures), plan.results_directory, facts)
+
+
+def _read_result(plan: RunPlan, progress: Progress) -> RunResult:
+    """Return what a run has left in which nothing is to be done."""
+    for stage in ("generate", "extract", "score"):
+        progress(stage, 0, 0)
+    directory = plan.results_directory
+    facts = read_json(directory / "provenance.json")
+    return RunResult(load_results(directory), by_clip(refusals(plan)), directory, facts)
 
 
 def with_finished_columns(plan: RunPlan) -> RunPlan:

@@ -42,13 +42,17 @@ def examine_samples(plan: RunPlan, journal: Journal) -> Samples:
     """Compare the samples of a run with what the plan would make now."""
     found: dict[str, list[Clip]] = {"same": [], "changed": [], "elsewhere": [], "missing": []}
     reasons: dict[str, None] = {}
-    for clip in plan.clips:
+    origins: dict[str, SampleOrigin] = {}
+    for clip in plan.recalled(plan.clips):
         entry = journal.find("sample", clip.name, plan.sample_fingerprint(clip))
         # A sample that was deleted, or replaced by another file, is not the one of the entry.
         if entry is None or entry["file"] != file_identity(plan.sample_path(clip)):
             found["missing"].append(clip)
             continue
-        origin = recorded_origin(journal, entry)
+        made_by = str(entry.get("made_by"))
+        if made_by not in origins:
+            origins[made_by] = recorded_origin(journal, entry)
+        origin = origins[made_by]
         kinship = origin.compare(plan.origin)
         found[kinship].append(clip)
         if kinship == "changed":
@@ -105,7 +109,9 @@ def describe_stale(plan: RunPlan, samples: Samples) -> str:
     )
 
 
-def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: Mapping[str, Any]) -> None:
+def remember_sample(
+    plan: RunPlan, journal: Journal, clip: Clip, made_from: str, notes: Mapping[str, Any]
+) -> None:
     """Write to the journal that a sample exists, what it was made from, and what made it."""
     origin = plan.origin
     if journal.find("origin", origin.key, origin.key) is None:
@@ -113,7 +119,7 @@ def remember_sample(plan: RunPlan, journal: Journal, clip: Clip, notes: Mapping[
     journal.add(
         "sample",
         clip.name,
-        plan.sample_fingerprint(clip),
+        made_from,
         file=file_identity(plan.sample_path(clip)),
         made_by=origin.key,
         **notes,
@@ -129,7 +135,12 @@ def recorded_origin(journal: Journal, entry: Entry) -> SampleOrigin:
 def count_origins(journal: Journal, clips: Iterable[Clip]) -> tuple[dict[str, Any], ...]:
     """Return what made the samples of these clips, the most frequent first, with their number."""
     entries = (journal.latest("sample", clip.name) for clip in clips)
-    origins = [recorded_origin(journal, entry) for entry in entries if entry and "file" in entry]
-    count, by_key = Counter(origin.key for origin in origins), {o.key: o for o in origins}
+    made_by = Counter(str(each.get("made_by")) for each in entries if each and "file" in each)
+    count: Counter[str] = Counter()
+    by_key: dict[str, SampleOrigin] = {}
+    for name, n in made_by.items():
+        origin = recorded_origin(journal, {"made_by": name})
+        count[origin.key] += n
+        by_key[origin.key] = origin
     ordered = sorted(count.items(), key=lambda item: (-item[1], item[0]))
     return tuple({"samples": n, **asdict(by_key[key])} for key, n in ordered)

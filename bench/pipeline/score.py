@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from bench.engine import Engine, Outcome, WorkerSettings
@@ -21,7 +21,7 @@ COUNTED: Mapping[str, Role] = {"true": "target", "generated": "generated"}
 
 
 def score_pairs(
-    scored: Sequence[tuple[Pair, Keys]],
+    scored: Iterable[tuple[Pair, Keys]],
     scoring: Scoring,
     engine: Engine,
     settings: WorkerSettings = DEFAULT_SETTINGS,

@@ -60,6 +60,18 @@ def test_a_dry_run_does_nothing(bench, clicks_folder, tmp_path):
     assert not (tmp_path / "here" / "runs").exists()
 
 
+def test_a_dry_run_predicts_a_run_on_several_gpus_and_a_run_refuses_to(bench, clicks_folder):
+    command = ("run", "--model", "acfoley", "--split", f"folder:{clicks_folder}", "--gpus", "8")
+    done = bench(*command, "--dry-run")
+    assert done.returncode == 0
+    assert "GPUs      8: about 2 min" in done.stdout
+    assert "GPU hours (rate of the system guessed)" in done.stdout
+    assert "GiB written" in done.stdout
+    refused = bench(*command)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--gpus 8 predicts a run: add --dry-run" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

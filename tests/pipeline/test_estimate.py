@@ -8,7 +8,13 @@ import pytest
 
 from bench.io import write_json
 from bench.judges import open_judge
-from bench.pipeline.estimate import estimate, estimate_gpu_seconds
+from bench.pipeline.estimate import (
+    BOOKS_SECONDS,
+    START_SECONDS,
+    estimate,
+    estimate_gpu_seconds,
+    predict_on_gpus,
+)
 from bench.pipeline.plan import RunPlan
 from bench.plugins import list_systems, open_system
 
@@ -111,3 +117,38 @@ def test_gpu_time_is_known_without_a_gpu_and_measured_where_one_has_run_it(plan)
     about = {"provenance": {"device": "cuda"}, "seconds_per_clip": {"generate": 1.5}}
     write_json(plan("acfoley").directory / "run.json", about)
     assert cost(plan("acfoley", split=alone)) == pytest.approx(3 * 1.5)
+
+
+def test_gpus_share_the_work_until_the_books_take_longer(plan):
+    run = plan("acfoley", split=replace(plan("acfoley").split, metrics=("mcd",)))
+
+    def predict(n_gpus: int, n_clips: int = 3):
+        ahead = replace(estimate(run, to_generate=n_clips, to_score=n_clips), bytes_needed=7)
+        return predict_on_gpus(run, ahead, n_gpus)
+
+    assert predict(1).wall_seconds - START_SECONDS == pytest.approx(15.0)
+    assert predict(3).wall_seconds - START_SECONDS == pytest.approx(5.0)
+    assert predict(3).gpu_seconds == predict(1).gpu_seconds == pytest.approx(15.0)
+    # Beyond 2,500 GPUs the process that gives out the clips is what takes longest.
+    assert predict(100_000).wall_seconds - START_SECONDS == pytest.approx(3 * BOOKS_SECONDS)
+    assert predict(2, 0).wall_seconds == 0
+    assert (predict(2).bytes_written, predict(2).is_measured) == (7, False)
+
+
+def test_the_media_of_a_run_are_read_to_hash_to_generate_and_to_score(plan):
+    def read(run: RunPlan) -> int | None:
+        return predict_on_gpus(run, estimate(run, to_generate=3, to_score=3), 2).bytes_read
+
+    with_media, without = plan("acfoley"), plan("silence")
+    media = sum(
+        path.stat().st_size
+        for clip in with_media.clips
+        for path in {each.path for each in (clip.video, clip.audio, clip.reference) if each}
+    )
+    assert media
+    assert read(with_media) - read(without) == pytest.approx(media, abs=1)
+    gone = tuple(
+        replace(clip, audio=replace(clip.audio, path=clip.audio.path / "gone"))
+        for clip in without.clips
+    )
+    assert read(replace(without, clips=gone)) is None

@@ -142,7 +142,7 @@ def test_a_run_reports_what_was_changed_in_its_samples(make_plan, model, note):
 
 def test_up_to_three_clips_are_named_and_all_are_counted():
     entries = {name: {"peak": 1.0 + number / 8} for number, name in enumerate("abcdef", 1)}
-    [note] = sample_notes({**entries, "g": {}})
+    [note] = sample_notes({**entries, "g": {}}.items())
     assert note == (
         "6 of 7 samples exceeded full scale and were limited to it (a, b, c and 3 more), up to 1.75"
     )
