@@ -26,7 +26,7 @@ from bench.errors import RunError, format_names
 from bench.io import atomic_path, write_json
 from bench.seeds import stable_seed
 from bench.suite import Metric
-from bench.untrusted import build, read_json_strictly
+from bench.untrusted import build, make_printable, read_json_strictly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -381,5 +381,6 @@ def _parse(value: Any, path: Path) -> Results:
             if not is_printable or column.name not in results.metrics:
                 raise TypeError(f"the column {column.name!r} is malformed")
     except TypeError as error:
-        raise RunError(f"{path} is not a result of this version: {error}; run it again") from error
+        reason = make_printable(str(error))
+        raise RunError(f"{path} is not a result of this version: {reason}; run it again") from error
     return results

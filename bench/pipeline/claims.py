@@ -6,6 +6,7 @@ follows from samples and columns, is compared; other texts are only such that a 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from bench.system import Generate, System
 from bench.untrusted import build, read_json_strictly
 
 #: What a board prints of one run: characters of a name and of another text, and notes.
-LONGEST_NAME, LONGEST_TEXT, MOST_NOTES = 100, 2_000, 100
+LONGEST_NAME, LONGEST_TEXT, MOST_NOTES = 200, 2_000, 100
 #: Alphabets with letters that look alike.
 ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
@@ -32,13 +33,16 @@ def check_texts(results: Results) -> Iterator[str]:
     if len(results.notes) > MOST_NOTES:
         yield f"scores.json has {len(results.notes)} notes, at most {MOST_NOTES} are expected"
     name = results.system
-    alphabets = {unicodedata.name(char, "").split(" ")[0] for char in name if char.isalpha()}
+    alphabets = [
+        {unicodedata.name(char, "").partition(" ")[0] for char in word} & ALPHABETS
+        for word in re.split(r"[\W\d_]+", name)
+    ]
     reasons = {
         f"has more than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
         "is empty, or has spaces around it or several together": name != " ".join(name.split())
         or not name,
         "has characters that look like others": unicodedata.normalize("NFKC", name) != name,
-        "mixes letters of several alphabets": len(alphabets & ALPHABETS) > 1,
+        "mixes letters of several alphabets in a word": max(map(len, alphabets)) > 1,
     }
     for reason, is_so in reasons.items():
         if is_so:

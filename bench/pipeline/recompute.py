@@ -83,14 +83,14 @@ def _find_keys(submission: Submission, progress: Progress) -> tuple[dict[str, Ke
         problems += [
             f"features/{each.name} of {clip.name} {reason}"
             for each in extractors
-            if scoring.directory and (reason := _describe_lack(each, clip, keys, scoring))
+            if scoring.directory and (reason := _describe_missing(each, clip, keys, scoring))
         ]
         found[clip.name] = keys
         progress("hash", done, len(submission.scored))
     return found, problems
 
 
-def _describe_lack(extractor: Extractor, clip: Clip, keys: Keys, scoring: Scoring) -> str:
+def _describe_missing(extractor: Extractor, clip: Clip, keys: Keys, scoring: Scoring) -> str:
     key = feature_key(extractor, "generated", keys)
     path = scoring.store("generated").path(extractor, key)
     if not path.is_file():
