@@ -47,6 +47,8 @@ class Engine(Protocol):
 
     #: How many worker processes there are; 0 in this process.
     workers: int
+    #: Whether workers may be on other machines, where this one's processes cannot help them.
+    is_remote: bool
 
     def __enter__(self) -> Engine: ...
 
