@@ -53,14 +53,6 @@ def cannot_be_built() -> Callable[[int], int]:
     raise BenchError("the model does not load")
 
 
-def run_in_ray(tmp_path: Path, factory, items, settings=WorkerSettings(), workers=2):  # noqa: B008
-    """The outcomes of a map in a cluster of this machine, and the lines that were printed."""
-    lines: list[str] = []
-    backend = RayBackend("", workers)
-    with ChunkedEngine(backend, tmp_path / "engine", lines.append) as engine:
-        return list(engine.map(factory, items, settings)), lines
-
-
 @pytest.mark.filterwarnings("ignore")  # of ray's modules, which are loaded here
 def test_a_map_has_every_outcome_and_leaves_nothing_behind(tmp_path):
     before = {each.pid for each in psutil.Process().children(recursive=True)}
@@ -169,7 +161,7 @@ def test_actors_that_have_no_place_are_waited_for_aloud(tmp_path, monkeypatch):
     backend._open()
     import ray
 
-    hog = ray.remote(num_cpus=ray.cluster_resources()["CPU"])(time.sleep)
+    hog = ray.remote(num_cpus=ray.cluster_resources()["CPU"])(occupy)
     running = hog.remote(12)
     with ChunkedEngine(backend, tmp_path / "engine", lines.append) as engine:
         outcomes = list(engine.map(partial(doubles_unless, -1), range(10), WorkerSettings()))
@@ -193,6 +185,10 @@ def test_the_pool_shrinks_while_others_work(tmp_path, monkeypatch):
     assert sizes[-1] == 1
 
 
+def occupy(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def sleeps_long_on(item: int) -> Callable[[int], int]:
     def sleep(each: int) -> int:
         time.sleep(8.0 if each == item else 0.1)
@@ -213,44 +209,54 @@ from tests.engine.test_ray import doubles_unless
 with ChunkedEngine(RayBackend(sys.argv[2], 2), Path(sys.argv[1])) as engine:
     settings = WorkerSettings(key="one")
     factory = partial(doubles_unless, -1, 0.1)
-    for outcome in engine.map(factory, range(int(sys.argv[3])), settings):
+    for outcome in engine.map(factory, range(100), settings):
         print(outcome.item, outcome.value[0], flush=True)
 """
 
 
-def start_driver(
-    folder: Path, address: str = "", number: int = 100, **environment: str
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(folder), address, str(number)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+def start_driver(log: Path, address: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    """A map of 100 items, whose outcomes and messages are in ``log``."""
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(log.parent / "engine"), address],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+
+def wait_for_outcome(log: Path) -> None:
+    deadline_s = time.monotonic() + 90
+    while not read_outcomes(log):
+        assert time.monotonic() < deadline_s, log.read_text()
+        time.sleep(0.05)
+
+
+def read_outcomes(log: Path) -> list[str]:
+    return sorted(line for line in log.read_text().splitlines() if line[:1].isdigit())
+
+
+EXPECTED = sorted(f"{item} {2 * item}" for item in range(100))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_driver_that_is_stopped_leaves_no_process_and_the_next_one_goes_on(tmp_path, how):
-    driver = start_driver(tmp_path / "engine")
-    first = driver.stdout.readline()
+    log, next_log = tmp_path / "first.log", tmp_path / "next.log"
+    driver = start_driver(log)
+    wait_for_outcome(log)
     started = psutil.Process(driver.pid).children(recursive=True)
     assert any(each.name().startswith("ray::Runner") for each in started)
     os.killpg(driver.pid, how)  # as a terminal does
-    printed, _ = driver.communicate(timeout=60)
-    assert driver.returncode != 0
+    assert driver.wait(timeout=60) != 0
+    assert len(read_outcomes(log)) < 100
     _, alive = psutil.wait_procs(started, timeout=30)
     assert not alive
-    again = start_driver(tmp_path / "engine")
-    done, _ = again.communicate(timeout=120)
-    assert again.returncode == 0, done
-    lines = [line for line in done.splitlines() if line[:1].isdigit()]
-    assert sorted(lines) == sorted(f"{item} {2 * item}" for item in range(100))
-    assert first in done + "\n"
+    assert start_driver(next_log).wait(timeout=120) == 0, next_log.read_text()
+    assert read_outcomes(next_log) == EXPECTED
     assert not (tmp_path / "engine").exists()
 
 
@@ -281,16 +287,14 @@ cluster.shutdown()
         address = ""
         while ":" not in address:
             address = cluster.stdout.readline().strip()
-        driver = start_driver(tmp_path / "engine", address, **environment)
-        lines = [driver.stdout.readline()]
+        log = tmp_path / "log"
+        driver = start_driver(log, address, **environment)
+        wait_for_outcome(log)
         cluster.stdin.write("\n")
         cluster.stdin.flush()
-        rest, _ = driver.communicate(timeout=200)
-        printed = "".join(lines) + rest
-        assert driver.returncode == 0, printed
-        values = [line for line in printed.splitlines() if line[:1].isdigit()]
-        assert sorted(values) == sorted(f"{item} {2 * item}" for item in range(100)), printed
-        assert "was lost" in printed
+        assert driver.wait(timeout=200) == 0, log.read_text()
+        assert read_outcomes(log) == EXPECTED
+        assert "was lost" in log.read_text()
     finally:
         started = psutil.Process(cluster.pid).children(recursive=True)
         cluster.communicate("\n", timeout=60)
