@@ -43,7 +43,6 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.engine.choice import choose_engine
     from bench.pipeline.ablation import AblationRow
     from bench.pipeline.plan import RunPlan
     from bench.pipeline.run import RunResult
@@ -121,6 +120,7 @@ def ablate(
     or a reference can be put under conflict.
     """
     from bench.cli.console import notify
+    from bench.engine.choice import choose_engine
     from bench.pipeline.ablation import Ablation, plan_ablation
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions

@@ -27,7 +27,6 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.engine.choice import choose_engine
     from bench.pipeline.folders import FolderPlan
 
 
@@ -96,6 +95,7 @@ def score(
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify
+    from bench.engine.choice import choose_engine
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import FolderOptions, plan_folders
 
