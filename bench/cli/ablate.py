@@ -12,6 +12,8 @@ from bench.cli.options import (
     Bounds,
     ClipNames,
     Device,
+    EngineName,
+    GpusPerNode,
     JudgeDevice,
     JudgeName,
     KeepSamples,
@@ -20,11 +22,15 @@ from bench.cli.options import (
     Metrics,
     MinCoverage,
     Model,
+    Nodes,
     Only,
+    Partition,
     Profile,
+    RayAddress,
     ReferenceFrom,
     Runs,
     Seed,
+    SlurmExtra,
     SplitName,
     Timeout,
     WeightsFolder,
@@ -90,6 +96,12 @@ def ablate(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
+    engine: EngineName = "local",
+    partition: Partition = None,
+    gpus_per_node: GpusPerNode = None,
+    nodes: Nodes = None,
+    slurm: SlurmExtra = None,
+    ray_address: RayAddress = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows to this file.")] = None,
     plot: Annotated[
@@ -108,10 +120,20 @@ def ablate(
     or a reference can be put under conflict.
     """
     from bench.cli.console import notify
+    from bench.engine.choice import choose_engine
     from bench.pipeline.ablation import Ablation, plan_ablation
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
 
+    choice = choose_engine(
+        engine,
+        workers=workers,
+        partition=partition,
+        gpus_per_node=gpus_per_node,
+        nodes=nodes,
+        slurm=slurm or (),
+        ray_address=ray_address,
+    )
     options = RunOptions(
         model=model,
         split=split,
@@ -126,6 +148,7 @@ def ablate(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
+        engine=choice,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -139,7 +162,8 @@ def ablate(
     if plot:
         _require_plot(conflict, plot)
     rows = plan_ablation(ablation, options, judging, notify)
-    _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
+    with choice.session():
+        _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
 
 
 def _run_all(

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Device, Limit, Runs, Workers, Yes, complete_number, complete_world
+from bench.cli.options import (
+    Device,
+    EngineName,
+    GpusPerNode,
+    Limit,
+    Nodes,
+    Partition,
+    RayAddress,
+    Runs,
+    SlurmExtra,
+    Workers,
+    Yes,
+    complete_number,
+    complete_world,
+)
 
 if TYPE_CHECKING:
     from bench.pipeline.prepare import RunOptions
@@ -107,6 +121,12 @@ def reproduce(
     runs: Runs = Path("runs"),
     device: Device = "cpu",
     workers: Workers = None,
+    engine: EngineName = "local",
+    partition: Partition = None,
+    gpus_per_node: GpusPerNode = None,
+    nodes: Nodes = None,
+    slurm: SlurmExtra = None,
+    ray_address: RayAddress = None,
     yes: Yes = False,
     study: Annotated[Path | None, typer.Option(help="The folder of a study, for Table 3.")] = None,
     out: Annotated[
@@ -121,14 +141,27 @@ def reproduce(
     from bench.cli.console import stop_cleanly
     from bench.cli.reproduction_plan import print_plan
     from bench.cli.table3 import open_study, rehearse
+    from bench.engine.choice import choose_engine
     from bench.io import require_target
     from bench.pipeline.columns import require_devices
     from bench.pipeline.prepare import RunOptions
 
     page = out or runs / PAGE
-    options = RunOptions(limit=limit, device=device, workers=workers, runs=runs, yes=yes)
+    choice = choose_engine(
+        engine,
+        workers=workers,
+        partition=partition,
+        gpus_per_node=gpus_per_node,
+        nodes=nodes,
+        slurm=slurm or (),
+        ray_address=ray_address,
+    )
+    options = RunOptions(
+        limit=limit, device=device, workers=workers, runs=runs, yes=yes, engine=choice
+    )
     job = Job(_choose_tables(tables or [ALL]), _check_world(world), options, study)
-    require_devices(device)
+    if not choice.is_remote:
+        require_devices(device)
     filled = open_study(job)
     needed = examine_runs(job)
     print_plan(job, needed, is_dry=dry_run)
@@ -137,7 +170,7 @@ def reproduce(
     if filled is None:
         _require_work(needed)
     require_target(page)
-    with stop_cleanly():
+    with stop_cleanly(), choice.session():
         if n_clips := max((each.n_to_render for each in needed), default=0):
             _render(n_clips, workers)
             needed = examine_runs(job)  # clips that are here may show that a run cannot start

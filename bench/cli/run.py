@@ -13,6 +13,8 @@ from bench.cli.options import (
     Clap,
     ClipNames,
     Device,
+    EngineName,
+    GpusPerNode,
     JudgeDevice,
     JudgeName,
     KeepSamples,
@@ -22,11 +24,15 @@ from bench.cli.options import (
     Metrics,
     MinCoverage,
     Models,
+    Nodes,
     Only,
+    Partition,
     Profile,
+    RayAddress,
     ReferenceFrom,
     Runs,
     Seed,
+    SlurmExtra,
     SplitName,
     Timeout,
     VerifyBytes,
@@ -60,6 +66,12 @@ def run(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
+    engine: EngineName = "local",
+    partition: Partition = None,
+    gpus_per_node: GpusPerNode = None,
+    nodes: Nodes = None,
+    slurm: SlurmExtra = None,
+    ray_address: RayAddress = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the results to this file.")] = None,
     dry_run: Annotated[
@@ -81,11 +93,21 @@ def run(
     """
     from bench.cli.console import console, notify, progress_bars
     from bench.cli.run_models import Switches, print_plans, run_models, split_models
+    from bench.engine.choice import choose_engine
     from bench.io import require_target
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions, plan_run
     from bench.pipeline.run import look_ahead, require_ready
 
+    choice = choose_engine(
+        engine,
+        workers=workers,
+        partition=partition,
+        gpus_per_node=gpus_per_node,
+        nodes=nodes,
+        slurm=slurm or (),
+        ray_address=ray_address,
+    )
     options = RunOptions(
         model=model,
         split=split,
@@ -102,6 +124,7 @@ def run(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
+        engine=choice,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -117,7 +140,8 @@ def run(
             print_plans(models, options, judging, fresh=fresh, describe=_describe_estimate)
         else:
             switches = Switches(json, bounds, min_coverage, fresh, verify_bytes)
-            run_models(models, options, judging, switches)
+            with choice.session():
+                run_models(models, options, judging, switches)
         return
     plan = plan_run(options, judging, notify)
     with progress_bars() as progress:
@@ -128,8 +152,9 @@ def run(
         return
     if json:
         require_target(json)
-    require_ready(plan, ahead, notify)
-    _carry_out(plan, json, bounds, min_coverage, fresh=fresh, verify_bytes=verify_bytes)
+    with choice.session():
+        require_ready(plan, ahead, notify)
+        _carry_out(plan, json, bounds, min_coverage, fresh=fresh, verify_bytes=verify_bytes)
 
 
 def _carry_out(

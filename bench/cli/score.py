@@ -10,10 +10,16 @@ import typer
 from bench.cli.options import (
     BatchSize,
     Clap,
+    EngineName,
+    GpusPerNode,
     JudgeName,
     Metrics,
     MinCoverage,
+    Nodes,
+    Partition,
     Profile,
+    RayAddress,
+    SlurmExtra,
     Timeout,
     WeightsFolder,
     Workers,
@@ -71,6 +77,12 @@ def score(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
+    engine: EngineName = "local",
+    partition: Partition = None,
+    gpus_per_node: GpusPerNode = None,
+    nodes: Nodes = None,
+    slurm: SlurmExtra = None,
+    ray_address: RayAddress = None,
     json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
     parquet: Annotated[
         Path | None, typer.Option(help="Write the scores by clip to this file.")
@@ -83,9 +95,19 @@ def score(
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify
+    from bench.engine.choice import choose_engine
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import FolderOptions, plan_folders
 
+    choice = choose_engine(
+        engine,
+        workers=workers,
+        partition=partition,
+        gpus_per_node=gpus_per_node,
+        nodes=nodes,
+        slurm=slurm or (),
+        ray_address=ray_address,
+    )
     options = FolderOptions(
         generated=generated,
         reference=reference,
@@ -98,6 +120,7 @@ def score(
         seconds=seconds,
         workers=workers,
         timeout=timeout,
+        engine=choice,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -109,7 +132,10 @@ def score(
         batch_size=batch_size,
     )
     plan = plan_folders(options, judging, notify)
-    _carry_out(plan, json, parquet, bounds=bounds, min_coverage=min_coverage)
+    with choice.session():
+        if choice.is_remote:
+            choice.require_ready(device)
+        _carry_out(plan, json, parquet, bounds=bounds, min_coverage=min_coverage)
 
 
 def _carry_out(

@@ -122,7 +122,13 @@ class ChunkedEngine:
         Raises:
             BenchError: a worker could not be built, or jobs are lost before they answer anything.
         """
-        return self._outcomes(_Map(self, factory, items, settings))
+        try:
+            work = _Map(self, factory, items, settings)
+        except BaseException:
+            if not self._is_open:
+                self.backend.close()
+            raise
+        return self._outcomes(work)
 
     def _outcomes(self, work: _Map) -> Iterator[Outcome[Any, Any]]:
         is_complete = False
