@@ -20,8 +20,9 @@ import pytest
 
 from bench.engine import WorkerSettings
 from bench.engine.chunked import ChunkedEngine
-from bench.engine.ray_cluster import Need, RayBackend, choose_need, count_places
+from bench.engine.ray_cluster import RayBackend
 from bench.engine.ray_connection import disconnect, share
+from bench.engine.ray_nodes import Need, choose_need, count_places
 from bench.errors import BenchError
 from tests.conftest import ROOT
 
@@ -123,8 +124,8 @@ def test_places_are_counted_by_node_and_gpu(need, nodes, number):
 
 @pytest.mark.parametrize(("size", "share"), [(80.0, 0.25), (30.0, 1.0), (141.0, 0.25), (None, 1.0)])
 def test_copies_share_a_gpu_as_declared_and_no_more_than_fit(monkeypatch, size, share):
-    monkeypatch.setattr("bench.engine.ray_cluster._gpu_gib", lambda: size)
-    monkeypatch.setattr("bench.engine.ray_cluster._node_resources", lambda: [GPU_NODE])
+    monkeypatch.setattr("bench.engine.ray_nodes._gpu_gib", lambda: size)
+    monkeypatch.setattr("bench.engine.ray_cluster.list_nodes", lambda: [GPU_NODE])
     monkeypatch.setattr(RayBackend, "_open", lambda self: None)
     settings = WorkerSettings(cpus=1, gpus=0.25, gpu_gib=20.0)
     assert RayBackend("", None).layout(settings).n_slots == round(2 / share)
