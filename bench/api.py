@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.engine.choice import choose_engine
+from bench.engine.choice import EngineChoice, choose_engine
 from bench.pipeline.bounds import add_bounds, add_folder_bounds
 from bench.pipeline.columns import JudgeOptions, Names, Notify
 from bench.pipeline.evaluate import Progress
@@ -48,12 +48,7 @@ def run(
     batch_size: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
-    engine: str = "local",
-    partition: str | None = None,
-    gpus_per_node: int | None = None,
-    nodes: int | None = None,
-    slurm: Sequence[str] = (),
-    ray_address: str | None = None,
+    engine: EngineChoice | str = "local",
     runs: Path | str = "runs",
     fresh: bool = False,
     keep_samples: bool = False,
@@ -101,12 +96,8 @@ def run(
         workers: worker processes, one per core by default, 0 for none.
         timeout: seconds that one clip may take in a stage before its worker is killed; by default
             20 times what is expected, at least 120.
-        engine: where workers run: ``local``, ``slurm`` or ``ray``.
-        partition: the partition of Slurm to submit to.
-        gpus_per_node: GPUs of each job of Slurm.
-        nodes: how many jobs of Slurm run at a time, each on a node.
-        slurm: further options of sbatch, as ``KEY=VALUE``.
-        ray_address: the Ray cluster; by default ``$RAY_ADDRESS``, else one of this machine.
+        engine: where workers run: ``local``, ``slurm`` or ``ray``; or with options of Slurm, what
+            ``bench.engine.choice.choose_engine`` returns.
         runs: the folder of all runs.
         fresh: discard what this run made of these clips before.
         keep_samples: score samples that other code, weights or devices made, and mark the run.
@@ -121,15 +112,7 @@ def run(
         BenchError: something that was named does not exist, is missing or contradicts another
             option; the message states what to do.
     """
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm,
-        ray_address=ray_address,
-    )
+    choice = choose_engine(engine, workers=workers)
     options = RunOptions(
         model=model,
         split=split,
@@ -182,12 +165,7 @@ def score(
     batch_size: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
-    engine: str = "local",
-    partition: str | None = None,
-    gpus_per_node: int | None = None,
-    nodes: int | None = None,
-    slurm: Sequence[str] = (),
-    ray_address: str | None = None,
+    engine: EngineChoice | str = "local",
     bounds: bool = False,
     progress: Progress = no_progress,
     notify: Notify = print_notice,
@@ -222,12 +200,8 @@ def score(
         workers: worker processes, one per core by default, 0 for none.
         timeout: seconds that one clip may take in a stage before its worker is killed; by default
             20 times what is expected, at least 120.
-        engine: where workers run: ``local``, ``slurm`` or ``ray``.
-        partition: the partition of Slurm to submit to.
-        gpus_per_node: GPUs of each job of Slurm.
-        nodes: how many jobs of Slurm run at a time, each on a node.
-        slurm: further options of sbatch, as ``KEY=VALUE``.
-        ray_address: the Ray cluster; by default ``$RAY_ADDRESS``, else one of this machine.
+        engine: where workers run: ``local``, ``slurm`` or ``ray``; or with options of Slurm, what
+            ``bench.engine.choice.choose_engine`` returns.
         bounds: also compute floor and ceiling, the anchors on the same pairs.
         progress: called with the stage, the number of finished items, and the number of all.
         notify: called with each sentence that the user should read; prints to standard error by
@@ -236,15 +210,7 @@ def score(
     Raises:
         BenchError: a folder is missing or nothing in it can be compared, or an option is refused.
     """
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm,
-        ray_address=ray_address,
-    )
+    choice = choose_engine(engine, workers=workers)
     options = FolderOptions(
         generated=Path(generated),
         reference=Path(reference),
@@ -267,10 +233,8 @@ def score(
         device=device,
         batch_size=batch_size,
     )
-    plan = plan_folders(options, judging, notify)
     with choice.session():
-        if choice.is_remote:
-            choice.require_ready(device)
+        plan = plan_folders(options, judging, notify)
         result = score_folders(plan, progress)
         return add_folder_bounds(plan, result, progress, notify) if bounds else result
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Bounds,
     ClipNames,
     Device,
-    EngineName,
-    GpusPerNode,
     JudgeDevice,
     JudgeName,
     KeepSamples,
@@ -22,15 +21,11 @@ from bench.cli.options import (
     Metrics,
     MinCoverage,
     Model,
-    Nodes,
     Only,
-    Partition,
     Profile,
-    RayAddress,
     ReferenceFrom,
     Runs,
     Seed,
-    SlurmExtra,
     SplitName,
     Timeout,
     WeightsFolder,
@@ -43,12 +38,14 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.ablation import AblationRow
     from bench.pipeline.plan import RunPlan
     from bench.pipeline.run import RunResult
     from bench.results import Results
 
 
+@with_engine
 def ablate(
     split: SplitName = None,
     mask: Annotated[
@@ -96,12 +93,6 @@ def ablate(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
-    engine: EngineName = "local",
-    partition: Partition = None,
-    gpus_per_node: GpusPerNode = None,
-    nodes: Nodes = None,
-    slurm: SlurmExtra = None,
-    ray_address: RayAddress = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write all rows to this file.")] = None,
     plot: Annotated[
@@ -112,6 +103,8 @@ def ablate(
     yes: Yes = False,
     bounds: Bounds = None,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Compare a model with itself: --mask, --stage, --pooling, or inputs in --conflict.
 
@@ -120,20 +113,10 @@ def ablate(
     or a reference can be put under conflict.
     """
     from bench.cli.console import notify
-    from bench.engine.choice import choose_engine
     from bench.pipeline.ablation import Ablation, plan_ablation
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions
 
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm or (),
-        ray_address=ray_address,
-    )
     options = RunOptions(
         model=model,
         split=split,
@@ -148,7 +131,7 @@ def ablate(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
-        engine=choice,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -162,8 +145,7 @@ def ablate(
     if plot:
         _require_plot(conflict, plot)
     rows = plan_ablation(ablation, options, judging, notify)
-    with choice.session():
-        _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
+    _run_all(rows, conflict, json, plot, bounds=bounds, min_coverage=min_coverage)
 
 
 def _run_all(

@@ -272,39 +272,6 @@ Timeout = Annotated[
         show_default="20 times what is expected, at least 120",
     ),
 ]
-EngineName = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        envvar="BENCH_ENGINE",
-        help="Where workers run: local (this machine), slurm (its jobs) or ray (its actors).",
-        autocompletion=complete_engine,
-    ),
-]
-Partition = Annotated[
-    str | None,
-    typer.Option(help="The partition of Slurm to submit to.", show_default="that of the cluster"),
-]
-GpusPerNode = Annotated[
-    int | None, typer.Option(min=1, help="GPUs of each job of Slurm; a worker has one.")
-]
-Nodes = Annotated[int | None, typer.Option(min=1, help="Jobs of Slurm at a time, each on a node.")]
-SlurmExtra = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slurm",
-        metavar="KEY=VALUE",
-        help="A further option of sbatch: account=LAB, qos=LONG, time=120, constraint=h100; may be "
-        "given several times.",
-    ),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option(
-        help="The Ray cluster: HOST:PORT, auto for the one this machine is a node of, or local.",
-        show_default="$RAY_ADDRESS, else one of this machine alone",
-    ),
-]
 Names = Annotated[
     list[str] | None,
     typer.Argument(

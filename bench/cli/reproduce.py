@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     Device,
-    EngineName,
-    GpusPerNode,
     Limit,
-    Nodes,
-    Partition,
-    RayAddress,
     Runs,
-    SlurmExtra,
     Workers,
     Yes,
     complete_number,
@@ -26,6 +21,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.prepare import RunOptions
     from bench.pipeline.readiness import FoundClips, Readiness
     from bench.results import Results
@@ -99,6 +95,7 @@ class NeededRun:
         return self.clips.n_to_render if self.state.can_run else 0
 
 
+@with_engine
 def reproduce(
     tables: Annotated[
         list[str] | None,
@@ -121,18 +118,14 @@ def reproduce(
     runs: Runs = Path("runs"),
     device: Device = "cpu",
     workers: Workers = None,
-    engine: EngineName = "local",
-    partition: Partition = None,
-    gpus_per_node: GpusPerNode = None,
-    nodes: Nodes = None,
-    slurm: SlurmExtra = None,
-    ray_address: RayAddress = None,
     yes: Yes = False,
     study: Annotated[Path | None, typer.Option(help="The folder of a study, for Table 3.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the page to this file.", show_default=f"{PAGE} in --runs"),
     ] = None,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Run what tables of the paper need and can run here, and print them beside its values.
 
@@ -141,26 +134,16 @@ def reproduce(
     from bench.cli.console import stop_cleanly
     from bench.cli.reproduction_plan import print_plan
     from bench.cli.table3 import open_study, rehearse
-    from bench.engine.choice import choose_engine
     from bench.io import require_target
     from bench.pipeline.columns import require_devices
     from bench.pipeline.prepare import RunOptions
 
     page = out or runs / PAGE
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm or (),
-        ray_address=ray_address,
-    )
     options = RunOptions(
-        limit=limit, device=device, workers=workers, runs=runs, yes=yes, engine=choice
+        limit=limit, device=device, workers=workers, runs=runs, yes=yes, engine=engine
     )
     job = Job(_choose_tables(tables or [ALL]), _check_world(world), options, study)
-    if not choice.is_remote:
+    if not engine.is_remote:
         require_devices(device)
     filled = open_study(job)
     needed = examine_runs(job)
@@ -170,7 +153,9 @@ def reproduce(
     if filled is None:
         _require_work(needed)
     require_target(page)
-    with stop_cleanly(), choice.session():
+    if any(each.state.can_run for each in needed):
+        require_devices(device, engine=engine)
+    with stop_cleanly():
         if n_clips := max((each.n_to_render for each in needed), default=0):
             _render(n_clips, workers)
             needed = examine_runs(job)  # clips that are here may show that a run cannot start

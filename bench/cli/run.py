@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Bounds,
     Clap,
     ClipNames,
     Device,
-    EngineName,
-    GpusPerNode,
     JudgeDevice,
     JudgeName,
     KeepSamples,
@@ -24,15 +23,11 @@ from bench.cli.options import (
     Metrics,
     MinCoverage,
     Models,
-    Nodes,
     Only,
-    Partition,
     Profile,
-    RayAddress,
     ReferenceFrom,
     Runs,
     Seed,
-    SlurmExtra,
     SplitName,
     Timeout,
     VerifyBytes,
@@ -42,10 +37,12 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.estimate import Estimate
     from bench.pipeline.plan import RunPlan
 
 
+@with_engine
 def run(
     split: SplitName = None,
     model: Models = None,
@@ -66,12 +63,6 @@ def run(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
-    engine: EngineName = "local",
-    partition: Partition = None,
-    gpus_per_node: GpusPerNode = None,
-    nodes: Nodes = None,
-    slurm: SlurmExtra = None,
-    ray_address: RayAddress = None,
     runs: Runs = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Also write the results to this file.")] = None,
     dry_run: Annotated[
@@ -85,6 +76,8 @@ def run(
     verify_bytes: VerifyBytes = False,
     bounds: Bounds = None,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Generate audio for the clips of a split, score it, and print a table.
 
@@ -93,21 +86,11 @@ def run(
     """
     from bench.cli.console import console, notify, progress_bars
     from bench.cli.run_models import Switches, print_plans, run_models, split_models
-    from bench.engine.choice import choose_engine
     from bench.io import require_target
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import RunOptions, plan_run
     from bench.pipeline.run import look_ahead, require_ready
 
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm or (),
-        ray_address=ray_address,
-    )
     options = RunOptions(
         model=model,
         split=split,
@@ -124,7 +107,7 @@ def run(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
-        engine=choice,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -140,8 +123,7 @@ def run(
             print_plans(models, options, judging, fresh=fresh, describe=_describe_estimate)
         else:
             switches = Switches(json, bounds, min_coverage, fresh, verify_bytes)
-            with choice.session():
-                run_models(models, options, judging, switches)
+            run_models(models, options, judging, switches)
         return
     plan = plan_run(options, judging, notify)
     with progress_bars() as progress:
@@ -152,9 +134,8 @@ def run(
         return
     if json:
         require_target(json)
-    with choice.session():
-        require_ready(plan, ahead, notify)
-        _carry_out(plan, json, bounds, min_coverage, fresh=fresh, verify_bytes=verify_bytes)
+    require_ready(plan, ahead, notify)
+    _carry_out(plan, json, bounds, min_coverage, fresh=fresh, verify_bytes=verify_bytes)
 
 
 def _carry_out(

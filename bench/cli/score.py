@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Clap,
-    EngineName,
-    GpusPerNode,
     JudgeName,
     Metrics,
     MinCoverage,
-    Nodes,
-    Partition,
     Profile,
-    RayAddress,
-    SlurmExtra,
     Timeout,
     WeightsFolder,
     Workers,
@@ -27,9 +22,11 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.folders import FolderPlan
 
 
+@with_engine
 def score(
     generated: Annotated[
         Path, typer.Option(help="The folder of generated audio, or of videos with it.")
@@ -77,12 +74,6 @@ def score(
     batch_size: BatchSize = None,
     workers: Workers = None,
     timeout: Timeout = None,
-    engine: EngineName = "local",
-    partition: Partition = None,
-    gpus_per_node: GpusPerNode = None,
-    nodes: Nodes = None,
-    slurm: SlurmExtra = None,
-    ray_address: RayAddress = None,
     json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
     parquet: Annotated[
         Path | None, typer.Option(help="Write the scores by clip to this file.")
@@ -92,22 +83,14 @@ def score(
         typer.Option("--bounds", help="Also print floor and ceiling: anchors on the same pairs."),
     ] = False,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify
-    from bench.engine.choice import choose_engine
     from bench.pipeline.columns import JudgeOptions
     from bench.pipeline.prepare import FolderOptions, plan_folders
 
-    choice = choose_engine(
-        engine,
-        workers=workers,
-        partition=partition,
-        gpus_per_node=gpus_per_node,
-        nodes=nodes,
-        slurm=slurm or (),
-        ray_address=ray_address,
-    )
     options = FolderOptions(
         generated=generated,
         reference=reference,
@@ -120,7 +103,7 @@ def score(
         seconds=seconds,
         workers=workers,
         timeout=timeout,
-        engine=choice,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -132,10 +115,7 @@ def score(
         batch_size=batch_size,
     )
     plan = plan_folders(options, judging, notify)
-    with choice.session():
-        if choice.is_remote:
-            choice.require_ready(device)
-        _carry_out(plan, json, parquet, bounds=bounds, min_coverage=min_coverage)
+    _carry_out(plan, json, parquet, bounds=bounds, min_coverage=min_coverage)
 
 
 def _carry_out(

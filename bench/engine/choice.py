@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.engine import Engine, open_engine
@@ -114,22 +114,24 @@ LOCAL = EngineChoice()
 
 
 def choose_engine(
-    name: str = "local",
+    name: EngineChoice | str = "local",
     *,
     workers: int | None = None,
     partition: str | None = None,
     gpus_per_node: int | None = None,
     nodes: int | None = None,
-    slurm: Sequence[str] = (),
-    ray_address: str | None = None,
+    slurm: Sequence[str] | None = None,
 ) -> EngineChoice:
-    """Return the choice that options make; ``slurm`` are further options as ``KEY=VALUE``.
+    """Return the choice that options make; one that is made already stays as it is.
 
-    The address of a Ray cluster may be in ``RAY_ADDRESS`` instead; ``local`` starts one here.
+    ``slurm`` are further options of ``sbatch`` as ``KEY=VALUE``. The environment variable
+    ``RAY_ADDRESS`` names a Ray cluster; without it, or with ``local``, one is started here.
 
     Raises:
         BenchError: no such engine, options of another engine, or a package is not installed.
     """
+    if isinstance(name, EngineChoice):
+        return name if workers is None else replace(name, workers=workers)
     if name not in ENGINES:
         raise BenchError(f"no engine {name!r}; there are: {', '.join(ENGINES)}")
     given = {
@@ -140,17 +142,17 @@ def choose_engine(
     }
     if name != "slurm" and (used := [key for key, value in given.items() if value is not None]):
         raise BenchError(f"{used[0]} is an option of --engine slurm, and the engine is {name}")
-    if name != "ray" and ray_address is not None:
-        raise BenchError(f"--ray-address is an option of --engine ray, and the engine is {name}")
     if name == "local":
         return LOCAL
     if not has_module(MODULES[name]):
         raise MissingError(str(describe_missing_module(MODULES[name], f"--engine {name}")))
     if workers == 0:
         raise BenchError(f"--workers 0 works in this process; --engine {name} needs at least 1")
-    options = SlurmOptions(partition, gpus_per_node, nodes, _parse_options(slurm))
-    address = os.environ.get("RAY_ADDRESS", "") if ray_address is None else ray_address
-    return EngineChoice(name, workers, options, _check_address(address) if name == "ray" else "")
+    if name == "ray":
+        address = _check_address(os.environ.get("RAY_ADDRESS", ""))
+        return EngineChoice(name, workers, ray_address=address)
+    options = SlurmOptions(partition, gpus_per_node, nodes, _parse_options(slurm or ()))
+    return EngineChoice(name, workers, options)
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
@@ -183,10 +185,10 @@ def _check_address(address: str) -> str:
         return ""
     if "://" in address:
         raise BenchError(
-            f"the Ray address {address} is of Ray's client, which does not share files with the "
-            "cluster: run the command on a node of it, with --ray-address auto"
+            f"RAY_ADDRESS is {address}, of Ray's client, which does not share files with the "
+            "cluster: run the command on a node of it, with RAY_ADDRESS=auto"
         )
     port = address.rpartition(":")[2]
     if address != "auto" and (":" not in address or not port.isdigit()):
-        raise BenchError(f"the Ray address is {address!r}, expected HOST:PORT, auto or local")
+        raise BenchError(f"RAY_ADDRESS is {address!r}, expected HOST:PORT, auto or local")
     return address

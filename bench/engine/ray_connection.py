@@ -129,7 +129,7 @@ def _join(address: str) -> None:
 
 def _require_answer(address: str) -> None:
     """Refuse an address at which no cluster is, within a minute."""
-    remedy = "start one with ray start --head, or leave the address out for this machine alone"
+    remedy = "start one with ray start --head, or unset RAY_ADDRESS for this machine alone"
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
     if address != "auto":
         host, _, port = address.rpartition(":")

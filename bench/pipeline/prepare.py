@@ -263,8 +263,7 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
     _require_sides(metrics, options.videos)
     if not options.unpaired and not options.videos and judging.metrics is None:
         notify("ib and desync compare with the video: name its folder with --videos")
-    if not options.engine.is_remote:
-        require_devices(judging.device)
+    require_devices(judging.device, engine=options.engine)
     require_folder(bench_home())
     return FolderPlan(
         generated=options.generated,

@@ -95,10 +95,8 @@ def require_ready(plan: RunPlan, ahead: Estimate, notify: Notify) -> None:
         MissingError: the system cannot be opened for samples that are still to be made.
         BenchError: there is no such device, a folder cannot be written to, or the disk is too full.
     """
-    if not plan.engine.is_remote:
-        require_devices(plan.device, plan.judge.device)
-    elif ahead.to_generate or ahead.to_score:
-        plan.engine.require_ready(plan.device, plan.judge.device)
+    if ahead.to_generate or ahead.to_score or not plan.engine.is_remote:
+        require_devices(plan.device, plan.judge.device, engine=plan.engine)
     if ahead.stale:
         duration = format_duration(ahead.times["generate"].seconds)
         notify(f"{ahead.stale}; they are made again, which takes about {duration}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,15 +35,11 @@ def test_the_default_is_this_machine(tmp_path):
         ("ray", {"gpus_per_node": 1}, "--gpus-per-node is an option of --engine slurm"),
         ("ray", {"nodes": 2}, "--nodes is an option of --engine slurm, and the engine is ray"),
         ("ray", {"slurm": ["account=lab"]}, "--slurm is an option of --engine slurm"),
-        ("local", {"ray_address": "auto"}, "--ray-address is an option of --engine ray"),
-        ("slurm", {"ray_address": "auto"}, "--ray-address is an option of --engine ray"),
         ("slurm", {"slurm": ["account"]}, "--slurm 'account' is not KEY=VALUE"),
         ("slurm", {"slurm": ["=lab"]}, "--slurm '=lab' is not KEY=VALUE"),
         ("slurm", {"slurm": ["nodes=4"]}, "--slurm nodes=4: --nodes 4 does that"),
         ("slurm", {"slurm": ["qos=a", "qos=b"]}, "--slurm qos is given twice: a and b"),
         ("ray", {"workers": 0}, "--workers 0 works in this process; --engine ray needs at least 1"),
-        ("ray", {"ray_address": "ray://head:10001"}, "run the command on a node of it"),
-        ("ray", {"ray_address": "head"}, "the Ray address is 'head', expected HOST:PORT"),
     ],
 )
 def test_options_that_contradict_one_another_are_refused(name, options, words):
@@ -73,13 +70,34 @@ def test_options_of_slurm_are_kept():
     assert chosen.is_remote
 
 
-def test_the_address_of_a_cluster_is_the_option_or_the_variable(monkeypatch):
+def test_the_address_of_a_ray_cluster_is_a_variable(monkeypatch):
     assert choose_engine("ray").ray_address == ""
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert choose_engine("ray").ray_address == "head:6379"
-    assert choose_engine("ray", ray_address="other:1").ray_address == "other:1"
-    assert choose_engine("ray", ray_address="local").ray_address == ""
-    assert choose_engine("local") == LOCAL  # the variable may be there for other programs
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert choose_engine("ray").ray_address == ""
+    monkeypatch.setenv("RAY_ADDRESS", "head")  # the variable may be there for other programs
+    assert choose_engine("local") == LOCAL
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("ray://head:10001", "RAY_ADDRESS is ray://head:10001, of Ray's client.* on a node of it"),
+        ("head", "RAY_ADDRESS is 'head', expected HOST:PORT, auto or local"),
+        ("head:port", "RAY_ADDRESS is 'head:port', expected HOST:PORT"),
+    ],
+)
+def test_an_address_that_cannot_be_joined_is_refused(monkeypatch, address, words):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(BenchError, match=words):
+        choose_engine("ray")
+
+
+def test_a_choice_that_is_made_stays_and_takes_the_number_of_workers():
+    chosen = choose_engine("slurm", partition="gpu")
+    assert choose_engine(chosen) is chosen
+    assert choose_engine(chosen, workers=3) == replace(chosen, workers=3)
 
 
 def test_one_gpu_of_a_machine_is_no_device_of_a_cluster():
