@@ -18,19 +18,23 @@ class Layout:
     - ``n_submitted``: how many may be submitted, so that a slot that gets free has the next one.
     - ``workers``: how many processes share a chunk.
     - ``settings``: what those processes have and are given.
+    - ``gpus``: how many GPUs those processes share; each sees one. 0 leaves them as they are.
     """
 
     n_slots: int
     n_submitted: int
     workers: int
     settings: WorkerSettings
+    gpus: int = 0
 
 
 class Backend(Protocol):
     """What has ``bench.engine.chunks.run_chunk`` executed elsewhere, or the parts of it."""
 
-    #: The folder of logs, named and kept when something was lost, or else removed.
-    logs: Path | None
+    @property
+    def logs(self) -> Path | None:
+        """The folder of logs, named and kept when something was lost, or else removed."""
+        ...
 
     def layout(self, settings: WorkerSettings) -> Layout:
         """Return how a map with these settings is shared out."""

@@ -70,9 +70,7 @@ class EngineChoice:
             from bench.engine.ray_cluster import RayBackend
 
             return ChunkedEngine(RayBackend(self.ray_address, self.workers), folder, print_notice)
-        from bench.engine.slurm import (  # type: ignore[import-not-found, unused-ignore]
-            SlurmBackend,
-        )
+        from bench.engine.slurm import SlurmBackend
 
         return ChunkedEngine(SlurmBackend(self.slurm, folder, self.workers), folder, print_notice)
 
@@ -107,9 +105,7 @@ class EngineChoice:
 
             check_ray(self.ray_address, self.workers, needs_gpu=needs_gpu)
         else:
-            from bench.engine.slurm import (  # type: ignore[import-not-found, unused-ignore]
-                check_slurm,
-            )
+            from bench.engine.slurm_check import check_slurm
 
             check_slurm(self.slurm, needs_gpu=needs_gpu)
 

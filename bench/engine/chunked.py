@@ -243,7 +243,7 @@ class _Map:
             self.n_chunks += 1
             jobs.append(self.folder / f"{self.n_chunks:06d}.job")
             items = [held.item for held in chunk]
-            write_chunk(jobs[-1], self.factory, items, self.layout.settings, self.layout.workers)
+            write_chunk(jobs[-1], self.factory, items, self.layout)
         names = self.backend.submit(jobs, self.layout.settings)
         for name, job, chunk in zip(names, jobs, chunks, strict=True):
             self.sent[name] = _Sent(name, job, chunk)

@@ -27,16 +27,19 @@ import hashlib
 import json
 import os
 import pickle
+import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, TextIO
 
+from bench.engine.backend import Layout
 from bench.engine.outcome import Failure, Outcome
 from bench.engine.processes import LocalEngine
 from bench.engine.settings import WorkerSettings
@@ -58,6 +61,7 @@ class Chunk:
     items: bytes
     settings: WorkerSettings
     workers: int
+    gpus: int = 0
     directory: str = field(default_factory=os.getcwd)
     search_path: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
     environment: Mapping[str, str] = field(
@@ -66,15 +70,11 @@ class Chunk:
 
 
 def write_chunk(
-    path: Path,
-    factory: Callable[..., Any],
-    items: Sequence[Any],
-    settings: WorkerSettings,
-    workers: int = 1,
+    path: Path, factory: Callable[..., Any], items: Sequence[Any], layout: Layout
 ) -> None:
-    """Write a job file that only this user can read; ``workers`` processes share its items."""
+    """Write a job file that only this user can read."""
     pickled = [bytes(ForkingPickler.dumps(each)) for each in (factory, list(items))]
-    chunk = Chunk(pickled[0], pickled[1], settings, workers)
+    chunk = Chunk(pickled[0], pickled[1], layout.settings, layout.workers, layout.gpus)
     temporary = path.with_suffix(".job-new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -89,8 +89,26 @@ def run_chunk(path: Path) -> None:
     Raises:
         BenchError: see ``answer_chunk``.
     """
-    with LocalEngine(_read_chunk(path).workers) as engine:
+    chunk = _read_chunk(path)
+    workers = chunk.workers
+    if chunk.gpus and chunk.settings.gpu_gib is not None:
+        n_fitting = max(1, int(_gpu_gib() / chunk.settings.gpu_gib))
+        workers = min(workers, chunk.gpus * n_fitting)
+    with LocalEngine(workers) as engine:
         answer_chunk(path, engine)
+
+
+def _gpu_gib() -> float:
+    """Return the memory of the smallest GPU here, in GiB; 0 where it is not known.
+
+    Asked of the driver: CUDA in this process, too, would cost memory of the GPU.
+    """
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+        return min(float(line) for line in found.stdout.split()) / 1024
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return 0.0
 
 
 def answer_chunk(path: Path, engine: LocalEngine) -> None:
@@ -121,9 +139,9 @@ def answer_chunk(path: Path, engine: LocalEngine) -> None:
                     _write_line(part, taken=position)
                     yield item
 
-        factory = partial(build_once, hashlib.sha256(chunk.factory).hexdigest(), chunk.factory)
+        factory, settings = _work_of(chunk)
         try:
-            for outcome in engine.stream(factory, remaining(), chunk.settings):
+            for outcome in engine.stream(factory, remaining(), settings):
                 position = positions[id(outcome.item)].pop(0)
                 answer = _answer(outcome, has_key=bool(chunk.settings.key))
                 _write_line(part, answer=position, **answer)
@@ -134,6 +152,16 @@ def answer_chunk(path: Path, engine: LocalEngine) -> None:
     part_path(path).replace(complete_path(path))
 
 
+def _work_of(chunk: Chunk) -> tuple[Callable[..., Any], WorkerSettings]:
+    """Return what the workers of a chunk build, and their settings."""
+    digest, settings = hashlib.sha256(chunk.factory).hexdigest(), chunk.settings
+    factory: Callable[..., Any] = partial(build_once, digest, chunk.factory)
+    if chunk.gpus:
+        factory = partial(build_on_gpu, factory, settings.arguments(0))
+        settings = replace(settings, devices=tuple(map(str, range(chunk.gpus))))
+    return factory, settings
+
+
 #: What this process has built, by the factory and what it was called with: one at a time, since it
 #: may fill a GPU.
 _BUILT: dict[tuple[str, tuple[Any, ...]], Any] = {}
@@ -142,10 +170,26 @@ _BUILT: dict[tuple[str, tuple[Any, ...]], Any] = {}
 def build_once(digest: str, factory: bytes, *arguments: Any) -> Any:
     """Return what a pickled factory makes; another chunk of the same map gets the same again."""
     if (digest, arguments) not in _BUILT:
+        # A cluster signals all processes of a job. Its first one decides what follows; a worker
+        # that died of that would be the failure of an item. Handlers end with exec, unlike SIG_IGN.
+        for number in (signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, _do_nothing)
         _BUILT.clear()
         made = pickle.loads(factory)(*arguments)  # noqa: S301 - the job file is ours
         _BUILT[digest, arguments] = made
     return _BUILT[digest, arguments]
+
+
+def build_on_gpu(build: Callable[..., Any], arguments: Sequence[str], index: str) -> Any:
+    """Build the work of a worker that sees one GPU of its job, as ``cuda`` or ``cuda:0``."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # by the numbers that the cluster has given
+    numbers = seen.split(",") if seen else []
+    os.environ["CUDA_VISIBLE_DEVICES"] = numbers[int(index)] if numbers else index
+    return build(*arguments)
+
+
+def _do_nothing(number: int, frame: object) -> None:
+    """Handle a signal that is meant for another process."""
 
 
 def _read_chunk(path: Path) -> Chunk:
