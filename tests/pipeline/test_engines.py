@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.engine.choice import LOCAL, EngineChoice, choose_engine
+from bench.engine.choice import LOCAL, MODULES, EngineChoice, choose_engine
 from bench.judges import open_judge
 from bench.pipeline.columns import JudgeOptions
 from bench.pipeline.extract import extract_features
@@ -60,36 +60,43 @@ def require_equal_rows(directory: Path, expected_directory: Path) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+def choose_cluster(name: str) -> EngineChoice:
+    """A cluster of this machine, with two workers."""
+    pytest.importorskip(MODULES[name])
+    return choose_engine(name, workers=2, slurm=["cluster=local"] if name == "slurm" else None)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of ray's modules
 @pytest.mark.parametrize("model", ["motion-grains", "acfoley-mini"])
-def test_ray_and_local_processes_give_the_same_scores(model, own_home, tmp_path, monkeypatch):
-    pytest.importorskip("ray")
+def test_clusters_and_local_processes_give_the_same_scores(model, own_home, tmp_path):
+    choices = [choose_cluster("ray"), choose_cluster("slurm")]
     local = run(plan_mini(model, tmp_path / "local"), no_progress)
-    # The true audio's features are extracted anew, too.
-    (tmp_path / "home" / "features").rename(tmp_path / "features of local")
-    ray = run(plan_mini(model, tmp_path / "ray", choose_engine("ray", workers=2)), no_progress)
     assert not local.failures
-    assert not ray.failures
-    require_equal_rows(ray.directory, local.directory)
-    for name, score in ray.metrics.items():
-        assert score.value == pytest.approx(local.metrics[name].value, rel=1e-5), name
-    facts = json.loads((ray.directory / "provenance.json").read_text())
-    assert facts["engine"] == "ray"
     assert local.provenance["engine"] == "local"
-    assert not [*(tmp_path / "ray").rglob("*.job")]
+    for choice in choices:
+        # The true audio's features are extracted anew, too.
+        (tmp_path / "home" / "features").rename(tmp_path / f"features before {choice.name}")
+        found = run(plan_mini(model, tmp_path / choice.name, choice), no_progress)
+        assert not found.failures
+        require_equal_rows(found.directory, local.directory)
+        for name, score in found.metrics.items():
+            assert score.value == pytest.approx(local.metrics[name].value, rel=1e-5), name
+        facts = json.loads((found.directory / "provenance.json").read_text())
+        assert facts["engine"] == choice.name
+        assert not [*(tmp_path / choice.name).rglob("*.job")]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_that_was_begun_here_goes_on_in_ray(own_home, tmp_path):
-    pytest.importorskip("ray")
+def test_a_run_that_was_begun_here_goes_on_in_a_cluster(own_home, tmp_path):
+    choice = choose_cluster("ray")
     whole = run(plan_mini("motion-grains", tmp_path / "whole"), no_progress)
     begun = plan_mini("motion-grains", tmp_path / "runs")
     part = replace(begun, clips=begun.clips[:1])
     run(part, no_progress)
     counts: dict[str, int] = {}
-    plan = replace(begun, engine=choose_engine("ray", workers=1))
+    plan = replace(begun, engine=choice)
     done = run(plan, lambda stage, done, total: counts.update({stage: total}))
     assert counts["generate"] == counts["extract"] == N_CLIPS - 1
     require_equal_rows(done.directory, whole.directory)
