@@ -6,6 +6,7 @@ A cluster of this machine starts in about four seconds: one fast test has it, th
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,7 @@ EXPECTED = sorted(f"{item} {2 * item}" for item in range(100))
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_driver_that_is_stopped_leaves_no_process_and_the_next_one_goes_on(tmp_path, how):
     log, next_log = tmp_path / "first.log", tmp_path / "next.log"
+    folders = {*Path(tempfile.gettempdir()).glob("bench-ray-*")}
     driver = start_driver(log)
     wait_for_outcome(log)
     started = psutil.Process(driver.pid).children(recursive=True)
@@ -259,6 +261,8 @@ def test_a_driver_that_is_stopped_leaves_no_process_and_the_next_one_goes_on(tmp
     assert start_driver(next_log).wait(timeout=120) == 0, next_log.read_text()
     assert read_outcomes(next_log) == EXPECTED
     assert not (tmp_path / "engine").exists()
+    for folder in {*Path(tempfile.gettempdir()).glob("bench-ray-*")} - folders:  # of SIGKILL
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow

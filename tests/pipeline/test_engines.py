@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from bench.engine.choice import LOCAL, MODULES, EngineChoice, choose_engine
@@ -19,6 +25,7 @@ from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, plan_run
 from bench.pipeline.run import no_progress, run
 from bench.pipeline.workers import WorkerSettings, place_networks, place_remote_system
+from tests.conftest import ROOT
 from tests.pipeline import systems
 
 N_CLIPS = 3
@@ -162,3 +169,32 @@ def test_what_a_system_declares_decides_its_share_of_a_gpu():
     assert (place("cpu").cpus, place("cpu").threads, place("cpu").gpus) == (1, 1, 0.0)
     assert (place("cpu", workers_per_device=1).cpus, place("cpu").devices) == (0, ("cpu",))
     assert place_networks("cpu", WorkerSettings()).gpus == 0.0
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_with_130_and_every_process_of_ray(own_home, tmp_path):
+    pytest.importorskip("ray")
+    words = "run --model motion-grains --split mini --limit 4 --no-bounds --engine ray --workers 2"
+    command = [sys.executable, "-m", "bench", *words.split(), "--runs", str(tmp_path / "runs")]
+    driver = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline_s = time.monotonic() + 120
+    started: list[psutil.Process] = []
+    while not any(each.name().startswith("ray::Runner") for each in started):
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+        started = psutil.Process(driver.pid).children(recursive=True)
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    errors = driver.communicate(timeout=60)[1]
+    assert driver.returncode == 130, errors
+    assert "the same command goes on from here" in errors
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive
