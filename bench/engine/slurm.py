@@ -177,6 +177,8 @@ class SlurmBackend:
                 self.is_submitting = False
                 cluster.cancel_jobs([], self.name)
             self.cancel(running)
+        for sent in jobs.values():
+            sent.reap()
 
     def _nodes(self) -> list[cluster.Nodes]:
         if self.nodes is None:
@@ -278,6 +280,12 @@ class _Sent:
         if self.process is not None and complete_path(self.job).exists():
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(max(0.0, deadline_s - time.monotonic()))
+
+    def reap(self) -> None:
+        """Take note of its end; one that was cancelled is gone by now."""
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(GRACE_S)
 
     def loss(self) -> str | None:
         """Return why a process here that has ended is lost."""

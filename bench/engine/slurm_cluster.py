@@ -77,24 +77,24 @@ class JobState:
         return ENDED.get(self.state)
 
 
-def ask(command: Sequence[str], limit_s: float = LIMIT_S) -> str:
-    """Return what a command of Slurm writes.
+def ask(command: Sequence[str], *, is_quiet: bool = False) -> str:
+    """Return what a command of Slurm writes; a quiet one fails with a word, or had nothing to do.
 
     Raises:
         BenchError: it is not there, fails, or does not answer in time.
     """
     try:
         done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=limit_s, stdin=subprocess.DEVNULL
+            command, capture_output=True, text=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL
         )
     except FileNotFoundError as error:
         raise BenchError(f"there is no command {command[0]}, which is a part of Slurm") from error
     except subprocess.TimeoutExpired as error:
         raise BenchError(
-            f"the Slurm controller does not answer: {command[0]} took more than {limit_s:g} s"
+            f"the Slurm controller does not answer: {command[0]} took more than {LIMIT_S:g} s"
         ) from error
-    if done.returncode:
-        raise BenchError(f"Slurm refuses {command[0]}: {find_error(done.stderr)}")
+    if done.returncode and (done.stderr.strip() or not is_quiet):
+        raise BenchError(f"{command[0]} of Slurm fails: {find_error(done.stderr)}")
     return done.stdout
 
 
@@ -230,9 +230,9 @@ def cancel_jobs(names: Sequence[str], job_name: str) -> None:
     command = ["scancel", "--quiet", f"--user={getpass.getuser()}", f"--name={job_name}"]
     ids = [name for name in names if re.fullmatch(r"\d+(_\d+)?", name)]
     if not names:
-        ask(command)
+        ask(command, is_quiet=True)
     for start in range(0, len(ids), 200):
-        ask([*command, *ids[start : start + 200]])
+        ask([*command, *ids[start : start + 200]], is_quiet=True)
 
 
 def try_submission(options: Sequence[str]) -> None:
