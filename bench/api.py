@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench.engine.choice import EngineChoice, choose_engine
 from bench.pipeline.bounds import add_bounds, add_folder_bounds
 from bench.pipeline.columns import JudgeOptions, Names, Notify
 from bench.pipeline.evaluate import Progress
@@ -47,6 +48,7 @@ def run(
     batch_size: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
+    engine: EngineChoice | str = "local",
     runs: Path | str = "runs",
     fresh: bool = False,
     keep_samples: bool = False,
@@ -94,6 +96,8 @@ def run(
         workers: worker processes, one per core by default, 0 for none.
         timeout: seconds that one clip may take in a stage before its worker is killed; by default
             20 times what is expected, at least 120.
+        engine: where workers run: ``local``, ``slurm`` or ``ray``; or with options of Slurm, what
+            ``bench.engine.choice.choose_engine`` returns.
         runs: the folder of all runs.
         fresh: discard what this run made of these clips before.
         keep_samples: score samples that other code, weights or devices made, and mark the run.
@@ -108,6 +112,7 @@ def run(
         BenchError: something that was named does not exist, is missing or contradicts another
             option; the message states what to do.
     """
+    choice = choose_engine(engine, workers=workers)
     options = RunOptions(
         model=model,
         split=split,
@@ -124,6 +129,7 @@ def run(
         runs=Path(runs),
         keep_samples=keep_samples,
         yes=yes,
+        engine=choice,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -135,9 +141,10 @@ def run(
         batch_size=batch_size,
     )
     plan = plan_run(options, judging, notify)
-    require_ready(plan, look_ahead(plan, progress, fresh=fresh), notify)
-    result = run_plan(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
-    return replace(result, bounds=add_bounds(plan, bounds, progress, notify))
+    with choice.session():
+        require_ready(plan, look_ahead(plan, progress, fresh=fresh), notify)
+        result = run_plan(plan, progress, fresh=fresh, verify_bytes=verify_bytes)
+        return replace(result, bounds=add_bounds(plan, bounds, progress, notify))
 
 
 def score(
@@ -158,6 +165,7 @@ def score(
     batch_size: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
+    engine: EngineChoice | str = "local",
     bounds: bool = False,
     progress: Progress = no_progress,
     notify: Notify = print_notice,
@@ -192,6 +200,8 @@ def score(
         workers: worker processes, one per core by default, 0 for none.
         timeout: seconds that one clip may take in a stage before its worker is killed; by default
             20 times what is expected, at least 120.
+        engine: where workers run: ``local``, ``slurm`` or ``ray``; or with options of Slurm, what
+            ``bench.engine.choice.choose_engine`` returns.
         bounds: also compute floor and ceiling, the anchors on the same pairs.
         progress: called with the stage, the number of finished items, and the number of all.
         notify: called with each sentence that the user should read; prints to standard error by
@@ -200,6 +210,7 @@ def score(
     Raises:
         BenchError: a folder is missing or nothing in it can be compared, or an option is refused.
     """
+    choice = choose_engine(engine, workers=workers)
     options = FolderOptions(
         generated=Path(generated),
         reference=Path(reference),
@@ -211,6 +222,7 @@ def score(
         seconds=seconds,
         workers=workers,
         timeout=timeout,
+        engine=choice,
     )
     judging = JudgeOptions(
         metrics=metrics,
@@ -221,9 +233,10 @@ def score(
         device=device,
         batch_size=batch_size,
     )
-    plan = plan_folders(options, judging, notify)
-    result = score_folders(plan, progress)
-    return add_folder_bounds(plan, result, progress, notify) if bounds else result
+    with choice.session():
+        plan = plan_folders(options, judging, notify)
+        result = score_folders(plan, progress)
+        return add_folder_bounds(plan, result, progress, notify) if bounds else result
 
 
 def compare(

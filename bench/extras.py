@@ -25,6 +25,8 @@ EXTRAS = {
     "tomli_w": "study",
     "uvicorn": "study",
     "duckdb": "results",
+    "submitit": "slurm",
+    "ray": "ray",
 }
 
 

@@ -23,6 +23,8 @@ from bench.pipeline.columns import JudgeOptions, choose_columns
 from bench.types import Audio
 from tests.conftest import ROOT
 
+#: Options of Slurm, which the library takes as an engine that ``choose_engine`` has made of them.
+SLURM = {"partition", "gpus_per_node", "nodes", "slurm"}
 #: Options of commands that only print or write what the library returns.
 PRINTING = {"json", "junit", "parquet", "out", "format", "dry_run", "min_coverage"}
 
@@ -67,7 +69,7 @@ def test_functions_have_the_options_of_their_commands_with_the_same_defaults(fun
     typed = inspect.signature(command).parameters
     renamed = {"clip": "clips"}
     # --repeat asks another question, whether a run is the same again.
-    options = {renamed.get(name, name) for name in typed} - PRINTING - {"repeat"}
+    options = {renamed.get(name, name) for name in typed} - PRINTING - SLURM - {"repeat"}
     assert options == set(library) - {"progress", "notify"}
     for name in options - {"clips", "bounds", "runs", "weights"}:
         assert library[name].default == typed[name].default

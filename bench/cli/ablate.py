@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Bounds,
@@ -37,12 +38,14 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.ablation import AblationRow
     from bench.pipeline.plan import RunPlan
     from bench.pipeline.run import RunResult
     from bench.results import Results
 
 
+@with_engine
 def ablate(
     split: SplitName = None,
     mask: Annotated[
@@ -100,6 +103,8 @@ def ablate(
     yes: Yes = False,
     bounds: Bounds = None,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Compare a model with itself: --mask, --stage, --pooling, or inputs in --conflict.
 
@@ -126,6 +131,7 @@ def ablate(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,

@@ -57,6 +57,13 @@ def complete_profile(incomplete: str) -> list[str]:
     return _matching(PROFILES, incomplete)
 
 
+def complete_engine(incomplete: str) -> list[str]:
+    """Where workers run."""
+    from bench.engine.choice import ENGINES
+
+    return _matching(ENGINES, incomplete)
+
+
 def complete_judge(incomplete: str) -> list[str]:
     """The judges."""
     from bench.judges import JUDGES

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Device, Limit, Runs, Workers, Yes, complete_number, complete_world
+from bench.cli.engine_options import with_engine
+from bench.cli.options import (
+    Device,
+    Limit,
+    Runs,
+    Workers,
+    Yes,
+    complete_number,
+    complete_world,
+)
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.prepare import RunOptions
     from bench.pipeline.readiness import FoundClips, Readiness
     from bench.results import Results
@@ -85,6 +95,7 @@ class NeededRun:
         return self.clips.n_to_render if self.state.can_run else 0
 
 
+@with_engine
 def reproduce(
     tables: Annotated[
         list[str] | None,
@@ -113,6 +124,8 @@ def reproduce(
         Path | None,
         typer.Option(help="Write the page to this file.", show_default=f"{PAGE} in --runs"),
     ] = None,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Run what tables of the paper need and can run here, and print them beside its values.
 
@@ -126,9 +139,12 @@ def reproduce(
     from bench.pipeline.prepare import RunOptions
 
     page = out or runs / PAGE
-    options = RunOptions(limit=limit, device=device, workers=workers, runs=runs, yes=yes)
+    options = RunOptions(
+        limit=limit, device=device, workers=workers, runs=runs, yes=yes, engine=engine
+    )
     job = Job(_choose_tables(tables or [ALL]), _check_world(world), options, study)
-    require_devices(device)
+    if not engine.is_remote:
+        require_devices(device)
     filled = open_study(job)
     needed = examine_runs(job)
     print_plan(job, needed, is_dry=dry_run)
@@ -137,6 +153,8 @@ def reproduce(
     if filled is None:
         _require_work(needed)
     require_target(page)
+    if any(each.state.can_run for each in needed):
+        require_devices(device, engine=engine)
     with stop_cleanly():
         if n_clips := max((each.n_to_render for each in needed), default=0):
             _render(n_clips, workers)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Bounds,
@@ -37,10 +38,12 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.estimate import Estimate
     from bench.pipeline.plan import RunPlan
 
 
+@with_engine
 def run(
     split: SplitName = None,
     model: Models = None,
@@ -78,6 +81,8 @@ def run(
     verify_bytes: VerifyBytes = False,
     bounds: Bounds = None,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Generate audio for the clips of a split, score it, and print a table.
 
@@ -114,6 +119,7 @@ def run(
         runs=runs,
         keep_samples=keep_samples,
         yes=yes,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,

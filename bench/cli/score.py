@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
     Clap,
@@ -21,9 +22,11 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.engine.choice import EngineChoice
     from bench.pipeline.folders import FolderPlan
 
 
+@with_engine
 def score(
     generated: Annotated[
         Path, typer.Option(help="The folder of generated audio, or of videos with it.")
@@ -80,6 +83,8 @@ def score(
         typer.Option("--bounds", help="Also print floor and ceiling: anchors on the same pairs."),
     ] = False,
     min_coverage: MinCoverage = 1.0,
+    *,
+    engine: EngineChoice,
 ) -> None:
     """Score any folder of audio against another: paired by file name, or set against set."""
     from bench.cli.console import notify
@@ -98,6 +103,7 @@ def score(
         seconds=seconds,
         workers=workers,
         timeout=timeout,
+        engine=engine,
     )
     judging = JudgeOptions(
         metrics=metrics,

@@ -8,8 +8,8 @@ returns the function that handles one item. For ``stream`` it returns ``Work``, 
 iterator of items and yields their outcomes: it may load the next items while it computes, and
 compute several at once. Each item comes back exactly once, in any order, as an ``Outcome``: a value
 or a failure. A worker that dies or exceeds the time limit is replaced, and its item is the failure.
-There are two engines, in this process and in local processes; a cluster engine fits the same
-protocol.
+There are engines in this process, in local processes, and on the machines of a cluster by chunks of
+items (``bench.engine.chunked``); ``bench.engine.choice`` opens the one that a user names.
 """
 
 from __future__ import annotations
@@ -45,8 +45,15 @@ Value = TypeVar("Value")
 class Engine(Protocol):
     """Anything that can map a worker over items; as a context, its workers serve several maps."""
 
-    #: How many worker processes there are; 0 in this process.
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many worker processes there are; 0 in this process."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether workers may be on other machines, where this one's processes cannot help them."""
+        ...
 
     def __enter__(self) -> Engine: ...
 

@@ -20,6 +20,7 @@ class InlineEngine:
     """Handle the items one after another in this process, which no time limit can interrupt."""
 
     workers = 0
+    is_remote = False
 
     def __enter__(self) -> InlineEngine:
         return self

@@ -63,6 +63,8 @@ class LocalEngine:
     map starts its own.
     """
 
+    is_remote = False
+
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._is_open = False

@@ -25,6 +25,14 @@ class WorkerSettings:
     - ``threads``: threads of OpenMP, and so of torch, in each worker; None leaves the default of
       the libraries. BLAS always has one thread: sums in another order have other last digits.
     - ``devices``: where given, worker ``i`` calls ``factory(devices[i % len(devices)])``.
+
+    The others are for engines of several machines:
+
+    - ``cpus``: cores of one worker; 0 means all cores of a machine.
+    - ``gpus``: the share of a GPU that one worker has; ``gpu_gib``, where known, is the memory that
+      it needs there, by which several may share one.
+    - ``key``: what the outcomes depend on beside the items. Where given, outcomes of a process that
+      was stopped are taken for equal items under the same key; "" starts anew.
     """
 
     batch_size: int = 1
@@ -34,6 +42,10 @@ class WorkerSettings:
     timeout_option: str = ""
     threads: int | None = 1
     devices: tuple[str, ...] = ()
+    cpus: int = 1
+    gpus: float = 0.0
+    gpu_gib: float | None = None
+    key: str = ""
 
     @property
     def n_ahead(self) -> int:

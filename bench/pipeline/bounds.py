@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from bench.engine.choice import LOCAL
 from bench.errors import BenchError
 from bench.io import bench_home
 from bench.matching import make_hashed_name
@@ -124,6 +125,7 @@ def plan_folder_bounds(plan: FolderPlan, clips: Sequence[Clip]) -> list[RunPlan]
         seed=SEED,
         root=bench_home() / "bounds",
         workers=plan.workers,
+        engine=plan.engine,
         timeout_s=plan.timeout_s,
     )
     return plan_bounds(first)
@@ -143,7 +145,7 @@ def compute_bounds(plans: Sequence[RunPlan], progress: Progress) -> tuple[Result
     results = []
     for plan in plans:
         if len(plan.clips) <= FEW_CLIPS:
-            plan = replace(plan, workers=0)
+            plan = replace(plan, workers=0, engine=LOCAL)
         results.append(run(plan, partial(_show, progress, plan.system.name)).results)
     return tuple(replace(each, is_anchor=True) for each in results)
 

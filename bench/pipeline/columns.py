@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.checkpoints.registry import weights_directory
 from bench.checkpoints.verify import describe_missing, missing_weights, require_weights
+from bench.engine.choice import LOCAL, EngineChoice
 from bench.errors import BenchError
 from bench.judges import Judge, open_judge
 from bench.pipeline.roles import Scoring
@@ -90,12 +91,15 @@ def choose_columns(
     return judge, kept
 
 
-def require_devices(*names: str) -> None:
-    """Refuse devices that do not exist here, on which every clip would fail.
+def require_devices(*names: str, engine: EngineChoice = LOCAL) -> None:
+    """Refuse devices that do not exist where the workers are, on which every clip would fail.
 
     Raises:
-        BenchError: there is no such device.
+        BenchError: there is no such device, or no such cluster.
     """
+    if engine.is_remote:
+        engine.require_ready(*names)
+        return
     for name in {*names} - {"cpu"}:  # importing torch is slow, and a CPU needs no check
         from bench.backbones.requirements import usable_device
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeVar
 
-from bench.engine import Outcome, open_engine
+from bench.engine import Engine, Outcome, open_engine
 from bench.errors import RunError
 from bench.judges import has_pyworld
 from bench.pipeline.aggregate import (
@@ -105,13 +105,16 @@ class Row:
 def evaluate(
     pairs: Sequence[Pair],
     scoring: Scoring,
-    workers: int,
+    workers: int | Engine,
     run_log: RunLog,
     timeout_s: float | None = None,
 ) -> Iterator[Row]:
-    """Yield a row for each pair that can be scored; the others become failures in the log."""
+    """Yield a row for each pair that can be scored; the others become failures in the log.
+
+    ``workers`` is an engine, or the number of processes of one on this machine.
+    """
     # Both stages have the same workers: what they have imported took longer than a clip does.
-    with open_engine(workers) as engine:
+    with open_engine(workers) if isinstance(workers, int) else workers as engine:
         outcomes = extract_features(pairs, scoring, engine, timeout_s)
         extracted = run_log.successes("extract", outcomes, len(pairs), lambda pair: pair.clip.name)
         with TemporaryFile("w+", encoding="utf-8") as file:

@@ -9,6 +9,9 @@ Worker processes share the clips. The networks of a judge, which have to stay in
   needs no network, and hand each clip on. Threads of that process load the next clips (decode,
   resample, front ends) while the networks compute batches of those that are ready.
 
+Where workers are on other machines, a process here could not keep up with them: each worker then
+does all of it for its clips, the networks included, with as many threads as it has cores.
+
 What is loaded in advance is bounded, so memory does not grow with the number of clips. A thread of
 its own writes the features.
 """
@@ -37,7 +40,12 @@ from bench.judges import ClipMedia, Extractor, NetworkExtractor, SignalExtractor
 from bench.pipeline.batches import Batches, PendingFeatures
 from bench.pipeline.feature_store import ExtractorCache, excerpt_key, prompt_key, require_file
 from bench.pipeline.roles import REMARKS, ROLES, Keys, Pair, Role, Scoring, feature_key, has_inputs
-from bench.pipeline.workers import are_networks_small, extract_timeout_s, limit_time
+from bench.pipeline.workers import (
+    are_networks_small,
+    extract_timeout_s,
+    limit_time,
+    place_networks,
+)
 from bench.types import Excerpt
 
 
@@ -58,20 +66,23 @@ def extract_features(
     outcome are those of one worker; of large networks, those that the pass takes longer by this
     clip.
     """
-    if not engine.workers:  # workers do so by themselves
+    if not (engine.is_remote or engine.workers):  # workers do so by themselves
         keep_freed_memory()
     longest_s = max((pair.clip.seconds for pair in pairs), default=0.0)
     single = limit_time(timeout_s, extract_timeout_s(scoring, longest_s))
     if not scoring.networks():
         return engine.map(partial(_open_signal, scoring), pairs, single)
     batch_size = scoring.judge.batch_size
-    if engine.workers and are_networks_small(scoring):
+    if (engine.is_remote or engine.workers) and are_networks_small(scoring):
         batches = replace(single, batch_size=batch_size)
         return engine.stream(partial(open_pass, scoring, 0), pairs, batches)
     # A group that is computed, as many clips that are loaded, and those of ``_load_ahead``.
     ahead = 2 * batch_size + 2
     # The networks have all cores.
     batches = replace(single, batch_size=batch_size, ahead=ahead, threads=None)
+    if engine.is_remote:
+        placed = place_networks(scoring.judge.device, batches)
+        return engine.stream(partial(open_pass, scoring, placed.cpus), pairs, placed)
     if not engine.workers:
         return engine.stream(partial(open_pass, scoring, 1), pairs, batches)
     return _extract_beside(engine, single, batches, pairs, scoring)

@@ -7,20 +7,24 @@ samples for the intervals.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.engine import open_engine
+from bench.engine import Engine
+from bench.engine.choice import LOCAL, EngineChoice
 from bench.errors import BenchError, MediaError
 from bench.inputs import Labels, Listing, Prompts, list_folder, require_folders
+from bench.io import bench_home
 from bench.judges import Judge
 from bench.pipeline.aggregate import length_reason, score_without_interval, sides_of
 from bench.pipeline.evaluate import Progress, RunLog, describe, evaluate, summarise
 from bench.pipeline.extract import extract_features
 from bench.pipeline.notes import media_notes
 from bench.pipeline.pairing import FilePair, pair_folders
+from bench.pipeline.plan import ENGINE_FOLDER
 from bench.pipeline.provenance import provenance
 from bench.pipeline.roles import Keys, Pair, Scoring
 from bench.results import Failure, Identity, Results, Score, score_of
@@ -39,7 +43,7 @@ class FolderPlan:
     With ``seconds``, shorter files fail; without, a pair is compared over its shorter file, up to
     ``LONGEST_SECONDS``. ``labels`` are the prompts of the references, for metrics that read them;
     ``match`` is one of ``bench.pipeline.pairing.MATCHES``. ``timeout_s`` limits the time of one
-    pair in every stage; None derives it from the expected time.
+    pair in every stage; None derives it from the expected time. ``engine`` is where workers run.
     """
 
     generated: Path
@@ -54,6 +58,11 @@ class FolderPlan:
     match: str = "name"
     is_paired: bool = True
     timeout_s: float | None = None
+    engine: EngineChoice = LOCAL
+
+    def open_engine(self) -> Engine:
+        """Return the engine of this plan; the jobs of a cluster are in a folder of their own."""
+        return self.engine.open(self.workers, bench_home() / ENGINE_FOLDER / secrets.token_hex(6))
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     run_log = RunLog(progress, list(pairing.failures))
     pairs, n_cut = _choose_windows(pairing.pairs, plan, prompts.by_clip, run_log)
     scoring = Scoring(plan.metrics, plan.judge, None)
-    scored = evaluate(pairs, scoring, plan.workers, run_log, plan.timeout_s)
+    scored = evaluate(pairs, scoring, plan.open_engine(), run_log, plan.timeout_s)
     rows = sorted(scored, key=lambda row: row.pair.clip.name)
     cut = (
         f"{n_cut} of {len(pairs)} samples end before their reference and were compared over "
@@ -108,7 +117,11 @@ def score_folders(plan: FolderPlan, progress: Progress) -> FolderResult:
     failures = tuple(sorted(run_log.failures, key=lambda failure: failure.clip))
     flat = tuple(row.flat() for row in rows)
     clips = tuple(row.pair.clip for row in rows)
-    return FolderResult(results, flat, failures, provenance(plan.judge, plan.device), clips)
+    return FolderResult(results, flat, failures, _provenance(plan), clips)
+
+
+def _provenance(plan: FolderPlan) -> dict[str, Any]:
+    return provenance(plan.judge, plan.device, plan.engine.name)
 
 
 def _prompts(pairs: Sequence[FilePair], plan: FolderPlan) -> Prompts:
@@ -179,7 +192,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
     listings = [list_folder(folder) for folder in folders]
     sides = [_list_audio(listing, plan.seconds, run_log) for listing in listings]
     pairs = [pair for side in sides for pair in side]
-    outcomes = extract_features(pairs, scoring, open_engine(plan.workers), plan.timeout_s)
+    outcomes = extract_features(pairs, scoring, plan.open_engine(), plan.timeout_s)
     total = sum(map(len, sides))
     done = run_log.successes("extract", outcomes, total, lambda pair: pair.clip.name)
     keys = {pair.clip.name: value for pair, value in done}
@@ -202,7 +215,7 @@ def score_unpaired(plan: FolderPlan, progress: Progress) -> FolderResult:
         ),
     )
     failures = tuple(sorted(run_log.failures, key=lambda failure: failure.clip))
-    return FolderResult(results, (), failures, provenance(plan.judge, plan.device))
+    return FolderResult(results, (), failures, _provenance(plan))
 
 
 def _list_audio(listing: Listing, seconds: float | None, run_log: RunLog) -> list[Pair]:

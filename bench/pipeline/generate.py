@@ -14,7 +14,7 @@ from bench.engine import Failure, Outcome, Work, attempt, failure_of, open_engin
 from bench.errors import BenchError
 from bench.pipeline.estimate import generate_timeout_s
 from bench.pipeline.plan import RunPlan
-from bench.pipeline.workers import limit_time, place_system
+from bench.pipeline.workers import limit_time, place_remote_system, place_system
 from bench.system import Generate, System
 from bench.types import FULL, MAX_SHORTFALL_S, Audio, Clip, Condition, Request
 
@@ -24,14 +24,18 @@ Notes = Mapping[str, float]
 
 @dataclass(frozen=True)
 class GenerateJob:
-    """One clip to make a sample for."""
+    """One clip to make a sample for.
+
+    ``made_from`` is a hash of all that the system is given for it, where the outcome may be taken
+    by a later process: an input that has changed since makes it another job.
+    """
 
     clip: Clip
     other: Clip | None
     seed: int
     destination: Path
     condition: Condition = FULL
-    made_from: str = ""  # ``RunPlan.sample_fingerprint``
+    made_from: str = ""
 
 
 def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[GenerateJob, Notes]]:
@@ -49,15 +53,15 @@ def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[G
         # Clips of one length are neighbours, since only they can share a batch.
         for clip in plan.recalled(sorted(clips, key=lambda clip: clip.seconds))
     )
-    placement = place_system(plan.system, plan.device, plan.workers)
     batch_size = plan.system.batch_size_on(plan.device)
-    settings = replace(
-        limit_time(plan.timeout_s, generate_timeout_s(plan)),
-        batch_size=batch_size,
-        threads=placement.threads,
-        devices=placement.devices,
-    )
+    settings = replace(limit_time(plan.timeout_s, generate_timeout_s(plan)), batch_size=batch_size)
     factory = partial(_open_generator, plan.informed_system, batch_size)
+    if plan.engine.is_remote:
+        settings = place_remote_system(plan.system, plan.device, settings)
+        settings = replace(settings, key=plan.origin.key)
+        return plan.open_engine(len(clips)).stream(factory, list(jobs), settings)
+    placement = place_system(plan.system, plan.device, plan.workers)
+    settings = replace(settings, threads=placement.threads, devices=placement.devices)
     return open_engine(placement.n_workers).stream(factory, jobs, settings)
 
 

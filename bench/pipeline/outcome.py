@@ -54,7 +54,8 @@ def score_clips(plan: RunPlan, journal: Journal, run_log: RunLog) -> None:
         for metric in select_computable(select(plan.judge.profile), plan.judge)
     }
     pairs = _Pairs(plan, clips)
-    for row in evaluate(pairs, plan.scoring, plan.workers, run_log, plan.timeout_s):
+    engine = plan.open_engine(plan.workers if clips else 0)
+    for row in evaluate(pairs, plan.scoring, engine, run_log, plan.timeout_s):
         name, made_from = row.pair.clip.name, scoring_fingerprint(plan, row.pair.clip)
         scores, keys = dict(row.scores), dict(row.keys)
         if before := journal.find(kind, name, made_from):  # columns of earlier calls still hold

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.digests import file_identity, recall_digests
+from bench.engine import Engine, open_engine
+from bench.engine.choice import LOCAL, EngineChoice
 from bench.errors import BenchError
 from bench.judges import Judge
 from bench.pipeline.feature_store import PREPARATION
@@ -30,6 +32,9 @@ GROUND_TRUTH = "ground-truth"
 #: So many clips are looked at together: one query of a database costs as much as fifty rows.
 CLIPS_AT_ONCE = 200
 
+#: The folder of a run in which a cluster's jobs are; it is gone when they are done.
+ENGINE_FOLDER = "engine"
+
 #: What to do with samples that other code, weights or devices made than are here: refuse if making
 #: them again is long or a matter of choice, keep and mark them, or make them again.
 Stale = Literal["ask", "keep", "remake"]
@@ -44,6 +49,7 @@ class RunPlan:
     samples are with the run, or in the store of this machine where other runs have the same samples
     (``shares_features``). ``timeout_s`` limits the time of one clip in every stage; None derives it
     from the expected time. ``refused`` are clips of a part of the split that cannot take part.
+    ``engine`` is where workers run, which changes nothing but time either.
     """
 
     system: System
@@ -61,6 +67,7 @@ class RunPlan:
     shares_features: bool = False
     timeout_s: float | None = None
     refused: tuple[Refusal, ...] = ()
+    engine: EngineChoice = LOCAL
 
     @cached_property
     def subset(self) -> str:
@@ -86,6 +93,12 @@ class RunPlan:
         if (self.judge.name, self.judge.profile) == (usual, DEFAULT_PROFILE):
             return path
         return path / slug(f"{self.judge.name}-{self.judge.profile}").replace(" ", "-")
+
+    def open_engine(self, workers: int) -> Engine:
+        """Return the engine of this plan; 0 workers are this process, whatever the engine."""
+        if not workers:
+            return open_engine(0)
+        return self.engine.open(workers, self.directory / ENGINE_FOLDER)
 
     @property
     def scoring(self) -> Scoring:

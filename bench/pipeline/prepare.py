@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engine import core_count
+from bench.engine.choice import LOCAL, EngineChoice
 from bench.errors import BenchError, MissingError
 from bench.inputs import Labels, find_labels, read_labels, require_folders
 from bench.io import bench_home, expand_user, require_folder
@@ -62,6 +63,7 @@ class RunOptions:
     runs: Path = Path("runs")
     keep_samples: bool = False
     yes: bool = False
+    engine: EngineChoice = LOCAL
 
 
 def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunPlan:
@@ -111,6 +113,7 @@ def plan_run(options: RunOptions, judging: JudgeOptions, notify: Notify) -> RunP
         shares_features=system.name == GROUND_TRUTH,
         timeout_s=check_timeout(options.timeout),
         refused=refused,
+        engine=options.engine,
     )
 
 
@@ -232,6 +235,7 @@ class FolderOptions:
     seconds: float | None = None
     workers: int | None = None
     timeout: float | None = None
+    engine: EngineChoice = LOCAL
 
 
 def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) -> FolderPlan:
@@ -261,7 +265,7 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
     _require_sides(metrics, options.videos)
     if not options.unpaired and not options.videos and judging.metrics is None:
         notify("ib and desync compare with the video: name its folder with --videos")
-    require_devices(judging.device)
+    require_devices(judging.device, engine=options.engine)
     require_folder(bench_home())
     return FolderPlan(
         generated=options.generated,
@@ -276,6 +280,7 @@ def plan_folders(options: FolderOptions, judging: JudgeOptions, notify: Notify) 
         match=options.match,
         is_paired=not options.unpaired,
         timeout_s=check_timeout(options.timeout),
+        engine=options.engine,
     )
 
 

@@ -213,8 +213,11 @@ PACKAGES = (
 )
 
 
-def provenance(judge: Judge, device: str) -> dict[str, Any]:
-    """Facts to store beside every result; ``device`` is the system's, the judge knows its own."""
+def provenance(judge: Judge, device: str, engine: str = "local") -> dict[str, Any]:
+    """Facts to store beside every result; ``device`` is the system's, the judge knows its own.
+
+    ``engine`` is where the workers ran, which changes no number.
+    """
     return {
         "suite_version": SUITE_VERSION,
         "protocol_version": PROTOCOL_VERSION,
@@ -227,6 +230,7 @@ def provenance(judge: Judge, device: str) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
         "judge_device": judge.device,
+        "engine": engine,
         "packages": {name: _version(name) for name in PACKAGES},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

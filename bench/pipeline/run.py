@@ -27,7 +27,7 @@ from bench.pipeline.outcome import (
     write_outcome,
     write_run,
 )
-from bench.pipeline.plan import RunPlan
+from bench.pipeline.plan import ENGINE_FOLDER, RunPlan
 from bench.pipeline.provenance import provenance
 from bench.pipeline.samples import (
     choose_clips,
@@ -98,7 +98,8 @@ def require_ready(plan: RunPlan, ahead: Estimate, notify: Notify) -> None:
         MissingError: the system cannot be opened for samples that are still to be made.
         BenchError: there is no such device, a folder cannot be written to, or the disk is too full.
     """
-    require_devices(plan.device, plan.judge.device)
+    if ahead.to_generate or ahead.to_score or not plan.engine.is_remote:
+        require_devices(plan.device, plan.judge.device, engine=plan.engine)
     if ahead.stale:
         duration = format_duration(ahead.times["generate"].seconds)
         notify(f"{ahead.stale}; they are made again, which takes about {duration}")
@@ -141,7 +142,7 @@ def run(
             samples of other code, weights or devices for which the plan has no rule.
         BenchError: the system cannot be opened.
     """
-    with lock_folder(plan.directory):
+    with lock_folder(plan.directory), plan.engine.session():
         if fresh and not plan.subset:
             _delete_run(plan.directory)
         _check_configuration(plan)
@@ -150,7 +151,7 @@ def run(
             return _read_result(plan, progress)
         if verify_bytes:
             hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
-        facts = provenance(plan.judge, plan.device)
+        facts = provenance(plan.judge, plan.device, plan.engine.name)
         run_log = RunLog(progress, refusals(plan))
         # Read again after ``look_ahead``: before the lock another process may have added to it.
         with _opened_journal(plan) as journal:
@@ -239,7 +240,12 @@ def lock_folder(directory: Path) -> Iterator[None]:
 def _delete_run(directory: Path) -> None:
     """Delete all that a run wrote, and nothing else that a user may have put beside it."""
     results = [path.parent for path in directory.rglob("scores.json") if path.parent != directory]
-    for folder in (directory / "samples", directory / "features", *results):
+    for folder in (
+        directory / "samples",
+        directory / "features",
+        directory / ENGINE_FOLDER,
+        *results,
+    ):
         shutil.rmtree(folder, ignore_errors=True)
     for name in (
         "run.json",

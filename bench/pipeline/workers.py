@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.engine import WorkerSettings, core_count
@@ -71,6 +71,37 @@ def place_system(system: System, device: str, workers: int) -> Placement:
     if system.workers_per_device is None:
         return Placement(n_workers, devices, threads=1)
     return Placement(n_workers, devices, max(1, core_count() // max(1, n_workers)))
+
+
+#: Cores that go with one GPU of a cluster, for what decodes and prepares while it computes; with
+#: large networks on a CPU so many for each copy. No more than a node has.
+CPUS_FOR_SYSTEM = 2
+CPUS_FOR_NETWORKS = 8
+
+
+#: So many copies of a system that declares its memory alone may share one GPU.
+MOST_COPIES = 16
+
+
+def place_remote_system(system: System, device: str, settings: WorkerSettings) -> WorkerSettings:
+    """Return the settings of workers of a cluster, each of which sees only the GPU it was given.
+
+    Copies of a system share a GPU where it declares how many may, and its memory has room for them;
+    any other has a GPU for itself. On a CPU a system that declares one worker per device has all
+    cores of a node, others one each.
+    """
+    settings = replace(settings, devices=(device,), threads=1)
+    most = system.workers_per_device
+    if device == "cpu":
+        return settings if most is None else replace(settings, cpus=0, threads=None)
+    needed_gib = system.needed_memory_gib()
+    most = most or (1 if needed_gib is None else MOST_COPIES)
+    return replace(settings, cpus=CPUS_FOR_SYSTEM, gpus=1 / most, gpu_gib=needed_gib)
+
+
+def place_networks(device: str, settings: WorkerSettings) -> WorkerSettings:
+    """Return the settings of workers of a cluster that have large networks: a GPU for each."""
+    return replace(settings, cpus=CPUS_FOR_NETWORKS, gpus=0.0 if device == "cpu" else 1.0)
 
 
 def _fitting_copies(system: System, devices: tuple[str, ...]) -> int | None:

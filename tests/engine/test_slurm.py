@@ -1,0 +1,507 @@
+"""Slurm as a back end: its options and commands (imitated), jobs as processes, and a real node."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+
+from bench.engine import WorkerSettings
+from bench.engine import slurm_cluster as cluster
+from bench.engine.choice import SlurmOptions
+from bench.engine.chunked import ChunkedEngine
+from bench.engine.slurm_check import check_slurm
+from bench.errors import BenchError
+from tests.conftest import ROOT
+from tests.engine.process_backend import ProcessBackend
+from tests.engine.slurm_node import slurm_node, why_not
+from tests.engine.test_chunked import ChunkOf, items_of, kills_its_job, stops_at
+from tests.engine.test_engine import square_unless_seven
+
+pytest.importorskip("submitit")
+from bench.engine.slurm import SlurmBackend  # noqa: E402
+
+LOCAL = SlurmOptions(nodes=2, extra={"cluster": "local"})
+KEYED = WorkerSettings(key="version 1")
+#: Two partitions, the second with GPUs of two kinds; and one that is down.
+SINFO = """main*|up|2:00:00|64|(null)
+gpu|up|1-00:00:00|32|gpu:a100:4(S:0-1)
+gpu|up|1-00:00:00|16|gpu:2
+old|down|infinite|8|(null)"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Make shell scripts in the place of Slurm's commands; each logs how it was called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def write(name: str, script: str) -> Path:
+        path = folder / name
+        log = tmp_path / f"{name}.log"
+        path.write_text(f'#!/bin/sh\necho "$@" >> {log}\n{script}\n')
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return log
+
+    for name in cluster.COMMANDS:
+        write(name, "exit 0")
+    write("sinfo", f"cat <<'END'\n{SINFO}\nEND")
+    return write
+
+
+# --- options
+
+
+def check(needs_gpu: bool = False, **options: object) -> None:
+    extra = options.pop("extra", {})
+    check_slurm(SlurmOptions(**options, extra=extra), needs_gpu=needs_gpu)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"partition": "h100"}, "no partition 'h100' in this Slurm; there are: gpu, main, old"),
+        ({"partition": "old"}, "the partition old of this Slurm is down"),
+        ({"needs_gpu": True}, "--device cuda needs a GPU: --gpus-per-node sets how many"),
+        (
+            {"needs_gpu": True, "partition": "gpu", "gpus_per_node": 8},
+            "--gpus-per-node 8: no node of the partition gpu has more than 4 GPUs",
+        ),
+        ({"nodes": 0}, "--nodes is 0, expected at least 1"),
+        ({"extra": {"time": "3:00:00"}}, "jobs of the partition main end after 120 minutes"),
+        ({"extra": {"time": "soon"}}, "the time 'soon' is none of Slurm's"),
+        ({"extra": {"array": "0-9"}}, "--slurm array=0-9: array is set for each job by itself"),
+        ({"extra": {"mem_per_cpu": "1G"}}, "did you mean mem-per-cpu?"),
+        ({"extra": {"cpus-per-task": "x"}}, "cpus-per-task=x is no number of cores"),
+        ({"extra": {"comment": "a\nrm -r"}}, "characters that cannot be printed"),
+        ({"extra": {"cluster": "debug"}}, "there are slurm and local"),
+        ({"extra": {"cluster": "local", "qos": "x"}}, "--slurm qos is for Slurm"),
+        ({"partition": "a", "extra": {"cluster": "local"}}, "--partition is for Slurm"),
+    ],
+)
+def test_options_of_which_no_job_can_come_are_refused(programs, options, sentence) -> None:
+    with pytest.raises(BenchError) as error:
+        check(**options)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_without_slurm_the_missing_command_is_named(programs, tmp_path) -> None:
+    (tmp_path / "bin" / "sbatch").unlink()
+    if Path("/usr/bin/sbatch").exists():
+        os.environ["PATH"] = str(tmp_path / "bin")
+    with pytest.raises(BenchError, match="sbatch is not on this machine: run it on a login node"):
+        check()
+    check(extra={"cluster": "local"})
+
+
+def test_a_controller_that_refuses_or_is_silent_is_named(programs, monkeypatch) -> None:
+    programs("sinfo", "echo 'sinfo: error: Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(BenchError, match="^sinfo of Slurm fails: Unable to contact slurm contr"):
+        check()
+    programs("sinfo", "exec sleep 60")
+    monkeypatch.setattr(cluster, "LIMIT_S", 0.2)
+    with pytest.raises(BenchError, match="^the Slurm controller does not answer: sinfo took more"):
+        check()
+
+
+def test_the_controller_decides_about_accounts_and_what_else_there_is(programs) -> None:
+    log = programs("sbatch", "echo 'allocation failure: Invalid account' >&2; exit 1")
+    with pytest.raises(BenchError, match="Invalid account .asked with --account=lab --time=120"):
+        check(extra={"account": "lab"})
+    assert log.read_text() == "--test-only --account=lab --time=120 --wrap=true\n"
+    programs("sbatch", "echo 'allocation failure: Requested nodes are busy' >&2; exit 1")
+    check(extra={"account": "lab"})  # a job would wait for them
+
+
+def test_a_gpu_is_asked_for_only_where_one_is_needed(programs) -> None:
+    log = programs("sbatch", "exit 0")
+    check(True, partition="gpu", gpus_per_node=4)
+    check(False, partition="gpu", gpus_per_node=4)
+    check(True, partition="gpu", gpus_per_node=4, extra={"gres": "gpu:a100:4"})
+    calls = log.read_text().splitlines()
+    assert ["gpus-per-node=4" in call for call in calls] == [True, False, False]
+    assert ["gres=gpu:a100:4" in call for call in calls] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("90", 90), ("30:00", 30), ("2:00:00", 120), ("1-12", 2160), ("1-0:30:0", 1470), ("0:30", 1)],
+)
+def test_times_of_slurm_are_read(text, minutes) -> None:
+    assert cluster.parse_minutes(text) == minutes
+
+
+# --- what a job is given
+
+
+def backend(tmp_path: Path, workers: int | None = None, **options: object) -> SlurmBackend:
+    extra = options.pop("extra", {})
+    return SlurmBackend(SlurmOptions(**options, extra=extra), tmp_path / "engine", workers)  # type: ignore[arg-type]
+
+
+def test_jobs_have_the_workers_that_fit(programs, tmp_path) -> None:
+    def shape(made: SlurmBackend, settings: WorkerSettings) -> tuple[int, int, int, int]:
+        layout = made.layout(settings)
+        return (
+            layout.n_slots,
+            layout.workers,
+            layout.gpus,
+            made._parameters(settings)["cpus_per_task"],
+        )
+
+    one_core, all_cores = WorkerSettings(), WorkerSettings(cpus=0)
+    assert shape(backend(tmp_path), one_core) == (1, 16, 0, 16)
+    assert shape(backend(tmp_path, nodes=4, workers=80), one_core) == (4, 20, 0, 20)
+    assert shape(backend(tmp_path, nodes=4, workers=2), one_core) == (2, 1, 0, 1)
+    assert shape(backend(tmp_path), all_cores) == (1, 1, 0, 64)
+    assert shape(backend(tmp_path, extra={"cpus-per-task": "3"}), one_core) == (1, 3, 0, 3)
+    networks = WorkerSettings(cpus=8, gpus=1.0)
+    gpu = partial(backend, tmp_path, partition="gpu")
+    assert shape(gpu(gpus_per_node=4, nodes=2), networks) == (2, 4, 4, 32)
+    assert shape(gpu(gpus_per_node=2), networks) == (1, 2, 2, 16)
+    assert shape(gpu(gpus_per_node=2), WorkerSettings(cpus=2, gpus=1 / 3)) == (1, 6, 2, 12)
+    assert "gpus_per_node" not in gpu(gpus_per_node=4)._parameters(one_core)
+
+
+def test_one_array_is_submitted_with_its_options(programs, tmp_path, monkeypatch) -> None:
+    programs("sbatch", f"cp $1 {tmp_path}/script; env > {tmp_path}/env; echo job 70")
+    scancel = programs("scancel", "exit 0")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")  # this process is in a job itself
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "5")
+    monkeypatch.setenv("SLURM_CONF", "/etc/own.conf")
+    made = backend(tmp_path, nodes=2, partition="main", extra={"account": "my lab"})
+    names = made.submit([tmp_path / f"{n}.job" for n in range(3)], WorkerSettings())
+    assert names == ["70_0", "70_1", "70_2"]
+    script = (tmp_path / "script").read_text()
+    for line in ("array=0-2%2", "partition=main", "account='my lab'", "time=120", "requeue"):
+        assert f"#SBATCH --{line}\n" in script
+    assert "srun" in script
+    assert "--cpus-per-task=16" in script
+    given = (tmp_path / "env").read_text().splitlines()
+    assert "SLURM_CONF=/etc/own.conf" in given
+    assert not any(line.startswith("SLURM_MEM_PER_NODE") for line in given)
+    assert os.environ["SLURM_MEM_PER_NODE"] == "5"
+    made.close()
+    assert "70_0 70_1 70_2" in scancel.read_text()
+    assert f"--name={made.name}" in scancel.read_text()
+
+
+def test_jobs_that_slurm_does_not_take_end_the_map(programs, tmp_path) -> None:
+    programs("sbatch", "echo 'sbatch: error: Batch job submission failed: Bad QOS' >&2; exit 1")
+    scancel = programs("scancel", "exit 1")  # it has nothing to do
+    engine = ChunkedEngine(backend(tmp_path), tmp_path / "engine", lambda text: None)
+    with pytest.raises(BenchError, match="Slurm does not take the jobs: .*Bad QOS"):
+        list(engine.map(square_unless_seven, range(3)))
+    assert "--name=foley-bench-" in scancel.read_text()  # whatever was taken all the same
+
+
+def test_states_and_reasons_are_those_of_squeue(programs, tmp_path, monkeypatch) -> None:
+    programs("sbatch", "echo job 7")
+    monkeypatch.setattr("bench.engine.slurm.ASK_S", 0.0)
+    made = backend(tmp_path)
+    jobs = [tmp_path / f"{n}.job" for n in range(5)]
+    made.submit(jobs, WorkerSettings())
+    programs("squeue", "echo 'squeue: error: Socket timed out' >&2; exit 1")
+    assert made.ended() == []
+    assert made.waiting() == "Slurm (squeue of Slurm fails: Socket timed out)"
+    rows = (
+        "7_0|PENDING|Priority\n7_1|RUNNING|None\n7_2|COMPLETED|None\n7_4|RUNNING|None\n9|FAILED|x"
+    )
+    programs("squeue", f"printf '{rows}\\n'")
+    assert made.ended() == [("7_2", None), ("7_3", None)]  # the latter is forgotten by now
+    assert made.waiting() == "Slurm: 1 job pending (Priority), 2 running"
+    (made.logs / "7_0_0_log.err").write_text("a\nslurmstepd: killed\n\n")
+    rows = "7_0|OUT_OF_MEMORY|x\n7_1|PENDING|launch failed requeued held\n7_4|REQUEUED|None"
+    programs("squeue", f"printf '{rows}\\n'")
+    (lost, why), (held, held_why) = made.ended()
+    assert (lost, held) == ("7_0", "7_1")
+    assert why is not None
+    assert why.startswith("it ran out of memory")
+    assert why.endswith("its log ends with: slurmstepd: killed")
+    assert held_why == "Slurm holds it back: launch failed requeued held"
+    assert [*made.jobs] == ["7_4"]
+
+
+# --- jobs as processes of this machine
+
+
+def shows_its_gpu(device: str) -> Callable[[int], list[object]]:
+    def work(item: int) -> list[object]:
+        time.sleep(0.2)  # so that the other worker has its share
+        return [device, os.environ["CUDA_VISIBLE_DEVICES"]]
+
+    return work
+
+
+def test_each_worker_of_a_job_sees_one_of_its_gpus(tmp_path, monkeypatch) -> None:
+    class TwoGpus(ProcessBackend):
+        def layout(self, settings: WorkerSettings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            from bench.engine.backend import Layout
+
+            return Layout(1, 1, 2, settings, gpus=2)
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    engine = ChunkedEngine(TwoGpus(), tmp_path / "engine")
+    outcomes = list(engine.map(shows_its_gpu, range(8), WorkerSettings(devices=("cuda",))))
+    assert {tuple(each.value or ()) for each in outcomes} == {("cuda", "5"), ("cuda", "7")}
+
+
+def job_processes(folder: Path) -> list[psutil.Process]:
+    """Return the processes of the jobs whose files are in a folder, and their children."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in part for part in process.info["cmdline"] or ()):
+            found += [process, *process.children(recursive=True)]
+    return [each for each in {*found} if each.pid != os.getpid()]
+
+
+def test_jobs_answer_every_item_and_leave_nothing_behind(tmp_path) -> None:
+    notes: list[str] = []
+    engine = ChunkedEngine(
+        SlurmBackend(LOCAL, tmp_path / "engine", 2), tmp_path / "engine", notes.append
+    )
+    outcomes = list(engine.map(square_unless_seven, ChunkOf(10)))
+    assert items_of(outcomes) == list(range(10))
+    values = {each.item: each.value for each in outcomes if each.failure is None}
+    assert values == {item: item * item for item in range(10) if item not in (7, 8)}
+    assert notes == []
+    assert not (tmp_path / "engine").exists()
+    assert job_processes(tmp_path) == []
+
+
+def test_a_job_that_is_killed_is_tried_again_and_its_logs_are_named(tmp_path) -> None:
+    notes: list[str] = []
+    made = SlurmBackend(LOCAL, tmp_path / "engine", 1)
+    engine = ChunkedEngine(made, tmp_path / "engine", notes.append)
+    factory = partial(kills_its_job, (3,), tmp_path / "log", 1)
+    outcomes = list(engine.map(factory, ChunkOf(5)))
+    assert items_of(outcomes) == list(range(5))
+    assert all(outcome.failure is None for outcome in outcomes)
+    assert "was lost (its process ended)" in notes[0]
+    assert notes[-1] == f"lost jobs: 1; the logs are in {made.logs}"
+    assert [*made.logs.glob("*_log.err")]
+
+
+def until_held(log: Path, number: int) -> None:
+    while not log.exists() or len(log.read_text().split()) < number:
+        time.sleep(0.05)
+
+
+def waits_first(log: Path, gate: Path) -> Callable[[int], int]:
+    """Notes each item; the last one waits for the gate."""
+
+    def work(item: int) -> int:
+        with log.open("a") as file:
+            file.write(f"{item}\n")
+        while item == 2 and not gate.exists():
+            time.sleep(0.05)
+        return item
+
+    return work
+
+
+def test_a_cancelled_job_is_a_loss_and_a_preempted_one_goes_on(tmp_path) -> None:
+    for signals in ("cancelled", "preempted"):
+        folder = tmp_path / signals
+        folder.mkdir()
+        log, gate, notes = folder / "log", folder / "gate", list[str]()
+        made = SlurmBackend(LOCAL, folder / "engine", 1)
+        engine = ChunkedEngine(made, folder / "engine", notes.append)
+        outcomes = engine.map(partial(waits_first, log, gate), ChunkOf(3), KEYED)
+
+        def disturb(
+            made: SlurmBackend = made, log: Path = log, gate: Path = gate, signals: str = signals
+        ) -> None:
+            until_held(log, 3)
+            (name,) = made.jobs
+            if signals == "cancelled":
+                made.cancel([name])
+            else:  # Slurm sends it to all processes of a job
+                for process in psutil.Process(int(name)).children(recursive=True):
+                    process.send_signal(signal.SIGUSR2)
+            gate.touch()
+
+        thread = Thread(target=disturb)
+        thread.start()
+        assert items_of(list(outcomes)) == [0, 1, 2]
+        thread.join()
+        assert log.read_text().split() == ["0", "1", "2", "2"]
+        assert ["was lost" in note for note in notes] == (
+            [True, False] if signals == "cancelled" else []
+        )
+
+
+DRIVER = """
+import sys
+from functools import partial
+from pathlib import Path
+from bench.engine.chunked import ChunkedEngine
+from bench.engine.slurm import SlurmBackend
+from tests.engine.test_chunked import stops_at
+from tests.engine.test_slurm import KEYED, LOCAL
+folder = Path(sys.argv[1])
+engine = ChunkedEngine(SlurmBackend(LOCAL, folder / "engine", 2), folder / "engine")
+for outcome in engine.map(partial(stops_at, 4, folder), range(8), KEYED):
+    print(outcome.item, flush=True)
+"""
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has taken an outcome of a map, and waits for the rest."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    until_held(tmp_path / "log", 4)
+    time.sleep(0.3)  # the answer is on its way to the file
+    yield process
+    for left in job_processes(tmp_path):
+        left.kill()
+    process.kill()
+    process.communicate()
+
+
+def test_after_a_killed_driver_its_jobs_are_cancelled_and_outcomes_taken(tmp_path, driver) -> None:
+    driver.kill()
+    assert job_processes(tmp_path), "jobs outlive their driver, as those of Slurm do"
+    (tmp_path / "ended").touch()
+    made = SlurmBackend(LOCAL, tmp_path / "engine", 2)
+    engine = ChunkedEngine(made, tmp_path / "engine", lambda text: None)
+    before = {each.pid for each in job_processes(tmp_path)}
+    outcomes = engine.map(partial(stops_at, 4, tmp_path), range(8), KEYED)
+    taken = [next(outcomes) for _ in range(4)]
+    assert items_of(taken) == [0, 1, 2, 3]
+    assert not before & {each.pid for each in job_processes(tmp_path)}
+    (tmp_path / "gate").touch()
+    assert items_of([*taken, *outcomes]) == list(range(8))
+    assert sorted((tmp_path / "log").read_text().split()) == [str(item) for item in range(8)]
+
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path, driver) -> None:
+    assert job_processes(tmp_path)
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    _, stderr = driver.communicate(timeout=60)
+    assert job_processes(tmp_path) == []
+    assert stderr.decode().count("Traceback") == 1  # that of this driver alone
+
+
+# --- a real node
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory) -> Iterator[None]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        slurm_node(tmp_path_factory.mktemp("slurm")) as variables,
+    ):
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.setattr("bench.engine.slurm.ASK_S", 1.0)
+        yield
+
+
+@pytest.mark.slow
+def test_on_a_real_node_a_map_is_one_array(node, tmp_path) -> None:
+    made = SlurmBackend(SlurmOptions(nodes=2, partition="main"), tmp_path / "engine", 2)
+    submitted: list[list[str]] = []
+    submit = made.submit
+
+    def record(jobs, settings):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        submitted.append(submit(jobs, settings))
+        return submitted[-1]
+
+    made.submit = record  # type: ignore[method-assign]
+    notes: list[str] = []
+    engine = ChunkedEngine(made, tmp_path / "engine", notes.append)
+    outcomes = list(engine.map(square_unless_seven, range(10)))
+    assert items_of(outcomes) == list(range(10))
+    assert sum(outcome.failure is not None for outcome in outcomes) == 2
+    [names] = submitted
+    number = names[0].partition("_")[0]
+    assert names == [f"{number}_{index}" for index in range(5)]
+    assert notes == []
+    assert not (tmp_path / "engine").exists()
+    assert {job.state for job in cluster.read_jobs().values()} <= {"COMPLETED", "COMPLETING"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "is_lost"),
+    [
+        (["scancel"], True),
+        (["scontrol", "requeue"], False),
+        (["scancel", "--signal=USR2"], False),  # as before a time limit, or when it is preempted
+    ],
+)
+def test_on_a_real_node_a_job_is_cancelled_or_goes_on(node, tmp_path, command, is_lost) -> None:
+    log, gate, notes = tmp_path / "log", tmp_path / "gate", list[str]()
+    made = SlurmBackend(SlurmOptions(), tmp_path / "engine", 1)
+    engine = ChunkedEngine(made, tmp_path / "engine", notes.append)
+    outcomes = engine.map(partial(waits_first, log, gate), ChunkOf(3))
+
+    def disturb() -> None:
+        until_held(log, 3)
+        time.sleep(0.5)  # submitit has its handlers
+        subprocess.run([*command, *made.jobs], check=True)
+        until_held(log, 4)
+        gate.touch()
+
+    thread = Thread(target=disturb)
+    thread.start()
+    assert items_of(list(outcomes)) == [0, 1, 2]
+    thread.join()
+    assert log.read_text().split() == ["0", "1", "2", "2"]
+    losses = [note for note in notes if "was lost" in note]
+    assert [("(it was cancelled" in note) for note in losses] == [True] * is_lost
+
+
+@pytest.mark.slow
+def test_on_a_real_node_closing_cancels_what_runs(node, tmp_path) -> None:
+    made = SlurmBackend(SlurmOptions(), tmp_path / "engine", 1)
+    engine = ChunkedEngine(made, tmp_path / "engine", lambda text: None)
+    outcomes = engine.map(partial(stops_at, 1, tmp_path), range(4), KEYED)
+    assert next(outcomes).item == 0
+    assert made.jobs
+    outcomes.close()  # type: ignore[attr-defined]
+    deadline_s = time.monotonic() + 30
+    while not all(job.has_ended for job in cluster.read_jobs().values()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.5)
+    (tmp_path / "gate").touch()
+    again = ChunkedEngine(made, tmp_path / "engine", lambda text: None)
+    settings_outcomes = list(again.map(partial(stops_at, 1, tmp_path), range(4), KEYED))
+    assert items_of(settings_outcomes) == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_on_a_real_node_impossible_options_are_refused(node) -> None:
+    check_slurm(SlurmOptions(partition="main", gpus_per_node=2), needs_gpu=True)
+    for options, sentence in (
+        (SlurmOptions("nope"), "no partition 'nope' in this Slurm; there are: closed, main"),
+        (SlurmOptions("closed"), "the partition closed of this Slurm is down"),
+        (SlurmOptions(gpus_per_node=3), "no node of the partition main has more than 2 GPUs"),
+        (SlurmOptions(extra={"constraint": "h100"}), "Invalid feature specification"),
+        (SlurmOptions(extra={"cpus-per-task": "99"}), "node configuration is not available"),
+    ):
+        with pytest.raises(BenchError, match=sentence):
+            check_slurm(options, needs_gpu=options.gpus_per_node is not None)
