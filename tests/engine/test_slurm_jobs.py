@@ -39,7 +39,7 @@ def shows_its_gpu(device: str) -> Callable[[int], list[object]]:
     return work
 
 
-def test_each_worker_of_a_job_sees_one_of_its_gpus(tmp_path, monkeypatch) -> None:
+def test_each_worker_of_a_job_has_one_of_its_gpus(tmp_path, monkeypatch) -> None:
     class TwoGpus(ProcessBackend):
         def layout(self, settings: WorkerSettings) -> Layout:
             return Layout(1, 1, 2, settings, gpus=2)
