@@ -10,10 +10,14 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.engine.settings import core_count
@@ -100,18 +104,42 @@ def _start(n_cpus: int) -> None:
     base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_FOLDER else "/tmp"  # noqa: S108
     _Connection.folder = Path(tempfile.mkdtemp(prefix="bench-ray-", dir=base))
     try:
-        ray.init(
-            address="local",
-            num_cpus=n_cpus,
-            object_store_memory=STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(_Connection.folder),
-            _node_ip_address="127.0.0.1",
-        )
+        with _delayed_interrupt():
+            ray.init(
+                address="local",
+                num_cpus=n_cpus,
+                object_store_memory=STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                # Ray opens its folder to all users of the machine; the one around it stays ours.
+                _temp_dir=str(_Connection.folder / "ray"),
+                _node_ip_address="127.0.0.1",
+            )
     except (OSError, RuntimeError, ValueError) as error:
         raise BenchError(f"Ray cannot start on this machine: {_first_line(error)}") from error
+
+
+@contextmanager
+def _delayed_interrupt() -> Iterator[None]:
+    """Have a first Ctrl-C wait for the end: daemons that are half started would outlive us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    came = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came.is_set():
+        raise KeyboardInterrupt
 
 
 def _join(address: str) -> None:

@@ -6,6 +6,7 @@ A cluster of this machine starts in about four seconds: one fast test has it, th
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,9 @@ import pytest
 
 from bench.engine import WorkerSettings
 from bench.engine.chunked import ChunkedEngine
-from bench.engine.ray_cluster import Need, RayBackend, choose_need, count_places
+from bench.engine.ray_cluster import RayBackend
 from bench.engine.ray_connection import disconnect, share
+from bench.engine.ray_nodes import Need, choose_need, count_places
 from bench.errors import BenchError
 from tests.conftest import ROOT
 
@@ -123,8 +125,8 @@ def test_places_are_counted_by_node_and_gpu(need, nodes, number):
 
 @pytest.mark.parametrize(("size", "share"), [(80.0, 0.25), (30.0, 1.0), (141.0, 0.25), (None, 1.0)])
 def test_copies_share_a_gpu_as_declared_and_no_more_than_fit(monkeypatch, size, share):
-    monkeypatch.setattr("bench.engine.ray_cluster._gpu_gib", lambda: size)
-    monkeypatch.setattr("bench.engine.ray_cluster._node_resources", lambda: [GPU_NODE])
+    monkeypatch.setattr("bench.engine.ray_nodes._gpu_gib", lambda: size)
+    monkeypatch.setattr("bench.engine.ray_cluster.list_nodes", lambda: [GPU_NODE])
     monkeypatch.setattr(RayBackend, "_open", lambda self: None)
     settings = WorkerSettings(cpus=1, gpus=0.25, gpu_gib=20.0)
     assert RayBackend("", None).layout(settings).n_slots == round(2 / share)
@@ -246,6 +248,7 @@ EXPECTED = sorted(f"{item} {2 * item}" for item in range(100))
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_driver_that_is_stopped_leaves_no_process_and_the_next_one_goes_on(tmp_path, how):
     log, next_log = tmp_path / "first.log", tmp_path / "next.log"
+    folders = {*Path(tempfile.gettempdir()).glob("bench-ray-*")}
     driver = start_driver(log)
     wait_for_outcome(log)
     started = psutil.Process(driver.pid).children(recursive=True)
@@ -258,6 +261,8 @@ def test_a_driver_that_is_stopped_leaves_no_process_and_the_next_one_goes_on(tmp
     assert start_driver(next_log).wait(timeout=120) == 0, next_log.read_text()
     assert read_outcomes(next_log) == EXPECTED
     assert not (tmp_path / "engine").exists()
+    for folder in {*Path(tempfile.gettempdir()).glob("bench-ray-*")} - folders:  # of SIGKILL
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow

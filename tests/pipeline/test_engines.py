@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
-from bench.engine.choice import LOCAL, EngineChoice, choose_engine
+from bench.engine.choice import LOCAL, MODULES, EngineChoice, choose_engine
 from bench.judges import open_judge
 from bench.pipeline.columns import JudgeOptions
 from bench.pipeline.extract import extract_features
@@ -19,6 +25,7 @@ from bench.pipeline.plan import RunPlan
 from bench.pipeline.prepare import RunOptions, plan_run
 from bench.pipeline.run import no_progress, run
 from bench.pipeline.workers import WorkerSettings, place_networks, place_remote_system
+from tests.conftest import ROOT
 from tests.pipeline import systems
 
 N_CLIPS = 3
@@ -60,36 +67,43 @@ def require_equal_rows(directory: Path, expected_directory: Path) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+def choose_cluster(name: str) -> EngineChoice:
+    """A cluster of this machine, with two workers."""
+    pytest.importorskip(MODULES[name])
+    return choose_engine(name, workers=2, slurm=["cluster=local"] if name == "slurm" else None)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of ray's modules
 @pytest.mark.parametrize("model", ["motion-grains", "acfoley-mini"])
-def test_ray_and_local_processes_give_the_same_scores(model, own_home, tmp_path, monkeypatch):
-    pytest.importorskip("ray")
+def test_clusters_and_local_processes_give_the_same_scores(model, own_home, tmp_path):
+    choices = [choose_cluster("ray"), choose_cluster("slurm")]
     local = run(plan_mini(model, tmp_path / "local"), no_progress)
-    # The true audio's features are extracted anew, too.
-    (tmp_path / "home" / "features").rename(tmp_path / "features of local")
-    ray = run(plan_mini(model, tmp_path / "ray", choose_engine("ray", workers=2)), no_progress)
     assert not local.failures
-    assert not ray.failures
-    require_equal_rows(ray.directory, local.directory)
-    for name, score in ray.metrics.items():
-        assert score.value == pytest.approx(local.metrics[name].value, rel=1e-5), name
-    facts = json.loads((ray.directory / "provenance.json").read_text())
-    assert facts["engine"] == "ray"
     assert local.provenance["engine"] == "local"
-    assert not [*(tmp_path / "ray").rglob("*.job")]
+    for choice in choices:
+        # The true audio's features are extracted anew, too.
+        (tmp_path / "home" / "features").rename(tmp_path / f"features before {choice.name}")
+        found = run(plan_mini(model, tmp_path / choice.name, choice), no_progress)
+        assert not found.failures
+        require_equal_rows(found.directory, local.directory)
+        for name, score in found.metrics.items():
+            assert score.value == pytest.approx(local.metrics[name].value, rel=1e-5), name
+        facts = json.loads((found.directory / "provenance.json").read_text())
+        assert facts["engine"] == choice.name
+        assert not [*(tmp_path / choice.name).rglob("*.job")]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_that_was_begun_here_goes_on_in_ray(own_home, tmp_path):
-    pytest.importorskip("ray")
+def test_a_run_that_was_begun_here_goes_on_in_a_cluster(own_home, tmp_path):
+    choice = choose_cluster("ray")
     whole = run(plan_mini("motion-grains", tmp_path / "whole"), no_progress)
     begun = plan_mini("motion-grains", tmp_path / "runs")
     part = replace(begun, clips=begun.clips[:1])
     run(part, no_progress)
     counts: dict[str, int] = {}
-    plan = replace(begun, engine=choose_engine("ray", workers=1))
+    plan = replace(begun, engine=choice)
     done = run(plan, lambda stage, done, total: counts.update({stage: total}))
     assert counts["generate"] == counts["extract"] == N_CLIPS - 1
     require_equal_rows(done.directory, whole.directory)
@@ -155,3 +169,32 @@ def test_what_a_system_declares_decides_its_share_of_a_gpu():
     assert (place("cpu").cpus, place("cpu").threads, place("cpu").gpus) == (1, 1, 0.0)
     assert (place("cpu", workers_per_device=1).cpus, place("cpu").devices) == (0, ("cpu",))
     assert place_networks("cpu", WorkerSettings()).gpus == 0.0
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_with_130_and_every_process_of_ray(own_home, tmp_path):
+    pytest.importorskip("ray")
+    words = "run --model motion-grains --split mini --limit 4 --no-bounds --engine ray --workers 2"
+    command = [sys.executable, "-m", "bench", *words.split(), "--runs", str(tmp_path / "runs")]
+    driver = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline_s = time.monotonic() + 120
+    started: list[psutil.Process] = []
+    while not any(each.name().startswith("ray::Runner") for each in started):
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+        started = psutil.Process(driver.pid).children(recursive=True)
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    errors = driver.communicate(timeout=60)[1]
+    assert driver.returncode == 130, errors
+    assert "the same command goes on from here" in errors
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive
