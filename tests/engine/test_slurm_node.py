@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from bench.engine import WorkerSettings
 from bench.engine import slurm_cluster as cluster
 from bench.engine.choice import SlurmOptions
 from bench.engine.chunked import ChunkedEngine
@@ -18,7 +19,7 @@ from bench.errors import BenchError
 from tests.engine.slurm_node import slurm_node, why_not
 from tests.engine.test_chunked import ChunkOf, items_of, stops_at
 from tests.engine.test_engine import square_unless_seven
-from tests.engine.test_slurm_jobs import KEYED, until_held, waits_first
+from tests.engine.test_slurm_jobs import KEYED, shows_its_gpu, until_held, waits_first
 
 pytest.importorskip("submitit")
 from bench.engine.slurm import SlurmBackend  # noqa: E402
@@ -91,6 +92,15 @@ def test_on_a_real_node_a_job_is_cancelled_or_goes_on(node, tmp_path, command, i
     assert log.read_text().split() == ["0", "1", "2", "2"]
     losses = [note for note in notes if "was lost" in note]
     assert [("(it was cancelled" in note) for note in losses] == [True] * is_lost
+
+
+@pytest.mark.slow
+def test_on_a_real_node_each_worker_has_one_gpu_of_its_job(node, tmp_path) -> None:
+    made = SlurmBackend(SlurmOptions(gpus_per_node=2), tmp_path / "engine", None)
+    engine = ChunkedEngine(made, tmp_path / "engine")
+    settings = WorkerSettings(devices=("cuda",), cpus=1, gpus=1.0)
+    outcomes = list(engine.map(shows_its_gpu, ChunkOf(8), settings))
+    assert {tuple(each.value or ()) for each in outcomes} == {("cuda", "0"), ("cuda", "1")}
 
 
 @pytest.mark.slow
