@@ -27,6 +27,7 @@ from acfoley.network.conditions import Conditions, Features, concatenate, hidden
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from acfoley.sampling import N_STEPS, Noise, OnStep, classifier_free_guidance, euler
+from bench.backbones.precision import full_precision
 from bench.errors import BenchError
 from bench.types import FULL, Audio, Condition, Excerpt, parse_condition
 
@@ -169,15 +170,19 @@ class Model:
 
     @torch.inference_mode()
     def _try_flow(self, seconds: float, n_clips: int) -> None:
-        """Take one step for clips without any condition, whose shapes are those of full ones."""
+        """Take one step for clips without any condition, whose shapes are those of full ones.
+
+        Not through compiled code: each number of clips would be compiled, for a minute or more.
+        """
         lengths, network = sequence_lengths(seconds), self.network
         with self.encoders.at_work(network):
             features = network.empty_features(n_clips, lengths)
             known, empty = (network.conditions(each, lengths) for each in (features, Features()))
-            velocity = classifier_free_guidance(network, known, empty)
+            velocity = classifier_free_guidance(network, known, empty, call=network.forward)
             noise = torch.zeros(n_clips, lengths.latents, network.params.latent_width)
             euler(velocity, noise.to(self._device), 1)
 
+    @full_precision()
     @torch.inference_mode()
     def generate_batch(
         self,
