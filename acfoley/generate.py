@@ -120,6 +120,17 @@ class Model:
         self.encoders = CachedEncoders(encoders, codec, files=files, visiting=visiting)
         # Of this model, and so of one card, preset and precision: by stage and seconds.
         self._fitting: dict[tuple[str, float], int] = {}
+        # The most clips of a batch so far, by seconds, where the network is compiled.
+        self._compiled_sizes: dict[float, int] | None = None
+
+    def compile(self) -> None:
+        """Compile the flow network when it is first called, which takes a minute or more.
+
+        Each number and length of clips would be compiled by itself: from then on, a batch with
+        fewer clips than an earlier one of the same length is filled up with its last clip.
+        """
+        self.network.compile(dynamic=False)
+        self._compiled_sizes = {}
 
     def generate(
         self,
@@ -141,10 +152,18 @@ class Model:
         """
         audios: dict[int, Audio] = {}
         for indices in self._batches(jobs):
-            batch = [jobs[index] for index in indices]
+            batch = self._fill([jobs[index] for index in indices])
             generated = self.generate_batch(batch, settings, on_stage=on_stage, on_step=on_step)
-            audios.update(zip(indices, generated, strict=True))
+            audios.update(zip(indices, generated[: len(indices)], strict=True))
         return [audios[index] for index in range(len(jobs))]
+
+    def _fill(self, batch: list[Job]) -> list[Job]:
+        """Return a batch of a size that has been compiled, if the network is and there is one."""
+        if self._compiled_sizes is None:
+            return batch
+        seconds = batch[0].seconds
+        size = self._compiled_sizes[seconds] = max(len(batch), self._compiled_sizes.get(seconds, 0))
+        return batch + batch[-1:] * (size - len(batch))
 
     def _batches(self, jobs: Sequence[Job]) -> list[list[int]]:
         """Group the indices of jobs to batches."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -155,19 +156,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def work(options: argparse.Namespace) -> int:
     """Write the rows of one part as they are found."""
-    from benchmarks.gpu_networks import stand_in_for_missing
+    from benchmarks.gpu_networks import replace_missing
     from benchmarks.gpu_parts import Machine, Row, run_part
 
+    machine = Machine(options.device, options.small)
+    notes = [Row(options.worker, "replaced", note=note) for note in replace_missing()]
     with options.rows.open("a", encoding="utf-8") as file:
-        stand_ins = stand_in_for_missing()
-        machine = Machine(options.device, options.small)
-        for row in run_part(options.worker, machine):
+        for row in itertools.chain(run_part(options.worker, machine), notes):
             file.write(json.dumps(asdict(row)) + "\n")
             file.flush()
-        if options.worker == "judges" and stand_ins:
-            note = f"not used by any network: {', '.join(stand_ins)}"
-            row = Row("judges", "stand-ins for missing packages", note=note)
-            file.write(json.dumps(asdict(row)) + "\n")
     return 0
 
 

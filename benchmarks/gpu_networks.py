@@ -7,20 +7,22 @@ weights, and no file is read but the small ones that come with the package.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from acfoley.codec.autoencoder import AUTOENCODER_44K, Autoencoder
+from acfoley.codec.snake import AntialiasedSnake
 from acfoley.codec.vocoder import VOCODER_44K, Vocoder, synthesise
 from acfoley.encoders import clip
 from acfoley.mini.variants import VARIANTS, open_mini_flow
@@ -28,17 +30,19 @@ from acfoley.network.conditions import Features
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import PRESETS, FlowParams, sequence_lengths
 from acfoley.sampling import noise_for
-from bench.backbones import imagebind, synchformer, synchformer_encoders
+from bench.backbones import imagebind, panns, synchformer, synchformer_encoders
+from bench.dsp import mel
 from bench.judges import Prepared, mini, paper
 from bench.judges.rows import Batch, NetworkRow
 from bench.seeds import stable_seed
 from benchmarks.flow_speed import drawn_features
+from benchmarks.vocoder_speed import plain_activation
 
-#: Imported by packages that define a network, for parts of them that no network of ours uses.
+#: Imported by packages that define a network, for parts of them that no network of ours uses:
+#: torchlibrosa imports librosa for a front end, open_clip torchvision for its transforms of images.
 STAND_INS = (
     "matplotlib",
     "matplotlib.pyplot",
-    "numba",
     "librosa",
     "torchvision",
     "torchvision.ops",
@@ -50,27 +54,44 @@ STAND_INS = (
     "tqdm",
 )
 
-Arrays = Mapping[str, Tensor]
+
+def is_here(package: str) -> bool:
+    """Whether a package can be imported."""
+    return find_spec(package) is not None
 
 
-def stand_in_for_missing() -> list[str]:
-    """Put an empty stand-in in the place of each missing package; return their names.
-
-    torchlibrosa imports librosa for a front end, open_clip torchvision for its transforms of
-    images: neither takes part in the networks.
-    """
-    missing = [name for name in STAND_INS if not _is_here(name.partition(".")[0])]
-    for name in missing:
-        sys.modules[name] = MagicMock(name=name)
-    if "librosa" in missing:
-        from bench.backbones import panns
-
-        panns.load_librosa = lambda: sys.modules["librosa"]
-    return [name for name in missing if "." not in name]
+@contextmanager
+def stand_ins() -> Iterator[None]:
+    """While open, missing packages that networks import and do not use are empty modules."""
+    missing = [name for name in STAND_INS if not is_here(name.partition(".")[0])]
+    with patch.dict(sys.modules, {name: MagicMock(name=name) for name in missing}):
+        yield
 
 
-def _is_here(name: str) -> bool:
-    return name in sys.modules or find_spec(name) is not None
+def replace_missing() -> list[str]:
+    """Do without librosa and numba in this process; return a sentence for each that is missing."""
+    notes = []
+    if not is_here("librosa"):
+        notes.append("librosa is missing: mel filters are others, the same on both sides")
+        stand_in = SimpleNamespace(filters=SimpleNamespace(mel=_htk_filters))
+        mel.load_librosa = panns.load_librosa = lambda: stand_in
+    if not is_here("numba"):
+        notes.append("numba is missing: the vocoder's activation on the CPU is its definition")
+        forward = AntialiasedSnake.forward
+
+        def activate(module: AntialiasedSnake, signal: Tensor) -> Tensor:
+            is_cpu = signal.device.type == "cpu"
+            return plain_activation(module, signal) if is_cpu else forward(module, signal)
+
+        AntialiasedSnake.forward = activate
+    return notes
+
+
+def _htk_filters(
+    sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, dtype: type
+) -> np.ndarray[Any, Any]:
+    """In the place of ``librosa.filters.mel``: triangles of another scale."""
+    return mel.htk_mel_bank(n_mels, n_fft, sr, fmin, fmax).T.astype(dtype)
 
 
 @torch.no_grad()
@@ -153,7 +174,7 @@ def model_networks(*, is_small: bool) -> list[Network]:
             "autoencoder",
             lambda: draw_weights(_on_meta(Autoencoder, autoencoder), "autoencoder"),
             lambda n: draw(n, 128, 64),
-            lambda network, mel, device: network.encode(mel.to(device))[0].cpu(),
+            lambda network, frames, device: network.encode(frames.to(device))[0].cpu(),
             lambda n: draw(n, 128, 174),
         ),
         Network(
@@ -169,7 +190,7 @@ def model_networks(*, is_small: bool) -> list[Network]:
             "vocoder",
             lambda: draw_weights(_on_meta(Vocoder, vocoder), "vocoder"),
             lambda n: draw(n, 128, 32),
-            lambda network, mel, device: synthesise(network, mel.to(device), None).cpu(),
+            lambda network, frames, device: synthesise(network, frames.to(device), None).cpu(),
             lambda n: draw(n, 128, 690),
         ),
         Network(
@@ -226,7 +247,9 @@ def run_flow(network: FlowNetwork, inputs: Any, device: str) -> Tensor:
 
 
 def _build_clip(params: clip.ClipParams) -> nn.Module:
-    network = draw_weights(_on_meta(clip.build_clip, params), "clip")
+    with stand_ins():
+        empty = _on_meta(clip.build_clip, params)
+    network = draw_weights(empty, "clip")
     mask = torch.full((clip.N_TOKENS, clip.N_TOKENS), float("-inf")).triu(1)
     network.register_buffer("attn_mask", mask, persistent=False)
     return network
@@ -315,7 +338,9 @@ def _build_published(name: str, *, is_small: bool) -> nn.Module:
     wrap = {"passt": "Passt", "panns": "Cnn14", "vggish": "Vggish"}[name]
     if is_small and name == "passt":
         module.N_BLOCKS = 1
-    network = getattr(module, wrap)(draw_weights(module.build_network(), name))
+    with stand_ins():
+        empty = module.build_network()
+    network = getattr(module, wrap)(draw_weights(empty, name))
     return network.eval()
 
 

@@ -182,3 +182,23 @@ def test_memory_is_measured_without_compiling(monkeypatch):
     with pytest.raises(AttributeError):  # what the stand-in returns is no velocity
         model.generate([Job(seconds=1.0, seed=1)], Settings(n_steps=1))
     assert len(shapes) == 1
+
+
+def test_compiled_networks_are_given_batches_of_one_size_for_each_length(monkeypatch):
+    model, sizes = fake_model(), []
+    monkeypatch.setattr(model.network, "compile", lambda **options: sizes.append(options))
+    model.compile()
+    monkeypatch.setattr(model, "_batches", lambda jobs: [[0, 1, 2], [3], [4]])
+    generate_batch = model.generate_batch
+
+    def record(jobs, *arguments, **options):
+        sizes.append(len(jobs))
+        return generate_batch(jobs, *arguments, **options)
+
+    monkeypatch.setattr(model, "generate_batch", record)
+    jobs = [Job(seconds=s, seed=i) for i, s in enumerate((1.0, 1.0, 1.0, 1.0, 1.5))]
+    found = model.generate(jobs, Settings(n_steps=1))
+    assert sizes == [{"dynamic": False}, 3, 3, 1]
+    plain = fake_model().generate(jobs, Settings(n_steps=1))
+    for one, other in zip(found, plain, strict=True):
+        np.testing.assert_allclose(one.samples, other.samples, rtol=0, atol=1e-5)
