@@ -153,6 +153,8 @@ class Model:
         audios: dict[int, Audio] = {}
         for indices in self._batches(jobs):
             batch = self._fill([jobs[index] for index in indices])
+            if len(batch) > 1:
+                self.prepare(batch, settings)
             generated = self.generate_batch(batch, settings, on_stage=on_stage, on_step=on_step)
             audios.update(zip(indices, generated[: len(indices)], strict=True))
         return [audios[index] for index in range(len(jobs))]
@@ -169,7 +171,7 @@ class Model:
         """Group the indices of jobs to batches."""
         # On a CPU each clip is a batch: the guided pair of one clip keeps all cores busy, and
         # Griffin-Lim would enlarge the rounding that depends on the batch (codec/griffin_lim.py).
-        if self._device.type == "cpu":
+        if not self.is_on_gpu:
             return [[index] for index in range(len(jobs))]
         batches: list[list[int]] = []
         for seconds in dict.fromkeys(job.seconds for job in jobs):
@@ -180,6 +182,11 @@ class Model:
                 size = self._fitting_clips("flow", seconds, partial(self._try_flow, seconds))
             batches += [same[start : start + size] for start in range(0, len(same), size)]
         return batches
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the networks compute on a GPU, where batches are faster than single clips."""
+        return self._device.type != "cpu"
 
     def _fitting_clips(self, stage: str, seconds: float, work: Callable[[int], object]) -> int:
         """Return how many clips of a stage fit on the GPU, measured once for each length."""
@@ -251,6 +258,40 @@ class Model:
             latents = self.network.denormalise(normalised).float()
         on_stage("audio")
         return self._decode(latents, seconds)
+
+    @full_precision()
+    @torch.inference_mode()
+    def prepare(self, jobs: Sequence[Job], settings: Settings = DEFAULT) -> None:
+        """Encode what ``generate`` will be conditioned on, in batches, into the cache.
+
+        It may run in another thread while other jobs are generated; videos are decoded by threads
+        of their own. Features change by rounding. Networks that take turns on a device are left
+        alone: ``generate`` encodes clip by clip then.
+
+        Raises:
+            MediaError: a video or a reference cannot be used; ``generate`` raises the same.
+        """
+        if self.encoders.takes_turns:
+            return
+        hidden = hidden_components(settings.mask)
+        videos = [(job.video, job.seconds) for job in jobs if job.video is not None]
+        if "video" not in hidden:
+            self.encoders.encode_videos(videos)
+        if "sync" not in hidden:
+            self.encoders.encode_syncs(videos)
+        if "text" not in hidden:
+            for job in jobs:
+                self.encoders.text(job.prompt)
+        if "audio" not in hidden and self.network.params.reference is not None:
+            references = [job.reference for job in jobs if job.reference is not None]
+            self._prepare_references(references, settings.reference_length)
+
+    def _prepare_references(self, references: Sequence[Audio], length: Length) -> None:
+        if not self.network.params.uses_clap:
+            self.encoders.encode_references(references, length)
+            return
+        for reference in references:
+            self.encoders.embedding(reference, length)
 
     def _encode(self, job: Job, noise: Noise, settings: Settings, on_stage: OnStage) -> Features:
         """Encode one clip; components that are masked completely are not encoded at all."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS, Audio, Request
 
 if TYPE_CHECKING:
-    from acfoley.generate import Model
+    from acfoley.generate import Job, Model, Settings
 
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
@@ -84,7 +84,7 @@ def open_preset(
     dtype = dtype or DTYPES.get(kind, "float32")
     loading = Loading(device, dtype, flow, compile=is_compiled)
     n_clips = BATCH_SIZE.get(kind, 1)
-    return partial(generate, open_model(preset, weights_directory(), loading, n_clips=n_clips))
+    return Generator(open_model(preset, weights_directory(), loading, n_clips=n_clips))
 
 
 def official_weights(preset: str = PRESET, *, has_flow: bool = True) -> tuple[Path, ...]:
@@ -108,19 +108,39 @@ def describe_missing_weights(preset: str = PRESET, *, has_flow: bool = True) -> 
     return "" if is_complete else f"weights: {fetch_command(preset, weights_directory())}"
 
 
-def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exception]:
-    """Generate the audio of a batch of requests, without the components that are masked.
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A model as the function of a system, which can encode the next batch in advance."""
 
-    A request without video is a failure of its own. Where another one cannot be encoded, the whole
-    batch raises.
+    model: Model
 
-    Raises:
-        MediaError: a video is too short, or a reference is empty, silent or too long.
-    """
+    def __call__(self, requests: Sequence[Request]) -> list[Audio | Exception]:
+        """Generate the audio of a batch of requests, without the components that are masked.
+
+        A request without video is a failure of its own. Where another one cannot be encoded, the
+        whole batch raises.
+
+        Raises:
+            MediaError: a video is too short, or a reference is empty, silent or too long.
+        """
+        jobs, settings = _describe_work(requests)
+        audio = iter(self.model.generate(jobs, settings) if jobs else ())
+        return [
+            BenchError(f"clip {each.name!r} has no video, which this system follows")
+            if each.video is None
+            else next(audio)
+            for each in requests
+        ]
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Encode what a later batch is conditioned on; raises as ``generate`` would."""
+        self.model.prepare(*_describe_work(requests))
+
+
+def _describe_work(requests: Sequence[Request]) -> tuple[list[Job], Settings]:
+    """Return the jobs of all requests that have a video, and the settings that they share."""
     from acfoley.generate import Job, Settings
 
-    # All requests of a batch have one condition, see ``bench.system``.
-    settings = Settings(mask=requests[0].condition)
     jobs = [
         Job(
             seconds=each.seconds,
@@ -132,13 +152,8 @@ def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exceptio
         for each in requests
         if each.video is not None
     ]
-    audio = iter(model.generate(jobs, settings) if jobs else ())
-    return [
-        BenchError(f"clip {each.name!r} has no video, which this system follows")
-        if each.video is None
-        else next(audio)
-        for each in requests
-    ]
+    # All requests of a batch have one condition, see ``bench.system``.
+    return jobs, Settings(mask=requests[0].condition)
 
 
 ACFOLEY = System(
