@@ -4,6 +4,8 @@
 #             stores it anew, for a change that moves numbers on purpose (docs/ci.md)
 # The parts: setup check bench clean; docs redraws the figures and pages of docs/;
 # site builds them as a site, build/site, which opens from disk;
+# gpu-check measures a GPU in at most 8 minutes (docs/gpu.md); gpu-packages fills the folder that it
+# takes along to a machine where nothing can be installed.
 # effects runs what docs/effects.md compares, on 128 clips, and writes it again;
 # mini-weights trains the mini AC-Foley again, judges the networks of the mini judge: both replace
 # the weights that come with the package.
@@ -22,8 +24,12 @@ DEMO_RUNS := $(DEMO_MODELS:%=runs/%/mini/full-42) runs/acfoley-mini/mini/no-audi
 EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
   reference-loop motion-grains ground-truth
 TEST_WORKERS ?= auto
+# Plain Python: they run with any Python and torch. Where their own dependencies are missing, stand-ins
+# take their place, for the networks need none of them.
+GPU_PACKAGES := hear21passt torchvggish panns-inference torchlibrosa open_clip_torch
+GPU_FOLDER := build/gpu-packages
 
-.PHONY: demo test setup check gate baseline bench docs site effects judges mini-weights clean
+.PHONY: demo test setup check gate baseline bench docs site effects judges mini-weights gpu-check gpu-packages clean
 
 demo: setup
 	$(BIN)/bench data prepare mini --clips $(DEMO_CLIPS)
@@ -75,6 +81,14 @@ docs: setup
 	$(BIN)/bench data sheet
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
+
+# No setup: what Python there is, with torch, is what is measured.
+gpu-check:
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check \
+	  $(if $(wildcard $(GPU_FOLDER)),--packages $(GPU_FOLDER)) $(GPU_OPTIONS)
+
+gpu-packages: setup
+	$(PIP) --no-deps --upgrade --target $(GPU_FOLDER) $(GPU_PACKAGES)
 
 site: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

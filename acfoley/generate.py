@@ -27,6 +27,7 @@ from acfoley.network.conditions import Conditions, Features, concatenate, hidden
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import GUIDANCE, SAMPLE_RATE_HZ, SequenceLengths, sequence_lengths
 from acfoley.sampling import N_STEPS, Noise, OnStep, classifier_free_guidance, euler
+from bench.backbones.precision import full_precision
 from bench.errors import BenchError
 from bench.types import FULL, Audio, Condition, Excerpt, parse_condition
 
@@ -119,6 +120,17 @@ class Model:
         self.encoders = CachedEncoders(encoders, codec, files=files, visiting=visiting)
         # Of this model, and so of one card, preset and precision: by stage and seconds.
         self._fitting: dict[tuple[str, float], int] = {}
+        # The most clips of a batch so far, by seconds, where the network is compiled.
+        self._compiled_sizes: dict[float, int] | None = None
+
+    def compile(self) -> None:
+        """Compile the flow network when it is first called, which takes a minute or more.
+
+        Each number and length of clips would be compiled by itself: from then on, a batch with
+        fewer clips than an earlier one of the same length is filled up with its last clip.
+        """
+        self.network.compile(dynamic=False)
+        self._compiled_sizes = {}
 
     def generate(
         self,
@@ -140,16 +152,26 @@ class Model:
         """
         audios: dict[int, Audio] = {}
         for indices in self._batches(jobs):
-            batch = [jobs[index] for index in indices]
+            batch = self._fill([jobs[index] for index in indices])
+            if len(batch) > 1:
+                self.prepare(batch, settings)
             generated = self.generate_batch(batch, settings, on_stage=on_stage, on_step=on_step)
-            audios.update(zip(indices, generated, strict=True))
+            audios.update(zip(indices, generated[: len(indices)], strict=True))
         return [audios[index] for index in range(len(jobs))]
+
+    def _fill(self, batch: list[Job]) -> list[Job]:
+        """Return a batch of a size that has been compiled, if the network is and there is one."""
+        if self._compiled_sizes is None:
+            return batch
+        seconds = batch[0].seconds
+        size = self._compiled_sizes[seconds] = max(len(batch), self._compiled_sizes.get(seconds, 0))
+        return batch + batch[-1:] * (size - len(batch))
 
     def _batches(self, jobs: Sequence[Job]) -> list[list[int]]:
         """Group the indices of jobs to batches."""
         # On a CPU each clip is a batch: the guided pair of one clip keeps all cores busy, and
         # Griffin-Lim would enlarge the rounding that depends on the batch (codec/griffin_lim.py).
-        if self._device.type == "cpu":
+        if not self.is_on_gpu:
             return [[index] for index in range(len(jobs))]
         batches: list[list[int]] = []
         for seconds in dict.fromkeys(job.seconds for job in jobs):
@@ -161,6 +183,11 @@ class Model:
             batches += [same[start : start + size] for start in range(0, len(same), size)]
         return batches
 
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the networks compute on a GPU, where batches are faster than single clips."""
+        return self._device.type != "cpu"
+
     def _fitting_clips(self, stage: str, seconds: float, work: Callable[[int], object]) -> int:
         """Return how many clips of a stage fit on the GPU, measured once for each length."""
         if (stage, seconds) not in self._fitting:
@@ -169,15 +196,19 @@ class Model:
 
     @torch.inference_mode()
     def _try_flow(self, seconds: float, n_clips: int) -> None:
-        """Take one step for clips without any condition, whose shapes are those of full ones."""
+        """Take one step for clips without any condition, whose shapes are those of full ones.
+
+        Not through compiled code: each number of clips would be compiled, for a minute or more.
+        """
         lengths, network = sequence_lengths(seconds), self.network
         with self.encoders.at_work(network):
             features = network.empty_features(n_clips, lengths)
             known, empty = (network.conditions(each, lengths) for each in (features, Features()))
-            velocity = classifier_free_guidance(network, known, empty)
+            velocity = classifier_free_guidance(network, known, empty, call=network.forward)
             noise = torch.zeros(n_clips, lengths.latents, network.params.latent_width)
             euler(velocity, noise.to(self._device), 1)
 
+    @full_precision()
     @torch.inference_mode()
     def generate_batch(
         self,
@@ -227,6 +258,40 @@ class Model:
             latents = self.network.denormalise(normalised).float()
         on_stage("audio")
         return self._decode(latents, seconds)
+
+    @full_precision()
+    @torch.inference_mode()
+    def prepare(self, jobs: Sequence[Job], settings: Settings = DEFAULT) -> None:
+        """Encode what ``generate`` will be conditioned on, in batches, into the cache.
+
+        It may run in another thread while other jobs are generated; videos are decoded by threads
+        of their own. Features change by rounding. Networks that take turns on a device are left
+        alone: ``generate`` encodes clip by clip then.
+
+        Raises:
+            MediaError: a video or a reference cannot be used; ``generate`` raises the same.
+        """
+        if self.encoders.takes_turns:
+            return
+        hidden = hidden_components(settings.mask)
+        videos = [(job.video, job.seconds) for job in jobs if job.video is not None]
+        if "video" not in hidden:
+            self.encoders.encode_videos(videos)
+        if "sync" not in hidden:
+            self.encoders.encode_syncs(videos)
+        if "text" not in hidden:
+            for job in jobs:
+                self.encoders.text(job.prompt)
+        if "audio" not in hidden and self.network.params.reference is not None:
+            references = [job.reference for job in jobs if job.reference is not None]
+            self._prepare_references(references, settings.reference_length)
+
+    def _prepare_references(self, references: Sequence[Audio], length: Length) -> None:
+        if not self.network.params.uses_clap:
+            self.encoders.encode_references(references, length)
+            return
+        for reference in references:
+            self.encoders.embedding(reference, length)
 
     def _encode(self, job: Job, noise: Noise, settings: Settings, on_stage: OnStage) -> Features:
         """Encode one clip; components that are masked completely are not encoded at all."""

@@ -62,7 +62,7 @@ def open_model(
     else:
         model = _open_published(preset, directory, loading, device, seconds, n_clips)
     if loading.compile:
-        model.network.compile()
+        model.compile()
     return model
 
 

@@ -80,17 +80,23 @@ def euler(
 
 
 def classifier_free_guidance(
-    network: FlowNetwork, known: Conditions, empty: Conditions, strength: float = GUIDANCE
+    network: FlowNetwork,
+    known: Conditions,
+    empty: Conditions,
+    strength: float = GUIDANCE,
+    *,
+    call: Callable[[Tensor, Tensor, Conditions], Tensor] | None = None,
 ) -> Velocity:
     """Return the velocity, pushed away from that of ``empty`` conditions (of one clip or of all).
 
-    A ``strength`` of 1 or less is no guidance: the velocity is that of ``known`` alone.
+    A ``strength`` of 1 or less is no guidance: the velocity is that of ``known`` alone. ``call`` is
+    what computes the network, by default the network itself, compiled if it was.
     """
-    dtype = network.latent_mean.dtype
+    dtype, call = network.latent_mean.dtype, network if call is None else call
 
     def predict(latents: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         # The network computes in its own dtype, steps are taken in that of the latents.
-        velocity: Tensor = network(latents.to(dtype), times, conditions)
+        velocity: Tensor = call(latents.to(dtype), times, conditions)
         return velocity.to(latents.dtype)
 
     if strength <= 1:

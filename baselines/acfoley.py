@@ -1,22 +1,27 @@
 """AC-Foley as published: video, prompt and reference, any of which it can be run without.
 
 Without ``audio`` it is Table 1's "w/o audio"; the other masks are Table 6's. The weights are
-official files that ``acfoley fetch`` gets; there are no substitutes.
+official files that ``acfoley fetch`` gets; there are no substitutes. ``acfoley-with:float32`` is
+the same model as exact as it can be on a GPU, ``acfoley-with:bfloat16-compiled`` as fast.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
+from bench.plugins import Family
 from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS, Audio, Request
 
 if TYPE_CHECKING:
-    from acfoley.generate import Model
+    from acfoley.generate import Job, Model, Settings
 
 PRESET = "acfoley"
 SAMPLE_RATE_HZ = 44_100
@@ -37,6 +42,11 @@ DTYPES = {"cuda": "bfloat16"}
 BATCH_SIZE = {"cuda": 8}
 #: With a full batch of clips of 8 s in bfloat16, by ``acfoley.memory.estimate_need``.
 DEVICE_MEMORY_GIB = 13.0
+COMPILED = "-compiled"
+#: Of the flow network, for ``acfoley-with:PRECISION``; codec and encoders are always float32.
+PRECISIONS = ("float32", "bfloat16", f"float32{COMPILED}", f"bfloat16{COMPILED}")
+#: More than in bfloat16, for the weights of the flow network.
+FLOAT32_MEMORY_GIB = DEVICE_MEMORY_GIB + 2.1
 #: Of 1.08 billion parameters no device has room or speed for a second copy.
 WORKERS_PER_DEVICE = 1
 #: From raw video, 25 steps: 12 minutes on two cores; on a GPU that holds it, a few seconds.
@@ -54,18 +64,27 @@ def open_acfoley(device: str) -> Generate:
     return open_preset(PRESET, device)
 
 
-def open_preset(preset: str, device: str, flow: Path | None = None) -> Generate:
+def open_preset(
+    preset: str,
+    device: str,
+    flow: Path | None = None,
+    *,
+    dtype: str | None = None,
+    is_compiled: bool = False,
+) -> Generate:
     """Load a preset with the official files; ``flow`` is a checkpoint for one of its own.
 
+    ``dtype`` is that of the flow network, by default the one that ``DTYPES`` has for the device.
     Raises as ``open_acfoley`` does.
     """
     from acfoley.loading import Loading, open_model
     from bench.checkpoints.registry import weights_directory
 
     kind = device.partition(":")[0]
-    loading = Loading(device, DTYPES.get(kind, "float32"), flow)
+    dtype = dtype or DTYPES.get(kind, "float32")
+    loading = Loading(device, dtype, flow, compile=is_compiled)
     n_clips = BATCH_SIZE.get(kind, 1)
-    return partial(generate, open_model(preset, weights_directory(), loading, n_clips=n_clips))
+    return Generator(open_model(preset, weights_directory(), loading, n_clips=n_clips))
 
 
 def official_weights(preset: str = PRESET, *, has_flow: bool = True) -> tuple[Path, ...]:
@@ -89,19 +108,39 @@ def describe_missing_weights(preset: str = PRESET, *, has_flow: bool = True) -> 
     return "" if is_complete else f"weights: {fetch_command(preset, weights_directory())}"
 
 
-def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exception]:
-    """Generate the audio of a batch of requests, without the components that are masked.
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A model as the function of a system, which can encode the next batch in advance."""
 
-    A request without video is a failure of its own. Where another one cannot be encoded, the whole
-    batch raises.
+    model: Model
 
-    Raises:
-        MediaError: a video is too short, or a reference is empty, silent or too long.
-    """
+    def __call__(self, requests: Sequence[Request]) -> list[Audio | Exception]:
+        """Generate the audio of a batch of requests, without the components that are masked.
+
+        A request without video is a failure of its own. Where another one cannot be encoded, the
+        whole batch raises.
+
+        Raises:
+            MediaError: a video is too short, or a reference is empty, silent or too long.
+        """
+        jobs, settings = _describe_work(requests)
+        audio = iter(self.model.generate(jobs, settings) if jobs else ())
+        return [
+            BenchError(f"clip {each.name!r} has no video, which this system follows")
+            if each.video is None
+            else next(audio)
+            for each in requests
+        ]
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Encode what a later batch is conditioned on; raises as ``generate`` would."""
+        self.model.prepare(*_describe_work(requests))
+
+
+def _describe_work(requests: Sequence[Request]) -> tuple[list[Job], Settings]:
+    """Return the jobs of all requests that have a video, and the settings that they share."""
     from acfoley.generate import Job, Settings
 
-    # All requests of a batch have one condition, see ``bench.system``.
-    settings = Settings(mask=requests[0].condition)
     jobs = [
         Job(
             seconds=each.seconds,
@@ -113,13 +152,8 @@ def generate(model: Model, requests: Sequence[Request]) -> list[Audio | Exceptio
         for each in requests
         if each.video is not None
     ]
-    audio = iter(model.generate(jobs, settings) if jobs else ())
-    return [
-        BenchError(f"clip {each.name!r} has no video, which this system follows")
-        if each.video is None
-        else next(audio)
-        for each in requests
-    ]
+    # All requests of a batch have one condition, see ``bench.system``.
+    return jobs, Settings(mask=requests[0].condition)
 
 
 ACFOLEY = System(
@@ -142,3 +176,49 @@ ACFOLEY = System(
     judges_seen={"synchformer": "encoder", "imagebind": "filter of its training clips"},
     non_commercial=True,
 )
+
+
+def with_precision(base: System, preset: str) -> Family:
+    """Return ``base`` as a family of systems by their precision, whatever the device.
+
+    Samples name it as a part of their origin, so that those of different ones never mix in a run.
+    """
+    summary = f"{base.summary}, as {', '.join(PRECISIONS)}"
+    return Family(summary, base.uses, partial(_make_precise, base, preset))
+
+
+def _make_precise(base: System, preset: str, precision: str) -> System:
+    if precision not in PRECISIONS:
+        raise BenchError(
+            f"no precision {precision!r}; {base.name}-with takes one of: {', '.join(PRECISIONS)}"
+        )
+    memory_gib = base.device_memory_gib
+    is_float32 = precision.startswith("float32")
+    return replace(
+        base,
+        name=f"{base.name}-with:{precision}",
+        summary=f"{base.summary}; {precision}",
+        open=partial(open_precision, preset, precision),
+        lacks=partial(_describe_missing, base, precision),
+        dtypes={"cpu": precision, "cuda": precision},
+        device_memory_gib=FLOAT32_MEMORY_GIB if memory_gib and is_float32 else memory_gib,
+    )
+
+
+def open_precision(preset: str, precision: str, device: str) -> Generate:
+    """Load a preset in a precision, compiled if it ends so; raises as ``open_preset``."""
+    dtype = precision.removesuffix(COMPILED)
+    return open_preset(preset, device, dtype=dtype, is_compiled=precision != dtype)
+
+
+def _describe_missing(base: System, precision: str) -> str:
+    missing = base.lacks() if base.lacks is not None else ""
+    if missing or not precision.endswith(COMPILED):
+        return missing
+    # On a GPU Triton, which torch compiles with, needs one as well, for what starts its kernels.
+    compilers = os.environ.get("CXX"), "g++", "clang++"
+    is_there = any(shutil.which(name) for name in compilers if name)
+    return "" if is_there else "a C++ compiler, which torch.compile calls: install g++"
+
+
+ACFOLEY_WITH = with_precision(ACFOLEY, PRESET)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from baselines.acfoley import CODE, SAMPLE_RATE_HZ, USES, generate
+from baselines.acfoley import CODE, SAMPLE_RATE_HZ, USES, Generator, with_precision
 from bench.extras import EXTRAS, has_module
 from bench.system import Generate, SecondsPerClip, System
 from bench.types import COMPONENTS
@@ -29,7 +29,7 @@ def open_variant(variant: str, device: str) -> Generate:
     """
     from acfoley.mini.variants import open_mini
 
-    return partial(generate, open_mini(variant, device))
+    return Generator(open_mini(variant, device))
 
 
 def weights_files(variant: str) -> tuple[Path, ...]:
@@ -80,3 +80,4 @@ CLAP_ENCODER = _system(
     "clap-encoder",
     "The same, with an embedding of the reference",
 )
+TWO_STAGE_WITH = with_precision(TWO_STAGE, "mini")

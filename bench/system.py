@@ -22,6 +22,10 @@ those beside it, beyond rounding.
 
     SYSTEM = System("mine", "what it is", frozenset({"video"}), open_model, batch_size=8)
 
+A function that is an object may have a method ``prepare`` as well. On a GPU it is given the next
+batch, in another thread, while this one is generated: to decode and encode what that one needs. It
+returns nothing, and what it raises is not used: the function itself raises it again.
+
 ``one_by_one`` adapts a function of a single request:
 
     def open_simple(device: str) -> Generate:

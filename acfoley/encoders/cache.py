@@ -11,11 +11,14 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from threading import Lock, RLock
 from typing import Any, Protocol
 
 import torch
@@ -37,6 +40,10 @@ PREPROCESSING = "1"
 RESAMPLED_BY_SOXR = ("embedding",)
 #: Features of a clip take about a megabyte.
 N_KEPT = 128
+#: Kinds of features of a clip, for the clips of two calls.
+N_KEPT_PER_CLIP = 8
+#: Threads that decode what is encoded together; decoders have threads of their own too.
+DECODERS = 8
 
 
 class ConditionEncoders(Protocol):
@@ -45,8 +52,20 @@ class ConditionEncoders(Protocol):
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode frames, ``[F, D]``; raises MediaError where they are missing or too few."""
 
+    def video_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``videos`` takes, in any thread; raises as ``video`` does."""
+
+    def videos(self, frames: Tensor) -> Tensor:
+        """Encode frames of several videos, ``[B, F, ...]`` to ``[B, F, D]``."""
+
     def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode motion, ``[S, D]``; raises as ``video`` does."""
+
+    def sync_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``syncs`` takes, in any thread; raises as ``video`` does."""
+
+    def syncs(self, frames: Tensor) -> Tensor:
+        """Encode motion of several videos, ``[B, F, ...]`` to ``[B, S, D]``."""
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
         """Encode prompts, ``[B, 77, D]``."""
@@ -148,6 +167,14 @@ class CachedEncoders:
         self._encoders, self._codec, self._files = encoders, codec, files
         self._visiting, self._n_kept = visiting, n_kept
         self._kept: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+        # One thread may encode the next clips while another one generates. Features that are there
+        # are read at once; the networks encode for one thread at a time.
+        self._reading, self._working = Lock(), RLock()
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether encoders, codec and the flow network are on the device one after another."""
+        return self._visiting is not None
 
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode frames by CLIP; raises MediaError where the video is missing or too short."""
@@ -219,6 +246,62 @@ class CachedEncoders:
             # used.
             torch.cuda.empty_cache()
 
+    def encode_videos(self, videos: Sequence[tuple[Excerpt, float]]) -> None:
+        """Encode frames of videos of these seconds together, where ``video`` would encode them.
+
+        Raises as ``video`` does if one of them cannot be decoded; none is encoded then.
+        """
+        encoders = self._encoders
+        reads = {_video_key(*each): partial(encoders.video_frames, *each) for each in videos}
+        self._encode_together("video", reads, encoders, lambda f: {"features": encoders.videos(f)})
+
+    def encode_syncs(self, videos: Sequence[tuple[Excerpt, float]]) -> None:
+        """The same for motion, where ``sync`` would encode it."""
+        encoders = self._encoders
+        reads = {_video_key(*each): partial(encoders.sync_frames, *each) for each in videos}
+        self._encode_together("sync", reads, encoders, lambda f: {"features": encoders.syncs(f)})
+
+    def encode_references(self, references: Sequence[Audio], length: Length) -> None:
+        """The same for references, where ``reference`` would encode them."""
+
+        def read(audio: Audio) -> Tensor:
+            return torch.from_numpy(prepare_reference(audio, length))
+
+        def encode(waveforms: Tensor) -> Mapping[str, Tensor]:
+            posterior = self._codec.encode(waveforms)
+            return {"mean": posterior.mean, "std": posterior.std}
+
+        reads = {_audio_key(audio, length): partial(read, audio) for audio in references}
+        self._encode_together("reference", reads, self._codec, encode)
+
+    def _encode_together(
+        self,
+        kind: str,
+        reads: Mapping[str, Callable[[], Tensor]],
+        part: ConditionEncoders | Codec,
+        encode: Callable[[Tensor], Mapping[str, Tensor]],
+    ) -> None:
+        """Decode by threads what is missing, and encode those of the same shape in one batch.
+
+        ``reads`` are by key; each clip counts once, however often it is asked for.
+        """
+        missing = [key for key in reads if self._find(kind, key) is None]
+        if not missing:
+            return
+        # By this call's clips, and by those of the call that goes on in another thread.
+        self._n_kept = max(self._n_kept, N_KEPT_PER_CLIP * len(reads))
+        with ThreadPoolExecutor(min(DECODERS, len(missing))) as pool:
+            decoded = list(pool.map(lambda key: reads[key](), missing))
+        for shape in dict.fromkeys(each.shape for each in decoded):
+            same = {
+                k: each for k, each in zip(missing, decoded, strict=True) if each.shape == shape
+            }
+            with self._working, self.at_work(part):
+                found = encode(torch.stack(list(same.values())))
+            for index, key in enumerate(same):
+                entry = Entry({name: each[index : index + 1] for name, each in found.items()})
+                self._keep(kind, key, entry)
+
     def _cached(
         self,
         kind: str,
@@ -227,25 +310,54 @@ class CachedEncoders:
         compute: Callable[[], Entry],
     ) -> Entry:
         """Return features from memory, from disk, or computed by ``part`` and kept in both."""
-        if (kind, key) not in self._kept:
-            entry = None if self._files is None else self._files.load(kind, key)
+        entry = self._recall(kind, key)
+        if entry is not None:  # without waiting for a thread that encodes others
+            return entry
+        with self._working:
+            entry = self._find(kind, key)
             if entry is None:
                 with self.at_work(part):
                     computed = compute()
-                # As a file gives them back, so that the cache changes no last digit of the audio.
-                tensors = {n: t.float().cpu().contiguous() for n, t in computed.tensors.items()}
-                entry = Entry(tensors, computed.messages)
-                if self._files is not None:
-                    self._files.save(kind, key, entry)
-            # Also for features from disk: the words that were cut are cut in this run as well.
-            for message in entry.messages:
-                log.warning("%s", message)
+                entry = self._keep(kind, key, computed)
+        return entry
+
+    def _recall(self, kind: str, key: str) -> Entry | None:
+        """Return features from memory; None where they are not there."""
+        with self._reading:
+            if (kind, key) not in self._kept:
+                return None
+            # An ordered dict as a queue: the entry that was used longest ago is at its front.
+            self._kept.move_to_end((kind, key))
+            return self._kept[kind, key]
+
+    def _find(self, kind: str, key: str) -> Entry | None:
+        """Return features from memory or from disk; None where neither has them."""
+        entry = self._recall(kind, key)
+        if entry is None and self._files is not None:
+            entry = self._files.load(kind, key)
+            if entry is not None:
+                self._remember(kind, key, entry)
+        return entry
+
+    def _keep(self, kind: str, key: str, computed: Entry) -> Entry:
+        """Keep features in memory and on disk, and return them as they are kept."""
+        # As a file gives them back, so that the cache changes no last digit of the audio; copies,
+        # since a part of a batch would be kept with all of it.
+        tensors = {name: t.float().cpu().clone() for name, t in computed.tensors.items()}
+        entry = Entry({name: t.contiguous() for name, t in tensors.items()}, computed.messages)
+        if self._files is not None:
+            self._files.save(kind, key, entry)
+        self._remember(kind, key, entry)
+        return entry
+
+    def _remember(self, kind: str, key: str, entry: Entry) -> None:
+        # Also for features from disk: the words that were cut are cut in this run as well.
+        for message in entry.messages:
+            log.warning("%s", message)
+        with self._reading:
             self._kept[kind, key] = entry
-        # An ordered dict as a queue: the entry that was used longest ago is at its front.
-        self._kept.move_to_end((kind, key))
-        while len(self._kept) > self._n_kept:
-            self._kept.popitem(last=False)
-        return self._kept[kind, key]
+            while len(self._kept) > self._n_kept:
+                self._kept.popitem(last=False)
 
 
 def _video_key(video: Excerpt, seconds: float) -> str:

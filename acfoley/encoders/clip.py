@@ -188,10 +188,10 @@ def image_features(model: Any, frames: Tensor) -> Tensor:
     weight = model.visual.conv1.weight
     n_at_once = FRAMES_AT_ONCE_CPU if weight.device.type == "cpu" else FRAMES_AT_ONCE_GPU
     chunks = [
-        model.encode_image(chunk.to(weight), normalize=True).float().cpu()
+        model.encode_image(chunk.to(weight), normalize=True).float()
         for chunk in torch.split(frames, n_at_once)
     ]
-    return torch.cat(chunks)
+    return torch.cat(chunks).cpu()
 
 
 @torch.inference_mode()

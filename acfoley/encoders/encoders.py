@@ -78,7 +78,16 @@ class Encoders:
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
-        return image_features(self.clip, clip_frames(video, seconds))
+        return self.videos(self.video_frames(video, seconds)[None])[0]
+
+    def video_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``videos`` takes, in any thread; raises as ``video``."""
+        return clip_frames(video, seconds)
+
+    def videos(self, frames: Tensor) -> Tensor:
+        """Encode frames of several videos, ``[B, F, 3, 384, 384]``, by CLIP: ``[B, F, 1024]``."""
+        features = image_features(self.clip, frames.flatten(0, 1))
+        return features.reshape(*frames.shape[:2], -1)
 
     def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode the motion of the first ``seconds`` by Synchformer: ``[8 S, 768]``.
@@ -89,9 +98,16 @@ class Encoders:
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
+        return self.syncs(self.sync_frames(video, seconds)[None])[0]
+
+    def sync_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``syncs`` takes, in any thread; raises as ``sync_features``."""
+        return sync_frames(video, seconds)
+
+    def syncs(self, frames: Tensor) -> Tensor:
+        """Encode motion of several videos, ``[B, F, 3, 224, 224]``: ``[B, 8 S, 768]``."""
         # The network gives segments [B, S, 8, 768]; the flow network reads one sequence of tokens.
-        frames = sync_frames(video, seconds)
-        return video_features(self.sync, frames[None])[0].flatten(0, 1)
+        return video_features(self.sync, frames).flatten(1, 2)
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
         """Encode ``prompts`` by CLIP; "" is the empty prompt."""

@@ -170,33 +170,49 @@ class MiniEncoders:
     def __init__(self, video: VideoEncoder, motion: MotionEncoder, audio: AudioEncoder) -> None:
         self._video, self._motion, self._audio = video, motion, audio
 
-    @torch.inference_mode()
     def video(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode frames at 8 fps: ``[int(8 seconds), 64]``.
 
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
-        frames = torch.from_numpy(_read_square_frames(video, CLIP_FPS, seconds))
-        features: Tensor = self._video(frames.to(self._device)[None])[0]
-        return features.cpu()
+        return self.videos(self.video_frames(video, seconds)[None])[0]
+
+    def video_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``videos`` takes, ``[F, 64, 64, 3]`` uint8; raises as ``video``."""
+        return torch.from_numpy(_read_square_frames(video, CLIP_FPS, seconds))
 
     @torch.inference_mode()
+    def videos(self, frames: Tensor) -> Tensor:
+        """Encode frames of several videos, ``[B, F, 64, 64, 3]``: ``[B, F, 64]``."""
+        features: Tensor = self._video(frames.to(self._device))
+        return features.cpu()
+
     def sync_features(self, video: Excerpt, seconds: float) -> Tensor:
         """Encode motion at about 24 tokens per second: ``[8 S, 96]``.
-
-        Features at 25 fps are interpolated to the middle of each token.
 
         Raises:
             MediaError: there is no video, or it ends more than 0.1 s before ``seconds``.
         """
+        return self.syncs(self.sync_frames(video, seconds)[None])[0]
+
+    def sync_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        """Decode what ``syncs`` takes, ``[F, 64, 64]`` uint8; raises as ``sync_features``."""
         pixels = _read_square_frames(video, SYNC_FPS, seconds)
         # The network was trained on whole grey levels.
         grey = np.round(pixels.mean(axis=-1, dtype=np.float32)).astype(np.uint8)
-        frames = self._motion(torch.from_numpy(grey).to(self._device)[None]).transpose(1, 2)
-        n_tokens = sequence_lengths(seconds).sync_tokens
-        tokens = functional.interpolate(frames, n_tokens, mode="linear", align_corners=False)
-        return tokens[0].T.cpu()
+        return torch.from_numpy(grey)
+
+    @torch.inference_mode()
+    def syncs(self, frames: Tensor) -> Tensor:
+        """Encode motion of several videos, ``[B, F, 64, 64]`` at 25 fps: ``[B, 8 S, 96]``.
+
+        Features at 25 fps are interpolated to the middle of each token.
+        """
+        features = self._motion(frames.to(self._device)).transpose(1, 2)
+        n_tokens = sequence_lengths(frames.shape[1] / SYNC_FPS).sync_tokens
+        tokens = functional.interpolate(features, n_tokens, mode="linear", align_corners=False)
+        return tokens.transpose(1, 2).cpu()
 
     def prompts(self, prompts: list[str]) -> PromptFeatures:
         """Give every word its vector, then zeros: ``[B, 77, 32]``.

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 #: Each takes some 100 MB while it is encoded; more at once are no faster on a CPU.
-VIDEO_SEGMENTS_AT_ONCE = 4
+VIDEO_SEGMENTS_AT_ONCE, VIDEO_SEGMENTS_AT_ONCE_GPU = 4, 12
 AUDIO_SEGMENTS_AT_ONCE = 64
 
 VIDEO_PREFIX = "vfeat_extractor."
@@ -182,8 +182,10 @@ def video_features(model: Synchformer | VideoEncoder, frames: Tensor) -> Tensor:
         MediaError: they are fewer than one segment (16).
     """
     encoder = model.vfeat_extractor if isinstance(model, Synchformer) else model
+    is_cpu = next(encoder.parameters()).device.type == "cpu"
+    n_at_once = VIDEO_SEGMENTS_AT_ONCE if is_cpu else VIDEO_SEGMENTS_AT_ONCE_GPU
     with torch.inference_mode():
-        return _encoded(encoder, video_segments(frames), VIDEO_SEGMENTS_AT_ONCE)
+        return _encoded(encoder, video_segments(frames), n_at_once)
 
 
 def offset_logits(model: Synchformer, video: Tensor, audio: Tensor) -> Tensor:
@@ -226,7 +228,6 @@ def _encoded(encoder: nn.Module, segments: Tensor, n_at_once: int) -> Tensor:
     # Video segments are an overlapping view: only those of one chunk are ever copied.
     chunks = torch.split(torch.arange(n_clips * n_segments), n_at_once)
     features = [
-        encoder(segments[chunk // n_segments, chunk % n_segments].to(device)).cpu()
-        for chunk in chunks
+        encoder(segments[chunk // n_segments, chunk % n_segments].to(device)) for chunk in chunks
     ]
-    return torch.cat(features).reshape(n_clips, n_segments, -1, WIDTH)
+    return torch.cat(features).cpu().reshape(n_clips, n_segments, -1, WIDTH)

@@ -202,11 +202,13 @@ def open_pass(
 
     With 0 this thread loads too.
     """
+    from bench.backbones.precision import full_precision  # only here: it imports torch
+
     cache, size = cache or ExtractorCache(), scoring.judge.batch_size
 
     def work(pairs: Iterator[Pair]) -> Iterator[Outcome[Pair, Keys]]:
         load_one = partial(attempt, partial(load, scoring, cache))
-        with _threads(max(1, n_threads)) as loaders, _threads(1) as writer, _full_precision():
+        with _threads(max(1, n_threads)) as loaders, _threads(1) as writer, full_precision():
             loaded = (
                 _load_ahead(loaders, load_one, pairs, size + 1)
                 if n_threads
@@ -231,19 +233,6 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(n_cores)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Compute convolutions in float32: by default torch lets a GPU round their inputs to TF32."""
-    import torch
-
-    earlier = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = earlier
 
 
 def _load_ahead(

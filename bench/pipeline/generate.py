@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -54,7 +56,12 @@ def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[G
         for clip in plan.recalled(sorted(clips, key=lambda clip: clip.seconds))
     )
     batch_size = plan.system.batch_size_on(plan.device)
-    settings = replace(limit_time(plan.timeout_s, generate_timeout_s(plan)), batch_size=batch_size)
+    settings = replace(
+        limit_time(plan.timeout_s, generate_timeout_s(plan)),
+        batch_size=batch_size,
+        # On a GPU the inputs of the next batch are read while one is generated.
+        ahead=batch_size if plan.device == "cpu" else 2 * batch_size,
+    )
     factory = partial(_open_generator, plan.informed_system, batch_size)
     if plan.engine.is_remote:
         settings = place_remote_system(plan.system, plan.device, settings)
@@ -69,12 +76,69 @@ def _open_generator(system: System, batch_size: int, device: str) -> Work[Genera
     import bench.media  # noqa: F401 - decoders load here, where no time limit counts
 
     generate = system.open(device)
+    read = partial(_read_requests, system)
+    prepare = None if device == "cpu" else getattr(generate, "prepare", None)
 
     def work(jobs: Iterator[GenerateJob]) -> Iterator[Outcome[GenerateJob, Notes]]:
-        for batch in _batches(jobs, batch_size):
+        batches = _batches(jobs, batch_size)
+        requested = map(read, batches) if prepare is None else _look_ahead(read, prepare, batches)
+        for batch in requested:
             yield from _generate_batch(system, generate, batch)
 
     return work
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A batch of clips with their requests, or failures where there is none.
+
+    ``seconds`` is for how long it was waited for.
+    """
+
+    requests: Sequence[Outcome[GenerateJob, Request]]
+    seconds: float
+
+    @property
+    def ready(self) -> list[tuple[GenerateJob, Request]]:
+        """The clips that have a request."""
+        return [(each.item, each.value) for each in self.requests if each.value is not None]
+
+
+def _read_requests(system: System, jobs: Sequence[GenerateJob]) -> Requested:
+    started = time.perf_counter()
+    requests = [
+        attempt(lambda job: make_request(system, job.clip, job.other, job.seed, job.condition), job)
+        for job in jobs
+    ]
+    return Requested(requests, time.perf_counter() - started)
+
+
+def _look_ahead(
+    read: Callable[[list[GenerateJob]], Requested],
+    prepare: Callable[[Sequence[Request]], object],
+    batches: Iterable[list[GenerateJob]],
+) -> Iterator[Requested]:
+    """Yield the requests of each batch, while a thread reads and prepares those of the next one."""
+
+    def read_and_prepare(jobs: list[GenerateJob]) -> Requested:
+        batch = read(jobs)
+        if batch.ready:
+            # Whatever it raises, generating raises again, for the clip that is the cause.
+            attempt(prepare, [request for _, request in batch.ready])
+        return batch
+
+    def wait(future: Future[Requested]) -> Requested:
+        started = time.perf_counter()
+        return replace(future.result(), seconds=time.perf_counter() - started)
+
+    begun: deque[Future[Requested]] = deque()
+    with ThreadPoolExecutor(1) as thread:
+        for jobs in batches:
+            begun.append(thread.submit(read_and_prepare, jobs))
+            if len(begun) == 2:
+                yield wait(begun.popleft())
+        while begun:
+            yield wait(begun.popleft())
 
 
 def _batches(jobs: Iterator[GenerateJob], size: int) -> Iterator[list[GenerateJob]]:
@@ -93,28 +157,25 @@ def _batches(jobs: Iterator[GenerateJob], size: int) -> Iterator[list[GenerateJo
 
 
 def _generate_batch(
-    system: System, generate: Generate, jobs: Sequence[GenerateJob]
+    system: System, generate: Generate, batch: Requested
 ) -> list[Outcome[GenerateJob, Notes]]:
     """Make the samples of one batch; each outcome has an equal share of the time."""
     started = time.perf_counter()
-    requests = [
-        attempt(lambda job: make_request(system, job.clip, job.other, job.seed, job.condition), job)
-        for job in jobs
-    ]
-    ready = [(each.item, each.value) for each in requests if each.value is not None]
     # Where an input cannot be read there is no request: the rest of the batch goes without it.
-    results = iter(call_system(generate, [request for _, request in ready]))
+    results = iter(call_system(generate, [request for _, request in batch.ready]))
     found: list[tuple[Notes | None, Failure | None]] = []
-    for requested in requests:
+    for requested in batch.requests:
         result = requested.failure or next(results)
         if isinstance(result, Failure):
             found.append((None, result))
         else:
             written = attempt(partial(_write_sample, system, requested.item), result)
             found.append((written.value, written.failure))
-    seconds = (time.perf_counter() - started) / len(jobs)
-    pairs = zip(jobs, found, strict=True)
-    return [Outcome(job, notes, failure, seconds) for job, (notes, failure) in pairs]
+    seconds = (batch.seconds + time.perf_counter() - started) / len(batch.requests)
+    return [
+        Outcome(requested.item, notes, failure, seconds)
+        for requested, (notes, failure) in zip(batch.requests, found, strict=True)
+    ]
 
 
 def call_system(generate: Generate, requests: Sequence[Request]) -> list[Audio | Failure]:

@@ -38,6 +38,25 @@ class FakeEncoders:
         n_segments = (len(frames) - 16) // 8 + 1
         return draw(f"sync {frames.mean():.4f}", (8 * n_segments, 768))
 
+    def video_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        self.counts["decoded video"] += 1
+        return clip_frames(video, seconds)
+
+    def videos(self, frames: Tensor) -> Tensor:
+        self.counts["videos"] += 1
+        self.counts["video"] += len(frames)
+        return torch.stack([draw(f"video {each.mean():.4f}", (len(each), 1024)) for each in frames])
+
+    def sync_frames(self, video: Excerpt, seconds: float) -> Tensor:
+        return sync_frames(video, seconds)
+
+    def syncs(self, frames: Tensor) -> Tensor:
+        self.counts["sync"] += len(frames)
+        n_segments = (frames.shape[1] - 16) // 8 + 1
+        return torch.stack(
+            [draw(f"sync {each.mean():.4f}", (8 * n_segments, 768)) for each in frames]
+        )
+
     def prompts(self, prompts: list[str]) -> PromptFeatures:
         self.counts["text"] += 1
         cut = tuple(f"{prompt!r} was cut" for prompt in prompts if len(prompt) > 77)
@@ -60,7 +79,7 @@ class FakeCodec:
     devices: list[str] = field(default_factory=list)
 
     def encode(self, waveforms: Tensor) -> Posterior:
-        self.counts["encode"] += 1
+        self.counts["encode"] += len(waveforms)
         mean = waveforms.reshape(len(waveforms), -1, 1024)[..., :40]
         return Posterior(mean, torch.full_like(mean, 0.5))
 

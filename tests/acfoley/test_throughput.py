@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -154,3 +155,50 @@ def test_a_network_as_wide_as_the_published_one_gives_a_clip_the_same_velocity_i
     alone = network(noise[1:2], times[:1], network.conditions(first, lengths))
     torch.testing.assert_close(alone[0], together[1], rtol=0, atol=1e-4)
     assert not torch.allclose(together[0], together[1], atol=0.1)
+
+
+def test_clips_are_generated_in_full_precision_and_settings_restored(monkeypatch):
+    model, found = fake_model(), []
+    cudnn = torch.backends.cudnn
+
+    def record(decode, *arguments):
+        found.append(cudnn.allow_tf32)
+        return decode(*arguments)
+
+    monkeypatch.setattr(model.codec, "decode", partial(record, model.codec.decode))
+    with monkeypatch.context() as patch:
+        patch.setattr(cudnn, "allow_tf32", True)
+        model.generate([Job(seconds=1.0, seed=1)], Settings(n_steps=1))
+        assert cudnn.allow_tf32
+    assert found == [False]
+
+
+def test_memory_is_measured_without_compiling(monkeypatch):
+    model, shapes = fake_model(), []
+    network = model.network
+    monkeypatch.setattr(network, "_compiled_call_impl", lambda *a: shapes.append(a), raising=False)
+    model._try_flow(1.0, 2)
+    assert not shapes
+    with pytest.raises(AttributeError):  # what the stand-in returns is no velocity
+        model.generate([Job(seconds=1.0, seed=1)], Settings(n_steps=1))
+    assert len(shapes) == 1
+
+
+def test_compiled_networks_are_given_batches_of_one_size_for_each_length(monkeypatch):
+    model, sizes = fake_model(), []
+    monkeypatch.setattr(model.network, "compile", lambda **options: sizes.append(options))
+    model.compile()
+    monkeypatch.setattr(model, "_batches", lambda jobs: [[0, 1, 2], [3], [4]])
+    generate_batch = model.generate_batch
+
+    def record(jobs, *arguments, **options):
+        sizes.append(len(jobs))
+        return generate_batch(jobs, *arguments, **options)
+
+    monkeypatch.setattr(model, "generate_batch", record)
+    jobs = [Job(seconds=s, seed=i) for i, s in enumerate((1.0, 1.0, 1.0, 1.0, 1.5))]
+    found = model.generate(jobs, Settings(n_steps=1))
+    assert sizes == [{"dynamic": False}, 3, 3, 1]
+    plain = fake_model().generate(jobs, Settings(n_steps=1))
+    for one, other in zip(found, plain, strict=True):
+        np.testing.assert_allclose(one.samples, other.samples, rtol=0, atol=1e-5)

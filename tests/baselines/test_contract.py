@@ -18,7 +18,9 @@ from tests.baselines.conftest import STANDINS
 
 NEEDS_NOTHING = ["silence", "precomputed:DIRECTORY"]
 #: Tested in separate files, with drawn weights or fakes.
-NEEDS_WEIGHTS = {name for name in SYSTEMS if name.startswith(("acfoley", "mmaudio"))}
+NEEDS_WEIGHTS = {
+    name.partition(":")[0] for name in SYSTEMS if name.startswith(("acfoley", "mmaudio"))
+}
 #: Tested where published archives are, ``test_published.py``.
 NEEDS_SAMPLES = {"multifoley"}
 #: Tested with stand-ins of their scripts, by ``test_isolated_*.py``.
