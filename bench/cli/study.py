@@ -106,7 +106,7 @@ def analyse(
         require_target(json)
     if figure is not None:
         require_target(require_figure(figure))
-    found: Analysis = analyse_study(study)
+    found: Analysis = analyse_study(study, is_mixed=True)
     print_analysis(found)
     if json is not None:
         write_json(json, {**to_json(found), "table3": describe_rows(found)})

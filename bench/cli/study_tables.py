@@ -35,7 +35,9 @@ def _print_rates(analysis: Analysis) -> None:
     drawn = new_table()
     drawn.add_column("question")
     drawn.add_column("first against second")
+    has_mixed = _has_mixed(analysis)
     headings = ["outcome", "votes", "%", "95 % interval", "± as in the paper", "bootstrap"]
+    headings += ["mixed logit"] if has_mixed else []
     for heading in [*headings, *(["truth"] if analysis.is_simulated else [])]:
         drawn.add_column(heading, justify="right")
     for question in analysis.questions:
@@ -51,9 +53,17 @@ def _print_rates(analysis: Analysis) -> None:
                     _interval(rate.two_way),
                     f"{100 * (rate.binomial.high - rate.binomial.value):.1f}",
                     _interval(rate.bootstrap),
+                    *([_interval(rate.mixed)] if has_mixed and rate.mixed else []),
                     *([truth] if analysis.is_simulated else []),
                 )
     print_titled(analysis.title, drawn, notes=_notes(analysis))
+
+
+def _has_mixed(analysis: Analysis) -> bool:
+    """Whether some rate has an interval by the mixed logit."""
+    pairs = [pair for question in analysis.questions for pair in question.pairs]
+    found = [rate.mixed for pair in pairs for rate in pair.rates.values()]
+    return any(each is not None and not each.reason for each in found)
 
 
 def _notes(analysis: Analysis) -> list[str]:
@@ -65,7 +75,8 @@ def _notes(analysis: Analysis) -> list[str]:
         f"{checks.identical} answers on identical audio {checks.ties} were ties and "
         f"{checks.side_a} side A",
         "intervals: two-way clusters of raters and videos, Student's t; ±: plain binomial, which "
-        "takes all votes as independent",
+        "takes all votes as independent"
+        + ("; mixed logit: raters and videos are normal variables" if _has_mixed(analysis) else ""),
     ]
     notes += [
         f"agreement in {each.question.name}: "
@@ -78,6 +89,13 @@ def _notes(analysis: Analysis) -> list[str]:
         for pair in each.pairs
         for name, rate in pair.rates.items()
         if rate.two_way.reason
+    }
+    missing |= {
+        rate.mixed.reason
+        for each in analysis.questions
+        for pair in each.pairs
+        for rate in pair.rates.values()
+        if rate.mixed and rate.mixed.reason and not rate.two_way.reason
     }
     return [*notes, *sorted(missing), f"design.toml has SHA-256 {analysis.design.digest[:12]}"]
 

@@ -7,6 +7,7 @@
     server/                 the survey: a page in the rater's browser, the web server behind it
     votes.py                votes by system, after the rules of exclusion
     statistics.py strengths.py power.py    rates, agreement, Bradley-Terry with ties, sample sizes
+    mixed_logit.py          rates by a mixed logit, with statsmodels
     analyse.py forest.py table3.py export.py    what a study found, as numbers, figure, table, CSV
     simulate.py             raters with known preferences
 

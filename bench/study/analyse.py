@@ -16,6 +16,7 @@ from bench.io import read_json
 from bench.seeds import stable_seed
 from bench.study.design import Design, Question
 from bench.study.media import PRIVATE, SCORES
+from bench.study.mixed_logit import mixed_logit_interval
 from bench.study.simulate import TRUTH, Truth, read_truth
 from bench.study.statistics import (
     Counts,
@@ -40,12 +41,14 @@ OUTCOMES = {"win": 1, "tie": 0, "loss": -1}
 class Rate:
     """A share of the votes: the default interval, the paper's, the bootstrap as a check.
 
-    ``truth`` is known for simulated raters only.
+    ``mixed`` is that of a mixed logit, None where it was not asked for. ``truth`` is known for
+    simulated raters only.
     """
 
     two_way: Estimate
     binomial: Estimate
     bootstrap: Estimate
+    mixed: Estimate | None = None
     truth: float | None = None
 
 
@@ -113,8 +116,8 @@ class Analysis:
         return f"Human study of {' and '.join(self.design.systems)}{extra}"
 
 
-def analyse_study(study: Path) -> Analysis:
-    """Return what the raters of a study answered.
+def analyse_study(study: Path, *, is_mixed: bool = False) -> Analysis:
+    """Return what the raters of a study answered; with ``is_mixed`` also by a mixed logit.
 
     Raises:
         BenchError: no study, no vote, a design that was changed, or a damaged file.
@@ -148,6 +151,7 @@ def analyse_study(study: Path) -> Analysis:
                 question,
                 [vote for vote in counted.votes if vote.question == question.name],
                 truth.get(question.name),
+                is_mixed,
             )
             for question in design.questions
         ),
@@ -157,7 +161,7 @@ def analyse_study(study: Path) -> Analysis:
 
 
 def _analyse_question(
-    design: Design, question: Question, votes: Sequence[Vote], truth: Truth | None
+    design: Design, question: Question, votes: Sequence[Vote], truth: Truth | None, is_mixed: bool
 ) -> QuestionResult:
     strengths = None
     if len(design.systems) > 2:
@@ -175,7 +179,7 @@ def _analyse_question(
         some = [vote for vote in votes if (vote.first, vote.second) == indices]
         if some:
             known = truth.rates(indices[1] - indices[0]) if truth else {}
-            pairs.append(_analyse_pair(design, question, (first, second), some, known))
+            pairs.append(_analyse_pair(design, question, (first, second), some, known, is_mixed))
     if missing := None if has_module("krippendorff") else describe_missing_module("krippendorff"):
         alpha = Estimate(math.nan, math.nan, math.nan, len(votes), missing)
     else:
@@ -193,6 +197,7 @@ def _analyse_pair(
     names: tuple[str, str],
     votes: Sequence[Vote],
     truth: Mapping[str, float],
+    is_mixed: bool,
 ) -> PairResult:
     outcomes = np.array([vote.outcome for vote in votes])
     raters, clips = np.array([vote.rater for vote in votes]), [vote.clip for vote in votes]
@@ -206,6 +211,7 @@ def _analyse_pair(
             two_way_interval(values, raters, clips),
             binomial_interval(int(values.sum()), len(values)),
             two_way_bootstrap(values, raters, clips, np.random.default_rng(seed)),
+            mixed_logit_interval(values, raters, clips) if is_mixed else None,
             truth.get(name),
         )
     rows = []

@@ -84,10 +84,10 @@ def two_way_interval(values: npt.ArrayLike, raters: Labels, videos: Labels) -> E
     degrees of freedom. No interval with fewer than 2 raters or videos, or where all values are
     equal. ValueError without values, or for labels of another length.
     """
-    numbers, by_rater, by_video = _check(values, raters, videos)
+    numbers, by_rater, by_video = check_votes(values, raters, videos)
     n, mean = len(numbers), float(numbers.mean())
     n_raters, n_videos = int(by_rater.max()) + 1, int(by_video.max()) + 1
-    if reason := _describe_too_few(numbers, n_raters, n_videos):
+    if reason := describe_too_few(numbers, n_raters, n_videos):
         return Estimate(mean, math.nan, math.nan, n, reason)
     variance = float(
         clustered_covariance((numbers - mean)[:, np.newaxis], by_rater, by_video)[0, 0]
@@ -125,10 +125,10 @@ def two_way_bootstrap(
     Raters and videos are resampled independently, and a vote counts as often as both are drawn.
     Where neither matters this is too wide: it then covers the truth in up to 99 % of cases.
     """
-    numbers, by_rater, by_video = _check(values, raters, videos)
+    numbers, by_rater, by_video = check_votes(values, raters, videos)
     n, mean = len(numbers), float(numbers.mean())
     n_raters, n_videos = int(by_rater.max()) + 1, int(by_video.max()) + 1
-    if reason := _describe_too_few(numbers, n_raters, n_videos):
+    if reason := describe_too_few(numbers, n_raters, n_videos):
         return Estimate(mean, math.nan, math.nan, n, reason)
     sums, counts = np.zeros((n_raters, n_videos)), np.zeros((n_raters, n_videos))
     np.add.at(sums, (by_rater, by_video), numbers)
@@ -154,7 +154,7 @@ def krippendorff_alpha(outcomes: npt.ArrayLike, raters: Labels, units: Labels) -
     """
     import krippendorff
 
-    numbers, by_rater, by_unit = _check(outcomes, raters, units)
+    numbers, by_rater, by_unit = check_votes(outcomes, raters, units)
     table = np.full((by_rater.max() + 1, by_unit.max() + 1), np.nan)
     table[by_rater, by_unit] = numbers
     if len(np.unique(numbers)) < 2:
@@ -217,9 +217,13 @@ def _normal_quantile() -> float:
     return NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
-def _check(
+def check_votes(
     values: npt.ArrayLike, first: Labels, second: Labels
 ) -> tuple[FloatArray, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return votes as numbers ``[N]``, and their labels of both kinds as numbers from 0.
+
+    ValueError without votes, or for labels of another length.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or not len(numbers) or not len(numbers) == len(first) == len(second):
         raise ValueError(
@@ -229,7 +233,8 @@ def _check(
     return numbers, number_labels(first), number_labels(second)
 
 
-def _describe_too_few(values: FloatArray, n_raters: int, n_videos: int) -> str:
+def describe_too_few(values: FloatArray, n_raters: int, n_videos: int) -> str:
+    """Return why these votes have no interval; "" where they have one."""
     if n_raters < 2 or n_videos < 2:
         return f"{n_raters} raters, {n_videos} videos: an interval needs 2 of each"
     return "all votes are equal" if np.ptp(values) == 0 else ""

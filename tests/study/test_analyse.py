@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.cli.study_tables import print_analysis
 from bench.errors import BenchError
 from bench.study.analyse import analyse_study, correlate_scores, to_json
 from bench.study.assignment import Trial
@@ -253,6 +254,20 @@ def test_without_the_package_of_agreement_the_rest_is_analysed(tmp_path, monkeyp
     found = analyse_study(study)
     assert "pip install 'foley-bench[study]'" in found.questions[0].alpha.reason
     assert found.questions[0].pairs
+
+
+def test_a_mixed_logit_stands_beside_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    study = write_simulable(tmp_path / "study", n_clips=6)
+    simulate_study(study, Raters(8), PAPER_TRUTH)
+    assert analyse_study(study).questions[0].pairs[0].rates["win"].mixed is None
+    found = analyse_study(study, is_mixed=True)
+    mixed = found.questions[0].pairs[0].rates["win"].mixed
+    print_analysis(found)
+    assert f"{100 * mixed.low:.1f} – {100 * mixed.high:.1f}" in capsys.readouterr().out
+    monkeypatch.setattr("bench.study.mixed_logit.has_module", lambda name: False)
+    print_analysis(analyse_study(study, is_mixed=True))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("pip install 'foley-bench[mixed-logit]'") == 1
 
 
 def test_comments_are_exported_as_text(tmp_path):
