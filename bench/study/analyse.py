@@ -122,7 +122,7 @@ def analyse_study(study: Path, *, is_mixed: bool = False) -> Analysis:
     Raises:
         BenchError: no study, no vote, a design that was changed, or a damaged file.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     design = store.design
     try:
         sessions, answers = store.read_sessions(), store.read_answers()

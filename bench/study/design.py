@@ -25,6 +25,7 @@ TRUE, OTHER = "true", "other"
 #: Kinds of trials: what is evaluated; one side has the audio of another clip; both sides are the
 #: same; the first one of a session, which is never evaluated.
 MAIN, MISMATCH, IDENTICAL, PRACTICE = "main", "mismatch", "identical", "practice"
+KINDS = (MAIN, MISMATCH, IDENTICAL, PRACTICE)
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,13 @@ def read_design(study: Path) -> Design:
     design: Design = _build(Design, values, path, "")
     _check(design, path)
     return design
+
+
+def required_play_s(design: Design, clip: str) -> float:
+    """Return how long each video of a clip must play: to its end, but for the last 5 %, at most."""
+    seconds = {each.name: each.seconds for each in design.clips}
+    longest = seconds.get(clip, max(seconds.values()))
+    return min(design.min_play_s, 0.95 * longest)
 
 
 def format_design(design: Design) -> str:

@@ -26,7 +26,7 @@ def format_answers(study: Path) -> str:
     Raises:
         BenchError: no study, a design that was changed, or a damaged file.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     try:
         sessions, answers = store.read_sessions(), store.read_answers()
     finally:
@@ -59,7 +59,7 @@ def format_comments(study: Path) -> str:
     Raises:
         BenchError: as above.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     try:
         comments = store.read_comments()
     finally:

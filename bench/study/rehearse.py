@@ -55,7 +55,7 @@ def is_rehearsed(options: StudyOptions, n_raters: int) -> bool:
         BenchError: a run that is not finished.
     """
     try:
-        store = open_store(options.out)
+        store = open_store(options.out, is_new=False)
     except BenchError:
         return False
     try:
@@ -78,7 +78,7 @@ def is_rehearsed(options: StudyOptions, n_raters: int) -> bool:
 
 def _is_simulated(study: Path) -> bool:
     try:
-        store = open_store(study)
+        store = open_store(study, is_new=False)
     except BenchError:
         return False
     try:

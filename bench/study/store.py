@@ -1,15 +1,7 @@
 """What raters answered: SQLite in ``study.sqlite``, and the only functions that write it.
 
-    sessions  number, token_sha256, source, design_sha256, panel_id, created_at, completion_code
-    trials    session, position, kind, clip, a, b: what was assigned, in order
-    plays     session, position, side, seconds, at: how far each video was played
-    votes     session, position, idempotency_key, elapsed_s, at: one per trial
-    answers   session, position, question, choice: those of a vote; a, b or tie
-    comments  session, position, text, at
-
 A vote is acknowledged once it is on the disk (write-ahead log, ``synchronous=FULL``): a process
-that is killed loses none. Tokens are stored as hashes, so that the file lets nobody go on with a
-session. One ``Store`` serves all threads of a process; several processes may open one study.
+that is killed loses none. One ``Store`` serves all threads of a process; several processes may open one study.
 """
 
 from __future__ import annotations
@@ -22,48 +14,35 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 from bench.errors import BenchError
 from bench.study.assignment import Trial, assign_trials
-from bench.study.design import Design, read_design
-from bench.study.sessions import Answer, NewSession, RefusedError, Session, SessionRow
+from bench.study.design import Design, read_design, required_play_s
+from bench.study.schema import SCHEMA, TABLES
+from bench.study.sessions import (
+    LONGEST_S,
+    MAX_KEY,
+    Answer,
+    NewSession,
+    RefusedError,
+    Session,
+    SessionRow,
+    check_vote,
+    is_of_design,
+)
 
 FILE = "study.sqlite"
 LOCK_TIMEOUT_S = 30.0
-LONGEST_S = 24 * 3600.0
-MAX_COMMENT, MAX_KEY, MAX_PANEL_ID = 2_000, 100, 100
+MAX_COMMENT, MAX_PANEL_ID = 2_000, 100
+#: A key that makes a token is as hard to guess as the token.
+MIN_TOKEN_KEY = 32
 
 #: Who answers a study: people, or ``bench study simulate``. Never both in one study.
 RATER, SIMULATED = "rater", "simulated"
 
 #: The videos of a trial.
 SIDES = ("true", "a", "b")
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-    number INTEGER PRIMARY KEY, token_sha256 TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
-    design_sha256 TEXT NOT NULL, panel_id TEXT, created_at REAL NOT NULL,
-    completion_code TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS trials (
-    session INTEGER NOT NULL REFERENCES sessions, position INTEGER NOT NULL, kind TEXT NOT NULL,
-    clip TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY (session, position));
-CREATE TABLE IF NOT EXISTS plays (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, side TEXT NOT NULL,
-    seconds REAL NOT NULL, at REAL NOT NULL,
-    FOREIGN KEY (session, position) REFERENCES trials);
-CREATE INDEX IF NOT EXISTS plays_by_trial ON plays (session, position);
-CREATE TABLE IF NOT EXISTS votes (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, idempotency_key TEXT NOT NULL,
-    elapsed_s REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (session, position),
-    FOREIGN KEY (session, position) REFERENCES trials);
-CREATE TABLE IF NOT EXISTS answers (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, question TEXT NOT NULL,
-    choice TEXT NOT NULL, PRIMARY KEY (session, position, question),
-    FOREIGN KEY (session, position) REFERENCES votes);
-CREATE TABLE IF NOT EXISTS comments (
-    session INTEGER NOT NULL REFERENCES sessions, position INTEGER, text TEXT NOT NULL,
-    at REAL NOT NULL);
-"""
 
 
 class Store:
@@ -87,17 +66,32 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def create_session(self, source: str = RATER, panel_id: str | None = None) -> NewSession:
+    def create_session(
+        self, source: str = RATER, panel_id: str | None = None, key: str | None = None
+    ) -> NewSession:
         """Create the next session, with its trials, once a rater agreed to take part.
 
+        ``key`` is chosen by the sender, at random, and makes the token: the same one again, after a
+        lost reply, returns the same session.
+
         Raises:
-            RefusedError: an id of a panel that the design does not ask for, or a long one.
+            RefusedError: an id of a panel that the design does not ask for, or a long one; a key
+                that is short or long.
             BenchError: the study has sessions of the other source.
         """
         if panel_id is not None and (not self.design.asks_panel_id or len(panel_id) > MAX_PANEL_ID):
             raise RefusedError("invalid", "this study takes no such panel id")
-        token = secrets.token_urlsafe(24)
+        if key is not None and not MIN_TOKEN_KEY <= len(key) <= MAX_KEY:
+            raise RefusedError(
+                "invalid", f"expected a key of {MIN_TOKEN_KEY} to {MAX_KEY} characters"
+            )
+        token = secrets.token_urlsafe(24) if key is None else _hash(f"token of {key}")[:32]
         with self._writing() as connection:
+            earlier = connection.execute(
+                "SELECT number FROM sessions WHERE token_sha256 = ?", (_hash(token),)
+            ).fetchone()
+            if earlier:
+                return NewSession(earlier[0], token, is_new=False)
             (other,) = connection.execute(
                 "SELECT count(*) FROM sessions WHERE source != ?", (source,)
             ).fetchone()
@@ -174,7 +168,7 @@ class Store:
         Raises:
             RefusedError: see its reasons.
         """
-        self._check_vote(answers, key, elapsed_s)
+        check_vote(self.design, answers, key, elapsed_s)
         with self._writing() as connection:
             number, _ = self._find(token)
             self._find_trial(number, position)
@@ -214,32 +208,68 @@ class Store:
                 "INSERT INTO comments VALUES (?, ?, ?, ?)", (number, position, text, time.time())
             )
 
-    def read_sessions(self) -> list[SessionRow]:
-        """Return every session."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT number, source, "
-                "(SELECT count(*) FROM trials WHERE session = number), "
-                "(SELECT count(*) FROM votes WHERE session = number) FROM sessions ORDER BY number"
+    def remove_simulated(self) -> int:
+        """Remove all sessions of simulated raters, and what belongs to them; return how many.
+
+        Raises:
+            BenchError: the file cannot be written.
+        """
+        with self._writing() as connection:
+            numbers = connection.execute(
+                "SELECT number FROM sessions WHERE source = ?", (SIMULATED,)
             ).fetchall()
+            for table in TABLES:
+                column = "number" if table == "sessions" else "session"
+                connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", numbers)  # noqa: S608
+        return len(numbers)
+
+    def read_sessions(self) -> list[SessionRow]:
+        """Return every session.
+
+        Raises:
+            BenchError: the file was edited or is damaged.
+        """
+        rows = self._read(
+            "SELECT number, source, "
+            "(SELECT count(*) FROM trials WHERE session = number), "
+            "(SELECT count(*) FROM votes WHERE session = number) FROM sessions ORDER BY number"
+        )
+        if rows and {source for _, source, *_ in rows} not in ({RATER}, {SIMULATED}):
+            self._refuse("has sessions that are not all of raters or all of simulated ones")
         return [SessionRow(*row) for row in rows]
 
     def read_answers(self) -> list[Answer]:
-        """Return every answer, by session, place and question."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT t.session, t.position, t.kind, t.clip, t.a, t.b, a.question, a.choice, "
-                "v.elapsed_s FROM answers a JOIN votes v USING (session, position) "
-                "JOIN trials t USING (session, position) ORDER BY 1, 2, 7"
-            ).fetchall()
-        return [Answer(row[0], Trial(*row[1:6]), *row[6:]) for row in rows]
+        """Return every answer, by session, place and question.
+
+        Raises:
+            BenchError: the file was edited or is damaged: an answer to what the design has not.
+        """
+        rows = self._read(
+            "SELECT t.session, t.position, t.kind, t.clip, t.a, t.b, a.question, a.choice, "
+            "v.elapsed_s FROM answers a JOIN votes v USING (session, position) "
+            "JOIN trials t USING (session, position) JOIN sessions s ON s.number = t.session "
+            "ORDER BY 1, 2, 7"
+        )
+        answers = [Answer(row[0], Trial(*row[1:6]), *row[6:]) for row in rows]
+        for answer in answers:
+            if not is_of_design(self.design, answer):
+                place = f"session {answer.session}, trial {answer.trial.position}"
+                self._refuse(f"has an answer that is not of the design ({place})")
+        return answers
 
     def read_comments(self) -> list[tuple[int, int | None, str]]:
         """Return session, place (None for the study) and text of every comment."""
+        return self._read("SELECT session, position, CAST(text AS TEXT) FROM comments ORDER BY at")
+
+    def _read(self, query: str) -> list[Any]:
         with self._lock:
-            return self._connection.execute(
-                "SELECT session, position, text FROM comments ORDER BY at"
-            ).fetchall()
+            try:
+                return self._connection.execute(query).fetchall()
+            except sqlite3.Error as error:
+                raise BenchError(f"cannot read {self._path}: {error}") from error
+
+    def _refuse(self, found: str) -> NoReturn:
+        raise BenchError(f"{self._path} {found}: it was edited or is damaged, restore a copy of it")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -284,34 +314,18 @@ class Store:
         needed = required_play_s(self.design, clip)
         return [side for side in SIDES if played.get(side, 0.0) < needed]
 
-    def _check_vote(self, answers: Mapping[str, str], key: str, elapsed_s: float) -> None:
-        expected = {question.name: question.choices for question in self.design.questions}
-        if set(answers) != set(expected):
-            raise RefusedError("invalid", f"expected answers to {', '.join(expected)}")
-        for name, choice in answers.items():
-            if choice not in expected[name]:
-                raise RefusedError("invalid", f"{name}: expected {', '.join(expected[name])}")
-        if not 0 < len(key) <= MAX_KEY or not 0 <= elapsed_s <= LONGEST_S:
-            raise RefusedError(
-                "invalid", f"expected a key of 1 to {MAX_KEY} characters and the seconds taken"
-            )
 
-
-def required_play_s(design: Design, clip: str) -> float:
-    """Return how long each video of a clip must play: to its end, but for the last 5 %, at most."""
-    seconds = {each.name: each.seconds for each in design.clips}
-    longest = seconds.get(clip, max(seconds.values()))
-    return min(design.min_play_s, 0.95 * longest)
-
-
-def open_store(study: Path) -> Store:
-    """Open the answers in the folder of a study.
+def open_store(study: Path, *, is_new: bool = True) -> Store:
+    """Open the answers in the folder of a study; with ``is_new`` the file may have to be created.
 
     Raises:
-        BenchError: no study, a bad design, answers to another design, or a damaged file.
+        BenchError: no study, no answers, a bad design, answers to another design, or a damaged
+            file.
     """
     design = read_design(study)
     path = study / FILE
+    if not is_new and not path.is_file():
+        raise BenchError(f"{study} has no answers yet: `bench study serve {study}` takes them")
     try:
         store = Store(path, design)
         digests = store._connection.execute("SELECT DISTINCT design_sha256 FROM sessions")

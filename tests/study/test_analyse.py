@@ -163,8 +163,10 @@ def test_preferences_that_cannot_be_are_refused(tmp_path, raters, truth, message
 
 def test_a_study_is_simulated_once_and_without_votes_there_is_no_analysis(tmp_path):
     study = write_simulable(tmp_path / "study")
-    with pytest.raises(BenchError, match="has no votes that count: 0 sessions"):
-        analyse_study(study)
+    for read in (analyse_study, format_answers, format_comments):
+        with pytest.raises(BenchError, match="has no answers yet"):
+            read(study)
+    assert not (study / "study.sqlite").exists()
     simulate_study(study, Raters(2), PAPER_TRUTH)
     with pytest.raises(BenchError, match="has 2 sessions already"):
         simulate_study(study, Raters(2), PAPER_TRUTH)

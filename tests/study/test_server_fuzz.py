@@ -34,7 +34,7 @@ FIELDS = st.fixed_dictionaries(
     },
 )
 SHAPES = {
-    "/api/sessions": ("agrees", "panel_id"),
+    "/api/sessions": ("agrees", "panel_id", "key"),
     "/api/resume": ("token",),
     "/api/comments": ("text",),
     "/api/trials/{position}/plays": ("seconds",),
@@ -51,7 +51,7 @@ def client(tmp_path_factory):
         setattr(app.state.server, name, RateLimit(per_second=0, burst=10**9))
     # Errors of the server must come as an exception, not as an answer.
     client = TestClient(app, raise_server_exceptions=True)
-    client.post("/api/sessions", json={"agrees": True, "panel_id": ""})
+    client.post("/api/sessions", json={"agrees": True, "panel_id": "", "key": "k" * 32})
     yield client, client.cookies[COOKIE]
     store.close()
 

@@ -6,6 +6,7 @@ the list in the private folder of the study, which no rater has.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +52,7 @@ class ServedStudy:
                 f"{self._url} takes answers of raters: `bench study serve --simulated` takes those "
                 "of simulated ones"
             )
-        sent = {"agrees": True, "panel_id": ""}
+        sent = {"agrees": True, "panel_id": "", "key": secrets.token_hex(24)}
         return NewSession(-1, self._send("POST", "/api/sessions", json=sent).json()["token"])
 
     def find_session(self, token: str) -> Session:
