@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.study.analyse import Analysis, Correlation, QuestionResult
+    from bench.study.analyse import Analysis, QuestionResult
     from bench.study.power import Plan
+    from bench.study.scores import Correlation
     from bench.study.statistics import Estimate
 
 #: What the rules of a design leave out, in words.
@@ -17,6 +18,11 @@ RULES = {
     "min_median_s": "were too fast",
     "max_same_side": "chose almost always the same side",
 }
+#: Of the agreement of simulated raters with metrics.
+NOT_HEARD = (
+    "simulated raters hear nothing: their preferences were set, and vary at random from clip to "
+    "clip, so that any agreement with a metric is chance, and no finding"
+)
 
 
 def print_analysis(analysis: Analysis) -> None:
@@ -168,13 +174,17 @@ def _print_correlations(analysis: Analysis) -> None:
             cells += [value, _interval(estimate, 1.0, 2) or estimate.reason]
         drawn.add_row(label, *cells)
     n = len(analysis.correlations)
-    notes = (
+    notes = [
         "Spearman's correlation of votes and differences of scores, clip by clip; above 0 raters "
         "prefer what the column calls better",
         f"of {n} such intervals about {n / 20:.1f} exclude 0 by chance alone, often several at a "
         "time: columns depend on one another",
-    )
-    title = f"Which metric do raters agree with? (judge {analysis.judge})"
+    ]
+    judge = f"judge {analysis.judge}"
+    if analysis.is_simulated:
+        notes.insert(0, NOT_HEARD)
+        judge = f"simulated raters, {judge}"
+    title = f"Which metric do raters agree with? ({judge})"
     print_titled(title, drawn, notes=notes)
 
 

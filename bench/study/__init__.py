@@ -9,6 +9,7 @@
     votes.py                votes by system, after the rules of exclusion
     statistics.py strengths.py power.py    rates, agreement, Bradley-Terry with ties, sample sizes
     mixed_logit.py          rates by a mixed logit, with statsmodels
+    scores.py               columns of the runs, and which of them raters agree with
     analyse.py forest.py table3.py export.py    what a study found, as numbers, figure, table, CSV
     simulate.py             raters with known preferences
 

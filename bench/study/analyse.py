@@ -12,11 +12,11 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.extras import describe_missing_module, has_module
-from bench.io import read_json
 from bench.seeds import stable_seed
 from bench.study.design import Design, Question
-from bench.study.media import PRIVATE, SCORES
+from bench.study.media import PRIVATE
 from bench.study.mixed_logit import mixed_logit_interval
+from bench.study.scores import Correlation, correlate_scores, read_scores
 from bench.study.simulate import TRUTH, Truth, read_truth
 from bench.study.statistics import (
     Counts,
@@ -24,7 +24,6 @@ from bench.study.statistics import (
     binomial_interval,
     count_outcomes,
     krippendorff_alpha,
-    rank_correlation,
     two_way_bootstrap,
     two_way_interval,
     wilson_interval,
@@ -84,16 +83,6 @@ class QuestionResult:
 
 
 @dataclass(frozen=True)
-class Correlation:
-    """How the votes of a clip go with a column: 1 if raters prefer what the column calls better."""
-
-    question: str
-    column: str
-    label: str
-    spearman: Estimate
-
-
-@dataclass(frozen=True)
 class Analysis:
     """Everything that ``bench study analyse`` prints."""
 
@@ -136,8 +125,8 @@ def analyse_study(study: Path, *, is_mixed: bool = False) -> Analysis:
             "out by the rules of the design"
         )
     is_simulated = any(each.source == SIMULATED for each in sessions)
-    truth = read_truth(study / PRIVATE / TRUTH) if is_simulated else {}
-    scores = read_json(study / PRIVATE / SCORES)
+    truth = read_truth(study / PRIVATE / TRUTH, design) if is_simulated else {}
+    scores = read_scores(study, design)
     return Analysis(
         design,
         is_simulated,
@@ -155,7 +144,7 @@ def analyse_study(study: Path, *, is_mixed: bool = False) -> Analysis:
             )
             for question in design.questions
         ),
-        str(scores["judge"]),
+        scores["judge"],
         correlate_scores(design, counted.votes, scores),
     )
 
@@ -220,41 +209,6 @@ def _analyse_pair(
         if n := sum(counts):
             rows.append(VideoRow(clip.name, clip.label, counts, wilson_interval(counts.win, n)))
     return PairResult(*names, count_outcomes(outcomes), rates, tuple(rows))
-
-
-def correlate_scores(
-    design: Design, votes: Sequence[Vote], scores: Mapping[str, Any]
-) -> tuple[Correlation, ...]:
-    """Return Spearman's correlation of votes and of every column of the runs, clip by clip.
-
-    For each clip and pair: the mean outcome, and the difference of the two scores, its sign turned
-    where lower is better.
-    """
-    found = []
-    for question in design.questions:
-        groups: dict[tuple[str, int, int], list[int]] = {}
-        for vote in votes:
-            if vote.question == question.name:
-                groups.setdefault((vote.clip, vote.first, vote.second), []).append(vote.outcome)
-        means = [float(np.mean(outcomes)) for outcomes in groups.values()]
-        for column in scores["columns"]:
-            differences = [_difference(scores["scores"], design, column, key) for key in groups]
-            estimate = rank_correlation(means, differences, len({clip for clip, _, _ in groups}))
-            found.append(Correlation(question.name, column["name"], column["label"], estimate))
-    return tuple(found)
-
-
-def _difference(
-    scores: Mapping[str, Any],
-    design: Design,
-    column: Mapping[str, str],
-    key: tuple[str, int, int],
-) -> float:
-    clip, *pair = key
-    first, second = (
-        scores[design.systems[each]][column["name"]].get(clip, math.nan) for each in pair
-    )
-    return float(first - second if column["better"] == "higher" else second - first)
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -207,7 +208,11 @@ def _scalar(expected: str, value: Any, path: Path, where: str) -> Any:
     is_wrong_bool = isinstance(value, bool) != (expected == "bool")
     if not isinstance(value, kinds[expected]) or is_wrong_bool:
         raise BenchError(f"{path}: {where} is {value!r}, expected {expected}")
-    return float(value) if expected == "float" else value
+    if expected != "float":
+        return value
+    if not math.isfinite(float(value)):
+        raise BenchError(f"{path}: {where} is {value!r}, expected a finite number")
+    return float(value)
 
 
 def _check(design: Design, path: Path) -> None:
@@ -229,6 +234,16 @@ def _check(design: Design, path: Path) -> None:
         "checks must be of kind practice, mismatch or identical": any(
             check.kind not in (PRACTICE, MISMATCH, IDENTICAL) for check in design.checks
         ),
+        "min_play_s and the seconds of clips must be above 0": (
+            design.min_play_s <= 0 or any(clip.seconds <= 0 for clip in design.clips)
+        ),
+        "names and texts of questions must not be empty": any(
+            not question.name or not question.text for question in design.questions
+        ),
+        "checks of kind practice and mismatch must name the clip of their other audio": any(
+            check.kind != IDENTICAL and not check.other for check in design.checks
+        ),
+        "rules must have shares from 0 to 1, and no limit below 0": _are_impossible(design.rules),
         "checks of kind identical must name a system of the study": any(
             check.kind == IDENTICAL and check.system not in design.systems
             for check in design.checks
@@ -237,3 +252,9 @@ def _check(design: Design, path: Path) -> None:
     for problem, is_found in problems.items():
         if is_found:
             raise BenchError(f"{path}: {problem}")
+
+
+def _are_impossible(rules: Rules) -> bool:
+    shares = rules.min_answered, rules.max_same_side
+    limits = rules.max_failed_checks, rules.min_median_s
+    return not all(0 <= share <= 1 for share in shares) or min(limits) < 0

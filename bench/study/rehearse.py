@@ -11,8 +11,9 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.io import read_json
 from bench.study.clips import open_runs
-from bench.study.create import OnProgress, StudyOptions, collect_scores, create_study
-from bench.study.media import PRIVATE, SCORES
+from bench.study.create import OnProgress, StudyOptions, create_study
+from bench.study.media import PRIVATE
+from bench.study.scores import SCORES, collect_scores
 from bench.study.simulate import PAPER_TRUTH, Raters, simulate_study
 from bench.study.store import SIMULATED, open_store
 

@@ -1,7 +1,8 @@
 """What raters answered: SQLite in ``study.sqlite``, and the only functions that write it.
 
 A vote is acknowledged once it is on the disk (write-ahead log, ``synchronous=FULL``): a process
-that is killed loses none. One ``Store`` serves all threads of a process; several processes may open one study.
+that is killed loses none. One ``Store`` serves all threads of a process; several processes may open
+one study.
 """
 
 from __future__ import annotations
