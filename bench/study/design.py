@@ -130,6 +130,8 @@ def read_design(study: Path) -> Design:
         BenchError: the file is missing, is not TOML, or is not a design.
     """
     path = study / FILE
+    if study.is_file():
+        raise BenchError(f"{study} is a file: name the folder of a study, which has {FILE}")
     try:
         content = path.read_bytes()
         values = tomllib.loads(content.decode("utf-8"))
