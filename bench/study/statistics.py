@@ -89,32 +89,31 @@ def two_way_interval(values: npt.ArrayLike, raters: Labels, videos: Labels) -> E
     n_raters, n_videos = int(by_rater.max()) + 1, int(by_video.max()) + 1
     if reason := describe_too_few(numbers, n_raters, n_videos):
         return Estimate(mean, math.nan, math.nan, n, reason)
-    variance = float(
-        clustered_covariance((numbers - mean)[:, np.newaxis], by_rater, by_video)[0, 0]
-    )
+    (variance,) = clustered_variances((numbers - mean)[:, np.newaxis], by_rater, by_video)
     half = t_quantile(min(n_raters, n_videos) - 1) * math.sqrt(variance) / n
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def clustered_covariance(
-    scores: FloatArray, raters: npt.NDArray[np.intp], videos: npt.NDArray[np.intp]
+def clustered_variances(
+    values: FloatArray, raters: npt.NDArray[np.intp], videos: npt.NDArray[np.intp]
 ) -> FloatArray:
-    """Return the covariance ``[K, K]`` of the sum of ``scores [N, K]``, clustered in two ways.
+    """Return the variance of the sum of each column of ``values [N, K]``, clustered in two ways.
 
-    ``raters`` and ``videos`` are numbers from 0. In every direction it is at least that of the
-    larger way alone: where the two-way sum has a smaller trace, that one is returned.
+    ``raters`` and ``videos`` are numbers from 0; columns have mean 0. Each variance is at least the
+    larger one of clusters in one way alone.
     """
     pairs = np.unique(raters * (int(videos.max()) + 1) + videos, return_inverse=True)[1]
-    by_rater, by_video, by_pair = (_covariance_of_sums(scores, c) for c in (raters, videos, pairs))
-    return max((by_rater, by_video, by_rater + by_video - by_pair), key=lambda each: each.trace())
+    by_rater, by_video, by_pair = (_variances_of_sums(values, c) for c in (raters, videos, pairs))
+    variances: FloatArray = np.max([by_rater, by_video, by_rater + by_video - by_pair], axis=0)
+    return variances
 
 
-def _covariance_of_sums(scores: FloatArray, clusters: npt.NDArray[np.intp]) -> FloatArray:
+def _variances_of_sums(values: FloatArray, clusters: npt.NDArray[np.intp]) -> FloatArray:
     n_clusters = int(clusters.max()) + 1
-    sums = np.zeros((n_clusters, scores.shape[1]))
-    np.add.at(sums, clusters, scores)
-    covariance: FloatArray = n_clusters / (n_clusters - 1) * (sums.T @ sums)
-    return covariance
+    sums = np.zeros((n_clusters, values.shape[1]))
+    np.add.at(sums, clusters, values)
+    variances: FloatArray = n_clusters / (n_clusters - 1) * np.sum(sums**2, axis=0)
+    return variances
 
 
 def two_way_bootstrap(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.study.statistics import Estimate, Labels, clustered_covariance, number_labels, t_quantile
+from bench.study.statistics import Estimate, Labels, clustered_variances, number_labels, t_quantile
 from bench.types import FloatArray
 
 #: Win, tie, loss of the first system: the order of columns below.
@@ -161,8 +161,8 @@ def _describe(
     halves, reason = np.full(n_systems, np.nan), "an interval needs 2 raters and 2 videos"
     if n_clusters > 1:
         bread = np.linalg.inv(_information(parameters, utilities))
-        covariance = bread @ clustered_covariance(scores, raters, videos) @ bread
-        variances = np.diag(centre @ covariance @ centre.T)
+        # What each vote adds to each strength, so that no variance is below that of one way.
+        variances = clustered_variances(scores @ bread @ centre.T, raters, videos)
         halves, reason = t_quantile(n_clusters - 1) * np.sqrt(variances), ""
     counts = np.bincount(np.concatenate(pairs), minlength=n_systems)
     systems = tuple(

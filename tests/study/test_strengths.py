@@ -71,6 +71,19 @@ def test_independent_votes_have_the_error_of_the_likelihood(rng):
     assert found.systems[0].high - found.systems[0].value == pytest.approx(half, rel=0.01)
 
 
+@pytest.mark.parametrize("seed", [16, 73, 282])
+def test_no_interval_is_narrower_than_that_of_raters_or_videos_alone(seed):
+    # Of few votes, the two-way variance of a strength may even be negative.
+    votes = draw(np.random.default_rng(seed), [0.3, 0.0, -0.3], -0.3, 6, 6)
+    first, second, outcomes, raters, videos = votes
+    found = fit(votes, 3)
+    for labels in ((raters, raters), (videos, videos)):
+        # With the same clusters twice the variance is that of one way.
+        alone = fit((first, second, outcomes, *labels), 3)
+        for one, other in zip(found.systems, alone.systems, strict=True):
+            assert one.high - one.low >= other.high - other.low - 1e-9
+
+
 def test_a_system_that_always_wins_has_no_strength():
     found = fit(([0, 0, 1], [1, 2, 2], [1, 1, -1], [0, 1, 2], [0, 1, 2]), 3)
     assert "never lost" in found.reason
