@@ -10,17 +10,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
 
 from bench.errors import BenchError
 from bench.study.assignment import Trial, assign_trials
+from bench.study.database import TABLES, Database
 from bench.study.design import Design, read_design, required_play_s
-from bench.study.schema import SCHEMA, TABLES
 from bench.study.sessions import (
     LONGEST_S,
     MAX_KEY,
@@ -34,8 +31,9 @@ from bench.study.sessions import (
 )
 
 FILE = "study.sqlite"
-LOCK_TIMEOUT_S = 30.0
 MAX_COMMENT, MAX_PANEL_ID = 2_000, 100
+#: What one session may store: far more than a rater does, and no disk is filled by it.
+MAX_COMMENTS, MAX_PLAYS_OF_TRIAL = 20, 1_000
 #: A key that makes a token is as hard to guess as the token.
 MIN_TOKEN_KEY = 32
 
@@ -46,26 +44,13 @@ RATER, SIMULATED = "rater", "simulated"
 SIDES = ("true", "a", "b")
 
 
-class Store:
+class Store(Database):
     """The answers to one design. Every method may be called by any thread."""
 
     def __init__(self, path: Path, design: Design) -> None:
         """Open the file, which is created where it is missing; see ``open_store``."""
+        super().__init__(path)
         self.design = design
-        self._path = path
-        self._lock = threading.RLock()
-        path.touch(mode=0o600)  # a file that SQLite makes can be read by everyone
-        self._connection = sqlite3.connect(
-            path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
 
     def create_session(
         self, source: str = RATER, panel_id: str | None = None, key: str | None = None
@@ -146,13 +131,19 @@ class Store:
         """Record how far videos of a trial were played, by their side.
 
         Raises:
-            RefusedError: no such session or trial (``unknown``), side or time (``invalid``).
+            RefusedError: no such session or trial (``unknown``), side or time, or thousands of them
+                (``invalid``).
         """
         if not set(seconds) <= set(SIDES) or not all(0 <= s <= LONGEST_S for s in seconds.values()):
             raise RefusedError("invalid", f"expected a side of {SIDES} and the seconds played")
         with self._writing() as connection:
             number, _ = self._find(token)
             self._find_trial(number, position)
+            (n_plays,) = connection.execute(
+                "SELECT count(*) FROM plays WHERE session = ? AND position = ?", (number, position)
+            ).fetchone()
+            if n_plays + len(seconds) > MAX_PLAYS_OF_TRIAL:
+                raise RefusedError("invalid", f"a trial has at most {MAX_PLAYS_OF_TRIAL} plays")
             connection.executemany(
                 "INSERT INTO plays VALUES (?, ?, ?, ?, ?)",
                 [(number, position, side, each, time.time()) for side, each in seconds.items()],
@@ -197,7 +188,7 @@ class Store:
         """Store a remark of a rater, on a trial or on the study.
 
         Raises:
-            RefusedError: no such session or trial (``unknown``), an empty or long text.
+            RefusedError: no such session or trial (``unknown``), an empty or long text, or many.
         """
         if not 0 < len(text) <= MAX_COMMENT:
             raise RefusedError("invalid", f"a comment has 1 to {MAX_COMMENT} characters")
@@ -205,6 +196,11 @@ class Store:
             number, _ = self._find(token)
             if position is not None:
                 self._find_trial(number, position)
+            (n_comments,) = connection.execute(
+                "SELECT count(*) FROM comments WHERE session = ?", (number,)
+            ).fetchone()
+            if n_comments >= MAX_COMMENTS:
+                raise RefusedError("invalid", f"a session has at most {MAX_COMMENTS} comments")
             connection.execute(
                 "INSERT INTO comments VALUES (?, ?, ?, ?)", (number, position, text, time.time())
             )
@@ -262,29 +258,19 @@ class Store:
         """Return session, place (None for the study) and text of every comment."""
         return self._read("SELECT session, position, CAST(text AS TEXT) FROM comments ORDER BY at")
 
-    def _read(self, query: str) -> list[Any]:
-        with self._lock:
-            try:
-                return self._connection.execute(query).fetchall()
-            except sqlite3.Error as error:
-                raise BenchError(f"cannot read {self._path}: {error}") from error
+    def read_codes(self) -> list[tuple[str, str, int, int]]:
+        """Return panel id, completion code, answered and all trials of every session.
 
-    def _refuse(self, found: str) -> NoReturn:
-        raise BenchError(f"{self._path} {found}: it was edited or is damaged, restore a copy of it")
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is written as a whole or not at all, as on a full disk."""
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise BenchError(f"cannot write {self._path}: {error}") from error
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+        They are in the order of ids and codes, so that nothing connects them with the answers; the
+        code is "" until all trials are answered, as for the rater.
+        """
+        return self._read(
+            "SELECT id, CASE WHEN n = total THEN completion_code ELSE '' END AS code, n, total "
+            "FROM (SELECT coalesce(CAST(panel_id AS TEXT), '') AS id, completion_code, "
+            "(SELECT count(*) FROM votes WHERE session = number) AS n, "
+            "(SELECT count(*) FROM trials WHERE session = number) AS total FROM sessions) "
+            "ORDER BY id, code, n"
+        )
 
     def _find(self, token: str) -> tuple[int, str]:
         row = self._connection.execute(

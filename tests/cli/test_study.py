@@ -43,6 +43,10 @@ def test_a_study_is_simulated_analysed_and_exported(bench, study, tmp_path):
     done = bench("study", "export", study)
     assert done.stdout.startswith("session,source,position,kind,clip,a,b,question,choice,chosen")
     assert bench("study", "export", study, "--comments").stdout == "session,position,comment\n"
+    codes = bench("study", "export", study, "--codes").stdout.splitlines()
+    assert codes[0] == "panel_id,completion_code,answered,trials"
+    assert [line.split(",")[0::2] for line in codes[1:]] == [["", "20"]] * 8
+    refused(bench("study", "export", study, "--codes", "--comments"), "write one at a time")
     bench("study", "export", study, "--out", tmp_path / "votes.csv")
     assert (tmp_path / "votes.csv").read_text("utf-8") == done.stdout
 

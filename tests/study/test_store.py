@@ -14,7 +14,8 @@ import pytest
 from bench.errors import BenchError
 from bench.study.analyse import analyse_study
 from bench.study.assignment import assign_trials
-from bench.study.schema import TABLES
+from bench.study.database import TABLES
+from bench.study.export import format_codes
 from bench.study.sessions import RefusedError
 from bench.study.store import SIDES, open_store
 from tests.conftest import ROOT
@@ -144,6 +145,44 @@ def test_comments_are_kept_and_have_a_limit(store):
     for text, position in (("", None), ("x" * 2001, None), ("x", 99)):
         with pytest.raises(RefusedError):
             store.add_comment(token, text, position)
+
+
+def test_one_session_cannot_fill_the_disk(store):
+    token, other = (store.create_session().token for _ in range(2))
+    for number in range(20):
+        store.add_comment(token, f"{number}")
+    with pytest.raises(RefusedError, match="a session has at most 20 comments"):
+        store.add_comment(token, "one more")
+    store.add_comment(other, "of another rater")
+    for _ in range(333):
+        play(store, token, 0)
+    with pytest.raises(RefusedError, match=r"a trial has at most 1000 plays"):
+        play(store, token, 0)
+    # What was played before counts.
+    assert store.record_vote(token, 0, ANSWERS, "k", 1.0)
+    play(store, token, 1)
+
+
+def test_codes_are_of_those_who_finished_and_in_no_order_of_sessions(tmp_path):
+    store = open_store(write_study(tmp_path / "study", make_design(2, asks_panel_id=True)))
+    codes = {}
+    for name in ("zoe", "amy", "=x"):
+        token = store.create_session(panel_id=name).token
+        n_trials = len(store.find_session(token).trials)
+        for position in range(n_trials if name != "amy" else 3):
+            vote(store, token, position)
+        codes[name] = store.find_session(token).completion_code
+    store.create_session(panel_id="new")
+    assert store.read_codes() == [
+        ("=x", codes["=x"], 6, 6),
+        ("amy", "", 3, 6),
+        ("new", "", 0, 6),
+        ("zoe", codes["zoe"], 6, 6),
+    ]
+    store.close()
+    lines = format_codes(tmp_path / "study").splitlines()
+    assert lines[0] == "panel_id,completion_code,answered,trials"
+    assert lines[1] == f"'=x,{codes['=x']},6,6"
 
 
 def test_raters_and_simulated_raters_are_never_mixed(store):
