@@ -200,7 +200,7 @@ function makeChoice(name, value, text) {
   const input = document.createElement("input");
   const label = document.createElement("label");
   row.className = "choice";
-  Object.assign(input, { type: "radio", name, value, required: true, id: `${name}-${value}` });
+  Object.assign(input, { type: "radio", name, value, required: true, id: `choice-${name}-${value}` });
   label.htmlFor = input.id;
   label.textContent = text;
   row.append(input, label);
