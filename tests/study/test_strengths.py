@@ -91,6 +91,33 @@ def test_a_system_that_always_wins_has_no_strength():
 
 
 @pytest.mark.parametrize(
+    "outcomes",
+    [
+        [0] * 12,  # only ties
+        [0] * 11 + [1],  # ties of any strength, and one win
+    ],
+)
+def test_votes_without_a_finite_strength_say_so(outcomes):
+    # Pairs (0, 1), (1, 2) and (0, 2).
+    votes = ([0, 1, 0] * 4, [1, 2, 2] * 4, outcomes, np.arange(12) % 4, np.arange(12) % 3)
+    found = fit(votes, 3)
+    assert "almost all votes are ties" in found.reason
+    assert all(math.isnan(each.value) for each in found.systems)
+
+
+def test_systems_that_were_never_compared_have_no_strength():
+    found = fit(([0, 0, 2, 2], [1, 1, 3, 3], [1, -1, 1, -1], [0, 0, 1, 1], [0, 1, 0, 1]), 4)
+    assert "some systems were never compared" in found.reason
+
+
+def test_few_wins_beside_ties_are_enough():
+    votes = ([0, 1, 0] * 4, [1, 2, 2] * 4, [0] * 8 + [1, 1, -1, -1], [0, 1] * 6, [0, 1, 2] * 4)
+    found = fit(votes, 3)
+    assert found.reason == ""
+    assert max(abs(each.value) for each in found.systems) < 5
+
+
+@pytest.mark.parametrize(
     ("first", "second", "outcomes"),
     [([0], [0], [1]), ([0], [1], [2]), ([0], [3], [1]), ([], [], [])],
 )
