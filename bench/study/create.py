@@ -34,6 +34,7 @@ from bench.study.design import (
     Question,
     Rules,
     StudyClip,
+    check_design,
     format_design,
     read_design,
 )
@@ -110,6 +111,7 @@ def create_study(options: StudyOptions, progress: OnProgress) -> tuple[Design, l
     if candidates.n_left_out:
         notes.append(f"{candidates.n_left_out} clips were left out: not all runs scored them")
     design = _make_design(options, runs, main, spare, candidates.split.is_mini)
+    check_design(design, options.out / FILE)
     require_folder(out.parent)
     temporary = out.parent / f".{out.name[:40]}-{secrets.token_hex(8)}"
     try:

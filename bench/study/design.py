@@ -145,7 +145,7 @@ def read_design(study: Path) -> Design:
         raise BenchError(f"{path} has format {values.get('format')!r}, expected {FORMAT}")
     values["digest"] = hashlib.sha256(content).hexdigest()
     design: Design = _build(Design, values, path, "")
-    _check(design, path)
+    check_design(design, path)
     return design
 
 
@@ -217,8 +217,12 @@ def _scalar(expected: str, value: Any, path: Path, where: str) -> Any:
     return float(value)
 
 
-def _check(design: Design, path: Path) -> None:
-    """Refuse a design that cannot be carried out."""
+def check_design(design: Design, path: Path) -> None:
+    """Refuse a design that cannot be carried out; ``path`` is the file that it is of.
+
+    Raises:
+        BenchError: what is wrong.
+    """
     names = [clip.name for clip in design.clips]
     questions = [question.name for question in design.questions]
     problems = {

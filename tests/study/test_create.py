@@ -16,7 +16,7 @@ from bench.errors import BenchError, MediaError
 from bench.media import read_audio, write_audio
 from bench.study import media
 from bench.study.assignment import assign_trials
-from bench.study.clips import choose_clips, measure_clarity
+from bench.study.clips import choose_clips, measure_clarity, open_runs
 from bench.study.create import StudyOptions, create_study
 from bench.study.design import Loudness, read_design
 from bench.study.media import (
@@ -261,6 +261,17 @@ def test_excerpts_of_one_video_never_come_together():
     assert len(choose_clips(clips, 2, 0, lambda each: 1.0)) == 2
     with pytest.raises(BenchError, match="have 2 different clips in common, the study needs 3"):
         choose_clips(clips, 3, 0, lambda each: 1.0)
+
+
+def test_a_system_with_a_name_of_a_check_is_refused_before_anything_is_made(options, monkeypatch):
+    def call_one_other(directories):
+        first, second = open_runs(directories)
+        return first, replace(second, label="other")
+
+    monkeypatch.setattr("bench.study.clips.open_runs", call_one_other)
+    with pytest.raises(BenchError, match="none called true or other"):
+        create_study(options, ignore)
+    assert list(options.out.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", ["[]", '{"x": 3}', '{"x": {"clip": "c"}}', "{"])
