@@ -23,6 +23,8 @@ DEMO_MODELS := $(DEMO_TABLE_1) $(DEMO_OTHERS)
 DEMO_RUNS := $(DEMO_MODELS:%=runs/%/mini/full-42) runs/acfoley-mini/mini/no-audio-42
 EFFECT_MODELS := $(addprefix acfoley-mini-,overlap-only non-overlap-only attention-pooling clap-encoder) \
   reference-loop motion-grains ground-truth
+# Compared by simulated raters, for the figure of docs/study.md.
+STUDY_MODELS := oracle reference-loop
 TEST_WORKERS ?= auto
 # Plain Python: they run with any Python and torch. Where their own dependencies are missing, stand-ins
 # take their place, for the networks need none of them.
@@ -81,6 +83,15 @@ docs: setup
 	$(BIN)/bench data sheet
 	$(BIN)/bench data prepare mini
 	$(BIN)/bench validate
+	rm -rf build/study
+	@for model in $(STUDY_MODELS); do \
+	  $(BIN)/bench run --model $$model --split mini --limit 24 --metrics onset_acc --runs build/study \
+	    || exit 1; \
+	done
+	$(BIN)/bench study design $(STUDY_MODELS:%=build/study/%/mini/full-42/first-24) \
+	  --out build/study/raters
+	$(BIN)/bench study simulate build/study/raters --raters 31
+	$(BIN)/bench study analyse build/study/raters --figure docs/study-forest.png
 
 # No setup: what Python there is, with torch, is what is measured.
 gpu-check:

@@ -24,6 +24,7 @@ EXTRAS = {
     "starlette": "study",
     "tomli_w": "study",
     "uvicorn": "study",
+    "statsmodels": "mixed-logit",
     "duckdb": "results",
     "submitit": "slurm",
     "ray": "ray",

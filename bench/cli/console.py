@@ -42,8 +42,8 @@ RANK_STYLES = {"best": "bold", "second": "underline"}
 #: Between two columns.
 GAP = 2
 
-#: The stage that counts MiB of archives or rows of tables, not clips.
-UNPACK = "unpack"
+#: What stages count that count no clips; "" for MiB of archives or rows of tables, by their size.
+UNITS = {"unpack": "", "raters": "raters"}
 
 #: Failures that a summary names one by one; the file holds them all.
 N_NAMED = 5
@@ -77,13 +77,11 @@ def stop_cleanly(*, is_resumed: bool = True) -> Iterator[None]:
 
 
 class _Rate(ProgressColumn):
-    """Clips per second."""
+    """Clips per second, or what else a stage counts."""
 
     def render(self, task: Task) -> Text:
-        if task.description == UNPACK:
-            return Text("")
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} clips/s")
+        unit, speed = UNITS.get(task.description, "clips"), task.finished_speed or task.speed
+        return Text("" if speed is None or not unit else f"{speed:.1f} {unit}/s")
 
 
 @contextmanager

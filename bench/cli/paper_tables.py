@@ -28,10 +28,15 @@ def lay_out_paper_tables(
         BenchError: a folder that was named holds no finished run, nor the study of Table 3.
     """
     from bench.cli.table3 import REHEARSAL, find_table3, is_study
+    from bench.errors import BenchError
     from reports.formats import write
     from reports.published import load_table
     from reports.reproductions import paper_csv
 
+    wanted = "folders of a study or of runs" if 3 in numbers else "folders of runs"
+    for path in folders:
+        if path.is_file():
+            raise BenchError(f"{path} is a file: a table of the paper is made of {wanted}")
     studies = [path for path in folders if 3 in numbers and is_study(path)]
     folders = [path for path in folders if path not in studies]
     # For Table 3 alone, a folder may hold a study and no run.

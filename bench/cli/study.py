@@ -71,15 +71,22 @@ def export(
     comments: Annotated[
         bool, typer.Option("--comments", help="Write the comments of the raters instead.")
     ] = False,
+    codes: Annotated[
+        bool,
+        typer.Option("--codes", help="Write panel ids and completion codes instead, for payment."),
+    ] = False,
 ) -> None:
     """Write every answer as CSV, with systems instead of sides; no token, no panel id."""
+    from bench.errors import BenchError
     from bench.io import atomic_path, require_target
-    from bench.study.export import format_answers, format_comments
+    from bench.study.export import format_answers, format_codes, format_comments
     from bench.terminal import print_text
 
+    if comments and codes:
+        raise BenchError("--comments and --codes are two files: write one at a time")
     if out is not None:
         require_target(out)
-    text = format_comments(study) if comments else format_answers(study)
+    text = (format_comments if comments else format_codes if codes else format_answers)(study)
     if out is None:
         print_text(text)
         return
@@ -106,7 +113,7 @@ def analyse(
         require_target(json)
     if figure is not None:
         require_target(require_figure(figure))
-    found: Analysis = analyse_study(study)
+    found: Analysis = analyse_study(study, is_mixed=True)
     print_analysis(found)
     if json is not None:
         write_json(json, {**to_json(found), "table3": describe_rows(found)})

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.study.analyse import Analysis, Correlation, QuestionResult
+    from bench.study.analyse import Analysis, QuestionResult
     from bench.study.power import Plan
+    from bench.study.scores import Correlation
     from bench.study.statistics import Estimate
 
 #: What the rules of a design leave out, in words.
@@ -17,6 +18,11 @@ RULES = {
     "min_median_s": "were too fast",
     "max_same_side": "chose almost always the same side",
 }
+#: Of the agreement of simulated raters with metrics.
+NOT_HEARD = (
+    "simulated raters hear nothing: their preferences were set, and vary at random from clip to "
+    "clip, so that any agreement with a metric is chance, and no finding"
+)
 
 
 def print_analysis(analysis: Analysis) -> None:
@@ -35,7 +41,9 @@ def _print_rates(analysis: Analysis) -> None:
     drawn = new_table()
     drawn.add_column("question")
     drawn.add_column("first against second")
+    has_mixed = _has_mixed(analysis)
     headings = ["outcome", "votes", "%", "95 % interval", "± as in the paper", "bootstrap"]
+    headings += ["mixed logit"] if has_mixed else []
     for heading in [*headings, *(["truth"] if analysis.is_simulated else [])]:
         drawn.add_column(heading, justify="right")
     for question in analysis.questions:
@@ -51,9 +59,17 @@ def _print_rates(analysis: Analysis) -> None:
                     _interval(rate.two_way),
                     f"{100 * (rate.binomial.high - rate.binomial.value):.1f}",
                     _interval(rate.bootstrap),
+                    *([_interval(rate.mixed)] if has_mixed and rate.mixed else []),
                     *([truth] if analysis.is_simulated else []),
                 )
     print_titled(analysis.title, drawn, notes=_notes(analysis))
+
+
+def _has_mixed(analysis: Analysis) -> bool:
+    """Whether some rate has an interval by the mixed logit."""
+    pairs = [pair for question in analysis.questions for pair in question.pairs]
+    found = [rate.mixed for pair in pairs for rate in pair.rates.values()]
+    return any(each is not None and not each.reason for each in found)
 
 
 def _notes(analysis: Analysis) -> list[str]:
@@ -65,7 +81,8 @@ def _notes(analysis: Analysis) -> list[str]:
         f"{checks.identical} answers on identical audio {checks.ties} were ties and "
         f"{checks.side_a} side A",
         "intervals: two-way clusters of raters and videos, Student's t; ±: plain binomial, which "
-        "takes all votes as independent",
+        "takes all votes as independent"
+        + ("; mixed logit: raters and videos are normal variables" if _has_mixed(analysis) else ""),
     ]
     notes += [
         f"agreement in {each.question.name}: "
@@ -78,6 +95,13 @@ def _notes(analysis: Analysis) -> list[str]:
         for pair in each.pairs
         for name, rate in pair.rates.items()
         if rate.two_way.reason
+    }
+    missing |= {
+        rate.mixed.reason
+        for each in analysis.questions
+        for pair in each.pairs
+        for rate in pair.rates.values()
+        if rate.mixed and rate.mixed.reason and not rate.two_way.reason
     }
     return [*notes, *sorted(missing), f"design.toml has SHA-256 {analysis.design.digest[:12]}"]
 
@@ -150,13 +174,17 @@ def _print_correlations(analysis: Analysis) -> None:
             cells += [value, _interval(estimate, 1.0, 2) or estimate.reason]
         drawn.add_row(label, *cells)
     n = len(analysis.correlations)
-    notes = (
+    notes = [
         "Spearman's correlation of votes and differences of scores, clip by clip; above 0 raters "
         "prefer what the column calls better",
         f"of {n} such intervals about {n / 20:.1f} exclude 0 by chance alone, often several at a "
         "time: columns depend on one another",
-    )
-    title = f"Which metric do raters agree with? (judge {analysis.judge})"
+    ]
+    judge = f"judge {analysis.judge}"
+    if analysis.is_simulated:
+        notes.insert(0, NOT_HEARD)
+        judge = f"simulated raters, {judge}"
+    title = f"Which metric do raters agree with? ({judge})"
     print_titled(title, drawn, notes=notes)
 
 

@@ -3,10 +3,13 @@
     clips.py assignment.py  which clips are chosen; which trials a rater is given, in which order
     design.py create.py     the frozen design of a study, and how a study is created from runs
     media.py                videos for raters: equal loudness, names that give nothing away
-    store.py sessions.py    sessions, trials, votes: SQLite, the only writer of answers
+    store.py database.py    sessions, trials, votes: SQLite, the only writer of answers
+    sessions.py             what the store gives and refuses
     server/                 the survey: a page in the rater's browser, the web server behind it
     votes.py                votes by system, after the rules of exclusion
     statistics.py strengths.py power.py    rates, agreement, Bradley-Terry with ties, sample sizes
+    mixed_logit.py          rates by a mixed logit, with statsmodels
+    scores.py               columns of the runs, and which of them raters agree with
     analyse.py forest.py table3.py export.py    what a study found, as numbers, figure, table, CSV
     simulate.py             raters with known preferences
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.extras import describe_missing_module, has_module
-from bench.io import read_json
 from bench.seeds import stable_seed
 from bench.study.design import Design, Question
-from bench.study.media import PRIVATE, SCORES
+from bench.study.media import PRIVATE
+from bench.study.mixed_logit import mixed_logit_interval
+from bench.study.scores import Correlation, correlate_scores, read_scores
 from bench.study.simulate import TRUTH, Truth, read_truth
 from bench.study.statistics import (
     Counts,
@@ -23,7 +24,6 @@ from bench.study.statistics import (
     binomial_interval,
     count_outcomes,
     krippendorff_alpha,
-    rank_correlation,
     two_way_bootstrap,
     two_way_interval,
     wilson_interval,
@@ -40,12 +40,14 @@ OUTCOMES = {"win": 1, "tie": 0, "loss": -1}
 class Rate:
     """A share of the votes: the default interval, the paper's, the bootstrap as a check.
 
-    ``truth`` is known for simulated raters only.
+    ``mixed`` is that of a mixed logit, None where it was not asked for. ``truth`` is known for
+    simulated raters only.
     """
 
     two_way: Estimate
     binomial: Estimate
     bootstrap: Estimate
+    mixed: Estimate | None = None
     truth: float | None = None
 
 
@@ -81,16 +83,6 @@ class QuestionResult:
 
 
 @dataclass(frozen=True)
-class Correlation:
-    """How the votes of a clip go with a column: 1 if raters prefer what the column calls better."""
-
-    question: str
-    column: str
-    label: str
-    spearman: Estimate
-
-
-@dataclass(frozen=True)
 class Analysis:
     """Everything that ``bench study analyse`` prints."""
 
@@ -113,13 +105,13 @@ class Analysis:
         return f"Human study of {' and '.join(self.design.systems)}{extra}"
 
 
-def analyse_study(study: Path) -> Analysis:
-    """Return what the raters of a study answered.
+def analyse_study(study: Path, *, is_mixed: bool = False) -> Analysis:
+    """Return what the raters of a study answered; with ``is_mixed`` also by a mixed logit.
 
     Raises:
         BenchError: no study, no vote, a design that was changed, or a damaged file.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     design = store.design
     try:
         sessions, answers = store.read_sessions(), store.read_answers()
@@ -133,8 +125,8 @@ def analyse_study(study: Path) -> Analysis:
             "out by the rules of the design"
         )
     is_simulated = any(each.source == SIMULATED for each in sessions)
-    truth = read_truth(study / PRIVATE / TRUTH) if is_simulated else {}
-    scores = read_json(study / PRIVATE / SCORES)
+    truth = read_truth(study / PRIVATE / TRUTH, design) if is_simulated else {}
+    scores = read_scores(study, design)
     return Analysis(
         design,
         is_simulated,
@@ -148,16 +140,17 @@ def analyse_study(study: Path) -> Analysis:
                 question,
                 [vote for vote in counted.votes if vote.question == question.name],
                 truth.get(question.name),
+                is_mixed,
             )
             for question in design.questions
         ),
-        str(scores["judge"]),
+        scores["judge"],
         correlate_scores(design, counted.votes, scores),
     )
 
 
 def _analyse_question(
-    design: Design, question: Question, votes: Sequence[Vote], truth: Truth | None
+    design: Design, question: Question, votes: Sequence[Vote], truth: Truth | None, is_mixed: bool
 ) -> QuestionResult:
     strengths = None
     if len(design.systems) > 2:
@@ -175,7 +168,7 @@ def _analyse_question(
         some = [vote for vote in votes if (vote.first, vote.second) == indices]
         if some:
             known = truth.rates(indices[1] - indices[0]) if truth else {}
-            pairs.append(_analyse_pair(design, question, (first, second), some, known))
+            pairs.append(_analyse_pair(design, question, (first, second), some, known, is_mixed))
     if missing := None if has_module("krippendorff") else describe_missing_module("krippendorff"):
         alpha = Estimate(math.nan, math.nan, math.nan, len(votes), missing)
     else:
@@ -193,6 +186,7 @@ def _analyse_pair(
     names: tuple[str, str],
     votes: Sequence[Vote],
     truth: Mapping[str, float],
+    is_mixed: bool,
 ) -> PairResult:
     outcomes = np.array([vote.outcome for vote in votes])
     raters, clips = np.array([vote.rater for vote in votes]), [vote.clip for vote in votes]
@@ -206,6 +200,7 @@ def _analyse_pair(
             two_way_interval(values, raters, clips),
             binomial_interval(int(values.sum()), len(values)),
             two_way_bootstrap(values, raters, clips, np.random.default_rng(seed)),
+            mixed_logit_interval(values, raters, clips) if is_mixed else None,
             truth.get(name),
         )
     rows = []
@@ -214,41 +209,6 @@ def _analyse_pair(
         if n := sum(counts):
             rows.append(VideoRow(clip.name, clip.label, counts, wilson_interval(counts.win, n)))
     return PairResult(*names, count_outcomes(outcomes), rates, tuple(rows))
-
-
-def correlate_scores(
-    design: Design, votes: Sequence[Vote], scores: Mapping[str, Any]
-) -> tuple[Correlation, ...]:
-    """Return Spearman's correlation of votes and of every column of the runs, clip by clip.
-
-    For each clip and pair: the mean outcome, and the difference of the two scores, its sign turned
-    where lower is better.
-    """
-    found = []
-    for question in design.questions:
-        groups: dict[tuple[str, int, int], list[int]] = {}
-        for vote in votes:
-            if vote.question == question.name:
-                groups.setdefault((vote.clip, vote.first, vote.second), []).append(vote.outcome)
-        means = [float(np.mean(outcomes)) for outcomes in groups.values()]
-        for column in scores["columns"]:
-            differences = [_difference(scores["scores"], design, column, key) for key in groups]
-            estimate = rank_correlation(means, differences, len({clip for clip, _, _ in groups}))
-            found.append(Correlation(question.name, column["name"], column["label"], estimate))
-    return tuple(found)
-
-
-def _difference(
-    scores: Mapping[str, Any],
-    design: Design,
-    column: Mapping[str, str],
-    key: tuple[str, int, int],
-) -> float:
-    clip, *pair = key
-    first, second = (
-        scores[design.systems[each]][column["name"]].get(clip, math.nan) for each in pair
-    )
-    return float(first - second if column["better"] == "higher" else second - first)
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:

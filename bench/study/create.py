@@ -14,11 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.errors import BenchError
 from bench.io import require_folder, write_json
-from bench.results import load_rows
 from bench.seeds import stable_seed
 from bench.study import clips as choice
 from bench.study.clips import StudyRun, describe_class
@@ -36,6 +34,7 @@ from bench.study.design import (
     Question,
     Rules,
     StudyClip,
+    check_design,
     format_design,
     read_design,
 )
@@ -46,13 +45,13 @@ from bench.study.media import (
     PRIVATE,
     REFERENCE,
     SAMPLE,
-    SCORES,
     TWIN,
     Version,
     describe_levels,
     prepare_media,
 )
 from bench.study.power import plan_raters
+from bench.study.scores import SCORES, collect_scores
 from bench.types import Clip, Excerpt
 
 #: Called with what is done: a stage, and how far it is.
@@ -112,6 +111,7 @@ def create_study(options: StudyOptions, progress: OnProgress) -> tuple[Design, l
     if candidates.n_left_out:
         notes.append(f"{candidates.n_left_out} clips were left out: not all runs scored them")
     design = _make_design(options, runs, main, spare, candidates.split.is_mini)
+    check_design(design, options.out / FILE)
     require_folder(out.parent)
     temporary = out.parent / f".{out.name[:40]}-{secrets.token_hex(8)}"
     try:
@@ -286,29 +286,3 @@ def list_versions(
         versions += [true(clip, SAMPLE), Version(clip, OTHER, SAMPLE, excerpt)]
     unique = {(each.clip.name, each.source, each.role): each for each in versions}
     return list(unique.values())
-
-
-def collect_scores(
-    design: Design, runs: Sequence[StudyRun], directories: Sequence[Path]
-) -> dict[str, Any]:
-    """Return every column of the runs for the clips of the study, so that it needs no run later."""
-    names = [clip.name for clip in design.clips]
-    scores: dict[str, dict[str, dict[str, float]]] = {}
-    for run, directory in zip(runs, directories, strict=True):
-        rows = load_rows(directory).set_index("clip").loc[names]
-        columns = [each.name for each in run.results.columns if each.name in rows]
-        scores[run.label] = {
-            column: {
-                clip: float(value)
-                for clip, value in zip(names, rows[column], strict=True)
-                if math.isfinite(value)
-            }
-            for column in columns
-        }
-    columns_of = {each.name: each for run in runs for each in run.results.columns}
-    about = [
-        {"name": each.name, "label": each.label, "better": each.better}
-        for each in columns_of.values()
-        if all(each.name in scores[run.label] for run in runs)
-    ]
-    return {"judge": runs[0].results.judge, "columns": about, "scores": scores}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -25,6 +26,7 @@ TRUE, OTHER = "true", "other"
 #: Kinds of trials: what is evaluated; one side has the audio of another clip; both sides are the
 #: same; the first one of a session, which is never evaluated.
 MAIN, MISMATCH, IDENTICAL, PRACTICE = "main", "mismatch", "identical", "practice"
+KINDS = (MAIN, MISMATCH, IDENTICAL, PRACTICE)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def read_design(study: Path) -> Design:
         BenchError: the file is missing, is not TOML, or is not a design.
     """
     path = study / FILE
+    if study.is_file():
+        raise BenchError(f"{study} is a file: name the folder of a study, which has {FILE}")
     try:
         content = path.read_bytes()
         values = tomllib.loads(content.decode("utf-8"))
@@ -141,8 +145,15 @@ def read_design(study: Path) -> Design:
         raise BenchError(f"{path} has format {values.get('format')!r}, expected {FORMAT}")
     values["digest"] = hashlib.sha256(content).hexdigest()
     design: Design = _build(Design, values, path, "")
-    _check(design, path)
+    check_design(design, path)
     return design
+
+
+def required_play_s(design: Design, clip: str) -> float:
+    """Return how long each video of a clip must play: to its end, but for the last 5 %, at most."""
+    seconds = {each.name: each.seconds for each in design.clips}
+    longest = seconds.get(clip, max(seconds.values()))
+    return min(design.min_play_s, 0.95 * longest)
 
 
 def format_design(design: Design) -> str:
@@ -199,11 +210,19 @@ def _scalar(expected: str, value: Any, path: Path, where: str) -> Any:
     is_wrong_bool = isinstance(value, bool) != (expected == "bool")
     if not isinstance(value, kinds[expected]) or is_wrong_bool:
         raise BenchError(f"{path}: {where} is {value!r}, expected {expected}")
-    return float(value) if expected == "float" else value
+    if expected != "float":
+        return value
+    if not math.isfinite(float(value)):
+        raise BenchError(f"{path}: {where} is {value!r}, expected a finite number")
+    return float(value)
 
 
-def _check(design: Design, path: Path) -> None:
-    """Refuse a design that cannot be carried out."""
+def check_design(design: Design, path: Path) -> None:
+    """Refuse a design that cannot be carried out; ``path`` is the file that it is of.
+
+    Raises:
+        BenchError: what is wrong.
+    """
     names = [clip.name for clip in design.clips]
     questions = [question.name for question in design.questions]
     problems = {
@@ -221,6 +240,16 @@ def _check(design: Design, path: Path) -> None:
         "checks must be of kind practice, mismatch or identical": any(
             check.kind not in (PRACTICE, MISMATCH, IDENTICAL) for check in design.checks
         ),
+        "min_play_s and the seconds of clips must be above 0": (
+            design.min_play_s <= 0 or any(clip.seconds <= 0 for clip in design.clips)
+        ),
+        "names and texts of questions must not be empty": any(
+            not question.name or not question.text for question in design.questions
+        ),
+        "checks of kind practice and mismatch must name the clip of their other audio": any(
+            check.kind != IDENTICAL and not check.other for check in design.checks
+        ),
+        "rules must have shares from 0 to 1, and no limit below 0": _are_impossible(design.rules),
         "checks of kind identical must name a system of the study": any(
             check.kind == IDENTICAL and check.system not in design.systems
             for check in design.checks
@@ -229,3 +258,9 @@ def _check(design: Design, path: Path) -> None:
     for problem, is_found in problems.items():
         if is_found:
             raise BenchError(f"{path}: {problem}")
+
+
+def _are_impossible(rules: Rules) -> bool:
+    shares = rules.min_answered, rules.max_same_side
+    limits = rules.max_failed_checks, rules.min_median_s
+    return not all(0 <= share <= 1 for share in shares) or min(limits) < 0

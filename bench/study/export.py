@@ -1,4 +1,4 @@
-"""The answers and the comments of a study as CSV."""
+"""The answers, the comments and the completion codes of a study as CSV."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def format_answers(study: Path) -> str:
     Raises:
         BenchError: no study, a design that was changed, or a damaged file.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     try:
         sessions, answers = store.read_sessions(), store.read_answers()
     finally:
@@ -59,7 +59,7 @@ def format_comments(study: Path) -> str:
     Raises:
         BenchError: as above.
     """
-    store = open_store(study)
+    store = open_store(study, is_new=False)
     try:
         comments = store.read_comments()
     finally:
@@ -68,6 +68,30 @@ def format_comments(study: Path) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("session", "position", "comment"))
     for session, position, comment in comments:
-        safe = f"'{comment}" if comment.startswith(FORMULA_STARTS) else comment
-        writer.writerow((session, "" if position is None else position, safe))
+        writer.writerow((session, "" if position is None else position, _quote(comment)))
     return text.getvalue()
+
+
+def format_codes(study: Path) -> str:
+    """Return a row for every session, for those who pay raters: panel id, code, how far it is.
+
+    It is in the order of panel ids and codes, with no number of a session: it does not tell who
+    gave which answers.
+
+    Raises:
+        BenchError: as above.
+    """
+    store = open_store(study, is_new=False)
+    try:
+        codes = store.read_codes()
+    finally:
+        store.close()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("panel_id", "completion_code", "answered", "trials"))
+    writer.writerows((_quote(panel_id), *rest) for panel_id, *rest in codes)
+    return text.getvalue()
+
+
+def _quote(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

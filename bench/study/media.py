@@ -29,7 +29,7 @@ from bench.study.design import IDENTICAL, MAIN, OTHER, TRUE, Design, Loudness
 from bench.types import MAX_SHORTFALL_S, Audio, Clip, Excerpt, Waveform
 
 #: The folders of a study and its private files.
-MEDIA, PRIVATE, KEY, MEDIA_LIST, SCORES = "media", "private", "key", "media.json", "scores.json"
+MEDIA, PRIVATE, KEY, MEDIA_LIST = "media", "private", "key", "media.json"
 
 #: What a video is in a trial: the true one, a sample, or the second copy of a sample.
 REFERENCE, SAMPLE, TWIN = "reference", "sample", "twin"
@@ -75,13 +75,34 @@ def read_key(study: Path) -> bytes:
         raise BenchError(f"cannot read the key of the study, {path}: {error}") from error
 
 
+def read_media_list(study: Path) -> dict[str, Any]:
+    """Return what each video of a study is, by its name.
+
+    Raises:
+        BenchError: the list is missing or damaged.
+    """
+    path = study / PRIVATE / MEDIA_LIST
+    described = read_json(path)
+    fields = ("clip", "source", "role", "sha256")
+    if not isinstance(described, dict) or not all(
+        isinstance(each, dict) and all(isinstance(each.get(field), str) for field in fields)
+        for each in described.values()
+    ):
+        raise BenchError(
+            f"{path} is no list of videos with their {', '.join(fields)}: it was edited or is "
+            "damaged, restore a copy of it"
+        )
+    return described
+
+
 def require_media(study: Path, design: Design) -> None:
     """Check that all videos of a study are there as they were prepared, before it is served.
 
     Raises:
-        BenchError: one is missing or was changed; the message counts and names them.
+        BenchError: one is missing or was changed; the message counts and names them. Or their key
+            or their list is missing or damaged.
     """
-    key, described = read_key(study), read_json(study / PRIVATE / MEDIA_LIST)
+    key, described = read_key(study), read_media_list(study)
     wanted = {
         name for trial in _list_trials(design) for name in name_trial_media(key, trial).values()
     }

@@ -11,8 +11,9 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.io import read_json
 from bench.study.clips import open_runs
-from bench.study.create import OnProgress, StudyOptions, collect_scores, create_study
-from bench.study.media import PRIVATE, SCORES
+from bench.study.create import OnProgress, StudyOptions, create_study
+from bench.study.media import PRIVATE
+from bench.study.scores import SCORES, collect_scores
 from bench.study.simulate import PAPER_TRUTH, Raters, simulate_study
 from bench.study.store import SIMULATED, open_store
 
@@ -55,7 +56,7 @@ def is_rehearsed(options: StudyOptions, n_raters: int) -> bool:
         BenchError: a run that is not finished.
     """
     try:
-        store = open_store(options.out)
+        store = open_store(options.out, is_new=False)
     except BenchError:
         return False
     try:
@@ -78,7 +79,7 @@ def is_rehearsed(options: StudyOptions, n_raters: int) -> bool:
 
 def _is_simulated(study: Path) -> bool:
     try:
-        store = open_store(study)
+        store = open_store(study, is_new=False)
     except BenchError:
         return False
     try:

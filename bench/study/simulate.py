@@ -8,8 +8,8 @@ are exactly the truth, while votes of a rater, and on a video, depend on one ano
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from bench.seeds import stable_seed
 from bench.study.assignment import Trial
 from bench.study.design import MAIN, OTHER, Design, Question
 from bench.study.media import PRIVATE
-from bench.study.store import SIDES, SIMULATED, Store, open_store
+from bench.study.store import FILE, SIDES, SIMULATED, Store, open_store
 from bench.study.strengths import outcome_odds
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def simulate_study(
 ) -> int:
     """Answer the study as so many raters, and record the truth beside it; return the votes.
 
-    With ``url``, where ``bench study serve --simulated`` serves it, answers are sent there.
+    With ``url``, where ``bench study serve --simulated`` serves it, answers are sent there. What is
+    stopped before the end leaves no session.
 
     Raises:
         BenchError: the study has sessions already, a truth that no rates can have, or no answer
@@ -91,7 +92,10 @@ def simulate_study(
             for clip in store.design.clips
         }
         n_votes = 0
-        with closing(_connect(study, url)) if url else nullcontext(store) as target:
+        with (
+            _leaving_nothing(store),
+            closing(_connect(study, url)) if url else nullcontext(store) as target,
+        ):
             for done in range(raters.number):
                 n_votes += _answer(target, raters, truth, videos, generator)
                 progress(done + 1, raters.number)
@@ -100,11 +104,35 @@ def simulate_study(
     return n_votes
 
 
-def read_truth(path: Path) -> dict[str, Truth]:
-    """Return the preferences that simulated raters had; nothing where they are not known."""
+def read_truth(path: Path, design: Design) -> dict[str, Truth]:
+    """Return the preferences that simulated raters had; nothing where they are not known.
+
+    Raises:
+        BenchError: the file is damaged, or of another design.
+    """
     if not path.is_file():
         return {}
-    return {name: Truth(each["win"], each["tie"]) for name, each in read_json(path).items()}
+    found = read_json(path)
+    try:
+        truth = {name: Truth(float(v["win"]), float(v["tie"])) for name, v in found.items()}
+        check_truth(design, truth)
+    except (BenchError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BenchError(
+            f"{path} does not have the preferences of simulated raters ({error}): it was edited or "
+            "is damaged, restore a copy of it"
+        ) from error
+    return truth
+
+
+@contextmanager
+def _leaving_nothing(store: Store) -> Iterator[None]:
+    """Remove all sessions where the block is stopped, by Ctrl-C too."""
+    try:
+        yield
+    except BaseException:
+        with suppress(BenchError):  # as of a full disk: the first error is the one that is told
+            store.remove_simulated()
+        raise
 
 
 def _connect(study: Path, url: str) -> ServedStudy:
@@ -114,8 +142,12 @@ def _connect(study: Path, url: str) -> ServedStudy:
 
 
 def _check(store: Store, raters: Raters, truth: Mapping[str, Truth]) -> None:
-    if n := len(store.read_sessions()):
-        raise BenchError(f"the study has {n} sessions already: simulate a study without any")
+    if sessions := store.read_sessions():
+        again = f", or delete its files {FILE}*" if sessions[0].source == SIMULATED else ""
+        raise BenchError(
+            f"the study has {len(sessions)} sessions already: raters are simulated in a study "
+            f"without any, create another one{again}"
+        )
     if (
         raters.rater_share + raters.video_share >= 1
         or min(raters.rater_share, raters.video_share) < 0
@@ -124,15 +156,24 @@ def _check(store: Store, raters: Raters, truth: Mapping[str, Truth]) -> None:
             "the shares of the variance of raters and videos must be 0 or more and sum to less "
             f"than 1, got {raters.rater_share:g} and {raters.video_share:g}"
         )
-    expected = {question.name for question in store.design.questions}
+    check_truth(store.design, truth)
+
+
+def check_truth(design: Design, truth: Mapping[str, Truth]) -> None:
+    """Refuse preferences that votes cannot have.
+
+    Raises:
+        BenchError: other questions than those of the design, or impossible rates.
+    """
+    expected = {question.name for question in design.questions}
     if set(truth) != expected:
         raise BenchError(
             f"expected a truth for each question of {', '.join(sorted(expected))}, got "
             f"{', '.join(sorted(truth)) or 'none'}"
         )
-    for question in store.design.questions:
+    for question in design.questions:
         rates = truth[question.name]
-        if rates.win <= 0 or rates.tie < 0 or rates.win + rates.tie >= 1:
+        if not (rates.win > 0 and rates.tie >= 0 and rates.win + rates.tie < 1):
             raise BenchError(
                 f"the truth of {question.name} must have a win rate above 0, and wins and ties "
                 f"below 1 together, got {rates.win:g} and {rates.tie:g}"

@@ -84,37 +84,36 @@ def two_way_interval(values: npt.ArrayLike, raters: Labels, videos: Labels) -> E
     degrees of freedom. No interval with fewer than 2 raters or videos, or where all values are
     equal. ValueError without values, or for labels of another length.
     """
-    numbers, by_rater, by_video = _check(values, raters, videos)
+    numbers, by_rater, by_video = check_votes(values, raters, videos)
     n, mean = len(numbers), float(numbers.mean())
     n_raters, n_videos = int(by_rater.max()) + 1, int(by_video.max()) + 1
-    if reason := _describe_too_few(numbers, n_raters, n_videos):
+    if reason := describe_too_few(numbers, n_raters, n_videos):
         return Estimate(mean, math.nan, math.nan, n, reason)
-    variance = float(
-        clustered_covariance((numbers - mean)[:, np.newaxis], by_rater, by_video)[0, 0]
-    )
+    (variance,) = clustered_variances((numbers - mean)[:, np.newaxis], by_rater, by_video)
     half = t_quantile(min(n_raters, n_videos) - 1) * math.sqrt(variance) / n
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def clustered_covariance(
-    scores: FloatArray, raters: npt.NDArray[np.intp], videos: npt.NDArray[np.intp]
+def clustered_variances(
+    values: FloatArray, raters: npt.NDArray[np.intp], videos: npt.NDArray[np.intp]
 ) -> FloatArray:
-    """Return the covariance ``[K, K]`` of the sum of ``scores [N, K]``, clustered in two ways.
+    """Return the variance of the sum of each column of ``values [N, K]``, clustered in two ways.
 
-    ``raters`` and ``videos`` are numbers from 0. In every direction it is at least that of the
-    larger way alone: where the two-way sum has a smaller trace, that one is returned.
+    ``raters`` and ``videos`` are numbers from 0; columns have mean 0. Each variance is at least the
+    larger one of clusters in one way alone.
     """
     pairs = np.unique(raters * (int(videos.max()) + 1) + videos, return_inverse=True)[1]
-    by_rater, by_video, by_pair = (_covariance_of_sums(scores, c) for c in (raters, videos, pairs))
-    return max((by_rater, by_video, by_rater + by_video - by_pair), key=lambda each: each.trace())
+    by_rater, by_video, by_pair = (_variances_of_sums(values, c) for c in (raters, videos, pairs))
+    variances: FloatArray = np.max([by_rater, by_video, by_rater + by_video - by_pair], axis=0)
+    return variances
 
 
-def _covariance_of_sums(scores: FloatArray, clusters: npt.NDArray[np.intp]) -> FloatArray:
+def _variances_of_sums(values: FloatArray, clusters: npt.NDArray[np.intp]) -> FloatArray:
     n_clusters = int(clusters.max()) + 1
-    sums = np.zeros((n_clusters, scores.shape[1]))
-    np.add.at(sums, clusters, scores)
-    covariance: FloatArray = n_clusters / (n_clusters - 1) * (sums.T @ sums)
-    return covariance
+    sums = np.zeros((n_clusters, values.shape[1]))
+    np.add.at(sums, clusters, values)
+    variances: FloatArray = n_clusters / (n_clusters - 1) * np.sum(sums**2, axis=0)
+    return variances
 
 
 def two_way_bootstrap(
@@ -125,10 +124,10 @@ def two_way_bootstrap(
     Raters and videos are resampled independently, and a vote counts as often as both are drawn.
     Where neither matters this is too wide: it then covers the truth in up to 99 % of cases.
     """
-    numbers, by_rater, by_video = _check(values, raters, videos)
+    numbers, by_rater, by_video = check_votes(values, raters, videos)
     n, mean = len(numbers), float(numbers.mean())
     n_raters, n_videos = int(by_rater.max()) + 1, int(by_video.max()) + 1
-    if reason := _describe_too_few(numbers, n_raters, n_videos):
+    if reason := describe_too_few(numbers, n_raters, n_videos):
         return Estimate(mean, math.nan, math.nan, n, reason)
     sums, counts = np.zeros((n_raters, n_videos)), np.zeros((n_raters, n_videos))
     np.add.at(sums, (by_rater, by_video), numbers)
@@ -154,7 +153,7 @@ def krippendorff_alpha(outcomes: npt.ArrayLike, raters: Labels, units: Labels) -
     """
     import krippendorff
 
-    numbers, by_rater, by_unit = _check(outcomes, raters, units)
+    numbers, by_rater, by_unit = check_votes(outcomes, raters, units)
     table = np.full((by_rater.max() + 1, by_unit.max() + 1), np.nan)
     table[by_rater, by_unit] = numbers
     if len(np.unique(numbers)) < 2:
@@ -217,9 +216,13 @@ def _normal_quantile() -> float:
     return NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
-def _check(
+def check_votes(
     values: npt.ArrayLike, first: Labels, second: Labels
 ) -> tuple[FloatArray, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return votes as numbers ``[N]``, and their labels of both kinds as numbers from 0.
+
+    ValueError without votes, or for labels of another length.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or not len(numbers) or not len(numbers) == len(first) == len(second):
         raise ValueError(
@@ -229,7 +232,8 @@ def _check(
     return numbers, number_labels(first), number_labels(second)
 
 
-def _describe_too_few(values: FloatArray, n_raters: int, n_videos: int) -> str:
+def describe_too_few(values: FloatArray, n_raters: int, n_videos: int) -> str:
+    """Return why these votes have no interval; "" where they have one."""
     if n_raters < 2 or n_videos < 2:
         return f"{n_raters} raters, {n_videos} videos: an interval needs 2 of each"
     return "all votes are equal" if np.ptp(values) == 0 else ""

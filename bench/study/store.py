@@ -1,15 +1,8 @@
 """What raters answered: SQLite in ``study.sqlite``, and the only functions that write it.
 
-    sessions  number, token_sha256, source, design_sha256, panel_id, created_at, completion_code
-    trials    session, position, kind, clip, a, b: what was assigned, in order
-    plays     session, position, side, seconds, at: how far each video was played
-    votes     session, position, idempotency_key, elapsed_s, at: one per trial
-    answers   session, position, question, choice: those of a vote; a, b or tie
-    comments  session, position, text, at
-
 A vote is acknowledged once it is on the disk (write-ahead log, ``synchronous=FULL``): a process
-that is killed loses none. Tokens are stored as hashes, so that the file lets nobody go on with a
-session. One ``Store`` serves all threads of a process; several processes may open one study.
+that is killed loses none. One ``Store`` serves all threads of a process; several processes may open
+one study.
 """
 
 from __future__ import annotations
@@ -17,21 +10,32 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.study.assignment import Trial, assign_trials
-from bench.study.design import Design, read_design
-from bench.study.sessions import Answer, NewSession, RefusedError, Session, SessionRow
+from bench.study.database import TABLES, Database
+from bench.study.design import Design, read_design, required_play_s
+from bench.study.sessions import (
+    LONGEST_S,
+    MAX_KEY,
+    Answer,
+    NewSession,
+    RefusedError,
+    Session,
+    SessionRow,
+    check_vote,
+    is_of_design,
+)
 
 FILE = "study.sqlite"
-LOCK_TIMEOUT_S = 30.0
-LONGEST_S = 24 * 3600.0
-MAX_COMMENT, MAX_KEY, MAX_PANEL_ID = 2_000, 100, 100
+MAX_COMMENT, MAX_PANEL_ID = 2_000, 100
+#: What one session may store: far more than a rater does, and no disk is filled by it.
+MAX_COMMENTS, MAX_PLAYS_OF_TRIAL = 20, 1_000
+#: A key that makes a token is as hard to guess as the token.
+MIN_TOKEN_KEY = 32
 
 #: Who answers a study: people, or ``bench study simulate``. Never both in one study.
 RATER, SIMULATED = "rater", "simulated"
@@ -39,65 +43,41 @@ RATER, SIMULATED = "rater", "simulated"
 #: The videos of a trial.
 SIDES = ("true", "a", "b")
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-    number INTEGER PRIMARY KEY, token_sha256 TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
-    design_sha256 TEXT NOT NULL, panel_id TEXT, created_at REAL NOT NULL,
-    completion_code TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS trials (
-    session INTEGER NOT NULL REFERENCES sessions, position INTEGER NOT NULL, kind TEXT NOT NULL,
-    clip TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY (session, position));
-CREATE TABLE IF NOT EXISTS plays (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, side TEXT NOT NULL,
-    seconds REAL NOT NULL, at REAL NOT NULL,
-    FOREIGN KEY (session, position) REFERENCES trials);
-CREATE INDEX IF NOT EXISTS plays_by_trial ON plays (session, position);
-CREATE TABLE IF NOT EXISTS votes (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, idempotency_key TEXT NOT NULL,
-    elapsed_s REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (session, position),
-    FOREIGN KEY (session, position) REFERENCES trials);
-CREATE TABLE IF NOT EXISTS answers (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, question TEXT NOT NULL,
-    choice TEXT NOT NULL, PRIMARY KEY (session, position, question),
-    FOREIGN KEY (session, position) REFERENCES votes);
-CREATE TABLE IF NOT EXISTS comments (
-    session INTEGER NOT NULL REFERENCES sessions, position INTEGER, text TEXT NOT NULL,
-    at REAL NOT NULL);
-"""
 
-
-class Store:
+class Store(Database):
     """The answers to one design. Every method may be called by any thread."""
 
     def __init__(self, path: Path, design: Design) -> None:
         """Open the file, which is created where it is missing; see ``open_store``."""
+        super().__init__(path)
         self.design = design
-        self._path = path
-        self._lock = threading.RLock()
-        path.touch(mode=0o600)  # a file that SQLite makes can be read by everyone
-        self._connection = sqlite3.connect(
-            path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(SCHEMA)
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
-    def create_session(self, source: str = RATER, panel_id: str | None = None) -> NewSession:
+    def create_session(
+        self, source: str = RATER, panel_id: str | None = None, key: str | None = None
+    ) -> NewSession:
         """Create the next session, with its trials, once a rater agreed to take part.
 
+        ``key`` is chosen by the sender, at random, and makes the token: the same one again, after a
+        lost reply, returns the same session.
+
         Raises:
-            RefusedError: an id of a panel that the design does not ask for, or a long one.
+            RefusedError: an id of a panel that the design does not ask for, or a long one; a key
+                that is short or long.
             BenchError: the study has sessions of the other source.
         """
         if panel_id is not None and (not self.design.asks_panel_id or len(panel_id) > MAX_PANEL_ID):
             raise RefusedError("invalid", "this study takes no such panel id")
-        token = secrets.token_urlsafe(24)
+        if key is not None and not MIN_TOKEN_KEY <= len(key) <= MAX_KEY:
+            raise RefusedError(
+                "invalid", f"expected a key of {MIN_TOKEN_KEY} to {MAX_KEY} characters"
+            )
+        token = secrets.token_urlsafe(24) if key is None else _hash(f"token of {key}")[:32]
         with self._writing() as connection:
+            earlier = connection.execute(
+                "SELECT number FROM sessions WHERE token_sha256 = ?", (_hash(token),)
+            ).fetchone()
+            if earlier:
+                return NewSession(earlier[0], token, is_new=False)
             (other,) = connection.execute(
                 "SELECT count(*) FROM sessions WHERE source != ?", (source,)
             ).fetchone()
@@ -151,13 +131,19 @@ class Store:
         """Record how far videos of a trial were played, by their side.
 
         Raises:
-            RefusedError: no such session or trial (``unknown``), side or time (``invalid``).
+            RefusedError: no such session or trial (``unknown``), side or time, or thousands of them
+                (``invalid``).
         """
         if not set(seconds) <= set(SIDES) or not all(0 <= s <= LONGEST_S for s in seconds.values()):
             raise RefusedError("invalid", f"expected a side of {SIDES} and the seconds played")
         with self._writing() as connection:
             number, _ = self._find(token)
             self._find_trial(number, position)
+            (n_plays,) = connection.execute(
+                "SELECT count(*) FROM plays WHERE session = ? AND position = ?", (number, position)
+            ).fetchone()
+            if n_plays + len(seconds) > MAX_PLAYS_OF_TRIAL:
+                raise RefusedError("invalid", f"a trial has at most {MAX_PLAYS_OF_TRIAL} plays")
             connection.executemany(
                 "INSERT INTO plays VALUES (?, ?, ?, ?, ?)",
                 [(number, position, side, each, time.time()) for side, each in seconds.items()],
@@ -174,7 +160,7 @@ class Store:
         Raises:
             RefusedError: see its reasons.
         """
-        self._check_vote(answers, key, elapsed_s)
+        check_vote(self.design, answers, key, elapsed_s)
         with self._writing() as connection:
             number, _ = self._find(token)
             self._find_trial(number, position)
@@ -202,7 +188,7 @@ class Store:
         """Store a remark of a rater, on a trial or on the study.
 
         Raises:
-            RefusedError: no such session or trial (``unknown``), an empty or long text.
+            RefusedError: no such session or trial (``unknown``), an empty or long text, or many.
         """
         if not 0 < len(text) <= MAX_COMMENT:
             raise RefusedError("invalid", f"a comment has 1 to {MAX_COMMENT} characters")
@@ -210,50 +196,81 @@ class Store:
             number, _ = self._find(token)
             if position is not None:
                 self._find_trial(number, position)
+            (n_comments,) = connection.execute(
+                "SELECT count(*) FROM comments WHERE session = ?", (number,)
+            ).fetchone()
+            if n_comments >= MAX_COMMENTS:
+                raise RefusedError("invalid", f"a session has at most {MAX_COMMENTS} comments")
             connection.execute(
                 "INSERT INTO comments VALUES (?, ?, ?, ?)", (number, position, text, time.time())
             )
 
-    def read_sessions(self) -> list[SessionRow]:
-        """Return every session."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT number, source, "
-                "(SELECT count(*) FROM trials WHERE session = number), "
-                "(SELECT count(*) FROM votes WHERE session = number) FROM sessions ORDER BY number"
+    def remove_simulated(self) -> int:
+        """Remove all sessions of simulated raters, and what belongs to them; return how many.
+
+        Raises:
+            BenchError: the file cannot be written.
+        """
+        with self._writing() as connection:
+            numbers = connection.execute(
+                "SELECT number FROM sessions WHERE source = ?", (SIMULATED,)
             ).fetchall()
+            for table in TABLES:
+                column = "number" if table == "sessions" else "session"
+                connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", numbers)  # noqa: S608
+        return len(numbers)
+
+    def read_sessions(self) -> list[SessionRow]:
+        """Return every session.
+
+        Raises:
+            BenchError: the file was edited or is damaged.
+        """
+        rows = self._read(
+            "SELECT number, source, "
+            "(SELECT count(*) FROM trials WHERE session = number), "
+            "(SELECT count(*) FROM votes WHERE session = number) FROM sessions ORDER BY number"
+        )
+        if rows and {source for _, source, *_ in rows} not in ({RATER}, {SIMULATED}):
+            self._refuse("has sessions that are not all of raters or all of simulated ones")
         return [SessionRow(*row) for row in rows]
 
     def read_answers(self) -> list[Answer]:
-        """Return every answer, by session, place and question."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT t.session, t.position, t.kind, t.clip, t.a, t.b, a.question, a.choice, "
-                "v.elapsed_s FROM answers a JOIN votes v USING (session, position) "
-                "JOIN trials t USING (session, position) ORDER BY 1, 2, 7"
-            ).fetchall()
-        return [Answer(row[0], Trial(*row[1:6]), *row[6:]) for row in rows]
+        """Return every answer, by session, place and question.
+
+        Raises:
+            BenchError: the file was edited or is damaged: an answer to what the design has not.
+        """
+        rows = self._read(
+            "SELECT t.session, t.position, t.kind, t.clip, t.a, t.b, a.question, a.choice, "
+            "v.elapsed_s FROM answers a JOIN votes v USING (session, position) "
+            "JOIN trials t USING (session, position) JOIN sessions s ON s.number = t.session "
+            "ORDER BY 1, 2, 7"
+        )
+        answers = [Answer(row[0], Trial(*row[1:6]), *row[6:]) for row in rows]
+        for answer in answers:
+            if not is_of_design(self.design, answer):
+                place = f"session {answer.session}, trial {answer.trial.position}"
+                self._refuse(f"has an answer that is not of the design ({place})")
+        return answers
 
     def read_comments(self) -> list[tuple[int, int | None, str]]:
         """Return session, place (None for the study) and text of every comment."""
-        with self._lock:
-            return self._connection.execute(
-                "SELECT session, position, text FROM comments ORDER BY at"
-            ).fetchall()
+        return self._read("SELECT session, position, CAST(text AS TEXT) FROM comments ORDER BY at")
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is written as a whole or not at all, as on a full disk."""
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise BenchError(f"cannot write {self._path}: {error}") from error
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+    def read_codes(self) -> list[tuple[str, str, int, int]]:
+        """Return panel id, completion code, answered and all trials of every session.
+
+        They are in the order of ids and codes, so that nothing connects them with the answers; the
+        code is "" until all trials are answered, as for the rater.
+        """
+        return self._read(
+            "SELECT id, CASE WHEN n = total THEN completion_code ELSE '' END AS code, n, total "
+            "FROM (SELECT coalesce(CAST(panel_id AS TEXT), '') AS id, completion_code, "
+            "(SELECT count(*) FROM votes WHERE session = number) AS n, "
+            "(SELECT count(*) FROM trials WHERE session = number) AS total FROM sessions) "
+            "ORDER BY id, code, n"
+        )
 
     def _find(self, token: str) -> tuple[int, str]:
         row = self._connection.execute(
@@ -284,34 +301,18 @@ class Store:
         needed = required_play_s(self.design, clip)
         return [side for side in SIDES if played.get(side, 0.0) < needed]
 
-    def _check_vote(self, answers: Mapping[str, str], key: str, elapsed_s: float) -> None:
-        expected = {question.name: question.choices for question in self.design.questions}
-        if set(answers) != set(expected):
-            raise RefusedError("invalid", f"expected answers to {', '.join(expected)}")
-        for name, choice in answers.items():
-            if choice not in expected[name]:
-                raise RefusedError("invalid", f"{name}: expected {', '.join(expected[name])}")
-        if not 0 < len(key) <= MAX_KEY or not 0 <= elapsed_s <= LONGEST_S:
-            raise RefusedError(
-                "invalid", f"expected a key of 1 to {MAX_KEY} characters and the seconds taken"
-            )
 
-
-def required_play_s(design: Design, clip: str) -> float:
-    """Return how long each video of a clip must play: to its end, but for the last 5 %, at most."""
-    seconds = {each.name: each.seconds for each in design.clips}
-    longest = seconds.get(clip, max(seconds.values()))
-    return min(design.min_play_s, 0.95 * longest)
-
-
-def open_store(study: Path) -> Store:
-    """Open the answers in the folder of a study.
+def open_store(study: Path, *, is_new: bool = True) -> Store:
+    """Open the answers in the folder of a study; with ``is_new`` the file may have to be created.
 
     Raises:
-        BenchError: no study, a bad design, answers to another design, or a damaged file.
+        BenchError: no study, no answers, a bad design, answers to another design, or a damaged
+            file.
     """
     design = read_design(study)
     path = study / FILE
+    if not is_new and not path.is_file():
+        raise BenchError(f"{study} has no answers yet: `bench study serve {study}` takes them")
     try:
         store = Store(path, design)
         digests = store._connection.execute("SELECT DISTINCT design_sha256 FROM sessions")

@@ -6,8 +6,8 @@ that is Bradley and Terry's model, ``P(i wins) = 1 / (1 + exp(s_j - s_i))``. It 
 logit, so the likelihood has one maximum.
 
 Sources: Bradley & Terry, "Rank analysis of incomplete block designs", 1952; Davidson, "On extending
-the Bradley-Terry model to accommodate ties in paired comparison experiments", 1970; Ford, "Solution
-of a ranking problem from binary comparisons", 1957 (when the maximum is finite).
+the Bradley-Terry model to accommodate ties in paired comparison experiments", 1970; Albert &
+Anderson, "On the existence of maximum likelihood estimates in logistic regression models", 1984.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.study.statistics import Estimate, Labels, clustered_covariance, number_labels, t_quantile
+from bench.study.statistics import Estimate, Labels, clustered_variances, number_labels, t_quantile
 from bench.types import FloatArray
 
 #: Win, tie, loss of the first system: the order of columns below.
 OUTCOMES = (1, 0, -1)
+
+UNBOUNDED = (
+    "strengths are unbounded: a system never lost to the others, some systems were never compared, "
+    "or almost all votes are ties"
+)
 
 
 class Strengths(NamedTuple):
@@ -59,12 +64,11 @@ def fit_strengths(
     if max(a.max(), b.max()) >= n_systems:
         raise ValueError(f"expected systems from 0 to {n_systems - 1}, got {max(a.max(), b.max())}")
     has_ties = bool((found == 0).any())
-    if not _is_connected(a, b, found, n_systems):
-        reason = "a system, or a group of them, never lost to the others: its strength is unbounded"
-        nothing = Estimate(math.nan, math.nan, math.nan, 0, reason)
-        return Strengths((nothing,) * n_systems, None, reason)
     utilities = _make_utilities(a, b, n_systems, has_ties)
-    chosen = np.asarray(1 - found)
+    chosen = np.asarray(1 - found if has_ties else (1 - found) // 2)
+    if not _is_bounded(utilities, chosen):
+        nothing = Estimate(math.nan, math.nan, math.nan, 0, UNBOUNDED)
+        return Strengths((nothing,) * n_systems, None, UNBOUNDED)
     parameters = _maximise(utilities, chosen)
     return _describe(parameters, utilities, chosen, (a, b), (raters, videos), n_systems)
 
@@ -127,10 +131,9 @@ def _score(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the derivative of each vote's log likelihood ``[N, P]``, and that ``[N]``."""
     shares = _probabilities(parameters, utilities)
-    column = chosen if utilities.shape[1] == 3 else chosen // 2
     votes = np.arange(len(chosen))
     expected = np.einsum("nk,nkp->np", shares, utilities)
-    return utilities[votes, column] - expected, np.log(shares[votes, column])
+    return utilities[votes, chosen] - expected, np.log(shares[votes, chosen])
 
 
 def _information(parameters: FloatArray, utilities: FloatArray) -> FloatArray:
@@ -161,8 +164,8 @@ def _describe(
     halves, reason = np.full(n_systems, np.nan), "an interval needs 2 raters and 2 videos"
     if n_clusters > 1:
         bread = np.linalg.inv(_information(parameters, utilities))
-        covariance = bread @ clustered_covariance(scores, raters, videos) @ bread
-        variances = np.diag(centre @ covariance @ centre.T)
+        # What each vote adds to each strength, so that no variance is below that of one way.
+        variances = clustered_variances(scores @ bread @ centre.T, raters, videos)
         halves, reason = t_quantile(n_clusters - 1) * np.sqrt(variances), ""
     counts = np.bincount(np.concatenate(pairs), minlength=n_systems)
     systems = tuple(
@@ -173,14 +176,18 @@ def _describe(
     return Strengths(systems, float(parameters[-1]) if has_ties else None)
 
 
-def _is_connected(
-    a: npt.NDArray[np.intp], b: npt.NDArray[np.intp], outcomes: npt.NDArray[np.intp], n: int
-) -> bool:
-    """Whether every system beat or tied with every other, through others where not directly."""
-    from scipy.sparse.csgraph import connected_components
+def _is_bounded(utilities: FloatArray, chosen: npt.NDArray[np.intp]) -> bool:
+    """Whether the likelihood has a finite maximum: no direction suits all votes at least as well.
 
-    beats = np.zeros((n, n), dtype=bool)
-    beats[a[outcomes >= 0], b[outcomes >= 0]] = True
-    beats[b[outcomes <= 0], a[outcomes <= 0]] = True
-    n_groups, _ = connected_components(beats, directed=True, connection="strong")
-    return bool(n_groups == 1)
+    Such a direction is found by a linear program; where several have the same odds for all votes,
+    as of a system without a vote, the margins of the votes have too low a rank.
+    """
+    from scipy.optimize import linprog
+
+    n_votes, _, n_parameters = utilities.shape
+    of_chosen = utilities[np.arange(n_votes), chosen]
+    margins = np.unique((of_chosen[:, np.newaxis] - utilities).reshape(-1, n_parameters), axis=0)
+    if np.linalg.matrix_rank(margins) < n_parameters:
+        return False
+    found = linprog(-margins.sum(axis=0), -margins, np.zeros(len(margins)), bounds=(-1.0, 1.0))
+    return found.fun is not None and found.fun > -1e-9

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rich.progress import Progress
 
-from bench.cli.console import console, notices, print_table
+from bench.cli.console import _Rate, console, notices, print_table
 from reports.tables import Cell, Table, TableRow
 
 NAME = "x[bold]y[/z]:cat:"
@@ -50,3 +51,14 @@ def test_verifying_a_folder_with_brackets_prints_its_name(bench, clicks_folder, 
     folder.symlink_to(clicks_folder)
     done = bench("data", "verify", f"folder:{folder}")
     assert "x[bold]" in done.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("stage", "unit"), [("score", "4.0 clips/s"), ("raters", "4.0 raters/s"), ("unpack", "")]
+)
+def test_a_rate_is_of_what_a_stage_counts(stage, unit):
+    bars = Progress()
+    bars.add_task(stage, total=4)
+    (task,) = bars.tasks
+    task.finished_speed = 4.0
+    assert _Rate().render(task).plain == unit

@@ -92,11 +92,23 @@ def test_studies_that_have_no_such_table_are_refused_or_left_out(bench, tmp_path
     refused(bench("reproduce", "3", "--study", tmp_path), "holds no study")
     refused(bench("reproduce", "1", "--study", mini), "--study fills Table 3")
     empty = write_simulable(tmp_path / "here" / "study", systems=MINI_SYSTEMS)
-    refused(bench("table", "3", empty, "--world", "mini"), "has no votes that count")
+    refused(bench("table", "3", empty, "--world", "mini"), "has no answers yet")
     done = bench("table", "3", "--world", "mini")
     assert done.returncode == 0
     assert "needs a study" in done.stdout
-    assert "has no votes that count" in done.stderr
+    assert "has no answers yet" in done.stderr
+
+
+def test_a_file_is_no_study(bench, tmp_path):
+    study = write_answered(tmp_path / "study")
+    path = tmp_path / "study.json"
+    bench("study", "analyse", study, "--json", path)
+    refused(bench("table", "3", path), "study.json is a file", "of a study or of runs")
+    refused(bench("table", "3", tmp_path / "none"), "holds no finished run")
+    refused(bench("table", "1", path), "is a file: a table of the paper is made of folders of")
+    for command in ("analyse", "export", "serve", "simulate"):
+        refused(bench("study", command, path), "study.json is a file: name the folder of a study")
+    refused(bench("reproduce", "3", "--study", path), "is a file: name the folder of a study")
 
 
 def test_reproduce_shows_a_study_that_is_given(bench, tmp_path):

@@ -29,7 +29,8 @@ def test_a_study_is_simulated_analysed_and_exported(bench, study, tmp_path):
         "Table 3: simulated raters, mini clips",
         "61.1 (±4.3)",
         "its text 61.6",
-        "Which metric do raters agree with? (judge mini)",
+        "Which metric do raters agree with? (simulated raters, judge mini)",
+        "any agreement with a metric is chance, and no finding",
         "DeSync",
     ):
         assert words in done.stdout, words
@@ -42,6 +43,10 @@ def test_a_study_is_simulated_analysed_and_exported(bench, study, tmp_path):
     done = bench("study", "export", study)
     assert done.stdout.startswith("session,source,position,kind,clip,a,b,question,choice,chosen")
     assert bench("study", "export", study, "--comments").stdout == "session,position,comment\n"
+    codes = bench("study", "export", study, "--codes").stdout.splitlines()
+    assert codes[0] == "panel_id,completion_code,answered,trials"
+    assert [line.split(",")[0::2] for line in codes[1:]] == [["", "20"]] * 8
+    refused(bench("study", "export", study, "--codes", "--comments"), "write one at a time")
     bench("study", "export", study, "--out", tmp_path / "votes.csv")
     assert (tmp_path / "votes.csv").read_text("utf-8") == done.stdout
 
@@ -57,7 +62,7 @@ def test_power_states_raters_and_the_limits_of_few_videos(bench):
 
 def test_wrong_input_is_one_clear_line(bench, study, tmp_path):
     refused(bench("study", "analyse", tmp_path), "holds no study")
-    refused(bench("study", "analyse", study), "has no votes that count")
+    refused(bench("study", "analyse", study), "has no answers yet")
     refused(bench("study", "analyse", study, "--figure", "forest.bmp"), "a figure is")
     refused(bench("study", "export", tmp_path), "holds no study")
     refused(bench("study", "simulate", study, "--truth", "sync:0.5"), "write QUESTION=WIN")

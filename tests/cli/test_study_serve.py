@@ -64,7 +64,7 @@ def test_simulated_raters_answer_no_real_study(bench, study, tmp_path):
 
 
 def test_behind_a_proxy_with_https_the_cookie_is_sent_over_https_alone(study):
-    sent = {"agrees": True, "panel_id": ""}
+    sent = {"agrees": True, "panel_id": "", "key": "k" * 32}
     with serving(study) as (url, _):
         for scheme, is_secure in (("http", False), ("https", True)):
             headers = {"X-Forwarded-Proto": scheme}

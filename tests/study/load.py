@@ -69,7 +69,8 @@ class _Rater:
         generator = random.Random(self.number)  # noqa: S311 - no secret
         time.sleep(generator.uniform(0, pause_s))
         self.send("page", "GET", "/")
-        self.send("consent", "POST", "/api/sessions", {"agrees": True, "panel_id": ""})
+        sent = {"agrees": True, "panel_id": "", "key": f"{self.number:032}"}
+        self.send("consent", "POST", "/api/sessions", sent)
         while trial := json.loads(self.send("trial", "GET", "/api/session")[1])["trial"]:
             for name in trial["media"].values():
                 for part in ("bytes=0-", "bytes=100-"):

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.cli.study_tables import print_analysis
 from bench.errors import BenchError
-from bench.study.analyse import analyse_study, correlate_scores, to_json
+from bench.study.analyse import analyse_study, to_json
 from bench.study.assignment import Trial
 from bench.study.export import format_answers, format_comments
 from bench.study.forest import plot_forest, require_figure
+from bench.study.scores import correlate_scores
 from bench.study.sessions import Answer, SessionRow
 from bench.study.simulate import PAPER_TRUTH, Raters, Truth, simulate_study
 from bench.study.statistics import binomial_interval
@@ -162,11 +164,62 @@ def test_preferences_that_cannot_be_are_refused(tmp_path, raters, truth, message
 
 def test_a_study_is_simulated_once_and_without_votes_there_is_no_analysis(tmp_path):
     study = write_simulable(tmp_path / "study")
-    with pytest.raises(BenchError, match="has no votes that count: 0 sessions"):
-        analyse_study(study)
+    for read in (analyse_study, format_answers, format_comments):
+        with pytest.raises(BenchError, match="has no answers yet"):
+            read(study)
+    assert not (study / "study.sqlite").exists()
     simulate_study(study, Raters(2), PAPER_TRUTH)
-    with pytest.raises(BenchError, match="has 2 sessions already"):
+    with pytest.raises(BenchError, match=r"has 2 sessions already: .*delete its files study.sqli"):
         simulate_study(study, Raters(2), PAPER_TRUTH)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, BenchError])
+def test_a_simulation_that_is_stopped_leaves_no_session(tmp_path, error):
+    def stop(done, total):
+        if done == 3:
+            raise error
+
+    stopped, whole = (write_simulable(tmp_path / name) for name in ("stopped", "whole"))
+    with pytest.raises(error):
+        simulate_study(stopped, Raters(5), PAPER_TRUTH, stop)
+    with pytest.raises(BenchError, match="has no votes that count: 0 sessions"):
+        analyse_study(stopped)
+    for study in (stopped, whole):
+        simulate_study(study, Raters(5), PAPER_TRUTH)
+    assert format_answers(stopped) == format_answers(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("truth.json", "{", "cannot read .*truth.json as JSON"),
+        ("truth.json", "[]", "does not have the preferences of simulated raters"),
+        ("truth.json", '{"sync": {"win": 0.5}}', "the preferences of simulated raters .'tie'"),
+        ("truth.json", '{"sync": {"win": 0.5, "tie": 0.1}}', "a truth for each question"),
+        ("truth.json", '{"sync": {"win": "x", "tie": 0.1}}', "restore a copy of it"),
+        ("scores.json", "[]", "does not have the scores of one and two"),
+        ("scores.json", '{"judge": "mini"}', "restore a copy of it"),
+        ("scores.json", '{"judge": 3, "columns": [], "scores": {}}', "restore a copy of it"),
+        ("scores.json", None, "cannot read .*scores.json as JSON"),
+        ("columns", [{"name": "mcd", "label": "MCD", "better": "x"}], "the scores of one and two"),
+        ("columns", [{"name": "x", "label": "X", "better": "lower"}], "the scores of one and two"),
+        ("scores", {"one": {"mcd": {}, "desync": {}}}, "does not have the scores of one and two"),
+        ("scores", {"one": {"mcd": {"a": "x"}}}, "does not have the scores of one and two"),
+    ],
+)
+def test_a_private_file_that_was_damaged_is_one_clear_line(tmp_path, name, content, message):
+    study = write_simulable(tmp_path / "study", n_clips=2)
+    simulate_study(study, Raters(1), PAPER_TRUTH)
+    if content is None:
+        (study / "private" / name).unlink()
+    elif name.endswith(".json"):
+        (study / "private" / name).write_text(content)
+    else:
+        path = study / "private" / "scores.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), name: content}))
+    with pytest.raises(BenchError, match=message) as caught:
+        analyse_study(study)
+    assert "\n" not in str(caught.value)
 
 
 def test_metrics_that_raters_agree_with_have_a_positive_correlation():
@@ -253,6 +306,20 @@ def test_without_the_package_of_agreement_the_rest_is_analysed(tmp_path, monkeyp
     found = analyse_study(study)
     assert "pip install 'foley-bench[study]'" in found.questions[0].alpha.reason
     assert found.questions[0].pairs
+
+
+def test_a_mixed_logit_stands_beside_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    study = write_simulable(tmp_path / "study", n_clips=6)
+    simulate_study(study, Raters(8), PAPER_TRUTH)
+    assert analyse_study(study).questions[0].pairs[0].rates["win"].mixed is None
+    found = analyse_study(study, is_mixed=True)
+    mixed = found.questions[0].pairs[0].rates["win"].mixed
+    print_analysis(found)
+    assert f"{100 * mixed.low:.1f} – {100 * mixed.high:.1f}" in capsys.readouterr().out
+    monkeypatch.setattr("bench.study.mixed_logit.has_module", lambda name: False)
+    print_analysis(analyse_study(study, is_mixed=True))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("pip install 'foley-bench[mixed-logit]'") == 1
 
 
 def test_comments_are_exported_as_text(tmp_path):

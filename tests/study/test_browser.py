@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from bench.study.store import open_store
 from tests.conftest import ROOT
+from tests.study.designs import FIDELITY, SYNC
 from tests.study.served import serving, write_served_study
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -107,7 +109,7 @@ class Page:
         self.expect("trial")
 
     def count(self, number):
-        self.find(f"count-{number}").click()
+        self.find(f"choice-count-{number}").click()
         self.press_button("audio-form")
 
     def press_button(self, form):
@@ -125,8 +127,8 @@ class Page:
 
     def answer(self, fidelity="a", sync="tie"):
         title = self.find("trial-title").text
-        self.find(f"fidelity-{fidelity}").click()
-        self.find(f"sync-{sync}").click()
+        self.find(f"choice-fidelity-{fidelity}").click()
+        self.find(f"choice-sync-{sync}").click()
         self.find("next").click()
         self.wait(
             lambda: self.find("finished").is_displayed() or self.find("trial-title").text != title
@@ -162,7 +164,7 @@ def test_a_whole_session(study, tmp_path):
         for number in range(N_TRIALS):
             if number:
                 assert page.find("trial-title").text == f"Pair {number} of {N_TRIALS - 1}"
-            assert not page.find("fidelity-a").is_enabled()
+            assert not page.find("choice-fidelity-a").is_enabled()
             page.play_all()
             page.answer()
         page.expect("finished")
@@ -245,11 +247,28 @@ def test_a_short_play_is_not_enough(study, tmp_path):
         page.find("pause").click()
         page.wait(lambda: page.find("next").is_enabled())
         # Answers may be changed until Next.
-        page.find("fidelity-b").click()
+        page.find("choice-fidelity-b").click()
         page.answer("a", "a")
     store = open_store(study)
     assert {each.choice for each in store.read_answers()} == {"a"}
     store.close()
+
+
+def test_a_question_may_have_the_name_of_a_part_of_the_page(tmp_path):
+    names = [replace(FIDELITY, name="play"), replace(SYNC, name="video")]
+    study = write_served_study(tmp_path / "study", has_video=True, questions=tuple(names))
+    with serving(study, "--simulated") as (url, _), browsing(tmp_path / "profile") as page:
+        page.driver.get(url)
+        page.begin()
+        page.play_all()
+        ids = page.driver.execute_script(
+            "return Array.from(document.querySelectorAll('[id]'), (each) => each.id)"
+        )
+        assert len(ids) == len(set(ids))
+        page.find("choice-play-b").click()
+        page.find("choice-video-tie").click()
+        page.find("next").click()
+        page.wait(lambda: page.find("trial-title").text.startswith("Pair 1"))
 
 
 def current_time(page, side):
@@ -277,8 +296,8 @@ def test_a_session_outlives_kills_of_browser_and_server(study, tmp_path):
             page.play_all()
             process.kill()
             process.wait()
-            page.find("fidelity-b").click()
-            page.find("sync-b").click()
+            page.find("choice-fidelity-b").click()
+            page.find("choice-sync-b").click()
             page.find("next").click()
             page.wait(lambda: "No connection" in page.find("status").text)
             with serving(study, port=port):
@@ -341,7 +360,7 @@ def test_every_screen_is_accessible_and_fits(study, tmp_path, name):
         page.find("start").click()
         check("trial")
         page.play_all()
-        page.find("fidelity-a").click()
+        page.find("choice-fidelity-a").click()
         page.store_screen(f"{name}-answers")
         page.check_access()
         page.answer()

@@ -16,7 +16,7 @@ from bench.errors import BenchError, MediaError
 from bench.media import read_audio, write_audio
 from bench.study import media
 from bench.study.assignment import assign_trials
-from bench.study.clips import choose_clips, measure_clarity
+from bench.study.clips import choose_clips, measure_clarity, open_runs
 from bench.study.create import StudyOptions, create_study
 from bench.study.design import Loudness, read_design
 from bench.study.media import (
@@ -29,6 +29,7 @@ from bench.study.media import (
 )
 from bench.types import Audio, Clip, Excerpt
 from tests.study.conftest import ignore
+from tests.study.served import write_served_study
 
 
 @pytest.fixture
@@ -260,6 +261,25 @@ def test_excerpts_of_one_video_never_come_together():
     assert len(choose_clips(clips, 2, 0, lambda each: 1.0)) == 2
     with pytest.raises(BenchError, match="have 2 different clips in common, the study needs 3"):
         choose_clips(clips, 3, 0, lambda each: 1.0)
+
+
+def test_a_system_with_a_name_of_a_check_is_refused_before_anything_is_made(options, monkeypatch):
+    def call_one_other(directories):
+        first, second = open_runs(directories)
+        return first, replace(second, label="other")
+
+    monkeypatch.setattr("bench.study.clips.open_runs", call_one_other)
+    with pytest.raises(BenchError, match="none called true or other"):
+        create_study(options, ignore)
+    assert list(options.out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["[]", '{"x": 3}', '{"x": {"clip": "c"}}', "{"])
+def test_a_damaged_list_of_media_is_one_clear_line(tmp_path, content):
+    study = write_served_study(tmp_path / "study")
+    (study / "private" / "media.json").write_text(content)
+    with pytest.raises(BenchError, match=r"media\.json (is no list of videos|as JSON)"):
+        require_media(study, read_design(study))
 
 
 def test_separate_blows_are_clearer_than_noise(tmp_path, rng):

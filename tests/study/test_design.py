@@ -110,6 +110,14 @@ def test_the_same_seed_gives_the_same_sessions():
         ('kind = "practice"', 'kind = "warm-up"', "checks must be of kind"),
         ('name = "clip_000001"', "name = 3", r"clips\[1\].name is 3, expected str"),
         ("[rules]", "[[rules]]", "expected a table"),
+        ("min_play_s = 5.0", "min_play_s = 0.0", "min_play_s and the seconds of clips must be ab"),
+        ("min_play_s = 5.0", "min_play_s = nan", "min_play_s is nan, expected a finite number"),
+        ("seconds = 8.0", "seconds = -8.0", "min_play_s and the seconds of clips must be above 0"),
+        ("seconds = 8.0", "seconds = inf", r"clips\[0\].seconds is inf, expected a finite"),
+        ("min_answered = 0.5", "min_answered = 50.0", "rules must have shares from 0 to 1"),
+        ("min_median_s = 8.0", "min_median_s = -1", "rules must have shares from 0 to 1, and no"),
+        ('name = "sync"', 'name = ""', "names and texts of questions must not be empty"),
+        ('other = "clip_000000"', 'other = ""', "must name the clip of their other audio"),
     ],
 )
 def test_a_bad_design_is_one_clear_line(tmp_path, old, new, message):

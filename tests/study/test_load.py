@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.study.store import open_store
 from tests.study.load import answer_under_load, compare_with_store
 from tests.study.served import write_served_study
 
@@ -18,3 +19,7 @@ def test_votes_outlive_ten_kills_of_the_server(tmp_path):
     assert load.retries
     assert len(load.confirmed) == N_RATERS * N_TRIALS
     assert compare_with_store(study, load) == (0, 0)
+    # Consent that was asked for again, after a lost reply, made no second session.
+    store = open_store(study)
+    assert len(store.read_sessions()) == N_RATERS
+    store.close()

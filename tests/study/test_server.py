@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -45,10 +46,15 @@ def rater(app):
     return join(app)
 
 
+def consent(**changes):
+    """What the page sends, with a key of its own."""
+    return {"agrees": True, "panel_id": "", "key": secrets.token_hex(24), **changes}
+
+
 def join(app):
     """A client with a session of its own."""
     client = TestClient(app)
-    assert client.post("/api/sessions", json={"agrees": True, "panel_id": ""}).status_code == 201
+    assert client.post("/api/sessions", json=consent()).status_code == 201
     return client
 
 
@@ -112,10 +118,27 @@ def test_trials_come_in_order(rater):
 
 def test_without_consent_there_is_no_session(app, store):
     client = TestClient(app)
-    refused = client.post("/api/sessions", json={"agrees": False, "panel_id": ""})
+    refused = client.post("/api/sessions", json=consent(agrees=False))
     assert refused.status_code == 422
     assert store.read_sessions() == []
     assert client.get("/api/session").status_code == 401
+
+
+def test_consent_after_a_lost_reply_is_the_same_session(app, store):
+    sent, clients = consent(), [TestClient(app) for _ in range(3)]
+    assert [client.post("/api/sessions", json=sent).status_code for client in clients] == [
+        201,
+        200,
+        200,
+    ]
+    assert len({client.cookies[COOKIE] for client in clients}) == 1
+    assert len(store.read_sessions()) == 1
+    assert present(clients[2])["position"] == 0
+    # The key is as hard to guess as a token, and is no token.
+    assert TestClient(app, cookies={COOKIE: sent["key"]}).get("/api/session").status_code == 401
+    for key in ("", "k" * 31, "k" * 101):
+        assert TestClient(app).post("/api/sessions", json=consent(key=key)).status_code == 422
+    assert len(store.read_sessions()) == 1
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "a" * 32, "%00", '"; DROP TABLE votes'])
@@ -132,7 +155,7 @@ def test_a_wrong_token_opens_nothing(app, rater, token):
 
 def test_the_cookie_is_the_token_and_out_of_reach_of_scripts_and_other_sites(app):
     client = TestClient(app)
-    answer = client.post("/api/sessions", json={"agrees": True, "panel_id": ""})
+    answer = client.post("/api/sessions", json=consent())
     token = answer.json()["token"]
     assert len(token) == 32
     parts = answer.headers["set-cookie"].lower().split("; ")
@@ -140,7 +163,7 @@ def test_the_cookie_is_the_token_and_out_of_reach_of_scripts_and_other_sites(app
     assert {"httponly", "samesite=strict", "path=/"} <= set(parts)
     assert "secure" not in parts
     secure = TestClient(app, base_url="https://testserver")
-    answer = secure.post("/api/sessions", json={"agrees": True, "panel_id": ""})
+    answer = secure.post("/api/sessions", json=consent())
     assert "secure" in answer.headers["set-cookie"].lower()
     assert list(client.cookies) == [COOKIE]
 
@@ -335,14 +358,14 @@ def test_a_comment_is_stored_as_it_is(rater, store):
 
 
 def test_panel_ids_are_taken_only_where_the_design_asks(app, tmp_path):
-    sent = {"agrees": True, "panel_id": "abc"}
+    sent = consent(panel_id="abc")
     assert TestClient(app).post("/api/sessions", json=sent).status_code == 422
     study = write_served_study(tmp_path / "panel", asks_panel_id=True)
     store = open_store(study)
     asking = TestClient(create_app(study, store, Survey()))
     assert asking.get("/api/study").json()["asks_panel_id"] is True
     for panel_id in ("", "  ", "x" * 101):
-        wrong = {"agrees": True, "panel_id": panel_id}
+        wrong = consent(panel_id=panel_id)
         assert asking.post("/api/sessions", json=wrong).status_code == 422
     assert asking.post("/api/sessions", json=sent).status_code == 201
     store.close()
@@ -364,7 +387,7 @@ def test_media_and_arrivals_have_limits_of_their_own(app, rater):
     assert [rater.get(f"/media/{name}.mp4").status_code for _ in range(3)] == [200, 200, 429]
     join(app)
     late = TestClient(app)
-    assert late.post("/api/sessions", json={"agrees": True, "panel_id": ""}).status_code == 429
+    assert late.post("/api/sessions", json=consent()).status_code == 429
     assert late.post("/api/resume", json={"token": "x"}).status_code == 429
     assert present(rater)["position"] == 0
 

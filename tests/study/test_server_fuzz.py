@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +17,10 @@ from starlette.testclient import TestClient
 from bench.study.server.app import COOKIE, Survey, create_app
 from bench.study.server.guards import RateLimit
 from bench.study.store import open_store
-from tests.study.served import write_served_study
+from tests.study.served import serving, write_served_study
+
+SCHEMATHESIS = shutil.which("schemathesis")
+OPENAPI = Path(__file__).parent / "openapi.json"
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -34,7 +41,7 @@ FIELDS = st.fixed_dictionaries(
     },
 )
 SHAPES = {
-    "/api/sessions": ("agrees", "panel_id"),
+    "/api/sessions": ("agrees", "panel_id", "key"),
     "/api/resume": ("token",),
     "/api/comments": ("text",),
     "/api/trials/{position}/plays": ("seconds",),
@@ -51,7 +58,7 @@ def client(tmp_path_factory):
         setattr(app.state.server, name, RateLimit(per_second=0, burst=10**9))
     # Errors of the server must come as an exception, not as an answer.
     client = TestClient(app, raise_server_exceptions=True)
-    client.post("/api/sessions", json={"agrees": True, "panel_id": ""})
+    client.post("/api/sessions", json={"agrees": True, "panel_id": "", "key": "k" * 32})
     yield client, client.cookies[COOKIE]
     store.close()
 
@@ -87,3 +94,30 @@ def test_no_name_and_no_range_is_an_error_of_the_server(client, name, bounds):
         path = f"/media/{quote(wanted, safe='', errors='replace')}.mp4"
         answer = sender.get(path, headers={"Range": bounds.decode()})
         assert answer.status_code in (200, 206, 400, 401, 404, 416)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCHEMATHESIS, reason="needs schemathesis: pip install schemathesis")
+def test_schemathesis_finds_no_error_of_the_server(tmp_path):
+    study = write_served_study(tmp_path / "study")
+    with serving(study, "--simulated") as (url, _):
+        sent = {"agrees": True, "panel_id": "", "key": "k" * 32}
+        token = httpx.post(f"{url}/api/sessions", json=sent).json()["token"]
+        checks = "not_a_server_error,status_code_conformance,content_type_conformance"
+        done = subprocess.run(
+            [
+                *(SCHEMATHESIS, "run", OPENAPI, "--url", url, "--checks", checks),
+                *("--header", f"Cookie: {COOKIE}={token}", "--max-examples", "50"),
+                *("--rate-limit", "8/s", "--generation-deterministic", "--no-color"),
+            ],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert f"Tested: {len(list_operations())}" in done.stdout
+
+
+def list_operations():
+    paths = json.loads(OPENAPI.read_text(encoding="utf-8"))["paths"]
+    return [(path, method) for path, methods in paths.items() for method in methods]

@@ -12,7 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bench.errors import BenchError
+from bench.study.analyse import analyse_study
 from bench.study.assignment import assign_trials
+from bench.study.database import TABLES
+from bench.study.export import format_codes
 from bench.study.sessions import RefusedError
 from bench.study.store import SIDES, open_store
 from tests.conftest import ROOT
@@ -144,6 +147,44 @@ def test_comments_are_kept_and_have_a_limit(store):
             store.add_comment(token, text, position)
 
 
+def test_one_session_cannot_fill_the_disk(store):
+    token, other = (store.create_session().token for _ in range(2))
+    for number in range(20):
+        store.add_comment(token, f"{number}")
+    with pytest.raises(RefusedError, match="a session has at most 20 comments"):
+        store.add_comment(token, "one more")
+    store.add_comment(other, "of another rater")
+    for _ in range(333):
+        play(store, token, 0)
+    with pytest.raises(RefusedError, match=r"a trial has at most 1000 plays"):
+        play(store, token, 0)
+    # What was played before counts.
+    assert store.record_vote(token, 0, ANSWERS, "k", 1.0)
+    play(store, token, 1)
+
+
+def test_codes_are_of_those_who_finished_and_in_no_order_of_sessions(tmp_path):
+    store = open_store(write_study(tmp_path / "study", make_design(2, asks_panel_id=True)))
+    codes = {}
+    for name in ("zoe", "amy", "=x"):
+        token = store.create_session(panel_id=name).token
+        n_trials = len(store.find_session(token).trials)
+        for position in range(n_trials if name != "amy" else 3):
+            vote(store, token, position)
+        codes[name] = store.find_session(token).completion_code
+    store.create_session(panel_id="new")
+    assert store.read_codes() == [
+        ("=x", codes["=x"], 6, 6),
+        ("amy", "", 3, 6),
+        ("new", "", 0, 6),
+        ("zoe", codes["zoe"], 6, 6),
+    ]
+    store.close()
+    lines = format_codes(tmp_path / "study").splitlines()
+    assert lines[0] == "panel_id,completion_code,answered,trials"
+    assert lines[1] == f"'=x,{codes['=x']},6,6"
+
+
 def test_raters_and_simulated_raters_are_never_mixed(store):
     store.create_session()
     with pytest.raises(BenchError, match="never mixed"):
@@ -231,6 +272,52 @@ def test_a_damaged_file_is_one_clear_line(tmp_path):
     (study / "study.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(BenchError, match=r"cannot open .*study.sqlite: file is not a database"):
         open_store(study)
+
+
+def test_answers_that_are_to_be_read_are_not_created(study):
+    with pytest.raises(BenchError, match=r"has no answers yet: `bench study serve .*study` takes"):
+        open_store(study, is_new=False)
+    assert [path.name for path in study.iterdir()] == ["design.toml"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("UPDATE trials SET a = 'three' WHERE kind = 'main'", "not of the design .session 0, tria"),
+        ("UPDATE trials SET a = b WHERE kind = 'main'", "an answer that is not of the design"),
+        ("UPDATE trials SET clip = 'x' WHERE kind = 'main'", "an answer that is not of the design"),
+        ("UPDATE trials SET kind = 'x'", "an answer that is not of the design"),
+        ("UPDATE answers SET question = 'x' WHERE question = 'sync'", "not of the design"),
+        ("UPDATE answers SET choice = 'tie'", "not of the design"),
+        ("UPDATE votes SET elapsed_s = 'x'", "not of the design"),
+        ("UPDATE sessions SET source = 'x'", "not all of raters or all of simulated ones"),
+        ("ALTER TABLE votes DROP COLUMN elapsed_s", "cannot read .*study.sqlite: .*elapsed_s"),
+        ("PRAGMA writable_schema = ON; DROP TABLE answers", "has no votes that count"),
+    ],
+)
+def test_a_file_that_was_edited_is_refused(store, study, edit, message):
+    token = store.create_session().token
+    for position in range(3):
+        vote(store, token, position)
+    store._connection.execute("PRAGMA foreign_keys = OFF")
+    store._connection.executescript(edit)
+    with pytest.raises(BenchError, match=message):
+        analyse_study(study)
+
+
+def test_simulated_sessions_are_removed_as_a_whole_and_those_of_raters_never(study):
+    store = open_store(study)
+    for _ in range(2):
+        token = store.create_session("simulated").token
+        vote(store, token, 0)
+        store.add_comment(token, "x", 0)
+    assert store.remove_simulated() == 2
+    for table in TABLES:
+        assert store._connection.execute(f"SELECT * FROM {table}").fetchall() == []  # noqa: S608
+    assert store.create_session().number == 0
+    assert store.remove_simulated() == 0
+    assert len(store.read_sessions()) == 1
+    store.close()
 
 
 def test_a_full_disk_leaves_no_part_of_a_vote(store):

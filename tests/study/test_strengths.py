@@ -71,10 +71,50 @@ def test_independent_votes_have_the_error_of_the_likelihood(rng):
     assert found.systems[0].high - found.systems[0].value == pytest.approx(half, rel=0.01)
 
 
+@pytest.mark.parametrize("seed", [16, 73, 282])
+def test_no_interval_is_narrower_than_that_of_raters_or_videos_alone(seed):
+    # Of few votes, the two-way variance of a strength may even be negative.
+    votes = draw(np.random.default_rng(seed), [0.3, 0.0, -0.3], -0.3, 6, 6)
+    first, second, outcomes, raters, videos = votes
+    found = fit(votes, 3)
+    for labels in ((raters, raters), (videos, videos)):
+        # With the same clusters twice the variance is that of one way.
+        alone = fit((first, second, outcomes, *labels), 3)
+        for one, other in zip(found.systems, alone.systems, strict=True):
+            assert one.high - one.low >= other.high - other.low - 1e-9
+
+
 def test_a_system_that_always_wins_has_no_strength():
     found = fit(([0, 0, 1], [1, 2, 2], [1, 1, -1], [0, 1, 2], [0, 1, 2]), 3)
     assert "never lost" in found.reason
     assert math.isnan(found.systems[0].value)
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        [0] * 12,  # only ties
+        [0] * 11 + [1],  # ties of any strength, and one win
+    ],
+)
+def test_votes_without_a_finite_strength_say_so(outcomes):
+    # Pairs (0, 1), (1, 2) and (0, 2).
+    votes = ([0, 1, 0] * 4, [1, 2, 2] * 4, outcomes, np.arange(12) % 4, np.arange(12) % 3)
+    found = fit(votes, 3)
+    assert "almost all votes are ties" in found.reason
+    assert all(math.isnan(each.value) for each in found.systems)
+
+
+def test_systems_that_were_never_compared_have_no_strength():
+    found = fit(([0, 0, 2, 2], [1, 1, 3, 3], [1, -1, 1, -1], [0, 0, 1, 1], [0, 1, 0, 1]), 4)
+    assert "some systems were never compared" in found.reason
+
+
+def test_few_wins_beside_ties_are_enough():
+    votes = ([0, 1, 0] * 4, [1, 2, 2] * 4, [0] * 8 + [1, 1, -1, -1], [0, 1] * 6, [0, 1, 2] * 4)
+    found = fit(votes, 3)
+    assert found.reason == ""
+    assert max(abs(each.value) for each in found.systems) < 5
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from bench.errors import BenchError
-from bench.study.design import PRACTICE
+from bench.study.design import PRACTICE, required_play_s
 from bench.study.media import MEDIA, name_trial_media, read_key
 from bench.study.server.guards import AddHeaders, RateLimit, is_kind, read_json_body
 from bench.study.sessions import RefusedError, Session
-from bench.study.store import RATER, SIMULATED, Store, required_play_s
+from bench.study.store import RATER, SIMULATED, Store
 from bench.terminal import print_notice
 
 if TYPE_CHECKING:
@@ -113,18 +113,18 @@ class Server:
         )
 
     async def create_session(self, request: Request) -> Response:
-        """Create a session for a rater who agrees."""
+        """Create a session for a rater who agrees: 201 if it is new, 200 after a lost reply."""
         self.arrivals.spend(0)
-        sent = await read_json_body(request, {"agrees": bool, "panel_id": str})
+        sent = await read_json_body(request, {"agrees": bool, "panel_id": str, "key": str})
         if not sent["agrees"]:
             raise HTTPException(422, "only raters who agree take part")
         source = SIMULATED if self._survey.is_simulated else RATER
         if source == RATER and self._store.design.asks_panel_id and not sent["panel_id"].strip():
             raise HTTPException(422, "this study needs the participant id")
         created = await run_in_threadpool(
-            self._store.create_session, source, sent["panel_id"] or None
+            self._store.create_session, source, sent["panel_id"] or None, sent["key"]
         )
-        return self._welcome(request, created.token, 201)
+        return self._welcome(request, created.token, 201 if created.is_new else 200)
 
     async def resume(self, request: Request) -> Response:
         """Go on with the session of a token."""

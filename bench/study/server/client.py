@@ -6,6 +6,7 @@ the list in the private folder of the study, which no rater has.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,9 @@ from typing import Any
 import httpx
 
 from bench.errors import BenchError
-from bench.io import read_json
 from bench.study.assignment import Trial
 from bench.study.design import MAIN, read_design
-from bench.study.media import MEDIA_LIST, PRIVATE
+from bench.study.media import read_media_list
 from bench.study.server.app import COOKIE
 from bench.study.sessions import NewSession, Session
 from bench.study.store import SIMULATED
@@ -29,9 +29,9 @@ class ServedStudy:
     """A study that is served at ``url`` with ``--simulated``, with its folder on this machine."""
 
     def __init__(self, study: Path, url: str) -> None:
-        """Raises BenchError where the folder holds no study; nothing is sent yet."""
+        """Raises BenchError where the folder holds no whole study; nothing is sent yet."""
         self.design = read_design(study)
-        self._media: dict[str, Any] = read_json(study / PRIVATE / MEDIA_LIST)
+        self._media: dict[str, Any] = read_media_list(study)
         self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
         self._url = url
         self._videos: dict[str, str] = {}
@@ -51,7 +51,7 @@ class ServedStudy:
                 f"{self._url} takes answers of raters: `bench study serve --simulated` takes those "
                 "of simulated ones"
             )
-        sent = {"agrees": True, "panel_id": ""}
+        sent = {"agrees": True, "panel_id": "", "key": secrets.token_hex(24)}
         return NewSession(-1, self._send("POST", "/api/sessions", json=sent).json()["token"])
 
     def find_session(self, token: str) -> Session:

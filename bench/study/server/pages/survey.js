@@ -9,7 +9,12 @@ const LONGEST_TRIAL_S = 24 * 3600;
 
 const find = (id) => document.getElementById(id);
 const video = (side) => find(`video-${side}`);
+const makeKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(24)), (n) => n.toString(16).padStart(2, "0")).join("");
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// Chosen once: asking again, after a lost reply, is given the same session.
+const sessionKey = makeKey();
 
 let study = null;
 let trial = null; // what the server sent, with reached seconds, start and key of the vote
@@ -106,9 +111,10 @@ async function agree(event) {
   const { status, values } = await send("POST", "api/sessions", {
     agrees: find("agree").checked,
     panel_id: panelId,
+    key: sessionKey,
   });
   button.disabled = false;
-  if (status === 201) await proceed(true);
+  if (status === 201 || status === 200) await proceed(true);
   else report(values.error || "The study does not take part now.");
 }
 
@@ -157,7 +163,7 @@ function showTrial(session) {
   trial = session.trial;
   trial.reached = { true: 0, a: 0, b: 0 };
   trial.startedMs = performance.now();
-  trial.key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (n) => n.toString(16)).join("-");
+  trial.key = makeKey();
   active = null;
   const total = session.n_trials - 1;
   find("trial-title").textContent = trial.is_practice
@@ -194,7 +200,7 @@ function makeChoice(name, value, text) {
   const input = document.createElement("input");
   const label = document.createElement("label");
   row.className = "choice";
-  Object.assign(input, { type: "radio", name, value, required: true, id: `${name}-${value}` });
+  Object.assign(input, { type: "radio", name, value, required: true, id: `choice-${name}-${value}` });
   label.htmlFor = input.id;
   label.textContent = text;
   row.append(input, label);
