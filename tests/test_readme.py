@@ -44,16 +44,6 @@ def test_the_example_of_metrics_runs(examples, capsys, rng):
     assert np.isfinite(float(mcd_line.removesuffix(" dB")))
 
 
-def test_every_command_in_the_readme_exists():
-    from typer.main import get_command
-
-    from bench.cli.app import app
-
-    known = set(get_command(app).commands)
-    printed = set(re.findall(r"(?:^|`)bench (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
-    assert {"run", "score", "table"} <= printed <= known
-
-
 def test_every_weights_command_in_the_readme_exists_and_is_printed_there():
     from typer.main import get_command
 
