@@ -36,7 +36,7 @@ def read_sections(page: str) -> dict[str, str]:
 def write_tables(page: str) -> str:
     """Return the page with both tables written anew."""
     sections = read_sections(page)
-    what = ["column", "in tables", "unit", "better", "decimals", "one value for", "compared with"]
+    what = ["column", "in tables", "unit", "better", "decimals", "value of", "compared with"]
     how = ["column", "clips", "judges", "checkpoints", "extractors", "in `strict`"]
     rows = PROFILES[DEFAULT_PROFILE]
     tables = (
@@ -55,7 +55,7 @@ def _link(row: Metric, sections: dict[str, str]) -> str:
 
 
 def _describe(row: Metric) -> list[str]:
-    value = "the whole set" if row.score_set else "each clip"
+    value = "set" if row.score_set else "clip"
     true = "nothing" if row.ignores_truth else SIDES[row.against]
     label = row.label if row.is_extra else f"**{row.label}**"
     return [label, row.unit, row.better, str(row.decimals), value, true]
