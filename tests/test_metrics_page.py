@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from bench.checkpoints.registry import OFFICIAL_FILES
 from bench.suite import PROFILES
 from tests.conftest import ROOT
 
@@ -44,3 +45,10 @@ def test_every_column_has_one_section_with_range_and_source(columns):
         text = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
         for part in ("```text\n", "**Range.**", "**Source.**", "**Responds"):
             assert part in text or (heading in ("IS", "CLAP") and part == "**Responds"), heading
+
+
+def test_every_column_names_the_checkpoints_that_it_needs():
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", PAGE, re.MULTILINE))
+    needed = [(column, file.name) for file in OFFICIAL_FILES.values() for column in file.needed_by]
+    assert ("clap", "roberta-vocab") in needed
+    assert [(column, name) for column, name in needed if f"`{name}`" not in rows[column]] == []

@@ -37,7 +37,7 @@ def write_tables(page: str) -> str:
     """Return the page with both tables written anew."""
     sections = read_sections(page)
     what = ["column", "in tables", "unit", "better", "decimals", "value of", "compared with"]
-    how = ["column", "clips", "judges", "checkpoints", "extractors", "in `strict`"]
+    how = ["column", "length", "judges", "checkpoints", "extractors", "in `strict`"]
     rows = PROFILES[DEFAULT_PROFILE]
     tables = (
         _table(what, ([_link(row, sections), *_describe(row)] for row in rows)),
@@ -71,8 +71,8 @@ def _describe_making(row: Metric) -> list[str]:
     files = dict.fromkeys(name for each in needed for name in (each.network, *each.also))
     is_any = row.shortest_s == 0 and math.isinf(row.longest_s)
     return [
-        "any length" if is_any else row.accepted_lengths.removeprefix("clips of "),
-        ", ".join(judges),
+        "any" if is_any else row.accepted_lengths.removeprefix("clips of "),
+        "all" if len(judges) == len(JUDGES) else ", ".join(judges),
         ", ".join(f"`{name}`" for name in files),
         _describe_score(row),
         "the same" if _describe_score(strict) == _describe_score(row) else _describe_score(strict),
