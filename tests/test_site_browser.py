@@ -56,8 +56,8 @@ def test_a_page_fits_and_axe_finds_no_violation(page, site, name, width, scheme)
     if not AXE.is_file():
         pytest.skip("needs axe-core: npm install --prefix build/axe axe-core@4")
     open_page(page, site / f"{name}.html", scheme, width)
-    shown = page.run("return document.body.dataset.mdColorScheme")
-    assert shown == {"light": "default", "dark": "slate"}[scheme]
+    colours = page.run("return document.body.dataset.mdColorScheme")
+    assert colours == {"light": "default", "dark": "slate"}[scheme]
     assert page.run("return document.documentElement.scrollWidth") <= width
     page.run(AXE.read_text("utf-8"))
     found = page.driver.execute_async_script(
