@@ -31,8 +31,8 @@ from bench.cli.options import (
     WeightsFolder,
     Workers,
     Yes,
+    complete_ablated,
     complete_conflict,
-    complete_mask,
     complete_pooling,
     complete_stage,
 )
@@ -52,7 +52,7 @@ def ablate(
         str | None,
         typer.Option(
             help="Table 6: components to mask, one run each: audio, sync, video, text, or all.",
-            autocompletion=complete_mask,
+            autocompletion=complete_ablated,
         ),
     ] = None,
     stage: Annotated[

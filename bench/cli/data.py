@@ -38,13 +38,17 @@ PREPARED = (
 app = typer.Typer(help="Prepare, verify or filter the clips of a split.", no_args_is_help=True)
 
 
+def _complete_dataset(incomplete: str) -> list[str]:
+    return [name for name in PREPARED if name.startswith(incomplete)]
+
+
 @app.command()
 def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
             help="mini, or a dataset of yours: " + ", ".join(PREPARED[1:]) + ".",
-            autocompletion=complete_split,
+            autocompletion=_complete_dataset,
         ),
     ],
     source: Annotated[

@@ -78,6 +78,13 @@ def complete_mask(incomplete: str) -> list[str]:
     return _complete_list(COMPONENTS, incomplete)
 
 
+def complete_ablated(incomplete: str) -> list[str]:
+    """Components to mask in a run each, after those that are given already, or all of them."""
+    from bench.types import COMPONENTS
+
+    return _complete_list([*COMPONENTS, "all"], incomplete)
+
+
 def complete_scope(incomplete: str) -> list[str]:
     """How much of a component is masked."""
     from bench.types import SCOPES

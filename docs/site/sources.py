@@ -28,6 +28,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point these links at the pages of the files."""
+    if "/" in page.file.src_uri:  # from there ../ is docs/
+        return markdown
     return LINK.sub(lambda link: f"]({_page_of(link[1])})", markdown)
 
 

@@ -46,12 +46,14 @@ def complete(line: str, *flags: str) -> list[str]:
         ("bench run --mask audio,s", ["audio,sync"]),
         ("bench run --judge ", ["signal", "paper", "mini"]),
         ("bench run --profile ", ["av-benchmark", "strict"]),
+        ("bench ablate --mask a", ["audio", "all"]),
         ("bench ablate --stage two", ["two-stage"]),
         ("bench score --match ", ["name", "order"]),
         ("bench list m", ["models", "metrics"]),
         ("bench table --format l", ["latex"]),
         ("bench table --by m", ["modality", "material"]),
         ("bench weights fetch pan", ["panns"]),
+        ("bench data prepare m", ["mini", "moviegen"]),
     ],
 )
 def test_values_are_completed(line, offered):
