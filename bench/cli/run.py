@@ -218,10 +218,10 @@ def _describe_gpus(plan: RunPlan, ahead: Estimate, gpus: int) -> list[str]:
 
     found = predict_on_gpus(plan, ahead, gpus)
     how = "measured" if found.is_measured else "guessed"
-    read = "unknown" if found.bytes_read is None else f"{found.bytes_read / GIBIBYTE:.2f} GiB"
+    read = "unknown" if found.bytes_read is None else f"about {found.bytes_read / GIBIBYTE:.2f} GiB"
     return [
         f"  GPUs      {gpus}: about {format_duration(found.wall_seconds)}, "
         f"{found.gpu_seconds / 3600:.2f} GPU hours (rate of the system {how})",
-        f"  traffic   about {read} read and {found.bytes_written / GIBIBYTE:.2f} GiB written, "
+        f"  traffic   {read} read and {found.bytes_written / GIBIBYTE:.2f} GiB written, "
         "where files are on a network",
     ]
