@@ -147,7 +147,8 @@ class ChunkedEngine:
             if is_complete and not self.n_lost:
                 shutil.rmtree(logs, ignore_errors=True)
             else:
-                self.notify(f"lost jobs: {self.n_lost}; the logs are in {logs}")
+                lost = f"lost jobs: {self.n_lost}; " if self.n_lost else ""
+                self.notify(f"{lost}the logs of jobs are in {logs}")
         with suppress(OSError):  # only if it is empty
             self.folder.rmdir()
 

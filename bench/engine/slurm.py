@@ -41,6 +41,8 @@ MOST_SUBMITTED = 400
 #: A job without GPUs asks for so many cores where ``--workers`` does not decide. It would wait
 #: longer for a whole node.
 DEFAULT_CPUS = 16
+#: So long before its time limit a job is told, and submits itself again.
+SIGNAL_S = 90
 #: Submitted again after its time limit so many times.
 MAX_TIMEOUTS = 3
 #: How often the controller is asked, which serves everybody.
@@ -219,6 +221,7 @@ class SlurmBackend:
         return found | {
             "slurm_partition": self.options.partition,
             "slurm_array_parallelism": layout.n_slots,
+            "slurm_signal_delay_s": min(SIGNAL_S, 15 * minutes),
             # Slurm 22.05 and later give a step one core, unless it asks for them, too.
             "slurm_srun_args": [f"--cpus-per-task={cpus}"],
             "slurm_additional_parameters": {"requeue": True, **extra},

@@ -289,7 +289,7 @@ def test_logs_are_removed_unless_a_job_was_lost(tmp_path: Path) -> None:
                 )
             )
         assert backend.logs.exists() == bool(times)
-    assert notes[-1] == f"lost jobs: 1; the logs are in {backend.logs}"
+    assert notes[-1] == f"lost jobs: 1; the logs of jobs are in {backend.logs}"
 
 
 DRIVER = """
