@@ -19,7 +19,7 @@ RULES = {
     "max_same_side": "chose almost always the same side",
 }
 #: Of the agreement of simulated raters with metrics.
-NOT_HEARD = (
+ONLY_CHANCE = (
     "simulated raters hear nothing: their preferences were set, and vary at random from clip to "
     "clip, so that any agreement with a metric is chance, and no finding"
 )
@@ -182,7 +182,7 @@ def _print_correlations(analysis: Analysis) -> None:
     ]
     judge = f"judge {analysis.judge}"
     if analysis.is_simulated:
-        notes.insert(0, NOT_HEARD)
+        notes.insert(0, ONLY_CHANCE)
         judge = f"simulated raters, {judge}"
     title = f"Which metric do raters agree with? ({judge})"
     print_titled(title, drawn, notes=notes)

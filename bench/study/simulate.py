@@ -143,10 +143,11 @@ def _connect(study: Path, url: str) -> ServedStudy:
 
 def _check(store: Store, raters: Raters, truth: Mapping[str, Truth]) -> None:
     if sessions := store.read_sessions():
-        again = f", or delete its files {FILE}*" if sessions[0].source == SIMULATED else ""
+        of_simulated = sessions[0].source == SIMULATED
+        again = f", or delete the files {FILE}* of this one" if of_simulated else ""
         raise BenchError(
             f"the study has {len(sessions)} sessions already: raters are simulated in a study "
-            f"without any, create another one{again}"
+            f"without any; create another study{again}"
         )
     if (
         raters.rater_share + raters.video_share >= 1

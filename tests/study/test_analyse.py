@@ -169,7 +169,7 @@ def test_a_study_is_simulated_once_and_without_votes_there_is_no_analysis(tmp_pa
             read(study)
     assert not (study / "study.sqlite").exists()
     simulate_study(study, Raters(2), PAPER_TRUTH)
-    with pytest.raises(BenchError, match=r"has 2 sessions already: .*delete its files study.sqli"):
+    with pytest.raises(BenchError, match=r"has 2 sessions already: .*delete the files study.s"):
         simulate_study(study, Raters(2), PAPER_TRUTH)
 
 

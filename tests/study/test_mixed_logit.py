@@ -26,7 +26,7 @@ def test_a_rate_is_recovered_within_its_interval(rng):
     assert found.high - found.low > 1.5 * (plain.high - plain.low)
 
 
-def test_votes_that_say_the_opposite_have_the_opposite_rate(rng):
+def test_opposite_votes_have_the_opposite_rate(rng):
     outcomes, raters, videos = draw_votes(rng, 20, 16, 16, 0.7, 0.0, 0.1, 0.1)
     one = mixed_logit_interval(outcomes == 1, raters, videos)
     other = mixed_logit_interval(outcomes != 1, raters, videos)

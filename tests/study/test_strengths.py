@@ -97,7 +97,7 @@ def test_a_system_that_always_wins_has_no_strength():
         [0] * 11 + [1],  # ties of any strength, and one win
     ],
 )
-def test_votes_without_a_finite_strength_say_so(outcomes):
+def test_votes_without_a_finite_strength_have_a_reason(outcomes):
     # Pairs (0, 1), (1, 2) and (0, 2).
     votes = ([0, 1, 0] * 4, [1, 2, 2] * 4, outcomes, np.arange(12) % 4, np.arange(12) % 3)
     found = fit(votes, 3)
