@@ -88,7 +88,7 @@ def test_the_address_of_a_ray_cluster_is_a_variable(monkeypatch):
         ("head:port", "RAY_ADDRESS is 'head:port', expected HOST:PORT"),
     ],
 )
-def test_an_address_that_cannot_be_joined_is_refused(monkeypatch, address, words):
+def test_an_address_that_cannot_be_used_is_refused(monkeypatch, address, words):
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(BenchError, match=words):
         choose_engine("ray")

@@ -1,4 +1,4 @@
-"""Whole runs by jobs of Slurm, which are processes of this machine."""
+"""Runs by jobs of Slurm, which are processes of this machine."""
 
 from __future__ import annotations
 
@@ -10,29 +10,11 @@ import time
 
 import pytest
 
-from bench.engine.choice import choose_engine
-from bench.pipeline.run import no_progress, run
 from tests.conftest import ROOT
 from tests.engine.test_slurm_jobs import job_processes
 from tests.pipeline import test_engines
-from tests.pipeline.test_engines import plan_mini, require_equal_rows
 
 own_home = test_engines.own_home
-
-
-@pytest.mark.slow
-def test_slurm_and_local_processes_give_the_same_scores(own_home, tmp_path) -> None:
-    local = run(plan_mini("noise", tmp_path / "local"), no_progress)
-    # The true audio's features are extracted anew, too.
-    (tmp_path / "home" / "features").rename(tmp_path / "features of local")
-    choice = choose_engine("slurm", workers=2, nodes=2, slurm=["cluster=local"])
-    jobs = run(plan_mini("noise", tmp_path / "jobs", choice), no_progress)
-    assert not local.failures
-    assert not jobs.failures
-    require_equal_rows(jobs.directory, local.directory)
-    assert jobs.provenance["engine"] == "slurm"
-    assert not [*(tmp_path / "jobs").rglob("*.job")]
-    assert job_processes(tmp_path) == []
 
 
 @pytest.mark.slow
