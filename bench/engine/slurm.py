@@ -340,6 +340,10 @@ def _interrupt(ids: Sequence[str], logs: Path) -> None:
     _, alive = psutil.wait_procs(found, timeout=GRACE_S)
     for process in alive:
         with suppress(psutil.Error):
+            process.suspend()  # one that was about to start its task has children only now
+            alive = [*alive, *process.children(recursive=True)]
+    for process in alive:
+        with suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(alive, timeout=GRACE_S)
 

@@ -13,6 +13,7 @@ from bench.errors import BenchError
 RESERVED = {
     "array",
     "chdir",
+    "clusters",
     "error",
     "gpus",
     "gpus-per-task",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -55,7 +56,8 @@ def job_processes(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         if any(str(folder) in part for part in process.info["cmdline"] or ()):
-            found += [process, *process.children(recursive=True)]
+            with suppress(psutil.NoSuchProcess):
+                found += [process, *process.children(recursive=True)]
     return [each for each in {*found} if each.pid != os.getpid()]
 
 
@@ -87,6 +89,7 @@ def test_a_job_that_is_killed_is_tried_again_and_its_logs_are_named(tmp_path) ->
 
 
 def until_held(log: Path, number: int) -> None:
+    """Wait until a file has so many words."""
     while not log.exists() or len(log.read_text().split()) < number:
         time.sleep(0.05)
 
@@ -162,8 +165,8 @@ def driver(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     )
     assert process.stdout is not None
     process.stdout.readline()
-    until_held(tmp_path / "log", 4)
-    time.sleep(0.3)  # the answer is on its way to the file
+    [submitted] = (tmp_path / "engine").glob("*/submitted")
+    until_held(submitted, 6)  # two at a time: four have answered
     yield process
     for left in job_processes(tmp_path):
         left.kill()
@@ -174,7 +177,6 @@ def driver(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_after_a_killed_driver_its_jobs_are_cancelled_and_outcomes_taken(tmp_path, driver) -> None:
     driver.kill()
     assert job_processes(tmp_path), "jobs outlive their driver, as those of Slurm do"
-    (tmp_path / "ended").touch()
     made = SlurmBackend(LOCAL, tmp_path / "engine", 2)
     engine = ChunkedEngine(made, tmp_path / "engine", lambda text: None)
     before = {each.pid for each in job_processes(tmp_path)}
