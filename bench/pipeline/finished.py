@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import bench
 from bench.digests import (
     file_state,
     is_state_settled,
@@ -100,6 +101,8 @@ def _facts(plan: RunPlan) -> list[Any]:
         (plan.origin.key, asdict(describe_fairness(plan)), system.caveat),
         (tuple(system.notes()) if system.notes else (), system.sample_rate_hz, system.seconds),
         about,
+        # Versions and the commit stay the same while somebody edits the code.
+        [file_state(path) for path in sorted(Path(bench.__file__).parent.rglob("*.py"))],
     ]
 
 

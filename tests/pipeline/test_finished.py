@@ -93,6 +93,22 @@ def test_whatever_changes_has_the_run_examined(make_plan, settled, examined, wha
     assert bool(examined) == (what not in ("workers", "columns"))
 
 
+def test_code_of_the_benchmark_that_was_edited_examines_the_run(
+    make_plan, settled, examined, monkeypatch, tmp_path
+):
+    package = tmp_path / "bench"
+    package.mkdir()
+    (package / "code.py").write_text("a = 1")
+    monkeypatch.setattr(bench, "__file__", str(package / "__init__.py"))
+    run(make_plan(TONE), quiet)
+    examined.clear()
+    look_ahead(make_plan(TONE))
+    assert not examined
+    (package / "code.py").write_text("a = 12")
+    look_ahead(make_plan(TONE))
+    assert examined
+
+
 def test_files_that_have_just_changed_are_examined_again(make_plan, examined):
     run(make_plan(TONE), quiet)  # its samples are younger than the resolution of some clocks
     examined.clear()
