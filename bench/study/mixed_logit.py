@@ -101,7 +101,9 @@ def _fit(
 
 def _find_error(logits: FloatArray, effects: csr_array, deviations: FloatArray) -> float:
     """Return the error of b from the curvature of the log posterior, raters and videos with it."""
-    shares = 1 / (1 + np.exp(-logits))
+    from scipy.special import expit
+
+    shares = expit(logits)
     weights = shares * (1 - shares)
     own = weights.sum() + 1 / ODDS_PRIOR**2
     common = effects.T @ weights
@@ -112,6 +114,7 @@ def _find_error(logits: FloatArray, effects: csr_array, deviations: FloatArray) 
 
 def _integrate(odds: float, variance: float) -> float:
     """Return the mean of the logistic function of a normal variable."""
+    from scipy.special import expit
+
     nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
-    values = 1 / (1 + np.exp(-(odds + math.sqrt(variance) * nodes)))
-    return float(weights @ values / weights.sum())
+    return float(weights @ expit(odds + math.sqrt(variance) * nodes) / weights.sum())

@@ -254,6 +254,30 @@ def test_a_short_play_is_not_enough(study, tmp_path):
     store.close()
 
 
+LOSE_FIRST_REPLY = """
+const send = window.fetch;
+let n = 0;
+window.fetch = async (path, ...rest) => {
+  const answer = await send(path, ...rest);
+  if (path === "api/sessions" && n++ === 0) throw new TypeError("lost");
+  return answer;
+};
+"""
+
+
+def test_consent_with_a_lost_reply_makes_one_session(study, tmp_path):
+    with serving(study) as (url, _), browsing(tmp_path / "profile") as page:
+        page.driver.get(url)
+        page.expect("consent")
+        page.driver.execute_script(LOSE_FIRST_REPLY)
+        page.find("agree").click()
+        page.press_button("consent-form")
+        page.expect("audio")
+    store = open_store(study)
+    assert [each.number for each in store.read_sessions()] == [0]
+    store.close()
+
+
 def test_a_question_may_have_the_name_of_a_part_of_the_page(tmp_path):
     names = [replace(FIDELITY, name="play"), replace(SYNC, name="video")]
     study = write_served_study(tmp_path / "study", has_video=True, questions=tuple(names))
