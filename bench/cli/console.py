@@ -43,7 +43,7 @@ RANK_STYLES = {"best": "bold", "second": "underline"}
 GAP = 2
 
 #: What stages count that count no clips; "" for MiB of archives or rows of tables, by their size.
-UNITS = {"unpack": "", "raters": "raters"}
+UNITS = {"unpack": "", "raters": "raters", "compare": "tests"}
 
 #: Failures that a summary names one by one; the file holds them all.
 N_NAMED = 5
@@ -80,7 +80,9 @@ class _Rate(ProgressColumn):
     """Clips per second, or what else a stage counts."""
 
     def render(self, task: Task) -> Text:
-        unit, speed = UNITS.get(task.description, "clips"), task.finished_speed or task.speed
+        unit, speed = UNITS.get(task.description, "clips"), task.speed
+        if task.finished and task.elapsed:  # in all: the last ones may have come at once
+            speed = task.completed / task.elapsed
         return Text("" if speed is None or not unit else f"{speed:.1f} {unit}/s")
 
 
