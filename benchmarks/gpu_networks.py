@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock, patch
+from unittest.mock import MagicMock
 
 import numpy as np
 import torch
@@ -39,7 +40,8 @@ from benchmarks.flow_speed import drawn_features
 from benchmarks.vocoder_speed import plain_activation
 
 #: Imported by packages that define a network, for parts of them that no network of ours uses:
-#: torchlibrosa imports librosa for a front end, open_clip torchvision for its transforms of images.
+#: torchlibrosa imports librosa for a front end, open_clip torchvision for its transforms of images,
+#: hear21passt a function of timm that downloads.
 STAND_INS = (
     "matplotlib",
     "matplotlib.pyplot",
@@ -52,6 +54,9 @@ STAND_INS = (
     "ftfy",
     "regex",
     "tqdm",
+    "timm",
+    "timm.models",
+    "timm.models._hub",
 )
 
 
@@ -64,8 +69,14 @@ def is_here(package: str) -> bool:
 def stand_ins() -> Iterator[None]:
     """While open, missing packages that networks import and do not use are empty modules."""
     missing = [name for name in STAND_INS if not is_here(name.partition(".")[0])]
-    with patch.dict(sys.modules, {name: MagicMock(name=name) for name in missing}):
+    for name in missing:
+        sys.modules[name] = MagicMock(name=name, __spec__=ModuleSpec(name, None))
+    try:
         yield
+    finally:
+        # Not all modules as they were before: what was imported meanwhile stays.
+        for name in missing:
+            sys.modules.pop(name, None)
 
 
 def replace_missing() -> list[str]:
