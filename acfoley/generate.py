@@ -191,7 +191,8 @@ class Model:
     def _fitting_clips(self, stage: str, seconds: float, work: Callable[[int], object]) -> int:
         """Return how many clips of a stage fit on the GPU, measured once for each length."""
         if (stage, seconds) not in self._fitting:
-            self._fitting[stage, seconds] = measure_batch(work, self._device)
+            with self.encoders.paused():
+                self._fitting[stage, seconds] = measure_batch(work, self._device)
         return self._fitting[stage, seconds]
 
     @torch.inference_mode()

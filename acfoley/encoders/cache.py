@@ -232,6 +232,12 @@ class CachedEncoders:
         return entry.tensors["features"]
 
     @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While open, no other thread encodes anything."""
+        with self._working:
+            yield
+
+    @contextmanager
     def at_work(self, part: ConditionEncoders | Codec | torch.nn.Module) -> Iterator[None]:
         """While open, ``part`` is on the device where work is done."""
         if self._visiting is None:
