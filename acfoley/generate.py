@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from acfoley.codec import Codec
-from acfoley.encoders.cache import CachedEncoders, ConditionEncoders, FeatureFiles
+from acfoley.encoders.cache import CachedEncoders, ConditionEncoders
 from acfoley.encoders.encoders import Length
+from acfoley.encoders.files import FeatureFiles
 from acfoley.memory import measure_batch
 from acfoley.network.conditions import Conditions, Features, concatenate, hidden_components
 from acfoley.network.flow_network import FlowNetwork

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu_check, gpu_networks, gpu_parts
-from benchmarks.gpu_parts import Machine, Row
+from benchmarks import gpu_check, gpu_networks, gpu_packages, gpu_parts
+from benchmarks.gpu_machine import Machine, Row
 
 ROOT = Path(__file__).parents[2]
 #: All but torch, NumPy, SciPy and safetensors.
@@ -156,15 +156,15 @@ def test_a_number_beyond_its_limit_is_a_failure():
 
 
 def test_stand_ins_take_the_place_of_missing_packages_alone_and_leave(monkeypatch):
-    monkeypatch.setattr(gpu_networks, "STAND_INS", ("no_such_package", "json", "no_such_package.b"))
-    with gpu_networks.stand_ins():
+    monkeypatch.setattr(gpu_packages, "STAND_INS", ("no_such_package", "json", "no_such_package.b"))
+    with gpu_packages.stand_ins():
         from no_such_package.b import anything  # noqa: F401
 
         assert sys.modules["json"] is json
         sys.modules["imported_meanwhile"] = json
     assert "no_such_package" not in sys.modules
     assert sys.modules.pop("imported_meanwhile") is json
-    assert not gpu_networks.is_here("no_such_package")
+    assert not gpu_packages.is_here("no_such_package")
 
 
 def test_a_clip_has_the_same_inputs_in_any_number_of_them():
