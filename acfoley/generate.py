@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from acfoley.codec import Codec
-from acfoley.encoders.cache import CachedEncoders, ConditionEncoders, FeatureFiles
+from acfoley.encoders.cache import CachedEncoders, ConditionEncoders
 from acfoley.encoders.encoders import Length
+from acfoley.encoders.files import FeatureFiles
 from acfoley.memory import measure_batch
 from acfoley.network.conditions import Conditions, Features, concatenate, hidden_components
 from acfoley.network.flow_network import FlowNetwork
@@ -191,7 +192,8 @@ class Model:
     def _fitting_clips(self, stage: str, seconds: float, work: Callable[[int], object]) -> int:
         """Return how many clips of a stage fit on the GPU, measured once for each length."""
         if (stage, seconds) not in self._fitting:
-            self._fitting[stage, seconds] = measure_batch(work, self._device)
+            with self.encoders.paused():
+                self._fitting[stage, seconds] = measure_batch(work, self._device)
         return self._fitting[stage, seconds]
 
     @torch.inference_mode()

@@ -10,7 +10,7 @@ import torch
 
 from acfoley.codec import load_codec
 from acfoley.encoders import load_encoders
-from acfoley.encoders.cache import FeatureFiles
+from acfoley.encoders.files import FeatureFiles
 from acfoley.generate import Model
 from acfoley.memory import GIBIBYTE, estimate_need, free_bytes, require_memory
 from acfoley.mini.variants import open_mini

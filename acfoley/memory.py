@@ -27,6 +27,11 @@ WORK_BYTES_PER_SECOND = GIBIBYTE // 16
 USABLE_SHARE = 0.85
 
 
+#: What encoders may take in another thread while clips are generated: 32 frames of CLIP, or 12
+#: segments of Synchformer, with what falls between them.
+ENCODER_WORK_BYTES = 2 * GIBIBYTE
+
+
 @dataclass(frozen=True)
 class Need:
     """Bytes by use.
@@ -110,7 +115,10 @@ def free_bytes(device: torch.device) -> int:
 
 
 def measure_batch(work: Callable[[int], object], device: torch.device) -> int:
-    """Return how many clips fit on a GPU at once, from the peaks of ``work(1)`` and ``work(2)``."""
+    """Return how many clips fit on a GPU at once, from the peaks of ``work(1)`` and ``work(2)``.
+
+    Nothing else may use the GPU meanwhile: it would count. Room for encoders is left.
+    """
     peaks = []
     for n_clips in (1, 2):
         torch.cuda.synchronize(device)
@@ -124,7 +132,7 @@ def measure_batch(work: Callable[[int], object], device: torch.device) -> int:
         torch.cuda.synchronize(device)
         peaks.append(torch.cuda.max_memory_allocated(device) - before)
     torch.cuda.empty_cache()  # what torch keeps for itself would count as used
-    return fitting_batch(peaks[0], peaks[1], free_bytes(device))
+    return fitting_batch(peaks[0], peaks[1], free_bytes(device) - ENCODER_WORK_BYTES)
 
 
 def fitting_batch(one: int, two: int, free: int) -> int:

@@ -172,6 +172,7 @@ ACFOLEY = System(
     batch_size=BATCH_SIZE,
     device_memory_gib=DEVICE_MEMORY_GIB,
     workers_per_device=WORKERS_PER_DEVICE,
+    looks_ahead=True,
     trained_on=("VGGSound train", "AudioCaps 2.0", "WavCaps"),
     judges_seen={"synchformer": "encoder", "imagebind": "filter of its training clips"},
     non_commercial=True,

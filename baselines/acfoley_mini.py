@@ -60,6 +60,7 @@ def _system(name: str, variant: str, summary: str) -> System:
         weights=partial(weights_files, variant),
         caveat=CAVEAT,
         seconds_per_clip=SECONDS_PER_CLIP,
+        looks_ahead=True,
         # Its encoders are those of the mini judge: the caveat describes them.
         trained_on=("mini world, training clips",),
     )

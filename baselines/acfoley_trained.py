@@ -99,6 +99,7 @@ class Trained:
             batch_size=BATCH_SIZE,
             device_memory_gib=DEVICE_MEMORY_GIB,
             workers_per_device=WORKERS_PER_DEVICE,
+            looks_ahead=True,
             trained_on=("data of your own",),
             judges_seen=self._judges_seen(),
             non_commercial=True,

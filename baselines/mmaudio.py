@@ -52,6 +52,7 @@ def _system(
         batch_size=BATCH_SIZE,
         device_memory_gib=memory_gib,
         workers_per_device=WORKERS_PER_DEVICE,
+        looks_ahead=True,
         trained_on=("VGGSound train", "AudioCaps", "WavCaps", "Clotho"),
         judges_seen={"synchformer": "encoder"},
         non_commercial=True,

@@ -22,10 +22,6 @@ those beside it, beyond rounding.
 
     SYSTEM = System("mine", "what it is", frozenset({"video"}), open_model, batch_size=8)
 
-A function that is an object may have a method ``prepare`` as well. On a GPU it is given the next
-batch, in another thread, while this one is generated: to decode and encode what that one needs. It
-returns nothing, and what it raises is not used: the function itself raises it again.
-
 ``one_by_one`` adapts a function of a single request:
 
     def open_simple(device: str) -> Generate:
@@ -107,6 +103,9 @@ class System:
       functions, means one per core with one thread each, spread over the GPUs there are. A large
       model declares 1: then there is one on each GPU, and on a CPU one that has all cores.
     - ``device_memory_gib`` is what one copy needs on its GPU with a full batch, None if unknown.
+    - ``looks_ahead``: its function is an object with a method ``prepare``, which on a GPU is given
+      the next batch, in another thread, while one is generated: to decode and encode what that one
+      needs. What it raises is not used, for the function will raise it again.
     - ``seconds_per_clip`` is what plans and time limits expect until a run has measured it.
       Both may be functions, for values that were measured on this machine.
 
@@ -153,6 +152,7 @@ class System:
     batch_size: int | Mapping[str, int] = 1
     device_memory_gib: float | None | Callable[[], float | None] = None
     workers_per_device: int | None = None
+    looks_ahead: bool = False
     needs_truth: bool = True
     trained_on: tuple[str, ...] = ()
     judges_seen: Mapping[str, str] = field(default_factory=dict)

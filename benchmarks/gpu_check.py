@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmarks.gpu_parts import Row
+    from benchmarks.gpu_machine import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 #: All parts together, with what it takes to write the table.
@@ -110,7 +110,8 @@ def require_device(parser: argparse.ArgumentParser, name: str) -> None:
 
 def run_parts(options: argparse.Namespace) -> Iterator[Row]:
     """Yield the rows of all parts, one part after another, within the whole time."""
-    from benchmarks.gpu_parts import PARTS, Row
+    from benchmarks.gpu_machine import Row
+    from benchmarks.gpu_parts import PARTS
 
     times = SMALL_TIMES if options.small else 1.0
     deadline = time.monotonic() + times * options.seconds
@@ -156,8 +157,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def work(options: argparse.Namespace) -> int:
     """Write the rows of one part as they are found."""
-    from benchmarks.gpu_networks import replace_missing
-    from benchmarks.gpu_parts import Machine, Row, run_part
+    from benchmarks.gpu_machine import Machine, Row
+    from benchmarks.gpu_packages import replace_missing
+    from benchmarks.gpu_parts import run_part
 
     machine = Machine(options.device, options.small)
     notes = [Row(options.worker, "replaced", note=note) for note in replace_missing()]

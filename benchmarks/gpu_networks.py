@@ -6,23 +6,18 @@ weights, and no file is read but the small ones that come with the package.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock, patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from acfoley.codec.autoencoder import AUTOENCODER_44K, Autoencoder
-from acfoley.codec.snake import AntialiasedSnake
 from acfoley.codec.vocoder import VOCODER_44K, Vocoder, synthesise
 from acfoley.encoders import clip
 from acfoley.mini.variants import VARIANTS, open_mini_flow
@@ -30,68 +25,12 @@ from acfoley.network.conditions import Features
 from acfoley.network.flow_network import FlowNetwork
 from acfoley.params import PRESETS, FlowParams, sequence_lengths
 from acfoley.sampling import noise_for
-from bench.backbones import imagebind, panns, synchformer, synchformer_encoders
-from bench.dsp import mel
+from bench.backbones import imagebind, synchformer, synchformer_encoders
 from bench.judges import Prepared, mini, paper
 from bench.judges.rows import Batch, NetworkRow
 from bench.seeds import stable_seed
 from benchmarks.flow_speed import drawn_features
-from benchmarks.vocoder_speed import plain_activation
-
-#: Imported by packages that define a network, for parts of them that no network of ours uses:
-#: torchlibrosa imports librosa for a front end, open_clip torchvision for its transforms of images.
-STAND_INS = (
-    "matplotlib",
-    "matplotlib.pyplot",
-    "librosa",
-    "torchvision",
-    "torchvision.ops",
-    "torchvision.ops.misc",
-    "torchvision.transforms",
-    "torchvision.transforms.functional",
-    "ftfy",
-    "regex",
-    "tqdm",
-)
-
-
-def is_here(package: str) -> bool:
-    """Whether a package can be imported."""
-    return find_spec(package) is not None
-
-
-@contextmanager
-def stand_ins() -> Iterator[None]:
-    """While open, missing packages that networks import and do not use are empty modules."""
-    missing = [name for name in STAND_INS if not is_here(name.partition(".")[0])]
-    with patch.dict(sys.modules, {name: MagicMock(name=name) for name in missing}):
-        yield
-
-
-def replace_missing() -> list[str]:
-    """Do without librosa and numba in this process; return a sentence for each that is missing."""
-    notes = []
-    if not is_here("librosa"):
-        notes.append("librosa is missing: mel filters are others, the same on both sides")
-        stand_in = SimpleNamespace(filters=SimpleNamespace(mel=_htk_filters))
-        mel.load_librosa = panns.load_librosa = lambda: stand_in
-    if not is_here("numba"):
-        notes.append("numba is missing: the vocoder's activation on the CPU is its definition")
-        forward = AntialiasedSnake.forward
-
-        def activate(module: AntialiasedSnake, signal: Tensor) -> Tensor:
-            is_cpu = signal.device.type == "cpu"
-            return plain_activation(module, signal) if is_cpu else forward(module, signal)
-
-        AntialiasedSnake.forward = activate
-    return notes
-
-
-def _htk_filters(
-    sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, dtype: type
-) -> np.ndarray[Any, Any]:
-    """In the place of ``librosa.filters.mel``: triangles of another scale."""
-    return mel.htk_mel_bank(n_mels, n_fft, sr, fmin, fmax).T.astype(dtype)
+from benchmarks.gpu_packages import stand_ins
 
 
 @torch.no_grad()

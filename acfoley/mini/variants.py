@@ -69,7 +69,7 @@ def open_mini(
         BenchError: there is no such variant, or a file is damaged or of another network.
         MissingError: a file is not there.
     """
-    from acfoley.encoders.cache import FeatureFiles
+    from acfoley.encoders.files import FeatureFiles
     from acfoley.generate import Model
     from acfoley.mini.encoders import load_mini_encoders
 

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from acfoley.train.clips import ClipList, CropLayout, TrainingClip
 from acfoley.train.features import Encoding, encode_clip
 from acfoley.train.shards import Part, ShardWriter, Store, StoredType, open_store
+from bench.backbones.precision import full_precision
 from bench.engine import Failure, attempt
 from bench.errors import RunError
 
@@ -64,6 +65,7 @@ def precompute(
         raise RunError(f"another process writes part {writing.part} of {folder}") from error
 
 
+@full_precision()
 def _encode_part(
     listed: ClipList,
     encoding: Encoding,

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,8 +60,7 @@ def generate_samples(plan: RunPlan, clips: Sequence[Clip]) -> Iterator[Outcome[G
     settings = replace(
         limit_time(plan.timeout_s, generate_timeout_s(plan)),
         batch_size=batch_size,
-        # On a GPU the inputs of the next batch are read while one is generated.
-        ahead=batch_size if plan.device == "cpu" else 2 * batch_size,
+        ahead=2 * batch_size if _looks_ahead(plan.system, plan.device) else batch_size,
     )
     factory = partial(_open_generator, plan.informed_system, batch_size)
     if plan.engine.is_remote:
@@ -77,15 +77,22 @@ def _open_generator(system: System, batch_size: int, device: str) -> Work[Genera
 
     generate = system.open(device)
     read = partial(_read_requests, system)
-    prepare = None if device == "cpu" else getattr(generate, "prepare", None)
+    looks_ahead = _looks_ahead(system, device)
 
     def work(jobs: Iterator[GenerateJob]) -> Iterator[Outcome[GenerateJob, Notes]]:
         batches = _batches(jobs, batch_size)
-        requested = map(read, batches) if prepare is None else _look_ahead(read, prepare, batches)
+        # The method is a part of what such systems open, not of the type of all functions.
+        prepare: Any = getattr(generate, "prepare", None)
+        requested = _look_ahead(read, prepare, batches) if looks_ahead else map(read, batches)
         for batch in requested:
             yield from _generate_batch(system, generate, batch)
 
     return work
+
+
+def _looks_ahead(system: System, device: str) -> bool:
+    # On a CPU the next batch would only take cores from this one.
+    return system.looks_ahead and device != "cpu"
 
 
 @dataclass(frozen=True)

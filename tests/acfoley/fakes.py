@@ -10,9 +10,9 @@ from torch import Tensor
 
 from acfoley.codec import Posterior
 from acfoley.encoders import PromptFeatures
-from acfoley.encoders.cache import FeatureFiles
 from acfoley.encoders.clip import clip_frames
 from acfoley.encoders.encoders import sync_frames
+from acfoley.encoders.files import FeatureFiles
 from acfoley.generate import Model
 from acfoley.network.initialise import new_network
 from acfoley.params import FlowParams

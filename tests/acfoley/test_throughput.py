@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from threading import Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import acfoley.generate
+import acfoley.memory
 from acfoley.generate import Job, Settings
-from acfoley.memory import GIBIBYTE, fitting_batch
+from acfoley.memory import GIBIBYTE, fitting_batch, measure_batch
 from acfoley.mini.variants import open_mini
 from acfoley.network.conditions import Features
 from acfoley.network.flow_network import FlowNetwork
@@ -202,3 +205,39 @@ def test_compiled_networks_are_given_batches_of_one_size_for_each_length(monkeyp
     plain = fake_model().generate(jobs, Settings(n_steps=1))
     for one, other in zip(found, plain, strict=True):
         np.testing.assert_allclose(one.samples, other.samples, rtol=0, atol=1e-5)
+
+
+def test_nothing_is_encoded_while_memory_is_measured(monkeypatch):
+    model, found = fake_model(), []
+
+    def measure(work, device):
+        def try_to_encode():
+            is_free = model.encoders._working.acquire(timeout=0.05)
+            found.append(is_free)
+
+        other = Thread(target=try_to_encode)
+        other.start()
+        other.join()
+        return 2
+
+    monkeypatch.setattr(acfoley.generate, "measure_batch", measure)
+    assert model._fitting_clips("flow", 1.0, lambda n: None) == 2
+    assert found == [False]
+    assert model.encoders._working.acquire(timeout=1)  # and goes on afterwards
+
+
+def test_room_for_encoders_is_left(monkeypatch):
+    peaks = iter([GIBIBYTE, 2 * GIBIBYTE])
+    cuda = SimpleNamespace(
+        synchronize=lambda device: None,
+        empty_cache=lambda: None,
+        reset_peak_memory_stats=lambda device: None,
+        memory_allocated=lambda device: 0,
+        max_memory_allocated=lambda device: next(peaks),
+        OutOfMemoryError=torch.OutOfMemoryError,
+    )
+    monkeypatch.setattr(
+        acfoley.memory, "torch", SimpleNamespace(cuda=cuda, OutOfMemoryError=torch.OutOfMemoryError)
+    )
+    monkeypatch.setattr(acfoley.memory, "free_bytes", lambda device: 12 * GIBIBYTE)
+    assert measure_batch(lambda n: None, torch.device("cuda")) == 8  # 85 % of 10 GiB

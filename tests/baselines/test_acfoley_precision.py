@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bench.errors import BenchError
 from bench.pipeline.provenance import origin_of
 from bench.plugins import open_system
 from bench.types import Request
+from tests.acfoley.fakes import fake_model, work_of
 from tests.baselines.calls import generate_one
 
 Ask = Callable[..., Request]
@@ -68,3 +70,17 @@ def test_compiling_needs_a_compiler(monkeypatch) -> None:
     monkeypatch.setattr(baselines.acfoley.shutil, "which", lambda name: None)
     assert "install g++" in open_system("acfoley-mini-with:float32-compiled").lacks()
     assert open_system("acfoley-mini-with:float32").lacks() == ""
+
+
+def test_systems_that_look_ahead_open_what_prepares_the_next_batch(ask: Ask, monkeypatch) -> None:
+    monkeypatch.setattr(acfoley.loading, "open_model", lambda *a, **k: fake_model())
+    for spec in ("acfoley-mini", "acfoley-mini-with:float32", "acfoley", "mmaudio-large-44k"):
+        system = open_system(spec)
+        assert system.looks_ahead
+        generate = system.open("cpu")
+        request = ask(system)
+        generate.prepare([request, replace(request, video=None)])
+        if spec != "acfoley-mini":  # opened by itself, not between fakes
+            assert work_of(generate.model)["video"] == 1
+            generate([request])
+            assert work_of(generate.model)["video"] == 1

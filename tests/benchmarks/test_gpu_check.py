@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu_check, gpu_parts
-from benchmarks.gpu_parts import Machine, Row
+from benchmarks import gpu_check, gpu_networks, gpu_packages, gpu_parts
+from benchmarks.gpu_machine import Machine, Row
 
 ROOT = Path(__file__).parents[2]
 #: All but torch, NumPy, SciPy and safetensors.
@@ -92,7 +92,7 @@ def test_every_part_runs_on_a_cpu_and_what_is_missing_is_a_row(bare, tmp_path):
     assert all(row["name"] in done.stdout for row in found["rows"])
 
 
-def test_a_part_that_fails_or_lacks_a_package_is_a_row(monkeypatch):
+def test_a_part_that_fails_or_needs_a_missing_package_is_a_row(monkeypatch):
     def fail(machine):
         yield Row("x", "first", value=1.0)
         raise RuntimeError("broken")
@@ -153,3 +153,29 @@ def test_a_number_beyond_its_limit_is_a_failure():
     assert gpu_parts._compared("x", "y", expected * (1 + 5e-5), expected).status == "ok"
     assert gpu_parts._compared("x", "y", expected * (1 + 2e-4), expected).status == "failed"
     assert gpu_parts._compared("x", "y", expected * float("nan"), expected).status == "failed"
+
+
+def test_stand_ins_take_the_place_of_missing_packages_alone_and_leave(monkeypatch):
+    monkeypatch.setattr(gpu_packages, "STAND_INS", ("no_such_package", "json", "no_such_package.b"))
+    with gpu_packages.stand_ins():
+        from no_such_package.b import anything  # noqa: F401
+
+        assert sys.modules["json"] is json
+        sys.modules["imported_meanwhile"] = json
+    assert "no_such_package" not in sys.modules
+    assert sys.modules.pop("imported_meanwhile") is json
+    assert not gpu_packages.is_here("no_such_package")
+
+
+def test_a_clip_has_the_same_inputs_in_any_number_of_them():
+    import torch
+
+    for network in gpu_networks.model_networks(is_small=True):
+        one, three = network.draw(1), network.draw(3)
+        if isinstance(one, torch.Tensor):
+            assert torch.equal(one[0], three[0])
+            assert not torch.equal(three[0], three[1])
+    shapes = gpu_networks.MINI_SHAPES["sync"][0]
+    one, three = (gpu_networks.draw_prepared(shapes, n) for n in (1, 3))
+    assert all((one[0][name] == three[0][name]).all() for name in shapes)
+    assert not (three[0]["waveform"] == three[1]["waveform"]).all()

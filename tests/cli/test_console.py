@@ -57,8 +57,11 @@ def test_verifying_a_folder_with_brackets_prints_its_name(bench, clicks_folder, 
     ("stage", "unit"), [("score", "4.0 clips/s"), ("raters", "4.0 raters/s"), ("unpack", "")]
 )
 def test_a_rate_is_of_what_a_stage_counts(stage, unit):
-    bars = Progress()
-    bars.add_task(stage, total=4)
+    now_s = 0.0
+    bars = Progress(get_time=lambda: now_s)
+    number = bars.add_task(stage, total=8)
+    now_s = 2.0
+    # All at once, as from a chunk of another machine: the rate is that of the whole time.
+    bars.update(number, completed=8)
     (task,) = bars.tasks
-    task.finished_speed = 4.0
     assert _Rate().render(task).plain == unit

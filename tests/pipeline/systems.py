@@ -104,6 +104,26 @@ def batched(log: str) -> System:
     )
 
 
+class _Prepared:
+    """Answers what it was given in advance."""
+
+    def __init__(self, device: str) -> None:
+        self.names: set[str] = set()
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        self.names |= {each.name for each in requests}
+
+    def __call__(self, requests: Sequence[Request]) -> list[Audio]:
+        if missing := {each.name for each in requests} - self.names:
+            raise BenchError(f"{sorted(missing)} were not prepared")
+        return [_tone(each) for each in requests]
+
+
+LOOKS_AHEAD = System(
+    "looks-ahead", "looks ahead", frozenset(), _Prepared, batch_size=2, looks_ahead=True
+)
+
+
 def large(log: str) -> System:
     """The same as a model of which each device has one copy."""
     return replace(batched(log), workers_per_device=1)

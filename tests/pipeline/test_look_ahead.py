@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.engine import Failure, InlineEngine, WorkerSettings
+from bench.engine import Failure, InlineEngine, LocalEngine, WorkerSettings
 from bench.errors import BenchError
 from bench.pipeline.generate import GenerateJob, _open_generator
 from bench.system import System
 from bench.types import Audio, Clip, Request
+from tests.pipeline.systems import LOOKS_AHEAD
 
 RATE_HZ = 8_000
 
@@ -50,19 +51,17 @@ class Recording:
             raise BenchError("not used: generating raises it")
 
 
+def job(folder: Path, name: str, seconds: float = 1.0) -> GenerateJob:
+    return GenerateJob(Clip(name, audio=None, seconds=seconds), None, 1, folder / f"{name}.flac")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., dict[str, Failure | None]]:
-    def generate(function: object, device: str, n_clips: int = 5) -> dict[str, Failure | None]:
-        system = System("s", "s", frozenset(), lambda device: function, batch_size=2)
-        jobs = [
-            GenerateJob(
-                Clip(name, audio=None, seconds=1.0),
-                None,
-                1,
-                tmp_path / f"{name}.flac",
-            )
-            for name in map(str, range(n_clips))
-        ]
+    def generate(function: object, device: str, *, looks: bool = True) -> dict[str, Failure | None]:
+        system = System(
+            "s", "s", frozenset(), lambda device: function, batch_size=2, looks_ahead=looks
+        )
+        jobs = [job(tmp_path, str(number)) for number in range(5)]
         settings = WorkerSettings(batch_size=2, ahead=4, devices=(device,))
         outcomes = InlineEngine().stream(partial(_open_generator, system, 2), jobs, settings)
         return {each.item.clip.name: each.failure for each in outcomes}
@@ -85,12 +84,23 @@ def test_what_preparing_raises_is_the_failure_of_the_guilty_clip_alone(run):
     assert failures["2"].message == "2 cannot be done"
 
 
-def test_on_a_cpu_and_without_the_method_nothing_is_prepared(run):
+def test_on_a_cpu_and_where_a_system_declares_none_nothing_is_prepared(run):
     function = Recording()
     function.prepared = {("0", "1"), ("2", "3")}
     assert run(function, "cpu") == dict.fromkeys("01234")
     assert not function.threads
     plain = Recording()
     plain.prepared = {("0", "1"), ("2", "3")}
-    assert run(plain.__call__, "cuda") == dict.fromkeys("01234")
+    assert run(plain, "cuda", looks=False) == dict.fromkeys("01234")
     assert not plain.threads
+
+
+def test_workers_look_ahead_over_clips_of_several_lengths(tmp_path):
+    lengths = [1.0] * 5 + [1.5] * 1 + [2.0] * 4
+    jobs = [job(tmp_path, str(number), seconds) for number, seconds in enumerate(lengths)]
+    settings = WorkerSettings(batch_size=2, ahead=4, devices=("cuda",), timeout_s=120)
+    with LocalEngine(2) as engine:
+        outcomes = list(engine.stream(partial(_open_generator, LOOKS_AHEAD, 2), jobs, settings))
+    assert sorted(each.item.clip.name for each in outcomes) == [str(n) for n in range(10)]
+    assert all(each.failure is None for each in outcomes)
+    assert all((tmp_path / f"{number}.flac").exists() for number in range(10))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.encoders.cache import FeatureFiles
+from acfoley.encoders.files import FeatureFiles
 from acfoley.generate import Job, Model, Settings
 from acfoley.mini.variants import open_mini
 from bench.errors import MediaError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from acfoley.encoders.cache import Entry, FeatureFiles
+from acfoley.encoders.files import Entry, FeatureFiles
 from acfoley.generate import Job, Model, Settings
 from acfoley.params import CLAP_REFERENCE
 from bench.media import write_video
