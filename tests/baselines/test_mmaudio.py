@@ -205,7 +205,7 @@ def test_it_samples_as_published(opened, ask: Ask, monkeypatch):
     generate = system.open("cpu")
     assert generate_one(generate, ask(system)).samples.shape == (1, round(2.5 * 44_100))
     assert steps == [25]
-    assert generate.args[0].guidance == 4.5
+    assert generate.model.guidance == 4.5
 
 
 def test_audio_depends_on_seed_and_masks_and_reads_no_reference(opened, ask: Ask, monkeypatch):
