@@ -207,7 +207,8 @@ class _Map:
     def finish(self, is_complete: bool) -> None:
         """Remove what a complete map leaves behind; cancel what runs of any other."""
         if self.sent:
-            self.backend.cancel(list(self.sent))
+            with suppress(BenchError):  # not in place of what ended the map; the next one cancels
+                self.backend.cancel(list(self.sent))
         if is_complete:  # earlier versions of this map included
             for folder in self.engine.folder.glob(f"{self.name}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -264,9 +265,10 @@ class _Map:
         Its failures are not taken: the user who starts again wants them to be tried again.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        submitted = self.folder / "submitted"
-        if submitted.exists():
+        # Those of other code or weights, too: they would write to the same files as ours.
+        for submitted in self.engine.folder.glob("*/submitted"):
             self.backend.cancel(submitted.read_text(encoding="utf-8").split())
+            submitted.unlink()
         found = {}
         for job in sorted(self.folder.glob("*.job")):
             self.n_chunks = max(self.n_chunks, int(job.stem))

@@ -32,7 +32,7 @@ from bench.pipeline.plan import RunPlan
 from bench.pipeline.provenance import provenance
 from bench.pipeline.roles import ROLES
 from bench.pipeline.samples import examine_samples
-from bench.results import HASHED_FILES
+from bench.results import HASHED_FILES, Column
 from bench.types import Clip, Excerpt
 
 #: What a call of ``bench run`` leaves beside samples and features, in the run and with its scores.
@@ -63,7 +63,7 @@ def remember_finished(plan: RunPlan, run_log: RunLog, journal: Journal) -> None:
 
 
 def _name(plan: RunPlan) -> str:
-    return str(plan.results_directory)
+    return str(plan.results_directory.absolute())
 
 
 def describe_state(plan: RunPlan, *, is_settled: bool = False) -> str | None:
@@ -93,10 +93,10 @@ def _facts(plan: RunPlan) -> list[Any]:
     return [
         PREPARATION,
         plan.configuration(),
-        (plan.subset, plan.stale, len(plan.clips), plan.shares_features),
+        (plan.subset, plan.stale, len(plan.clips), len(split.clips), plan.shares_features),
         (split.metrics, split.refused, split.label_file, split.notes, split.references),
         (plan.refused, sorted(split.sources.items())),
-        [metric.name for metric in plan.metrics],
+        [Column.of(metric) for metric in plan.metrics],
         (plan.origin.key, asdict(describe_fairness(plan)), system.caveat),
         (tuple(system.notes()) if system.notes else (), system.sample_rate_hz, system.seconds),
         about,

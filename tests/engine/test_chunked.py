@@ -263,6 +263,23 @@ def test_a_map_that_is_left_early_cancels_its_jobs_and_leaves_no_process(tmp_pat
     assert f"is kept in {tmp_path / 'engine'}" in notes[0]
 
 
+class LosesItsController(ProcessBackend):
+    def cancel(self, ids: Sequence[str]) -> None:
+        if not self.n_closed:
+            raise BenchError("the controller does not answer")
+        super().cancel(ids)
+
+
+def test_a_map_ends_for_its_own_reason_where_jobs_cannot_be_cancelled(tmp_path: Path) -> None:
+    backend = LosesItsController()
+    engine = ChunkedEngine(backend, tmp_path / "engine", lambda text: None)
+    outcomes = engine.map(partial(waits_for, tmp_path / "gate"), [0, 1, 2, 4, 5, 6, 7, 8])
+    next(outcomes)
+    with pytest.raises(KeyboardInterrupt):
+        outcomes.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert backend.n_closed == 1
+
+
 def test_within_the_time_of_silence_it_prints_what_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +390,7 @@ def test_an_outcome_is_taken_only_while_nothing_it_depends_on_has_changed(
     values = [outcome.value for outcome in engine.map(writes_a_file, paths, settings)]
     assert (values == before) == (change == "nothing")
     assert bool(backend.jobs) == (change != "nothing")
+    assert backend.cancelled, "jobs of earlier code may still run, and write the same files"
     assert values == [paths[0].read_text()]
     assert not (tmp_path / "engine").exists()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import bench.digests
 import bench.pipeline.run
+from bench.pipeline.finished import is_finished
 from bench.pipeline.run import look_ahead, run
 
 TONE = "tests.pipeline.systems:TONE"
@@ -91,6 +93,19 @@ def test_whatever_changes_has_the_run_examined(make_plan, settled, examined, wha
     run(again, quiet)
     # How many workers there are and columns that are there already change no result.
     assert bool(examined) == (what not in ("workers", "columns"))
+
+
+def test_a_part_is_examined_when_the_split_or_a_column_has_changed(make_plan, settled):
+    plan = make_plan(TONE, limit=2)
+    run(plan, quiet)
+    heading = replace(plan.metrics[0], label="Another label")
+    grown = (*plan.split.clips, replace(plan.clips[0], name="clip_000003"))
+    for changed in (
+        replace(plan, metrics=(heading, *plan.metrics[1:])),
+        replace(plan, split=replace(plan.split, clips=grown)),  # "only the first 2 of 3 clips"
+    ):
+        assert is_finished(plan)
+        assert not is_finished(changed)
 
 
 def test_files_that_have_just_changed_are_examined_again(make_plan, examined):
