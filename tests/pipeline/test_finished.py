@@ -10,6 +10,7 @@ import pytest
 
 import bench.digests
 import bench.pipeline.run
+from bench.pipeline import provenance
 from bench.pipeline.finished import is_finished
 from bench.pipeline.run import look_ahead, run
 
@@ -93,6 +94,17 @@ def test_whatever_changes_has_the_run_examined(make_plan, settled, examined, wha
     run(again, quiet)
     # How many workers there are and columns that are there already change no result.
     assert bool(examined) == (what not in ("workers", "columns"))
+
+
+def test_a_run_is_examined_when_the_code_that_scores_has_changed(make_plan, settled, monkeypatch):
+    plan = make_plan(TONE)
+    run(plan, quiet)
+    assert is_finished(plan)
+    locate = provenance._source_files
+    edited = [("another.py", Path(__file__))]
+    monkeypatch.setattr(provenance, "_source_files", lambda name: [*locate(name), *edited])
+    plan.__dict__["origin"] = plan.origin  # that of the system is another matter
+    assert not is_finished(plan)
 
 
 def test_a_part_is_examined_when_the_split_or_a_column_has_changed(make_plan, settled):
