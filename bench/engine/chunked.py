@@ -185,7 +185,8 @@ class _Map:
         self.backend, self.notify, self.engine = engine.backend, engine.notify, engine
         self.factory, self.layout = factory, engine.backend.layout(settings)
         self.name = _name_of(factory)
-        version = item_key(settings.key)[:12] if settings.key else secrets.token_hex(6)
+        self.is_kept = bool(settings.key)  # nobody would take outcomes without one
+        version = item_key(settings.key)[:12] if self.is_kept else secrets.token_hex(6)
         self.folder = engine.folder / f"{self.name}-{version}"
         self.size = _chunk_size(items, self.layout)
         self.items = iter(items)
@@ -205,14 +206,18 @@ class _Map:
                 yield from self._receive(sent)
 
     def finish(self, is_complete: bool) -> None:
-        """Remove what a complete map leaves behind; cancel what runs of any other."""
-        if self.sent:
-            with suppress(BenchError):  # not in place of what ended the map; the next one cancels
+        """Remove what is left of a complete map; of any other cancel jobs, and keep outcomes."""
+        is_cancelled = not self.sent
+        with suppress(BenchError):  # not in place of what ended the map; the next one cancels
+            if self.sent:
                 self.backend.cancel(list(self.sent))
+                is_cancelled = True
         if is_complete:  # earlier versions of this map included
             for folder in self.engine.folder.glob(f"{self.name}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
-        elif self.folder.is_dir():
+        elif not self.is_kept and is_cancelled:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        elif self.is_kept and self.folder.is_dir():
             self.notify(
                 f"what the jobs had finished is kept in {self.folder}; the same command goes on"
             )
