@@ -271,10 +271,9 @@ def cancel_left(folder: Path) -> None:
     for submitted in folder.glob("*/submitted"):
         names = submitted.read_text(encoding="utf-8").split()
         interrupt_jobs(names, logs)
-        # Beside them are those of this machine, and chunks of Ray, whose actors have ended.
-        of_slurm = [n for n in names if (logs / f"{n.partition('_')[0]}_submission.sh").exists()]
-        if of_slurm:
-            cancel_jobs(of_slurm, make_job_name(folder))
+        # Those of this machine have no such file, nor have chunks of Ray, whose actors have ended.
+        if any((logs / f"{n.partition('_')[0]}_submission.sh").exists() for n in names):
+            cancel_jobs([], make_job_name(folder))
         submitted.unlink()
 
 

@@ -92,7 +92,7 @@ def test_every_part_runs_on_a_cpu_and_what_is_missing_is_a_row(bare, tmp_path):
     assert all(row["name"] in done.stdout for row in found["rows"])
 
 
-def test_a_part_that_fails_or_lacks_a_package_is_a_row(monkeypatch):
+def test_a_part_that_fails_or_misses_a_package_is_a_row(monkeypatch):
     def fail(machine):
         yield Row("x", "first", value=1.0)
         raise RuntimeError("broken")
