@@ -46,6 +46,16 @@ class SequenceLengths:
     samples: int
 
 
+def count_sync_tokens(n_frames: float) -> int:
+    """Return how many tokens of motion so many frames have; a part of one counts nothing.
+
+    >>> count_sync_tokens(200)
+    192
+    """
+    segments = math.floor((n_frames - SYNC_SEGMENT_FRAMES) / SYNC_STEP_FRAMES + 1)
+    return SYNC_TOKENS_PER_SEGMENT * segments
+
+
 def sequence_lengths(seconds: float) -> SequenceLengths:
     """Return the lengths of all streams for ``seconds`` of video.
 
@@ -63,11 +73,10 @@ def sequence_lengths(seconds: float) -> SequenceLengths:
             f"the model makes {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} s, not {seconds:g} s"
         )
     latents = math.ceil(seconds * SAMPLE_RATE_HZ / MEL_HOP_SAMPLES / LATENT_STRIDE)
-    segments = math.floor((SYNC_FPS * seconds - SYNC_SEGMENT_FRAMES) / SYNC_STEP_FRAMES + 1)
     return SequenceLengths(
         latents=latents,
         clip_frames=int(CLIP_FPS * seconds),
-        sync_tokens=SYNC_TOKENS_PER_SEGMENT * segments,
+        sync_tokens=count_sync_tokens(SYNC_FPS * seconds),
         text_tokens=TEXT_TOKENS,
         samples=latents * SAMPLES_PER_LATENT,
     )

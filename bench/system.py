@@ -209,7 +209,12 @@ def opening_packages(system: System) -> tuple[str, ...]:
 
     They are those of the function itself, or of the functions inside a partial.
     """
-    modules = {function.__module__ for function in _functions(system.open)}
+    return find_packages(system.open)
+
+
+def find_packages(*functions: Any) -> tuple[str, ...]:
+    """Return the top-level packages and modules of functions, or of those inside partials."""
+    modules = {each.__module__ for value in functions for each in _functions(value)}
     return tuple(sorted({name.partition(".")[0] for name in modules}))
 
 

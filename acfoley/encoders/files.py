@@ -36,7 +36,8 @@ class FeatureFiles:
 
     ``identities`` name the weights that make each kind of features; a kind without one is not kept
     on disk. The folder of an encoder also names the version of the preprocessing, the kind of
-    device, since a GPU rounds otherwise than a CPU, and, for ``RESAMPLED_BY_SOXR``, that of soxr.
+    device, since a GPU rounds otherwise than a CPU, with its precision, and, for
+    ``RESAMPLED_BY_SOXR``, the version of soxr.
     Any number of processes may write at once: they write the same, and each file appears whole.
     """
 
@@ -44,7 +45,9 @@ class FeatureFiles:
         self, identities: Mapping[str, str], device: torch.device | str, root: Path | None = None
     ) -> None:
         self._root = bench_home() / "features" / "acfoley" if root is None else root
-        suffix = f"{PREPROCESSING}-{torch.device(device).type}"
+        kind_of_device = torch.device(device).type
+        precision = "" if kind_of_device == "cpu" else "-no-tf32"  # GPUs once rounded to TF32 here
+        suffix = f"{PREPROCESSING}-{kind_of_device}{precision}"
         soxr = f"-soxr-{metadata.version('soxr')}"
         self._folders = {
             kind: f"{identity}-{suffix}{soxr if kind in RESAMPLED_BY_SOXR else ''}"

@@ -26,7 +26,7 @@ from acfoley.params import (
     SAMPLE_RATE_HZ,
     SYNC_FPS,
     TEXT_TOKENS,
-    sequence_lengths,
+    count_sync_tokens,
 )
 from bench.dsp.mel import power_spectrogram, slaney_mel_bank
 from bench.media import center_crop, read_frames, resample
@@ -210,7 +210,7 @@ class MiniEncoders:
         Features at 25 fps are interpolated to the middle of each token.
         """
         features = self._motion(frames.to(self._device)).transpose(1, 2)
-        n_tokens = sequence_lengths(frames.shape[1] / SYNC_FPS).sync_tokens
+        n_tokens = count_sync_tokens(frames.shape[1])
         tokens = functional.interpolate(features, n_tokens, mode="linear", align_corners=False)
         return tokens.transpose(1, 2).cpu()
 
@@ -266,7 +266,7 @@ def load_mini_encoders(device: torch.device | str = "cpu") -> MiniEncoders:
 
 def _read_square_frames(video: Excerpt, fps: int, seconds: float) -> Pixels:
     """Read the middle squares of the frames of the first ``seconds``, ``[F, 64, 64, 3]`` uint8."""
-    # Whole frames only, as the network's tokens are counted (``sequence_lengths``).
+    # Whole frames only, as the network's tokens are counted (``count_sync_tokens``).
     excerpt = replace(video, seconds=int(fps * seconds) / fps)
     frames = read_frames(excerpt, fps, short_side=SIDE_PIXELS, shortfall_s=MAX_SHORTFALL_S)
     return np.ascontiguousarray(center_crop(frames.pixels, SIDE_PIXELS))

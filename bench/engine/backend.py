@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench.engine.settings import WorkerSettings
+
+#: So many chunks per slot at least, and items per chunk at most.
+CHUNKS_PER_SLOT = 4
+MOST_ITEMS = 256
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,19 @@ class Layout:
     workers: int
     settings: WorkerSettings
     gpus: int = 0
+
+
+def choose_chunk_size(items: Iterable[Any], layout: Layout) -> int:
+    """Return how many items a chunk has; without a length of ``items``, enough for one model.
+
+    At least a batch for every worker of a job, so that opening the model is worth it, and otherwise
+    four chunks per slot, so that slow ones do not keep the others waiting.
+    """
+    batch = layout.settings.batch_size * layout.workers
+    if not isinstance(items, Sized):
+        return min(MOST_ITEMS, 8 * batch)
+    per_slot = -(-max(1, len(items)) // layout.n_slots)
+    return min(MOST_ITEMS, per_slot, max(batch, -(-per_slot // CHUNKS_PER_SLOT)))
 
 
 class Backend(Protocol):

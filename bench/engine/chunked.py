@@ -3,8 +3,7 @@
 A back end sends files of jobs to where they are answered, and reports what was lost. All policy is
 here:
 
-- **Size**: at least a batch for every worker of a job, so that opening the model is worth it, and
-  otherwise four chunks per slot, so that slow ones do not keep the others waiting.
+- **Size**: ``choose_chunk_size``.
 - **Back-pressure**: items are pulled when a chunk can be submitted. Their iterator may block.
 - **Loss**: what a lost job had answered counts. The items that it held are tried again one by one,
   each three times in all; then they are failures. Those that it never touched become a chunk again.
@@ -22,7 +21,7 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from bench.engine.backend import Backend, Layout
+from bench.engine.backend import Backend, choose_chunk_size
 from bench.engine.chunks import (
     Progress,
     complete_path,
@@ -49,9 +48,6 @@ Value = TypeVar("Value")
 
 #: An item is worked on so many times at most, by jobs that are lost.
 MAX_TRIES = 3
-#: So many chunks per slot at least, and items per chunk at most.
-CHUNKS_PER_SLOT = 4
-MOST_ITEMS = 256
 #: How often outcome files are looked for, and how long one may come after its job has ended.
 POLL_S = 0.25
 LATE_S = 90.0
@@ -185,9 +181,10 @@ class _Map:
         self.backend, self.notify, self.engine = engine.backend, engine.notify, engine
         self.factory, self.layout = factory, engine.backend.layout(settings)
         self.name = _name_of(factory)
-        version = item_key(settings.key)[:12] if settings.key else secrets.token_hex(6)
+        self.is_kept = bool(settings.key)  # nobody would take outcomes without one
+        version = item_key(settings.key)[:12] if self.is_kept else secrets.token_hex(6)
         self.folder = engine.folder / f"{self.name}-{version}"
-        self.size = _chunk_size(items, self.layout)
+        self.size = choose_chunk_size(items, self.layout)
         self.items = iter(items)
         self.again: deque[list[_Held]] = deque()
         self.sent: dict[str, _Sent] = {}
@@ -205,13 +202,18 @@ class _Map:
                 yield from self._receive(sent)
 
     def finish(self, is_complete: bool) -> None:
-        """Remove what a complete map leaves behind; cancel what runs of any other."""
-        if self.sent:
-            self.backend.cancel(list(self.sent))
+        """Remove what is left of a complete map; of any other cancel jobs, and keep outcomes."""
+        is_cancelled = not self.sent
+        with suppress(BenchError):  # not in place of what ended the map; the next one cancels
+            if self.sent:
+                self.backend.cancel(list(self.sent))
+                is_cancelled = True
         if is_complete:  # earlier versions of this map included
             for folder in self.engine.folder.glob(f"{self.name}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
-        elif self.folder.is_dir():
+        elif not self.is_kept and is_cancelled:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        elif self.is_kept and self.folder.is_dir():
             self.notify(
                 f"what the jobs had finished is kept in {self.folder}; the same command goes on"
             )
@@ -264,9 +266,10 @@ class _Map:
         Its failures are not taken: the user who starts again wants them to be tried again.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        submitted = self.folder / "submitted"
-        if submitted.exists():
+        # Those of other code or weights, too: they would write to the same files as ours.
+        for submitted in self.engine.folder.glob("*/submitted"):
             self.backend.cancel(submitted.read_text(encoding="utf-8").split())
+            submitted.unlink()
         found = {}
         for job in sorted(self.folder.glob("*.job")):
             self.n_chunks = max(self.n_chunks, int(job.stem))
@@ -355,12 +358,3 @@ def _name_of(factory: Any) -> str:
         factory = factory.args[0] if is_wrapped else factory.func
     name = getattr(factory, "__name__", type(factory).__name__)
     return "".join(each for each in name.strip("_") if each.isalnum() or each == "_") or "map"
-
-
-def _chunk_size(items: Iterable[Any], layout: Layout) -> int:
-    """Return how many items a chunk has; without a length of ``items``, enough for one model."""
-    batch = layout.settings.batch_size * layout.workers
-    if not isinstance(items, Sized):
-        return min(MOST_ITEMS, 8 * batch)
-    per_slot = -(-max(1, len(items)) // layout.n_slots)
-    return min(MOST_ITEMS, per_slot, max(batch, -(-per_slot // CHUNKS_PER_SLOT)))

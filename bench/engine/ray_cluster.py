@@ -121,11 +121,7 @@ class RayBackend:
 
     def submit(self, jobs: Sequence[Path], settings: WorkerSettings) -> list[str]:
         """Queue chunks; actors are started for them where there are too few."""
-        need, self.n_slots = self._plan(settings)
-        if need != self.need:  # of an earlier map: their places are needed
-            for actor in [each for each in self.actors if not each.given]:
-                self._dismiss(actor)
-            self.need = need
+        self.need, self.n_slots = self._plan(settings)
         names = []
         for job in jobs:
             self.n_jobs += 1
@@ -226,6 +222,8 @@ class RayBackend:
 
     def _assign(self) -> None:
         """Give chunks to actors that have started; start more, or let idle ones leave."""
+        for actor in [a for a in self.actors if a.need != self.need and not a.given]:
+            self._dismiss(actor)  # of an earlier map: its place is needed
         started = [actor for actor in self.actors if actor.is_started and actor.need == self.need]
         for n_given in (0, 1):
             for actor in started:

@@ -11,7 +11,6 @@ GPUs, or a part of it; its workers share the items of the chunk.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -23,8 +22,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 import bench
 from bench.engine import slurm_cluster as cluster
@@ -47,8 +44,6 @@ SIGNAL_S = 90
 MAX_TIMEOUTS = 3
 #: How often the controller is asked, which serves everybody.
 ASK_S = 10.0
-#: A local job that is interrupted may take so long, before it is killed.
-GRACE_S = 5.0
 
 
 class Answer:
@@ -80,8 +75,7 @@ class SlurmBackend:
     def __init__(self, options: SlurmOptions, folder: Path, workers: int | None) -> None:
         self.options, self.workers = options, workers
         self.logs = folder.absolute() / "logs"
-        # The same for the driver that comes after this one.
-        self.name = f"foley-bench-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:8]}"
+        self.name = cluster.make_job_name(folder)
         self.is_submitting = False
         self.is_local = options.extra.get("cluster") == "local"
         self.jobs: dict[str, _Sent] = {}
@@ -161,7 +155,7 @@ class SlurmBackend:
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancel jobs, those of an earlier process included."""
         if self.is_local:
-            _interrupt(ids, self.logs)
+            cluster.interrupt_jobs(ids, self.logs)
         elif ids:
             cluster.cancel_jobs(ids, self.name)
 
@@ -169,7 +163,7 @@ class SlurmBackend:
         """Cancel what runs, and jobs whose submission was interrupted."""
         jobs, self.jobs = self.jobs, {}
         if self.is_local:  # those that have answered are about to end
-            deadline_s = time.monotonic() + GRACE_S
+            deadline_s = time.monotonic() + cluster.GRACE_S
             for sent in jobs.values():
                 sent.wait(deadline_s)
         running = [name for name, sent in jobs.items() if not complete_path(sent.job).exists()]
@@ -288,7 +282,7 @@ class _Sent:
         """Take note of its end; one that was cancelled is gone by now."""
         if self.process is not None:
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(GRACE_S)
+                self.process.wait(cluster.GRACE_S)
 
     def loss(self) -> str | None:
         """Return why a process here that has ended is lost."""
@@ -325,27 +319,6 @@ def _uninterrupted(is_local: bool) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _interrupt(ids: Sequence[str], logs: Path) -> None:
-    """End local jobs, and what they have started: by a signal that they pass on, then by force."""
-    found: list[psutil.Process] = []
-    for name in ids:
-        with suppress(psutil.Error, ValueError):
-            controller = psutil.Process(int(name))
-            # The number may be that of another process by now.
-            if {"submitit.local._local", str(logs)} <= {*controller.cmdline()}:
-                found += [controller, *controller.children(recursive=True)]
-                controller.terminate()
-    _, alive = psutil.wait_procs(found, timeout=GRACE_S)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.suspend()  # one that was about to start its task has children only now
-            alive = [*alive, *process.children(recursive=True)]
-    for process in alive:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=GRACE_S)
 
 
 def _last_line(path: Path) -> str:

@@ -7,13 +7,18 @@ the state of every job stays unknown.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
 
 from bench.errors import BenchError
 
@@ -22,6 +27,8 @@ DEFAULT_MINUTES = 240
 
 #: A busy controller answers within seconds; one that is down is asked again and again by commands.
 LIMIT_S = 20.0
+#: A local job that is interrupted may take so long, before it is killed.
+GRACE_S = 5.0
 
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
 
@@ -233,6 +240,50 @@ def cancel_jobs(names: Sequence[str], job_name: str) -> None:
         ask(command, is_quiet=True)
     for start in range(0, len(ids), 200):
         ask([*command, *ids[start : start + 200]], is_quiet=True)
+
+
+def interrupt_jobs(ids: Sequence[str], logs: Path) -> None:
+    """End local jobs, and what they have started: by a signal that they pass on, then by force."""
+    found: list[psutil.Process] = []
+    for name in ids:
+        with suppress(psutil.Error, ValueError):
+            controller = psutil.Process(int(name))
+            # The number may be that of another process by now.
+            if {"submitit.local._local", str(logs)} <= {*controller.cmdline()}:
+                found += [controller, *controller.children(recursive=True)]
+                controller.terminate()
+    _, alive = psutil.wait_procs(found, timeout=GRACE_S)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.suspend()  # one that was about to start its task has children only now
+            alive = [*alive, *process.children(recursive=True)]
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=GRACE_S)
+
+
+def cancel_left(folder: Path) -> None:
+    """Cancel the jobs of a command that was killed, whichever engine its run goes on with.
+
+    They would write to the same files, maybe with code of before.
+
+    Raises:
+        BenchError: the controller of Slurm does not answer.
+    """
+    logs = folder.absolute() / "logs"
+    for submitted in folder.glob("*/submitted"):
+        names = submitted.read_text(encoding="utf-8").split()
+        interrupt_jobs(names, logs)
+        # Those of this machine have no such file, nor have chunks of Ray, whose actors have ended.
+        if any((logs / f"{n.partition('_')[0]}_submission.sh").exists() for n in names):
+            cancel_jobs([], make_job_name(folder))
+        submitted.unlink()
+
+
+def make_job_name(folder: Path) -> str:
+    """Return a name of jobs that is the same for the driver that comes after this one."""
+    return f"foley-bench-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:8]}"
 
 
 def try_submission(options: Sequence[str]) -> None:

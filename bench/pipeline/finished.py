@@ -18,22 +18,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import bench
 from bench.digests import (
     file_state,
     is_state_settled,
     remember_finish,
     remembered_finish,
 )
+from bench.errors import BenchError
 from bench.pipeline.evaluate import RunLog
 from bench.pipeline.feature_store import PREPARATION
 from bench.pipeline.journal import Journal
 from bench.pipeline.outcome import describe_fairness, refusals, without_row
 from bench.pipeline.plan import RunPlan
-from bench.pipeline.provenance import provenance
+from bench.pipeline.provenance import hash_code, provenance
 from bench.pipeline.roles import ROLES
 from bench.pipeline.samples import examine_samples
-from bench.results import HASHED_FILES
+from bench.results import HASHED_FILES, Column
+from bench.system import find_packages
 from bench.types import Clip, Excerpt
 
 #: What a call of ``bench run`` leaves beside samples and features, in the run and with its scores.
@@ -64,7 +65,7 @@ def remember_finished(plan: RunPlan, run_log: RunLog, journal: Journal) -> None:
 
 
 def _name(plan: RunPlan) -> str:
-    return str(plan.results_directory)
+    return str(plan.results_directory.absolute())
 
 
 def describe_state(plan: RunPlan, *, is_settled: bool = False) -> str | None:
@@ -73,15 +74,16 @@ def describe_state(plan: RunPlan, *, is_settled: bool = False) -> str | None:
     ``is_settled`` gives None, too, where media, a sample or a folder of features changed just now:
     it could change again unnoticed, within the resolution of the clock of its file system.
     """
-    now_s, total = time.time(), hashlib.sha256(repr(_facts(plan)).encode("utf-8", "replace"))
+    now_s = time.time()
     try:
+        total = hashlib.sha256(repr(_facts(plan)).encode("utf-8", "replace"))
         for state in _states(plan, total):
             if is_settled and not is_state_settled(state, now_s):
                 return None
         for folder, names in ((plan.directory, RUN_FILES), (plan.results_directory, RESULT_FILES)):
             for name in names:
                 total.update(file_state(folder / name).encode())
-    except OSError:
+    except (OSError, BenchError):  # BenchError: code whose files are not known
         return None
     return total.hexdigest()
 
@@ -91,18 +93,19 @@ def _facts(plan: RunPlan) -> list[Any]:
     split, system = plan.split, plan.informed_system
     about = provenance(plan.judge, plan.device)
     del about["created"]
+    functions = (each for m in plan.metrics for each in (m.score, m.score_set) if each)
+    # The version does not change with every edit, nor does the commit with uncommitted ones.
+    code = hash_code(("bench", *find_packages(*functions)))
     return [
         PREPARATION,
         plan.configuration(),
-        (plan.subset, plan.stale, len(plan.clips), plan.shares_features),
+        (plan.subset, plan.stale, len(plan.clips), len(split.clips), plan.shares_features),
         (split.metrics, split.refused, split.label_file, split.notes, split.references),
         (plan.refused, sorted(split.sources.items())),
-        [metric.name for metric in plan.metrics],
+        [Column.of(metric) for metric in plan.metrics],
         (plan.origin.key, asdict(describe_fairness(plan)), system.caveat),
         (tuple(system.notes()) if system.notes else (), system.sample_rate_hz, system.seconds),
-        about,
-        # Versions and the commit stay the same while somebody edits the code.
-        [file_state(path) for path in sorted(Path(bench.__file__).parent.rglob("*.py"))],
+        (about, code),
     ]
 
 

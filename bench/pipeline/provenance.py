@@ -102,7 +102,7 @@ def origin_of(system: System, device: str) -> SampleOrigin:
     kind = device.partition(":")[0] if system.uses_device else "any"
     return SampleOrigin(
         version=system.version() if callable(system.version) else system.version,
-        code=_hash_code(system.code or opening_packages(system)),
+        code=hash_code(system.code or opening_packages(system)),
         weights=_hash_weights(system),
         device=kind,
         dtype=system.dtypes.get(kind, "float32") if system.uses_device else "",
@@ -118,8 +118,12 @@ def _hash_weights(system: System) -> dict[str, str | None]:
     }
 
 
-def _hash_code(names: tuple[str, ...]) -> str:
-    """One digest of all source files, by their paths below the package or folder."""
+def hash_code(names: tuple[str, ...]) -> str:
+    """Return one digest of all source files, by their paths below the package or folder.
+
+    Raises:
+        BenchError: a package or module cannot be found, or has too many files.
+    """
     total = hashlib.sha256()
     for name in dict.fromkeys(names):
         for relative, path in _source_files(name):

@@ -151,6 +151,10 @@ def run(
             return _read_result(plan, progress)
         if verify_bytes:
             hash_files(plan.files(), partial(progress, "hash"), is_fresh=True)
+        if (plan.directory / ENGINE_FOLDER).is_dir():
+            from bench.engine.slurm_cluster import cancel_left  # only here: it loads psutil
+
+            cancel_left(plan.directory / ENGINE_FOLDER)
         facts = provenance(plan.judge, plan.device, plan.engine.name)
         run_log = RunLog(progress, refusals(plan))
         # Read again after ``look_ahead``: before the lock another process may have added to it.

@@ -252,7 +252,8 @@ def test_an_iterator_may_block_on_what_another_engine_yields(tmp_path: Path) -> 
 def test_a_map_that_is_left_early_cancels_its_jobs_and_leaves_no_process(tmp_path: Path) -> None:
     backend, notes = ProcessBackend(2), []
     engine = ChunkedEngine(backend, tmp_path / "engine", notes.append)
-    outcomes = engine.map(partial(waits_for, tmp_path / "gate"), [0, 1, 2, 4, 5, 6, 7, 8])
+    items = [0, 1, 2, 4, 5, 6, 7, 8]
+    outcomes = engine.map(partial(waits_for, tmp_path / "gate"), items, KEYED)
     assert next(outcomes).item in (0, 1, 2)
     started = [psutil.Process(int(name)) for name in backend.processes]
     started += [child for each in started for child in each.children(recursive=True)]
@@ -261,6 +262,33 @@ def test_a_map_that_is_left_early_cancels_its_jobs_and_leaves_no_process(tmp_pat
     assert not any(each.is_running() and each.status() != "zombie" for each in started)
     assert backend.n_closed == 1
     assert f"is kept in {tmp_path / 'engine'}" in notes[0]
+
+
+def test_of_a_map_without_a_key_that_is_left_early_no_file_is_left(tmp_path: Path) -> None:
+    notes: list[str] = []
+    engine = ChunkedEngine(ProcessBackend(), tmp_path / "engine", notes.append)
+    outcomes = engine.map(partial(waits_for, tmp_path / "gate"), [0, 1, 2, 4, 5, 6, 7, 8])
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert not (tmp_path / "engine").exists()
+    assert notes == []
+
+
+class LosesItsController(ProcessBackend):
+    def cancel(self, ids: Sequence[str]) -> None:
+        if not self.n_closed:
+            raise BenchError("the controller does not answer")
+        super().cancel(ids)
+
+
+def test_a_map_ends_for_its_own_reason_where_jobs_cannot_be_cancelled(tmp_path: Path) -> None:
+    backend = LosesItsController()
+    engine = ChunkedEngine(backend, tmp_path / "engine", lambda text: None)
+    outcomes = engine.map(partial(waits_for, tmp_path / "gate"), [0, 1, 2, 4, 5, 6, 7, 8])
+    next(outcomes)
+    with pytest.raises(KeyboardInterrupt):
+        outcomes.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert backend.n_closed == 1
 
 
 def test_within_the_time_of_silence_it_prints_what_it_waits_for(
@@ -364,6 +392,8 @@ def test_an_outcome_is_taken_only_while_nothing_it_depends_on_has_changed(
     paths = [tmp_path / "output"]
     settings = WorkerSettings() if change == "no key" else KEYED
     before = interrupted(tmp_path / "engine", paths, settings)
+    submitted = (tmp_path / "engine").glob("*/submitted")
+    left = [name for path in submitted for name in path.read_text().split()]
     if change == "file":
         paths[0].write_text("another")
     if change == "key":
@@ -373,6 +403,9 @@ def test_an_outcome_is_taken_only_while_nothing_it_depends_on_has_changed(
     values = [outcome.value for outcome in engine.map(writes_a_file, paths, settings)]
     assert (values == before) == (change == "nothing")
     assert bool(backend.jobs) == (change != "nothing")
+    # Those of earlier code, too, may still run, and write the same files.
+    assert {*left} <= {*backend.cancelled}
+    assert bool(left) == (change != "no key")
     assert values == [paths[0].read_text()]
     assert not (tmp_path / "engine").exists()
 

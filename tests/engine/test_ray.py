@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from bench.engine import WorkerSettings
 from bench.engine.chunked import ChunkedEngine
-from bench.engine.ray_cluster import RayBackend
+from bench.engine.ray_cluster import RayBackend, _Actor
 from bench.engine.ray_connection import disconnect, share
 from bench.engine.ray_nodes import Need, choose_need, count_places
 from bench.errors import BenchError
@@ -89,6 +90,44 @@ def test_a_map_has_every_outcome_and_leaves_nothing_behind(tmp_path):
     assert not alive
     assert {*Path(tempfile.gettempdir()).glob("bench-ray-*")} == folders
     assert token.exists() == had_token
+
+
+class Remote:
+    """A stand-in for the module ``ray`` whose actors start at once and answer when told."""
+
+    exceptions = SimpleNamespace(RayTaskError=KeyError, RayError=OSError)
+
+    def __init__(self) -> None:
+        self.ready = {"started"}
+        self.killed: list[object] = []
+
+    def wait(self, references: list[str], timeout: float) -> tuple[list[str], list[str]]:
+        return [each for each in references if each in self.ready], []
+
+    def get(self, reference: str) -> None:
+        pass
+
+    def kill(self, handle: object, no_restart: bool) -> None:
+        self.killed.append(handle)
+
+
+def test_an_actor_of_an_earlier_map_leaves_its_place_once_it_has_answered(monkeypatch):
+    remote, needs = Remote(), iter([Need(2, 0.0), Need(1, 0.0)])
+    backend = RayBackend("", 1)
+    handle = SimpleNamespace(answer=SimpleNamespace(remote=lambda job: job))
+    monkeypatch.setitem(sys.modules, "ray", remote)
+    monkeypatch.setattr(backend, "_plan", lambda settings: (next(needs), 1))
+    monkeypatch.setattr(backend, "_start_actor", lambda: _Actor(handle, backend.need, "started"))
+    backend.submit([Path("1.job")], WorkerSettings())
+    backend.ended()
+    # The driver has seen the file of the first map: it is faster than the reply of the actor.
+    backend.submit([Path("2.job")], WorkerSettings())
+    remote.ready |= {"1.job", "2.job"}
+    for _ in range(4):
+        backend.ended()
+    assert remote.killed
+    assert [actor.need for actor in backend.actors] == [Need(1, 0.0)]
+    assert not backend.queue
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,18 @@ def test_states_and_reasons_are_those_of_squeue(programs, tmp_path, monkeypatch)
     assert why.endswith("its log ends with: slurmstepd: killed")
     assert held_why == "Slurm holds it back: launch failed requeued held"
     assert [*made.jobs] == ["7_4"]
+
+
+def test_jobs_that_a_killed_command_left_are_cancelled_by_their_name(tmp_path, monkeypatch):
+    asked: list[list[str]] = []
+    monkeypatch.setattr(cluster, "ask", lambda command, **options: asked.append(command))
+    submitted = tmp_path / "map-1" / "submitted"
+    for folder in (submitted.parent, tmp_path / "logs"):
+        folder.mkdir()
+    submitted.write_text("chunk-1\n12_0\n12_1\n")
+    cluster.cancel_left(tmp_path)
+    assert asked == []  # of another engine
+    submitted.write_text("12_0\n12_1\n")
+    (tmp_path / "logs" / "12_submission.sh").touch()
+    cluster.cancel_left(tmp_path)
+    assert [f"--name={cluster.make_job_name(tmp_path)}" in command for command in asked] == [True]

@@ -20,6 +20,7 @@ from bench.engine import WorkerSettings
 from bench.engine.backend import Layout
 from bench.engine.choice import SlurmOptions
 from bench.engine.chunked import ChunkedEngine
+from bench.engine.slurm_cluster import cancel_left
 from tests.conftest import ROOT
 from tests.engine.process_backend import ProcessBackend
 from tests.engine.test_chunked import ChunkOf, items_of, kills_its_job, stops_at
@@ -187,6 +188,14 @@ def test_after_a_killed_driver_its_jobs_are_cancelled_and_outcomes_taken(tmp_pat
     (tmp_path / "gate").touch()
     assert items_of([*taken, *outcomes]) == list(range(8))
     assert sorted((tmp_path / "log").read_text().split()) == [str(item) for item in range(8)]
+
+
+def test_jobs_that_a_killed_driver_left_end_before_another_engine_goes_on(tmp_path, driver) -> None:
+    driver.kill()
+    assert job_processes(tmp_path)
+    cancel_left(tmp_path / "engine")
+    assert job_processes(tmp_path) == []
+    cancel_left(tmp_path / "engine")
 
 
 def test_ctrl_c_leaves_no_process_behind(tmp_path, driver) -> None:

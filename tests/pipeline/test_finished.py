@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import bench.digests
 import bench.pipeline.run
+from bench.pipeline import provenance
+from bench.pipeline.finished import is_finished
 from bench.pipeline.run import look_ahead, run
 
 TONE = "tests.pipeline.systems:TONE"
@@ -93,20 +96,28 @@ def test_whatever_changes_has_the_run_examined(make_plan, settled, examined, wha
     assert bool(examined) == (what not in ("workers", "columns"))
 
 
-def test_code_of_the_benchmark_that_was_edited_examines_the_run(
-    make_plan, settled, examined, monkeypatch, tmp_path
-):
-    package = tmp_path / "bench"
-    package.mkdir()
-    (package / "code.py").write_text("a = 1")
-    monkeypatch.setattr(bench, "__file__", str(package / "__init__.py"))
-    run(make_plan(TONE), quiet)
-    examined.clear()
-    look_ahead(make_plan(TONE))
-    assert not examined
-    (package / "code.py").write_text("a = 12")
-    look_ahead(make_plan(TONE))
-    assert examined
+def test_a_run_is_examined_when_the_code_that_scores_has_changed(make_plan, settled, monkeypatch):
+    plan = make_plan(TONE)
+    run(plan, quiet)
+    assert is_finished(plan)
+    locate = provenance._source_files
+    edited = [("another.py", Path(__file__))]
+    monkeypatch.setattr(provenance, "_source_files", lambda name: [*locate(name), *edited])
+    plan.__dict__["origin"] = plan.origin  # that of the system is another matter
+    assert not is_finished(plan)
+
+
+def test_a_part_is_examined_when_the_split_or_a_column_has_changed(make_plan, settled):
+    plan = make_plan(TONE, limit=2)
+    run(plan, quiet)
+    heading = replace(plan.metrics[0], label="Another label")
+    grown = (*plan.split.clips, replace(plan.clips[0], name="clip_000003"))
+    for changed in (
+        replace(plan, metrics=(heading, *plan.metrics[1:])),
+        replace(plan, split=replace(plan.split, clips=grown)),  # "only the first 2 of 3 clips"
+    ):
+        assert is_finished(plan)
+        assert not is_finished(changed)
 
 
 def test_files_that_have_just_changed_are_examined_again(make_plan, examined):

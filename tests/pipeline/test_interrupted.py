@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pipeline.plan import RunPlan
+from bench.pipeline.plan import ENGINE_FOLDER, RunPlan
 from bench.pipeline.run import run
 from tests.conftest import ROOT
 
@@ -94,3 +94,12 @@ def test_partial_files_of_a_killed_process_are_not_samples(make_plan, leftover):
     (plan.directory / "samples").mkdir(parents=True)
     (plan.directory / "samples" / leftover).write_bytes(b"half")
     assert run(plan, lambda stage, done, total: None).results.scored == 3
+
+
+def test_jobs_that_a_killed_command_left_are_cancelled_first(make_plan):
+    plan = make_plan("silence")
+    submitted = plan.directory / ENGINE_FOLDER / "map-1" / "submitted"
+    submitted.parent.mkdir(parents=True)
+    submitted.write_text("chunk-1\n")
+    run(plan, lambda stage, done, total: None)
+    assert not submitted.exists()

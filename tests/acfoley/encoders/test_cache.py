@@ -153,10 +153,12 @@ def test_kinds_without_weights_are_not_kept_on_disk(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_gpu_has_files_of_its_own(tmp_path):
+def test_a_gpu_has_files_of_its_own_of_the_precision_it_has_now(tmp_path):
     cpu, gpu = (FeatureFiles({"video": "w"}, device, tmp_path) for device in ("cpu", "cuda:1"))
     assert cpu.path("video", "ab") == tmp_path / "video" / "w-1-cpu" / "ab" / "ab.safetensors"
-    assert gpu.path("video", "ab") == tmp_path / "video" / "w-1-cuda" / "ab" / "ab.safetensors"
+    assert (
+        gpu.path("video", "ab") == tmp_path / "video" / "w-1-cuda-no-tf32" / "ab" / "ab.safetensors"
+    )
 
 
 def test_another_version_of_soxr_encodes_again_what_it_resamples(tmp_path, monkeypatch):

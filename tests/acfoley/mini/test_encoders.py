@@ -39,6 +39,12 @@ def test_there_are_as_many_tokens_as_the_network_expects(encoders, video, second
     assert encoders.sync_features(video, seconds).shape == (lengths.sync_tokens, MINI.sync_width)
 
 
+def test_whole_frames_are_counted_as_the_network_does(encoders):
+    n_frames = 232  # 25 * (232 / 25) is less than that
+    frames = torch.zeros(1, n_frames, 64, 64, dtype=torch.uint8)
+    assert encoders.syncs(frames).shape[1] == sequence_lengths(9.3).sync_tokens
+
+
 def test_tokens_are_at_the_positions_of_their_frames(encoders, video):
     """Tokens follow time: a video that begins 1 s later has the same tokens 1 s later."""
     later = Excerpt(video.path, 1.0)
