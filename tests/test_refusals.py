@@ -25,7 +25,7 @@ def reason(call: Callable[..., object], *arguments: Any) -> str:
     return str(caught.value)
 
 
-def test_a_file_where_a_folder_is_to_be_created_is_named(tmp_path):
+def test_a_file_where_a_folder_is_to_be_created_is_named(tmp_path: Path) -> None:
     file = tmp_path / "board"
     file.write_text("")
     for path in (file, file / "runs" / "a"):
@@ -34,7 +34,7 @@ def test_a_file_where_a_folder_is_to_be_created_is_named(tmp_path):
         )
 
 
-def test_a_run_that_is_missing_or_a_file_is_called_so(tmp_path):
+def test_a_run_that_is_missing_or_a_file_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     found = {"gone": "nothing is there", "file": "it is a file", "empty": "there is no scores.json"}
@@ -45,15 +45,17 @@ def test_a_run_that_is_missing_or_a_file_is_called_so(tmp_path):
 
 
 def test_a_folder_of_runs_that_cannot_be_listed_is_refused_so_that_no_run_vanishes(
-    tmp_path, monkeypatch
-):
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("open", "locked"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "scores.json").write_text("{}")
     assert len(find_finished_runs(tmp_path)) == 2
     scandir = os.scandir
 
-    def refuse(folder):  # the superuser reads everything, so modes cannot stand in for this
+    def refuse(
+        folder: str | Path,
+    ) -> Any:  # the superuser reads everything, so modes cannot stand in for this
         if Path(folder).name == "locked":
             raise PermissionError(13, "Permission denied", str(folder))
         return scandir(folder)
@@ -66,7 +68,9 @@ def test_a_folder_of_runs_that_cannot_be_listed_is_refused_so_that_no_run_vanish
 @pytest.mark.parametrize(
     "read", [read_json, load_rules, read_tolerances, lambda path: read_bytes(path, 9)]
 )
-def test_a_file_that_cannot_be_read_is_named_once_and_without_a_number(read, tmp_path):
+def test_a_file_that_cannot_be_read_is_named_once_and_without_a_number(
+    read: Callable[[Path], object], tmp_path: Path
+) -> None:
     path = tmp_path / "gone"
     message = reason(read, path)
     assert "No such file or directory" in message
@@ -74,14 +78,16 @@ def test_a_file_that_cannot_be_read_is_named_once_and_without_a_number(read, tmp
     assert message.count(str(path)) == 1
 
 
-def test_a_design_that_cannot_be_read_is_named_once_and_without_a_number(tmp_path):
+def test_a_design_that_cannot_be_read_is_named_once_and_without_a_number(tmp_path: Path) -> None:
     (tmp_path / "design.toml").mkdir()
     message = reason(read_design, tmp_path)
     assert "Is a directory" in message
     assert "Errno" not in message
 
 
-def test_a_media_file_without_permission_is_not_called_damaged(tmp_path, monkeypatch):
+def test_a_media_file_without_permission_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import av
 
     path = tmp_path / "a.wav"
