@@ -29,6 +29,11 @@ class RunError(BenchError):
     """A run directory is in use, belongs to another configuration, or is damaged."""
 
 
+def describe_cause(error: Exception) -> str:
+    """Return why something failed, without the number and path in the text of an OSError."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def format_names(names: Iterable[object], most: int = 3) -> str:
     """Return the first ``most`` names as text, and the number of the others.
 

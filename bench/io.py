@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, describe_cause
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._+@=,-]{1,200}")
 
@@ -70,8 +70,10 @@ def require_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        file = next((each for each in (path, *path.parents) if each.is_file()), None)
+        reason = f"{file} is a file" if file else error.strerror
         raise BenchError(
-            f"cannot create the folder {path} ({error.strerror}): choose another one by BENCH_HOME "
+            f"cannot create the folder {path} ({reason}): choose another one by BENCH_HOME "
             "or the option for it"
         ) from error
     if not os.access(path, os.W_OK):
@@ -149,4 +151,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BenchError(f"cannot read {path} as JSON: {error}") from error
+        raise BenchError(f"cannot read {path} as JSON: {describe_cause(error)}") from error

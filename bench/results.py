@@ -257,6 +257,8 @@ def load_results(directory: Path) -> Results:
 
 def _describe_missing_scores(directory: Path) -> str:
     """The directories to name instead: those of other judges or profiles are in the run's."""
+    if not directory.is_dir():
+        return "it is a file" if directory.is_file() else "nothing is there"
     depths = ("*/" * depth for depth in range(1, DEEPEST_SCORES + 1))
     found = sorted(
         file.parent for above in depths for file in directory.glob(f"{above}scores.json")
@@ -276,7 +278,10 @@ def find_finished_runs(path: Path) -> list[Path]:
     """
     found = [folder for folder, files in walk_runs(path) if "scores.json" in files]
     if not found:
-        raise RunError(f"{path} holds no finished run: there is no scores.json in or below it")
+        reason = "there is no scores.json in or below it" if path.is_dir() else "it is a file"
+        raise RunError(
+            f"{path} holds no finished run: {reason if path.exists() else 'nothing is there'}"
+        )
     return found
 
 
@@ -284,9 +289,12 @@ def walk_runs(path: Path) -> list[tuple[Path, frozenset[str]]]:
     """Return every folder in and below ``path`` with the names of its files, sorted.
 
     Samples and features of runs are left out, and the private part of a study.
+
+    Raises:
+        RunError: a folder cannot be listed, so runs in it would be missing without a word.
     """
     found = []
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in os.walk(path, onerror=_refuse_unreadable):
         found.append((Path(folder), frozenset(files)))
         if "design.toml" in files:  # of a study, whose private part has scores of its clips
             folders[:] = [name for name in folders if name != "private"]
@@ -294,6 +302,14 @@ def walk_runs(path: Path) -> list[tuple[Path, frozenset[str]]]:
             # ``os.walk`` descends into what is left in this very list.
             folders[:] = [name for name in folders if name not in BULKY_FOLDERS]
     return sorted(found, key=lambda each: each[0])
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise RunError(
+            f"cannot list the folder {error.filename}: {error.strerror}; change its permissions, "
+            "or name other folders"
+        ) from error
 
 
 def write_bounds(directory: Path, bounds: Iterable[Results]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError, format_names
+from bench.errors import BenchError, describe_cause, format_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ def read_bytes(path: Path, most_bytes: int) -> bytes:
                 raise BenchError(f"{path} is no regular file")
             content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        raise BenchError(f"cannot read {path}: {error}") from error
+        raise BenchError(f"cannot read {path}: {describe_cause(error)}") from error
     if len(content) > most_bytes:
         raise BenchError(f"{path} has more than {most_bytes:,} bytes, which no run writes")
     return content

@@ -61,6 +61,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     try:
         source = to_url(path) if parse_member(path) is None else open_binary(path)
         container = av.open(source, "r", options=options, metadata_errors="replace")
+    except PermissionError as error:  # of ffmpeg too, whose other errors say less than ours
+        raise MediaError(f"cannot read {path}: {error.strerror}") from error
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"cannot read {path}: it is not a media file, or damaged") from error
     except OSError as error:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, format_names
+from bench.errors import BenchError, describe_cause, format_names
 from bench.pipeline.compare import Comparison, compare_runs
 from bench.results import Column, Results
 from bench.suite import select
@@ -80,7 +80,7 @@ def read_tolerances(path: Path) -> dict[str, float]:
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BenchError(f"cannot read the tolerances {path}: {error}") from error
+        raise BenchError(f"cannot read the tolerances {path}: {describe_cause(error)}") from error
     columns = found.get("columns")
     if set(found) != {"columns"} or not isinstance(columns, dict) or not columns:
         raise BenchError(f"{path}: expected one table [columns] with a tolerance per column")

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, describe_cause
 from bench.pipeline.columns import Names, split_names
 from bench.suite import PROFILES, find_metrics
 
@@ -209,7 +209,7 @@ def load_rules(path: Path) -> Rules:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are the latter
-        raise BenchError(f"cannot read the rules {path}: {error}") from error
+        raise BenchError(f"cannot read the rules {path}: {describe_cause(error)}") from error
     _check_keys(found, FILE_KEYS, str(path))
     columns = found.get("columns", {})
     if not isinstance(columns, dict):

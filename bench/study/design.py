@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, describe_cause
 
 FILE = "design.toml"
 FORMAT = 1
@@ -140,7 +140,7 @@ def read_design(study: Path) -> Design:
             f"{study} holds no study: there is no {FILE}; `bench study design` creates one"
         ) from error
     except (OSError, ValueError) as error:
-        raise BenchError(f"cannot read {path} as TOML: {error}") from error
+        raise BenchError(f"cannot read {path} as TOML: {describe_cause(error)}") from error
     if values.get("format") != FORMAT:
         raise BenchError(f"{path} has format {values.get('format')!r}, expected {FORMAT}")
     values["digest"] = hashlib.sha256(content).hexdigest()
