@@ -6,6 +6,7 @@ process, however that ends: its daemons are killed by the system when their pare
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.engine.settings import core_count
@@ -46,6 +47,7 @@ class _Connection:
     users = 0
     is_ours = False
     folder: Path | None = None
+    lock: int | None = None
 
 
 def connect(address: str, workers: int | None) -> None:
@@ -95,14 +97,20 @@ def _leave() -> None:
     ray.shutdown()
     if _Connection.folder is not None:
         shutil.rmtree(_Connection.folder, ignore_errors=True)
-    _Connection.is_ours, _Connection.folder = False, None
+    if _Connection.lock is not None:
+        os.close(_Connection.lock)
+    _Connection.is_ours, _Connection.folder, _Connection.lock = False, None, None
 
 
 def _start(n_cpus: int) -> None:
     import ray
 
     base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_FOLDER else "/tmp"  # noqa: S108
+    _remove_left(Path(base))
     _Connection.folder = Path(tempfile.mkdtemp(prefix="bench-ray-", dir=base))
+    # Held until this process ends, however it ends; before that nobody removes the folder.
+    _Connection.lock = os.open(_Connection.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(_Connection.lock, fcntl.LOCK_EX)
     try:
         with _delayed_interrupt():
             ray.init(
@@ -118,6 +126,14 @@ def _start(n_cpus: int) -> None:
             )
     except (OSError, RuntimeError, ValueError) as error:
         raise BenchError(f"Ray cannot start on this machine: {_first_line(error)}") from error
+
+
+def _remove_left(base: Path) -> None:
+    """Remove the folders of clusters whose process was killed: nobody holds their locks."""
+    for folder in base.glob("bench-ray-*"):
+        with suppress(OSError), (folder / "lock").open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 A run asks of every clip whether its sample and its scores are those that would be made now, and
 reads all features of the set for its results. Where nothing has changed since that was last found
-to be so, one hash shows it: of all that the plan states, and of the size and the times of every
-file. It takes one look at each file of a clip, and none at features, whose folders are looked at.
+to be so, one hash shows it: of all that the plan states, of the code, and of the size and the times
+of every file. It takes one look at each file of a clip, and none at features, whose folders are
+looked at.
 
 It is remembered on this machine beside the digests of files, not with the run: inodes and times are
 those of this machine's files. Whatever differs, the run is examined clip by clip as ever.

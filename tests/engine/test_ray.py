@@ -5,6 +5,7 @@ A cluster of this machine starts in about four seconds: one fast test has it, th
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ import pytest
 from bench.engine import WorkerSettings
 from bench.engine.chunked import ChunkedEngine
 from bench.engine.ray_cluster import RayBackend, _Actor
-from bench.engine.ray_connection import disconnect, share
+from bench.engine.ray_connection import _remove_left, disconnect, share
 from bench.engine.ray_nodes import Need, choose_need, count_places
 from bench.errors import BenchError
 from tests.conftest import ROOT
@@ -90,6 +91,17 @@ def test_a_map_has_every_outcome_and_leaves_nothing_behind(tmp_path):
     assert not alive
     assert {*Path(tempfile.gettempdir()).glob("bench-ray-*")} == folders
     assert token.exists() == had_token
+
+
+def test_the_folder_of_a_cluster_that_was_killed_is_removed_by_the_next_one(tmp_path):
+    killed, running, unknown = (tmp_path / f"bench-ray-{name}" for name in "abc")
+    for folder in (killed, running, unknown):
+        folder.mkdir()
+    (killed / "lock").touch()
+    with (running / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _remove_left(tmp_path)
+        assert [each.exists() for each in (killed, running, unknown)] == [False, True, True]
 
 
 class Remote:
