@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 SIDE_PIXELS = 384
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-#: Name of the architecture in open_clip's table; its tokeniser is that of every CLIP.
-ARCHITECTURE = "ViT-H-14-378-quickgelu"
 WIDTH = 1024
 N_TOKENS = 77
 #: Two tokens mark the beginning and the end of the prompt.
