@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.completion import (
+    complete_ablated,
+    complete_conflict,
+    complete_pooling,
+    complete_stage,
+)
 from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
@@ -31,10 +37,6 @@ from bench.cli.options import (
     WeightsFolder,
     Workers,
     Yes,
-    complete_ablated,
-    complete_conflict,
-    complete_pooling,
-    complete_stage,
 )
 
 if TYPE_CHECKING:

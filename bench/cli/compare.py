@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import complete_compare_format, complete_metrics
+from bench.cli.completion import complete_compare_format, complete_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import (
-    BatchSize,
-    Device,
-    MinCoverage,
-    Profile,
-    WeightsFolder,
-    Workers,
-    complete_split,
-)
+from bench.cli.completion import complete_split
+from bench.cli.options import BatchSize, Device, MinCoverage, Profile, WeightsFolder, Workers
 
 if TYPE_CHECKING:
     from bench.engine import Engine

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import complete_engine
+from bench.cli.completion import complete_engine
 
 #: The heading of these options in the help of a command.
 PANEL = "Engine"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import complete_lists, complete_model
+from bench.cli.completion import complete_lists, complete_model
 
 if TYPE_CHECKING:
     from bench.plugins import Row, Table

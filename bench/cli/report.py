@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Workers, complete_split
+from bench.cli.completion import complete_split
+from bench.cli.options import Workers
 
 if TYPE_CHECKING:
     from bench.pipeline.page_media import PageClip

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.completion import complete_number, complete_world
 from bench.cli.engine_options import with_engine
-from bench.cli.options import (
-    Device,
-    Limit,
-    Runs,
-    Workers,
-    Yes,
-    complete_number,
-    complete_world,
-)
+from bench.cli.options import Device, Limit, Runs, Workers, Yes
 
 if TYPE_CHECKING:
     from bench.engine.choice import EngineChoice

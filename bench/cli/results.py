@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Runs, complete_results_format
+from bench.cli.completion import complete_results_format
+from bench.cli.options import Runs
 
 if TYPE_CHECKING:
     import pyarrow as pa

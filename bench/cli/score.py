@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.completion import complete_match
 from bench.cli.engine_options import with_engine
 from bench.cli.options import (
     BatchSize,
@@ -18,7 +19,6 @@ from bench.cli.options import (
     Timeout,
     WeightsFolder,
     Workers,
-    complete_match,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Device, complete_isolated
+from bench.cli.completion import complete_isolated
+from bench.cli.options import Device
 
 if TYPE_CHECKING:
     from bench.isolation import Adapter

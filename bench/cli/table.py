@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import complete_axis, complete_format, complete_world
+from bench.cli.completion import complete_axis, complete_format, complete_world
 
 if TYPE_CHECKING:
     from reports.tables import Table

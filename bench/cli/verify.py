@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Device, WeightsFolder, Workers, complete_split
+from bench.cli.completion import complete_split
+from bench.cli.options import Device, WeightsFolder, Workers
 
 if TYPE_CHECKING:
     from bench.verification import Verification
