@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 #: Options of Slurm, which the library takes as an engine that ``choose_engine`` has made of them.
 SLURM = {"partition", "gpus_per_node", "nodes", "slurm"}
 #: Options of commands that only print or write what the library returns.
-PRINTING = {"json", "junit", "parquet", "out", "format", "dry_run", "min_coverage"}
+PRINTING = {"json", "junit", "parquet", "out", "format", "dry_run", "gpus", "min_coverage"}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_functions_have_the_options_of_their_commands_with_the_same_defaults(fun
 
 def test_a_run_and_an_ablation_share_their_options():
     own = {"stage", "pooling", "conflict", "plot"}
-    missing = {"clap", "dry_run", "fresh", "verify_bytes"}
+    missing = {"clap", "dry_run", "fresh", "gpus", "verify_bytes"}
     options = set(inspect.signature(run).parameters)
     assert set(inspect.signature(ablate).parameters) - own == options - missing
 

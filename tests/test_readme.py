@@ -26,7 +26,7 @@ def test_the_example_of_the_library_runs(
         (tmp_path / folder).mkdir()
         noise = rng.normal(0, 0.1, (1, 44_100)).astype(np.float32)
         write_audio(tmp_path / folder / "clip.wav", Audio(noise, 22_050))
-    exec(examples[0], {})  # noqa: S102 - our own README
+    exec(examples[0], {"__name__": "__main__"})  # noqa: S102 - our own README
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines[:-1]] == ["onset_acc", "onset_ap", "mcd"]
     assert np.isfinite([float(line[1]) for line in lines[:-1]]).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_report_browser import AXE, PHONE, Page
+from tests.cli.browser import AXE, PHONE, Page
 from tests.test_site import build_site
 
 pytestmark = pytest.mark.slow

@@ -140,6 +140,7 @@ def test_a_cancelled_job_is_a_loss_and_a_preempted_one_goes_on(tmp_path) -> None
 
 
 DRIVER = """
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -147,6 +148,7 @@ from bench.engine.chunked import ChunkedEngine
 from bench.engine.slurm import SlurmBackend
 from tests.engine.test_chunked import stops_at
 from tests.engine.test_slurm_jobs import KEYED, LOCAL
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 folder = Path(sys.argv[1])
 engine = ChunkedEngine(SlurmBackend(LOCAL, folder / "engine", 2), folder / "engine")
 for outcome in engine.map(partial(stops_at, 4, folder), range(8), KEYED):
