@@ -159,10 +159,10 @@ def test_tables_that_no_run_writes_are_refused(tmp_path, columns, options, reaso
 
 
 def test_a_long_text_that_many_rows_share_is_refused(tmp_path):
-    table = pa.table({"clip": ["a" * 100_000] * 20_000})
+    table = pa.table({"clip": ["a" * 100_000] * 500})
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(BenchError, match="a text in it has more than 1000 bytes"):
-        read_table(tmp_path / "a.parquet", 20_000)
+        read_table(tmp_path / "a.parquet", 500)
 
 
 def test_damaged_tables_and_columns_that_are_there_twice_are_refused(tmp_path):

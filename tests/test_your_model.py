@@ -79,9 +79,6 @@ def test_every_way_of_the_page_ends_in_a_finished_run_of_both_clips(folder: Path
     assert noise.fairness == packaged.fairness
     assert noise.fairness is not None
     assert noise.fairness.trained_on == ("VGGSound train",)
-
-
-def test_the_commands_print_what_the_page_promises(folder: Path) -> None:
     printed = (folder / "printed.txt").read_text()
     assert "trained on    VGGSound train" in printed
     assert "trained on: VGGSound train (my-model)" in printed

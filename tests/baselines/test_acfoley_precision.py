@@ -72,6 +72,7 @@ def test_compiling_needs_a_compiler(monkeypatch) -> None:
     assert open_system("acfoley-mini-with:float32").lacks() == ""
 
 
+@pytest.mark.slow  # four models open
 def test_systems_that_look_ahead_open_what_prepares_the_next_batch(ask: Ask, monkeypatch) -> None:
     monkeypatch.setattr(acfoley.loading, "open_model", lambda *a, **k: fake_model())
     for spec in ("acfoley-mini", "acfoley-mini-with:float32", "acfoley", "mmaudio-large-44k"):

@@ -41,6 +41,7 @@ def shows_its_gpu(device: str) -> Callable[[int], list[object]]:
     return work
 
 
+@pytest.mark.slow
 def test_each_worker_of_a_job_has_one_of_its_gpus(tmp_path, monkeypatch) -> None:
     class TwoGpus(ProcessBackend):
         def layout(self, settings: WorkerSettings) -> Layout:
@@ -108,6 +109,7 @@ def waits_first(log: Path, gate: Path) -> Callable[[int], int]:
     return work
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_a_loss_and_a_preempted_one_goes_on(tmp_path) -> None:
     for signals in ("cancelled", "preempted"):
         folder = tmp_path / signals
@@ -192,6 +194,7 @@ def test_after_a_killed_driver_its_jobs_are_cancelled_and_outcomes_taken(tmp_pat
     assert sorted((tmp_path / "log").read_text().split()) == [str(item) for item in range(8)]
 
 
+@pytest.mark.slow
 def test_jobs_that_a_killed_driver_left_end_before_another_engine_goes_on(tmp_path, driver) -> None:
     driver.kill()
     assert job_processes(tmp_path)
