@@ -143,6 +143,7 @@ def test_latents_of_the_mini_model_do_not_depend_on_the_batch(n_clips, monkeypat
     assert not torch.allclose(found[0][0], found[0][-1], atol=0.1)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_a_network_as_wide_as_the_published_one_gives_a_clip_the_same_velocity_in_any_batch():
     params = replace(PRESETS["acfoley"], n_joint_blocks=1, n_fused_blocks=1)

@@ -65,6 +65,7 @@ def test_metrics_that_follow_the_faults_pass(validate):
     assert validate(lambda spec: result(spec, step(spec))) == 0
 
 
+@pytest.mark.slow
 def test_the_page_links_figures_of_the_format_that_is_asked_for(validate, tmp_path):
     assert validate(lambda spec: result(spec, step(spec)), "svg") == 0
     page = (tmp_path / "validation.md").read_text()

@@ -173,6 +173,7 @@ def test_items_that_a_lost_job_held_are_tried_again_one_by_one(tmp_path: Path) -
     assert "5 of its items are tried again" in notes[0]
 
 
+@pytest.mark.slow
 def test_an_item_that_kills_three_jobs_is_a_failure_and_no_other_is(tmp_path: Path) -> None:
     log = tmp_path / "log"
     factory = partial(kills_its_job, (3, 4), log, 9)

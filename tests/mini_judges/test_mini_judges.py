@@ -126,6 +126,7 @@ def test_true_pairs_of_audio_and_video_have_larger_cosines_than_others(video_blo
     assert found.true_cosine > found.other_cosine + 0.4
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_every_frechet_distance_grows_with_the_distance_of_timbres():
     scenes = [make_scene(HELD_OUT_SPLIT, index, seconds=4.0) for index in range(20)]

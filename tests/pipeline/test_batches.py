@@ -168,7 +168,11 @@ def test_a_declaration_below_one_is_refused():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("NEVER_ENDS", "killed after 5 s without a result on this item; --timeout sets"),
+        pytest.param(
+            "NEVER_ENDS",
+            "killed after 5 s without a result on this item; --timeout sets",
+            marks=pytest.mark.slow,
+        ),
         ("DIES", "died (exit code 7)"),
     ],
 )

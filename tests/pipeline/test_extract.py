@@ -228,11 +228,14 @@ def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path
 
 @pytest.mark.usefixtures("network_size")
 @pytest.mark.parametrize(
-    "metrics",
+    ("network_size", "metrics"),
     [
-        pytest.param(METRICS[1:2], id="signal", marks=pytest.mark.slow),
-        pytest.param(METRICS, id="networks"),
+        pytest.param("small", METRICS, id="small-networks"),
+        pytest.param("large", METRICS, id="large-networks", marks=pytest.mark.slow),
+        pytest.param("small", METRICS[1:2], id="small-signal", marks=pytest.mark.slow),
+        pytest.param("large", METRICS[1:2], id="large-signal", marks=pytest.mark.slow),
     ],
+    indirect=["network_size"],
 )
 def test_a_clip_whose_extraction_never_ends_is_one_failure(tmp_path, pairs, home, metrics):
     bad = _pair(tmp_path / "bad", 3, 2.0, HANGS)

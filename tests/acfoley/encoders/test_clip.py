@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional
 
 from acfoley.encoders.clip import (
-    ARCHITECTURE,
     CLIP_H14,
     ClipParams,
     build_clip,
@@ -23,6 +22,8 @@ from acfoley.encoders.clip import (
 )
 from bench.errors import BenchError, MissingError
 
+#: The name of the network in open_clip's table.
+ARCHITECTURE = "ViT-H-14-378-quickgelu"
 SMALL = ClipParams(
     embedding=24,
     image_size=56,
