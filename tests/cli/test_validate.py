@@ -85,6 +85,7 @@ def test_a_metric_that_is_not_monotone_fails_and_is_named(validate, capsys):
     assert "other timbre: mcd is not monotone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_clip_without_a_score_fails_and_its_oracle_is_named(validate, capsys):
     def answer(spec: str) -> RunResult:
         failures = (Failure("c", "extract", "no"),) if spec == "oracle-shift:0.1" else ()

@@ -230,7 +230,7 @@ def test_one_clip_that_kills_the_process_of_the_networks_is_one_failure(tmp_path
 @pytest.mark.parametrize(
     ("network_size", "metrics"),
     [
-        pytest.param("small", METRICS, id="small-networks"),
+        pytest.param("small", METRICS, id="small-networks", marks=pytest.mark.slow),
         pytest.param("large", METRICS, id="large-networks", marks=pytest.mark.slow),
         pytest.param("small", METRICS[1:2], id="small-signal", marks=pytest.mark.slow),
         pytest.param("large", METRICS[1:2], id="large-signal", marks=pytest.mark.slow),
