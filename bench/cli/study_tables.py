@@ -20,7 +20,7 @@ RULES = {
 }
 #: Of the agreement of simulated raters with metrics.
 ONLY_CHANCE = (
-    "simulated raters hear nothing: their preferences were set, and vary at random from clip to "
+    "simulated raters play no audio: their preferences were set, and vary at random from clip to "
     "clip, so that any agreement with a metric is chance, and no finding"
 )
 

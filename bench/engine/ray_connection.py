@@ -27,7 +27,7 @@ from bench.errors import BenchError
 #: A cluster that exists has to answer within this; Ray itself would try for minutes.
 CONNECT_S = 10.0
 HEALTH_S = 40.0
-#: Shared memory for objects, of which there are none to speak of: results go through files.
+#: Shared memory for objects, of which there are hardly any: results go through files.
 STORE_BYTES = 100 * 2**20
 #: A socket of the session is below its folder, and 107 bytes long at most.
 LONGEST_FOLDER = 40

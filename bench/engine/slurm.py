@@ -38,7 +38,7 @@ MOST_SUBMITTED = 400
 #: A job without GPUs asks for so many cores where ``--workers`` does not decide. It would wait
 #: longer for a whole node.
 DEFAULT_CPUS = 16
-#: So long before its time limit a job is told, and submits itself again.
+#: A job gets a signal so long before its time limit, and submits itself again.
 SIGNAL_S = 90
 #: Submitted again after its time limit so many times.
 MAX_TIMEOUTS = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.study.store import open_store
@@ -36,19 +37,16 @@ def format_answers(study: Path) -> str:
         number: find_broken_rule(store.design, [a for a in answers if a.session == number])
         for number in sources
     }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for each in answers:
-        trial = each.trial
-        writer.writerow(
-            (
-                *(each.session, sources[each.session], trial.position, trial.kind, trial.clip),
-                *(trial.a, trial.b, each.question, each.choice, chosen_source(each) or "tie"),
-                *(f"{each.elapsed_s:.1f}", rules[each.session], store.design.digest),
-            )
+    rows = (
+        (
+            *(each.session, sources[each.session], each.trial.position, each.trial.kind),
+            *(each.trial.clip, each.trial.a, each.trial.b, each.question, each.choice),
+            *(chosen_source(each) or "tie", f"{each.elapsed_s:.1f}", rules[each.session]),
+            store.design.digest,
         )
-    return text.getvalue()
+        for each in answers
+    )
+    return _write_csv(COLUMNS, rows)
 
 
 def format_comments(study: Path) -> str:
@@ -64,12 +62,11 @@ def format_comments(study: Path) -> str:
         comments = store.read_comments()
     finally:
         store.close()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("session", "position", "comment"))
-    for session, position, comment in comments:
-        writer.writerow((session, "" if position is None else position, _quote(comment)))
-    return text.getvalue()
+    rows = (
+        (session, "" if position is None else position, _quote(comment))
+        for session, position, comment in comments
+    )
+    return _write_csv(("session", "position", "comment"), rows)
 
 
 def format_codes(study: Path) -> str:
@@ -86,10 +83,15 @@ def format_codes(study: Path) -> str:
         codes = store.read_codes()
     finally:
         store.close()
+    rows = ((_quote(panel_id), *rest) for panel_id, *rest in codes)
+    return _write_csv(("panel_id", "completion_code", "answered", "trials"), rows)
+
+
+def _write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("panel_id", "completion_code", "answered", "trials"))
-    writer.writerows((_quote(panel_id), *rest) for panel_id, *rest in codes)
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -130,7 +130,7 @@ def _leaving_nothing(store: Store) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(BenchError):  # as of a full disk: the first error is the one that is told
+        with suppress(BenchError):  # as of a full disk: the first error is the one to report
             store.remove_simulated()
         raise
 
